@@ -1,6 +1,6 @@
 """The registry of the models: after its import, `metadata` has every table.
 
-Each module with models has an import line here. A test fails where a table is missing.
+Each module with models has an import line here. A test fails if a table is missing.
 """
 
 from __future__ import annotations

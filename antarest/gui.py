@@ -1,4 +1,4 @@
-"""The local desktop application: `python3 antarest/gui.py`, or `antarest-desktop` where it is installed."""
+"""The local desktop application: `python3 antarest/gui.py`, or `antarest-desktop` if the package is installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The server: `python3 antarest/main.py`, or `antarest` where it is installed."""
+"""The server: `python3 antarest/main.py`, or `antarest` if the package is installed."""
 
 from __future__ import annotations
 

@@ -91,6 +91,7 @@ from antarest.migration.errors.facts.project import (
     ProjectNotFound,
     RevisionCycle,
     RevisionNotFound,
+    SnapshotUnfit,
     UnknownRevision,
 )
 from antarest.migration.errors.facts.refusal import (
@@ -241,6 +242,7 @@ EXAMPLES = [
     MultipleHeads(IDS),
     InvalidRevisionFile(FOLDER / "a.py", "line 3: invalid syntax"),
     MissingPredecessor(FOLDER / "a.py", IDS[1], IDS[0]),
+    SnapshotUnfit(f"two runs of revision {IDS[0]} differ: the rows of study"),
     DuplicateRevision(IDS[0], [FOLDER / f"{id_}.py" for id_ in IDS]),
     RevisionCycle(IDS),
     RevisionNotFound("zebra", IDS),

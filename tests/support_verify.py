@@ -126,6 +126,7 @@ FOREIGN: dict[str, Foreign] = {
     "not_proved_is_not_zero": Foreign(_on("V301", "r2", _POSTGRESQL), revisions="r3", gaps={("", _POSTGRESQL)}),
     "one_run_only": Foreign(_on("V306", "a2", _POSTGRESQL) | _on("V404", "a3", *BOTH)),
     "package_hides_stdlib": Foreign(),
+    "refuses_rows": Foreign(_on("V302", "r2", *BOTH), _on("V509", "r3", *BOTH) | _on("V406", "r5")),
     "refuses_to_go_back": Foreign(notes=_on("V406", "r1") | _on("V406", "r2")),
     "second_connection": Foreign(),
     "table_as_select": Foreign(_on("V601", "a2")),
@@ -146,10 +147,23 @@ FOREIGN: dict[str, Foreign] = {
     "range_blames_first": Foreign(revisions="r2"),
     "shortened_names": Foreign(notes=_on("V509", "a2", *BOTH)),
     # ---- what is easily overlooked
-    "index_on_long_text": Foreign(notes=_on("V509", "r2", _POSTGRESQL)),
+    "cast_without_way_back": Foreign(_on("V511", "r2", *BOTH), _on("V406", "r2") | _on("V406", "r3")),
+    "deferred_rows_committed_each": Foreign(),
+    "deferred_rows_in_one_run": Foreign(_on("V308", "r3", _POSTGRESQL)),
+    "foreign_keys_of_all_kinds": Foreign(
+        notes=_on("V706", "r2", *BOTH) | _on("V707", "r3", *BOTH) | _on("V708", "r4", *BOTH) | _on("V709", "r5", *BOTH)
+    ),
+    "index_on_long_text": Foreign(notes=_on("V510", "r2", _POSTGRESQL)),
     "merge_step_back": Foreign(notes=_on("V107", "m")),
     "models_not_imported": Foreign(
         _on("V702", "", *BOTH), _on("V705", "r1", _POSTGRESQL), metadata="few_models:metadata"
+    ),
+    "objects_stay": Foreign(
+        _on("V404", "r3", _POSTGRESQL) | _on("V403", "r4", _POSTGRESQL), _on("V404", "r2", _POSTGRESQL)
+    ),
+    "rights_stay": Foreign(_on("V407", "r2", _POSTGRESQL)),
+    "stored_label": Foreign(
+        _on("V704", "r2", *BOTH), _on("V705", "r1", _POSTGRESQL), metadata="stored_models:metadata"
     ),
     "no_grant": Foreign(notes=_on("V705", "r1", _POSTGRESQL), metadata="grant_models:metadata"),
     "keys_renumbered": Foreign(_on("V504", "r2", *BOTH)),
@@ -162,7 +176,9 @@ FOREIGN: dict[str, Foreign] = {
     ),
     "upgrade_loses": Foreign(_on("V501", "r2", *BOTH)),
 }
-EVERYWHERE = {"V202", "V502"}  # the notes that nearly every foreign history has
+LINTS = {"V706", "V707", "V708", "V709"}  # about foreign keys, for which most histories here have no index
+USUAL = {"V107", *LINTS}  # the notes that a history without a fault may have: every merge has V107
+EVERYWHERE = {"V202", "V502", *LINTS}  # the notes that nearly every foreign history has
 NOTES = {  # the histories whose findings are worth a look, and fail nothing
     "row_loop",
     "swapped_column_order",

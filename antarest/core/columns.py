@@ -15,7 +15,7 @@ def new_id() -> str:
 
 
 def utc_now() -> datetime:
-    """Return the time in UTC without a time zone, so that both engines store and compare the same value."""
+    """Return the present time in UTC without a time zone, so that both engines store and compare the same value."""
     return datetime.now(UTC).replace(tzinfo=None)
 
 

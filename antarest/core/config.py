@@ -52,7 +52,7 @@ def load_config(
     """Find the configuration file and read it, with the sections of the application.
 
     Args:
-        path: the file that the user named (`--config`); it beats `ANTAREST_CONF`.
+        path: the file that the user named (`--config`); it overrides `ANTAREST_CONF`.
         environ: the environment, for `ANTAREST_CONF` and `${VARIABLE}`; by default that of the process.
         cwd: the folder to look in, and the base of relative paths; by default the working directory.
 

@@ -1,4 +1,4 @@
-"""Create the desktop application: the API, the pages, and the protection against other computers and sites."""
+"""Creates the desktop application: the API, the pages, and the protection against other computers and sites."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def protect(app: FastAPI, instance: str) -> None:
 
 
 class SecurityHeaders:
-    """Adds headers that forbid the browser to load or run anything from other sites, or send them the address."""
+    """Adds headers that forbid the browser to load or run anything from other sites, or to send the address to them."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

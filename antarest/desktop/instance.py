@@ -42,7 +42,7 @@ class RunningInstance:
     Attributes:
         pid: the id of its process.
         port: its port on 127.0.0.1; 0 while it does not serve.
-        id: a random id, which it returns at `INSTANCE_PATH`.
+        id: a random id, which the instance returns at `INSTANCE_PATH`.
     """
 
     pid: int = field(default_factory=os.getpid)
@@ -51,7 +51,7 @@ class RunningInstance:
 
     @property
     def url(self) -> str:
-        """The address of its first page."""
+        """The address of the first page of the instance."""
         return f"http://127.0.0.1:{self.port}/"
 
 
@@ -82,7 +82,7 @@ class InstanceLock:
             Whether it was taken.
 
         Raises:
-            InstanceLockUnusable: its file cannot be written.
+            InstanceLockUnusable: the lock file cannot be written.
         """
         try:
             file = self._open()
@@ -100,7 +100,7 @@ class InstanceLock:
         return True
 
     def write(self, running: RunningInstance) -> None:
-        """Write the instance into the file. Do nothing where this process does not have the lock."""
+        """Write the instance into the file. Do nothing if this process does not have the lock."""
         with self._writing:
             if self._file is not None:
                 os.ftruncate(self._file, 0)
@@ -114,7 +114,7 @@ class InstanceLock:
             return None
 
     def leave(self) -> None:
-        """Release the lock, where it was taken."""
+        """Release the lock, if it was taken."""
         with self._writing:
             if self._file is not None:
                 os.ftruncate(self._file, 0)
@@ -138,11 +138,11 @@ def take_or_find(
 
     Args:
         lock: the lock of the database.
-        waiting: called once, where the other instance does not answer yet.
+        waiting: called once, if the other instance does not answer yet.
         patience: the seconds to wait.
 
     Returns:
-        The other instance; None where this process has taken the lock.
+        The other instance; None if this process has taken the lock.
 
     Raises:
         InstanceSilent: the other instance does not answer in time.

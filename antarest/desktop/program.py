@@ -1,4 +1,4 @@
-"""Start the desktop application: upgrade the database, serve the pages, and open the browser."""
+"""Starts the desktop application: upgrades the database, serves the pages, and opens the browser."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def launch(settings: LaunchOptions, *, browser: bool = True) -> int:
         browser: whether to open a browser.
 
     Returns:
-        The exit code: that of the upgrade, where it failed and no later try succeeded.
+        The exit code. If the upgrade failed and no later try succeeded, it is that of the upgrade.
     """
     return run(settings, lambda context: _launch(context, settings, browser=browser))
 
@@ -111,7 +111,7 @@ def _bind(context: CommandContext, settings: LaunchOptions) -> socket.socket:
 
 
 def _attempt(context: CommandContext, settings: LaunchOptions, instance: str) -> FastAPI | AntarestError:
-    """Upgrade the database and return the application. Print and return an error."""
+    """Upgrade the database, and return the application. If this fails, print the error and return it."""
     from antarest.desktop.application import create_desktop_app
 
     try:

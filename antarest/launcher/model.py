@@ -27,7 +27,7 @@ class JobStatus(Enum):
 
 
 class JobLogType(Enum):
-    """When a line was printed: before the simulation, while it was prepared, or after its start."""
+    """The time when a line was printed: while the simulation was prepared, or after its start."""
 
     BEFORE = "BEFORE"
     AFTER = "AFTER"

@@ -31,7 +31,7 @@ from .commands.output import Output, complain
 from .commands.rendering import results
 from .database.connection import looking, moving, read_current
 from .database.lock import in_this_process, one_writer
-from .database.record import Recorder
+from .database.record import Recorder, make_schema_of
 from .errors.base import EXIT_INTERRUPTED, AntarestError, Hint
 from .errors.facts.project import InvalidProject
 from .errors.facts.refusal import InMemoryDatabase, SqlNotSupported
@@ -167,13 +167,14 @@ def _stamp(context: Any, request: RunRequest) -> None:
     ):
         context.configure(connection=connection, **request.project.alembic_options())
         with context.begin_transaction():
+            make_schema_of(request.project.version_table, connection)
             context.run_migrations()
             _record_stamp(context, request, connection)
             writer.check(connection)
 
 
 def _record_stamp(context: Any, request: RunRequest, connection: Connection) -> None:
-    """Record the revisions with which the database was stamped; `alembic ensure_version` stamps none."""
+    """Record the revisions with which the database was stamped. `alembic ensure_version` stamps no revision."""
     history, keep = request.project.history, keeping(request.project.repository)
     recorder = Recorder(connection, request.project, keep, request.listener.note)
     for revision in context.get_context().get_current_heads():
@@ -216,7 +217,8 @@ def _compare(context: Any, writing: Writing, get_db: Callable[[], DbConfig]) -> 
             connection = stack.enter_context(connected_at_head(project, get_db()))
         else:
             connection = stack.enter_context(moving(writing.at_head))
-        context.configure(connection=connection, **{**project.scratch_options(), **autogenerate_options(writing)})
+        ours = autogenerate_options(writing, connection.dialect.default_schema_name)
+        context.configure(connection=connection, **{**project.scratch_options(), **ours})
         with context.begin_transaction():
             context.run_migrations()
 

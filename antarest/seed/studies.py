@@ -118,7 +118,10 @@ class Studies:
 
 
 def draw_studies(world: World, number: int) -> Studies:
-    """Draw studies until there are enough: half of the raw studies have no variants, the others have whole trees."""
+    """Return random studies, until there are enough.
+
+    Half of the raw studies have no variants. The others have whole trees of variants.
+    """
     drawn = Studies(world)
     while (room := number - len(drawn.rows)) > 0:
         root = _raw(world)

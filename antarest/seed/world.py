@@ -25,7 +25,7 @@ Row = dict[str, Any]
 
 @dataclass
 class World:
-    """The session of a seed, its random source, and the rows to refer to.
+    """The session of a seed, its random source, and the rows to which others can refer.
 
     Attributes:
         session: the session to insert with.

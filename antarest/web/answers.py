@@ -1,4 +1,4 @@
-"""Turn errors into HTTP answers: a status, and JSON of one shape.
+"""Turns errors into HTTP answers: a status, and JSON of one shape.
 
 The shape is `{"error": {"code": ..., "message": ..., "details": {...}, "hints": [{"text": ..., "command": ...}]}}`.
 Only errors that were written for clients are shown completely. The log has the other details, for the operator.
@@ -35,7 +35,7 @@ from antarest.web.errors.launching import AppError
 log = logging.getLogger("antarest.web")
 
 ErrorPage = Callable[[Request, AntarestError, int], Response | None]
-"""Returns a page that shows an error to a person; None where the answer should be JSON."""
+"""Returns a page that shows an error to a person; None if the answer should be JSON."""
 
 _FOR_THE_OPERATOR = ("database", "reason")
 _UNAVAILABLE = 503
@@ -45,7 +45,7 @@ class Suggestion(BaseModel):
     """A next step."""
 
     text: str
-    command: str = Field(description="The command or the request for it; empty where there is none.")
+    command: str = Field(description="The command or the request for it; empty if there is none.")
 
 
 class Problem(BaseModel):
@@ -101,7 +101,7 @@ def answer(request: Request, error: AntarestError, **headers: str) -> Response:
 
 
 def install(app: FastAPI) -> None:
-    """Make an application answer its errors as this module describes."""
+    """Let an application answer its errors as this module describes."""
 
     @app.exception_handler(AntarestError)
     async def known(request: Request, error: AntarestError) -> Response:
@@ -143,7 +143,7 @@ def _report(request: Request, error: AntarestError) -> None:
 
 
 class Boundary:
-    """The outermost layer: it answers all exceptions below it, and treats HEAD as GET."""
+    """The outermost layer of the application. It answers all exceptions below it, and treats HEAD as GET."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

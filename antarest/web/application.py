@@ -1,4 +1,4 @@
-"""Create the FastAPI application with its routes, its errors and its database."""
+"""Creates the FastAPI application with its routes, its errors and its database."""
 
 from __future__ import annotations
 

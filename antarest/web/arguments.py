@@ -60,7 +60,7 @@ def parser(description: str) -> ArgumentParser:
 
 
 def read(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> LaunchOptions:
-    """Read a command line. Flags of one launcher only are not in the result."""
+    """Read a command line. Flags that only one launcher has are not in the result."""
     found = vars(parser.parse_args(arguments))
     known = {name: value for name, value in found.items() if name in LaunchOptions.__dataclass_fields__}
     return LaunchOptions(program=program(), arguments=tuple(arguments), **known)

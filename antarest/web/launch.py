@@ -1,4 +1,4 @@
-"""Launches the application step by step; the server and the desktop application take the same steps.
+"""Launches the application step by step. The server and the desktop application take the same steps.
 
 The steps are the configuration, the port, the database, and only then the application itself. So an error comes before
 anything changes, and slow imports wait until they are needed.
@@ -44,10 +44,10 @@ def launch(settings: LaunchOptions) -> int:
 def run(settings: LaunchOptions, body: Callable[[CommandContext], int]) -> int:
     """Run a program on the configured database, and print the error that ends it.
 
-    Ctrl-C and SIGTERM undo what is not finished.
+    Ctrl-C and SIGTERM undo everything that is not finished.
 
     Args:
-        settings: what the command line says.
+        settings: the options of the command line.
         body: the program; returns the exit code.
 
     Returns:
@@ -72,8 +72,8 @@ def require_head(context: CommandContext, *, upgrade: bool, command: str) -> Non
     At head, this is one query, and nothing is locked or imported for it.
 
     Args:
-        context: names the database.
-        upgrade: whether an older one is upgraded.
+        context: the context, which names the database.
+        upgrade: whether an older database is upgraded.
         command: the command that the error suggests. It upgrades the database, then starts this program.
 
     Raises:
@@ -122,12 +122,12 @@ def serve_app(
     command: str,
     on_ready: Callable[[str], None] | None = None,
 ) -> int:
-    """Serve until Ctrl-C or SIGTERM. Print the address, and how the server ended.
+    """Serve until Ctrl-C or SIGTERM. Print the address, and at the end how the server ended.
 
     Args:
         context: prints the texts.
         app: the application.
-        bound: what `bind` returned.
+        bound: the socket that `bind` returned.
         command: the program, for the hints of errors.
         on_ready: called with the address when connections are accepted.
 

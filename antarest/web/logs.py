@@ -1,6 +1,6 @@
-"""The log of the application: problems only, on standard error, without passwords, each at most once a minute.
+"""The log of the application: only problems, on standard error, without passwords, each at most once a minute.
 
-Requests are not logged, because their addresses have the search words of users.
+Requests are not logged, because their addresses contain the search words of users.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class _Formatter(logging.Formatter):
 
 
 class _OnceAMinute(logging.Filter):
-    """Drops a message that was logged within the last minute, and later adds how often it came."""
+    """Drops a message that was logged within the last minute, and later adds the number of dropped messages."""
 
     def __init__(self) -> None:
         super().__init__()

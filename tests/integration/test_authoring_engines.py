@@ -162,7 +162,8 @@ SHOP = Script(
 EVENT = """
 sa.Table("event", metadata, sa.Column("id", sa.BigInteger, primary_key=True),
     sa.Column("at", sa.Date, primary_key=True),
-    sa.Column("twice", sa.Integer, server_default=sa.text("shop.twice(2)")), postgresql_partition_by="RANGE (at)")
+    sa.Column("twice", sa.Integer, server_default=sa.text("shop.twice(2)")), postgresql_partition_by="RANGE (at)",
+    schema="public")
 """
 
 

@@ -20,7 +20,7 @@ from tests.random_histories.mutations import MUTATIONS, Mutation, mutated
 from tests.random_histories.schema import Schema
 from tests.random_histories.trial import is_caught, prove
 from tests.support import ROOT
-from tests.support_verify import BOTH
+from tests.support_verify import BOTH, LINTS
 
 # The same histories in every run. None is shrunk: that takes longer than to read it.
 _SETTINGS = settings(
@@ -46,7 +46,8 @@ def _trials() -> Iterator[tuple[Mutation, tuple[EngineName, ...]]]:
 def test_nothing_is_found_in_a_random_history_without_a_fault(postgres: PostgresServer, history: History) -> None:
     found = prove(history, postgres)
 
-    assert (found.findings, found.not_proved) == ([], []), source(history)
+    told = [each for each in found.findings if each.id not in LINTS]
+    assert (told, found.not_proved) == ([], []), source(history)
     assert len(found.revisions) == len(history)
 
 

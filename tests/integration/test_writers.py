@@ -38,7 +38,6 @@ TABLES = Script(
     )""",
 )
 WAITS = f"{LOCKS} AND NOT granted AND mode = 'AccessExclusiveLock'"
-ROW_WAITS = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
 ROWS = "INSERT INTO log SELECT 1, 'x' FROM generate_series(1, 100)"
 VALUES = "UPDATE job SET stats = 'x'"
 
@@ -94,21 +93,12 @@ def test_what_is_committed_while_a_statement_waits_is_counted(database: URL, tmp
     assert {loss.item: loss.count for loss in error.value.losses} == losses
 
 
-def test_an_update_can_take_a_value_that_is_committed_while_it_waits(database: URL, tmp_path: Path) -> None:
-    """A limit: it waits for a row and not for a table, and nobody is locked out for the count."""
-    takes = Script(
-        "takes", upgrade='sql("UPDATE job SET stats = NULL")', downgrade='sql("UPDATE job SET stats = NULL")'
-    )
-    here = Database(database, write_project(tmp_path, TABLES, takes))
-    here.workflow.upgrade("tables")
-    here.execute("UPDATE job SET stats = NULL")
-
-    with open_while_it_waits(database, VALUES, ROW_WAITS):
-        lost = here.workflow.upgrade().losses
-
-    assert [*lost] == []
-    assert here.value("SELECT count(stats) FROM job") == 0
-    here.workflow.rollback(here.workflow.plan_rollback(), Agreement())
+GATE = """
+import pathlib, time
+pathlib.Path({0!r}).touch()
+while not pathlib.Path({1!r}).exists():
+    time.sleep(0.01)
+"""
 
 
 COPY = Script(
@@ -150,12 +140,6 @@ COPIES = {
         ("SELECT stats FROM job ORDER BY id", [None, "x"]),
     ),
 }
-GATE = """
-import pathlib, time
-pathlib.Path({0!r}).touch()
-while not pathlib.Path({1!r}).exists():
-    time.sleep(0.01)
-"""
 
 
 def test_a_table_that_the_role_may_drop_and_not_lock_loses_an_unknown_number(database: URL, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class FileDownload(Base):
-    """A file that is prepared in the background, kept for a while, then deleted."""
+    """A file that is prepared in the background, kept for some time, and then deleted."""
 
     __tablename__ = "file_download"
 

@@ -42,7 +42,7 @@ class TaskStatus(Enum):
 
 
 class TaskJob(Base):
-    """Something that the server does in the background, often with a study."""
+    """A task that the server does in the background, often with a study."""
 
     __tablename__ = "taskjob"
 

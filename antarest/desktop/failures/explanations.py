@@ -43,8 +43,8 @@ class Explanation:
     """The explanation of an error.
 
     Attributes:
-        title: what happened, in one line.
-        what: what happened, in one or two sentences.
+        title: the fact, in one line.
+        what: the fact, in one or two sentences.
         steps: what to do, in this order.
         safe: the state of the data.
     """
@@ -60,7 +60,7 @@ def explain(error: AntarestError, backup: str = "") -> Explanation:
 
     Args:
         error: the error.
-        backup: the path of the newest backup that was verified; empty where there is none.
+        backup: the path of the newest backup that was verified; empty if there is none.
     """
     words = next((words for kinds, words in _WORDS if isinstance(error, kinds)), _something)
     found = words(error)

@@ -30,7 +30,7 @@ Attempt = Callable[[], FastAPI | AntarestError]
 
 
 class RetryingApp:
-    """The application that is served: the real one, or the page about the error that prevents it.
+    """The application that is served: the real one, or a page about the error that prevents it.
 
     Attributes:
         error: the error of the last try; None while the real application is served.
@@ -53,7 +53,7 @@ class RetryingApp:
         self._failure = create_failure_app(config, instance, self)
 
     def try_(self) -> None:
-        """Upgrade, and serve the application or the error. Do nothing where the application is already served.
+        """Upgrade, and serve the application or the error. Do nothing if the application is already served.
 
         Raises:
             RunInterrupted, RunTerminated: a signal has stopped the upgrade.

@@ -21,7 +21,7 @@ class DatabaseAddress:
         name: the name of the file, or of the database and its server.
         folder: the folder of the file; empty for a server.
         full: the path of the file, or the redacted URL.
-        size: the size in bytes; None where it is not known.
+        size: the size in bytes; None if it is not known.
         changed: the time of the last write to the file (UTC).
     """
 

@@ -1,4 +1,4 @@
-"""Format values for pages: times, sizes, numbers, and names with any characters."""
+"""Formats values for pages: times, sizes, numbers, and names with any characters."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FILES = {
 
 
 def environment() -> Environment:
-    """Return the templates. Their values are escaped, and an unknown name is an error."""
+    """Return the environment for the templates. Values are escaped, and an unknown name is an error."""
     made = Environment(
         loader=FileSystemLoader(FOLDER / "templates"),
         autoescape=True,

@@ -52,7 +52,7 @@ class StudiesQuery(BaseModel):
 
 @dataclass(frozen=True)
 class Header:
-    """The facts about the database at the top of every page."""
+    """The facts about the database that every page shows at its top."""
 
     name: str
     folder: str
@@ -151,7 +151,7 @@ class Pages:
         )
 
     def error(self, request: Request, error: AntarestError, status: int) -> Response | None:
-        """Return a page for an error, or None where the request came from a program."""
+        """Return a page for an error. None if the request came from a program."""
         if request.url.path.startswith("/api/") or "text/html" not in request.headers.get("accept", ""):
             return None
         title, lines, way = _say(request.url.path, error, status)
@@ -228,7 +228,7 @@ def _parameters(name: str, tags: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _created(revision: Revision) -> datetime | None:
-    """Return the date in the file of a revision; None where it has none."""
+    """Return the creation date in the file of a revision; None if there is none."""
     try:
         found = _CREATED.search(revision.path.read_text(encoding="utf-8"))
         return datetime.fromisoformat(found[1]) if found else None

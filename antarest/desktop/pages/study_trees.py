@@ -33,7 +33,7 @@ class TreeStudy:
     Attributes:
         variants: the variants that are shown.
         variant_count: the number of all its variants.
-        is_match: whether it matches the filter, or is only a parent of a match.
+        is_match: whether it matches the filter; False if it is only a parent of a match.
         is_open: whether its variants are visible without a click.
     """
 

@@ -118,11 +118,11 @@ def _columns(sizes: Mapping[str, Box], lines: Sequence[Line]) -> dict[str, int]:
 
 
 def _balance(column: dict[str, int], leaves: Mapping[str, int], sizes: Mapping[str, Box]) -> None:
-    """Move boxes to the other side of their only target column, where this makes the diagram lower.
+    """Move a box to the left of the boxes to which it refers, if this makes the diagram less high.
 
     Args:
         column: the column of each box, which is changed.
-        leaves: the boxes without references to them, and the only column that they refer to.
+        leaves: the boxes to which nothing refers. The value is the only column to which a box refers.
         sizes: the boxes by name.
     """
     tall: dict[int, int] = defaultdict(int)
@@ -168,7 +168,7 @@ def _items(columns: Mapping[str, int], routes: Iterable[tuple[_Lane, ...]]) -> l
 
 @dataclass(frozen=True)
 class _Step:
-    """A part of a line between items of neighbouring columns, as one of the two items sees it."""
+    """A part of a line between items of neighbouring columns, described from one of the two items."""
 
     other: _Item
     own_port: int
@@ -264,15 +264,15 @@ def _wish(item: _Item, steps: Mapping[_Item, Sequence[_Step]], top: Mapping[_Ite
 
 
 def _weight(item: _Item, steps: Mapping[_Item, Sequence[_Step]]) -> float:
-    """Return the weight of an item. Lanes have more, since a bent lane is uglier than a moved box."""
+    """Return the weight of an item. Lanes have a larger weight, because a bent lane is uglier than a moved box."""
     return 1.0 + len(steps.get(item, ())) * (1 if isinstance(item, str) else 4)
 
 
 def _fit(wishes: Sequence[float], heights: Sequence[int], weights: Sequence[float]) -> list[float]:
-    """Return positions without overlap, in this order, that are nearest to the wished ones (least squares).
+    """Return positions without overlap, in this order, that are nearest to the wished positions (least squares).
 
-    This is isotonic regression: after the heights are subtracted, the positions must only not decrease. Neighbours that
-    would decrease are pooled, and get the mean of their wishes.
+    This is isotonic regression. After the heights are subtracted, the positions must only not decrease. Neighbours that
+    would decrease are pooled, and get the mean of their wished positions.
     """
     offsets = [0.0]
     for height in heights[:-1]:

@@ -1,8 +1,8 @@
 """The folder of backups, in which backups are written, named, found and deleted.
 
-A backup is a file with a description in JSON beside it. Only their owner can read them. Both are written in a temporary
-folder, and renamed when they are on the disk. The description is renamed first, so that a backup always has one. The
-description says to which database a backup belongs; the name of the file does not count.
+A backup is a file with a description in JSON beside it. Only their owner can read the two files. They are written in a
+temporary folder, and renamed when they are on the disk. The description is renamed first, so that a backup always has
+one. The description says to which database a backup belongs; the name of the file does not count.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from ..errors.settings.location import data_folder
 from ..errors.settings.urls import redact_url
 
 Progress = Callable[[int, int], None]
-"""Called with the progress of a copy: the part that is done, and the total (0 where it is not known)."""
+"""Called with the progress of a copy: the part that is done, and the total (0 if it is not known)."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Contents:
 
 
 def read_contents(connection: Connection, version_table: VersionTable) -> Contents:
-    """Read the contents of a database. This counts every row."""
+    """Return the contents of a database. This counts every row."""
     rows = count_rows(connection, read_catalog(connection, exclude=version_table.both))
     return Contents(read_current(connection, version_table), rows, engine_version(connection))
 
@@ -132,7 +132,7 @@ class Folder:
     def find(self, asked: str | None) -> Backup:
         """Return the backup with this name or path, even if it is of another database.
 
-        The default is the newest of this one.
+        Without a name, return the newest backup of this database.
 
         Raises:
             BackupNotFound: there is no such backup.
@@ -160,7 +160,7 @@ class Folder:
     def unfinished(self, needed: int) -> Iterator[Path]:
         """Create a temporary folder for the block, in which a backup is written.
 
-        Delete those that killed processes have left.
+        Temporary folders that killed processes have left are deleted.
 
         Args:
             needed: the approximate size of the backup in bytes.

@@ -1,4 +1,4 @@
-"""Back up PostgreSQL with pg_dump. The dump, the revision and the counted rows come from the same snapshot."""
+"""Backs up PostgreSQL with pg_dump. The dump, the revision and the counted rows come from the same snapshot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Find pg_dump and pg_restore for the version of a server, and run them without showing the password."""
+"""Finds pg_dump and pg_restore for the version of a server, and runs them without showing the password."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ class Swap:
 
 
 def read_properties(connection: Connection) -> Properties:
-    """Read the properties of the connected database."""
+    """Return the properties of the connected database."""
     return Properties(*connection.execute(_PROPERTIES).one())
 
 

@@ -61,7 +61,7 @@ def check(
     db: DbConfig | None = None,
     note: Tell = say_nothing,
 ) -> list[Check]:
-    """Make every check that the project is set up for.
+    """Make every check for which the settings of the project have the necessary keys.
 
     Args:
         project: the project.

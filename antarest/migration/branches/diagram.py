@@ -75,7 +75,7 @@ def _draw(metadata: MetaData) -> str:
         raise PackageMissing("paracelsus", "inv db.diagram") from None
 
     class Diagram(Mermaid):
-        """The library's diagram, in which the ends of a line show whether a foreign key is unique and may be NULL."""
+        """The diagram of the library. The ends of its lines show whether a foreign key is unique and may be NULL."""
 
         def _relationships(self, column: Column[object]) -> str:
             lines = str(super()._relationships(column))

@@ -163,7 +163,7 @@ def rewritten(project: Project, contents: Mapping[Path, bytes], folder: Path, *,
 
 
 def _base(repository: Repository, onto: str) -> tuple[str, str]:
-    """Return the branch on top of which the revisions are put, and its commit."""
+    """Return the commit on top of which the revisions are put, with its name for messages."""
     if onto:
         candidates = [(onto, repository.commit(onto))]
     elif under_way := repository.rebased_onto:  # In a `git rebase`.
@@ -181,7 +181,10 @@ def _base(repository: Repository, onto: str) -> tuple[str, str]:
 
 
 def _bases_of_main(repository: Repository) -> list[tuple[str, str]]:
-    """Return the commit on top of which revisions of main are put: the pulled one, or else main before the merge."""
+    """Return the possible commits on top of which revisions of main are put, with their names.
+
+    If commits were pulled, it is the pulled commit. Otherwise it is main before the merge.
+    """
     upstream, merged = repository.commit("@{upstream}"), repository.commit("MERGE_HEAD")
     is_pulled = upstream and (not merged or repository.ask("merge-base", merged, upstream) == merged)
     if is_pulled:
@@ -190,7 +193,10 @@ def _bases_of_main(repository: Repository) -> list[tuple[str, str]]:
 
 
 def _merged_main(repository: Repository) -> tuple[str, str]:
-    """Return the commit on top of which revisions of a branch are put: the merged part of main, or else main."""
+    """Return the commit on top of which the revisions of a branch are put, with the name of its branch.
+
+    It is the merged part of main. If nothing of main is merged, it is the newest commit of main.
+    """
     names = [name for name in MAINS if repository.commit(name)]
     if not names:
         return "main", ""

@@ -130,6 +130,6 @@ def run(
 
 
 def _repeated(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The flags that the next command repeats. A value for `env.py` may be a password, so it is left out."""
+    """Return the flags that the next command repeats. A value for `env.py` may be a password, so it is left out."""
     env = [f"{each.partition('=')[0]}=..." for each in options.get("env") or ()]
     return {**{name: options.get(name) for name in _REPEATED}, "env": env}

@@ -77,6 +77,11 @@ class CatalogTable:
     file: int
     readable: bool = True
 
+    def old_names(self, before: CatalogTable) -> dict[str, str]:
+        """Return the names that the columns had before, by their names now. New columns are left out."""
+        names = {identity: name for name, identity in before.columns.items()}
+        return {name: names[identity] for name, identity in self.columns.items() if identity in names}
+
 
 Tables = dict[str, CatalogTable]
 """The tables of a database by name."""
@@ -149,7 +154,7 @@ def read_tables(connection: Connection, *, exclude: Iterable[str] = (), only: Co
 
 
 def _table(name: str, rows: list[Any], engine: str) -> CatalogTable:
-    """Return a table, made from the rows that the query returns for its columns, or from one row if it has none."""
+    """Return a table, made from the rows that the query returns for its columns. Without columns there is one row."""
     first, columns = rows[0], [row for row in rows if row[2] is not None]
     types = {row[2]: row[8].lower() for row in columns}
     if engine == "sqlite":
@@ -179,7 +184,7 @@ def affinity(declared: str) -> str:
 
 
 def read_catalog(connection: Connection, *, exclude: Iterable[str] = ()) -> Catalog:
-    """Read the names of the tables of the database and of their columns."""
+    """Return the names of the tables of the database, and the names of their columns."""
     return {name: frozenset(table.columns) for name, table in read_tables(connection, exclude=exclude).items()}
 
 

@@ -208,7 +208,7 @@ class _SqliteCursor(sqlite3.Cursor):
 
 @cache
 def postgres_connection() -> type[Any]:
-    """Return the class of connections of `psycopg2`. The import waits for this call: SQLite does not need it."""
+    """Return the class of connections of `psycopg2`, which is imported here, because SQLite does not need it."""
     from psycopg2.extensions import connection, cursor
 
     class Reporting(cursor):

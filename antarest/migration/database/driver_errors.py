@@ -1,4 +1,4 @@
-"""Translate the errors of psycopg2 and sqlite3 about a connection into errors with next steps.
+"""Translates the errors of psycopg2 and sqlite3 about a connection into errors with next steps.
 
 An error of psycopg2 has an SQLSTATE only after the connection is made. Earlier errors are recognised by their text. A
 server may send the text in another language. So an unknown text becomes `DatabaseUnreachable`, which quotes it.
@@ -283,9 +283,8 @@ def _folder(file: str) -> Path:
 def _why_not_opened(file: str) -> str:
     """Return the reason why SQLite cannot open a path.
 
-    It is empty if the path is good: then permissions are the reason.
-
-    This only calls `stat`: opening and closing the file would drop the locks that sqlite3 holds on it in this process.
+    The reason is empty if the path is valid. Then a permission is missing. This only calls `stat`: opening and closing
+    the file would drop the locks that sqlite3 holds on it in this process.
     """
     folder = _folder(file)
     try:

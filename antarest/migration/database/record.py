@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import TIMESTAMP, BigInteger, Column, Connection, Float, MetaData, String, Table, func, select, text
+from sqlalchemy.schema import CreateSchema
 
 from .. import __version__
 from ..errors.facts.branches import RecordUnreadable
@@ -50,6 +51,17 @@ def _table(version_table: VersionTable) -> Table:
     )
 
 
+def make_schema_of(version_table: VersionTable, connection: Connection) -> None:
+    """Make the schema of the version table if it is missing. No revision can: Alembic makes the table before it.
+
+    An `env.py` that opens its own connection does this. One that calls `environment.run` has none.
+    """
+    if version_table.schema and connection.dialect.name != "sqlite":
+        known = text("SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = :name)")
+        if not connection.scalar(known, {"name": version_table.schema}):
+            connection.execute(CreateSchema(version_table.schema))
+
+
 @dataclass(frozen=True)
 class RecordLine:
     """A line of the record: one revision was applied, undone or stamped.
@@ -61,7 +73,7 @@ class RecordLine:
         at: the time when the run of the revision ended, in UTC.
         seconds: how long it ran.
         version: the version of this package.
-        git_commit: the commit that was checked out; None where it is not known.
+        git_commit: the commit that was checked out; None if it is not known.
         digest: the hash of the revision file, with its algorithm, such as `sha256:ab12...`.
         user: the user who ran it.
         host: the host on which it ran.

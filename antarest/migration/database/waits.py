@@ -70,7 +70,7 @@ def say_nothing(_text: str) -> None:
 
 @dataclass(frozen=True)
 class ServerSession:
-    """A session of a PostgreSQL server, as far as this role may see it. Its transaction began at `begin`.
+    """A session of a PostgreSQL server, with the values that this role may see. Its transaction began at `begin`.
 
     Attributes:
         prepared: the name of a prepared transaction, which has no session any more.

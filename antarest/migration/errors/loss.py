@@ -19,7 +19,7 @@ class Loss:
         direction: whether its upgrade or its downgrade loses it.
         item: "table" or "table.column".
         count: the number of rows of a table, or of values of a column that are not NULL; None if nothing was counted.
-        reason: the reason that the revision gives; empty where the revision does not declare the loss.
+        reason: the reason that the revision gives; empty if the revision does not declare the loss.
         unit: the unit of `count`: "row" for a table, "value" for a column.
     """
 
@@ -58,8 +58,8 @@ class Agreement:
 
     Attributes:
         everything: whether the person agreed to all losses that the revisions declare.
-        most: the largest count that the person agreed to, by revision and item, as the plan showed it; None where the
-            plan showed an unknown number, and 0 where it showed an empty table or column.
+        most: the largest count that the person agreed to, by revision and item, as the plan showed it; None if the
+            plan showed an unknown number, and 0 if it showed an empty table or column.
     """
 
     everything: bool = False
@@ -71,14 +71,14 @@ class Agreement:
         return self.everything or named is None or (loss.count is not None and loss.count <= named)
 
     def shown(self, loss: Loss) -> str:
-        """Return the amount that the plan showed, such as `2 rows`; empty where nobody saw a plan with this loss."""
+        """Return the amount that the plan showed, such as `2 rows`; empty if nobody saw a plan with this loss."""
         key = (loss.revision, loss.item)
         return replace(loss, count=self.most[key]).amount if key in self.most else ""
 
 
 @dataclass(frozen=True)
 class Missing:
-    """Something that the rebuild of a table has lost.
+    """An object, such as a trigger, that the rebuild of a table has lost.
 
     Attributes:
         item: its name in `lossy`, such as "trigger:audit".

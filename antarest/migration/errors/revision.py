@@ -28,10 +28,10 @@ class Revision:
         lossy: the losses that it declares: for each direction, the reasons by "table", "table.column" or
             "trigger:name".
         moves: where an upgrade moves values, from "table.column" to "table.column". A downgrade moves them back.
-        irreversible: the reason why it cannot be undone; empty where it can.
+        irreversible: the reason why it cannot be undone; empty if it can be undone.
         transaction: "own" for a commit before and after it, "none" where its statements cannot run in a transaction
             (`CREATE INDEX CONCURRENTLY`), "" for one transaction with its neighbours.
-        row_security: the reason why it may write to tables in which row security hides rows; empty where it may not.
+        row_security: the reason why it may write to tables in which row security hides rows; empty if it may not.
         uses_autocommit: whether its file names `autocommit_block`.
         branch_labels: the names of the branch that begins with it.
     """

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from ..database.catalog import CatalogTable, Fullness, Measure, measure
+from .copied_rows import CopiedRows
 from .moves import Moves
 from .tracking.base import ChangeTracker, RowChanges, Takes
 
@@ -37,8 +38,8 @@ class _Values:
         first: the first count.
         now: the last count.
         deleted: the number of rows that had been deleted before the last count.
-        overwritten: the number of values that had been overwritten before the last count: those overwritten with NULL,
-            and those overwritten with NULL or an empty text.
+        overwritten: two numbers of values that had been overwritten before the last count: with NULL, and with NULL or
+            an empty text.
     """
 
     first: Fullness
@@ -48,7 +49,7 @@ class _Values:
 
     @property
     def lost(self) -> int:
-        """The number of the first values that are lost. An empty text does not replace a lost value."""
+        """The number of lost values, at most the first count. A value that an empty text has replaced is lost too."""
         return min(max(self.overwritten), self.first.values)
 
     def count_again(self, now: Fullness, deleted: int) -> None:
@@ -74,7 +75,9 @@ class _Counted:
         values: the counted columns, by the names that they had then.
         open: whether statements may have overwritten values since the last count.
         shape: the text of these statements, without the values in it.
-        others: the number of rows that other sessions were seen to write or delete while the table was not locked.
+        others: how many rows other sessions have written or deleted while it was not locked, as far as was seen.
+        exact_since: how often the transaction had gone back to a savepoint, which releases locks, when it was counted
+            under a lock.
     """
 
     rows: int
@@ -82,6 +85,7 @@ class _Counted:
     open: bool = False
     shape: str = ""
     others: int = 0
+    exact_since: int | None = None
 
     def begin(self, column: str, now: Fullness, deleted: int) -> None:
         """Set the present count of a column."""
@@ -111,6 +115,7 @@ class LossCounter:
         self._by_identity = {table.identity: table for table in self._before.values()}
         self._changes = tracker.row_changes()
         self._moves = Moves(connection, tracker, destinations)
+        self._copied = CopiedRows(connection, tracker)
         self._counted: dict[Hashable, _Counted] = {}
         self._missing: set[tuple[str, str]] = set()
         self._shape = ""
@@ -124,10 +129,12 @@ class LossCounter:
         for name, columns in takes.items():
             self._count_before(self._tracker.tables[name], columns)
         self._moves.before(statement, takes)
+        self._copied.before(statement)
 
     def after(self, *, has_changed_tables: bool) -> None:
         """Note the effect of a statement that has run."""
         self._moves.after()
+        self._copied.after()
         if has_changed_tables:
             self._note_missing_columns()
 
@@ -144,15 +151,16 @@ class LossCounter:
         if table.identity in self._tracker.unlocked:
             self._counted.pop(table.identity, None)  # Others can write until the statement runs: no count is true then.
             return
-        counted, is_locked = self._counted.get(table.identity), table.identity in self._tracker.locked
+        counted, back = self._counted.get(table.identity), self._tracker.went_back
+        is_locked = table.identity in self._tracker.locked and not (counted and counted.exact_since == back)
         writes_no_values = not columns and not is_locked
-        is_fresh = bool(counted and counted.open and (writes_no_values or counted.shape != self._shape))
+        is_fresh = bool(counted and counted.open and (writes_no_values or is_locked or counted.shape != self._shape))
         if counted and is_fresh:
             self._count_again(table, before, counted)
         if writes_no_values:
             return
         known = counted.values if counted else {}
-        names = _names(before, table)
+        names = table.old_names(before)
         new = {name for name in columns if name in names and names[name] not in known}
         is_closed = counted is not None and not counted.open and not is_fresh
         again = {now for now, name in names.items() if name in known} if is_closed else set[str]()
@@ -163,7 +171,8 @@ class LossCounter:
             rows = found.rows + changes.deleted - changes.inserted
             counted = self._counted.setdefault(table.identity, _Counted(rows))
             self._note_others(table, counted, found, changes)
-            counted.rows = rows if is_locked else counted.rows
+            if is_locked:
+                counted.rows, counted.exact_since = rows, back
             for name in unsure:
                 known[names[name]].first = known[names[name]].first.most(found.columns[name])
             for name in new | again:
@@ -172,7 +181,7 @@ class LossCounter:
 
     def _count_again(self, table: CatalogTable, before: CatalogTable, counted: _Counted) -> None:
         """Count the values that statements have overwritten until now."""
-        names = {now: name for now, name in _names(before, table).items() if name in counted.values}
+        names = {now: name for now, name in table.old_names(before).items() if name in counted.values}
         found, changes = self._measure(table, names), self._changes_of(table)
         self._note_others(table, counted, found, changes)
         for now, name in names.items():
@@ -197,12 +206,12 @@ class LossCounter:
     def overtaken(self, lost: Iterable[Lost], declared: Collection[str]) -> Iterator[CatalogTable]:
         """Yield the tables whose data the revision used and then removed, while other sessions changed that data.
 
-        The revision may have copied rows that were no longer current. The losses that it shows may be those of other
+        The revision may have copied rows that were out of date. Some of the counted losses may be rows of other
         sessions.
 
         Args:
             lost: the result of `lost()`.
-            declared: the losses that the revision declares. They are no reason to try again.
+            declared: the losses that the revision declares. For these, no other try is needed.
         """
         alive = {table.identity: table for table in self._tracker.tables.values()}
         nulled = {(each.table, each.column) for each in lost}
@@ -211,7 +220,7 @@ class LossCounter:
             if not counted or not counted.others:
                 continue
             if same and table.identity not in self._tracker.emptied:
-                kept = _names(table, same).values()
+                kept = same.old_names(table).values()
                 taken = {
                     f"{name}.{column}"
                     for column in table.columns
@@ -234,7 +243,7 @@ class LossCounter:
                 values |= dict.fromkeys(unforeseen.get(table.identity, ()))
             elif name in now and now[name].identity not in self._by_identity:
                 # The table was rebuilt: the new table has the same name, and columns are matched by name.
-                rows = counted.rows - measure(self._connection, now[name]).rows if counted else None
+                rows = counted.rows - self._copied.in_place_of(table, now[name]) if counted else None
                 if counted and rows is not None and self._tracker.may_be_shared(table.identity):
                     counted.others = max(counted.others, -rows)  # Perhaps they deleted rows after they were copied.
                 values = self._values_copied(table, now[name], counted, rows or 0)
@@ -261,7 +270,7 @@ class LossCounter:
 
         Deleted rows do not count.
         """
-        names = {name: new for new, name in _names(table, now).items()}
+        names = {name: new for new, name in now.old_names(table).items()}
         known = counted.values if counted else {}
         lost: dict[str, int | None] = {
             name: known[name].first.values if name in known else None for name in table.columns if name not in names
@@ -338,9 +347,3 @@ class LossCounter:
         """Return the number of rows that the revision inserted, deleted and updated in a table."""
         since = changes.get(table, RowChanges()).minus(self._changes.get(table, RowChanges()))
         return RowChanges(*(max(each, 0) for each in since))
-
-
-def _names(before: CatalogTable, now: CatalogTable) -> dict[str, str]:
-    """Return the old names of the columns of a table, by their new names."""
-    names = {identity: name for name, identity in before.columns.items()}
-    return {name: names[identity] for name, identity in now.columns.items() if identity in names}

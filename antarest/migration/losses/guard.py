@@ -4,28 +4,28 @@ The revision declares in its file what it loses (`lossy`) and what it moves (`mo
 that is really gone, and names each loss with its count before the run commits. It counts a table only when a statement
 is about to remove data from it, so a large table that nobody touches costs nothing.
 
-It compares counts. A value that is overwritten with another value is no loss. A rebuilt table with the same number of
-rows and values is no loss either. If the guard is not sure, it reports too much: rows that move to another partition
-count as lost, and so do rows that the revision itself has inserted before it deletes them, beside others. It does not
-see
+It compares counts. A value that is overwritten with another value is no loss. A rebuilt table is no loss either, if all
+of its rows were copied and it has the same number of values. If the guard is not sure, it reports too much: rows that
+move to another partition count as lost. Rows that the revision inserts and then deletes together with others count too.
+It does not see
 
 - data outside of the columns of tables: large objects, an attribute dropped from a composite type, foreign tables;
 - statements on a connection that the revision opens itself, or of a `sqlite3.Cursor` that it makes itself;
 - values that one statement, or several of the same text, take from a column, if they also fill as many NULLs or insert
   as many values;
 - a row that one `INSERT OR REPLACE` deletes besides the row that it replaces, if it also adds a row (SQLite);
-- the exact number of values while other sessions change the same column (PostgreSQL): a count locks nobody out.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, event
 
 from ..database.driver_connections import Attempt, Watcher, is_in_transaction, set_watcher
+from ..database.lock.tables import EVERYBODY, Learned
 from ..errors.loss import Loss, Missing
 from ..errors.revision import Direction, Revision
 from ..errors.text import shorten
@@ -58,7 +58,7 @@ class LossGuard(Watcher):
         connection: Connection,
         exclude: Iterable[str] = (),
         rebuilds: RebuildGuard | None = None,
-        learned: set[Hashable] | None = None,
+        learned: Learned | None = None,
         note: Callable[[str], None] = lambda _text: None,
     ) -> None:
         """Prepare to watch a transaction.
@@ -76,7 +76,7 @@ class LossGuard(Watcher):
         self.missing: list[Missing] = []
         self.hidden: list[str] = []
         self._rebuilds = rebuilds
-        self._learned = set() if learned is None else learned
+        self._learned = {} if learned is None else learned
         self._note = note
         self._connection = connection
         self._tracker = open_tracker(connection, exclude)
@@ -127,7 +127,7 @@ class LossGuard(Watcher):
                 self._tracker.look()
                 found = list(self._counter.lost())
                 for table in self._counter.overtaken(found, revision.losses(direction)):
-                    self._learned.add(table.identity)
+                    self._learned[table.identity] = EVERYBODY
                     self.overtaken.append(table.name)
                 for lost in found:
                     reason = revision.losses(direction).get(lost.item, "")

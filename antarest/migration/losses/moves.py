@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Hashable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
@@ -20,6 +20,12 @@ from .tracking.base import ChangeTracker
 from .tracking.conversions import count_common
 
 _FROM = re.compile(r"\b(?:FROM|JOIN)\s+(?:ONLY\s+)?(?:\w+\s*\.\s*)?[\"`\[]?(\w+)(?![\w.]*\s*\()", re.IGNORECASE)
+
+
+def reads_unknown(statement: str, tables: Iterable[CatalogTable]) -> bool:
+    """Whether a statement reads something else than these tables, such as a temporary table."""
+    known = {table.bare_name.lower() for table in tables}
+    return any(name.lower() not in known for name in _FROM.findall(statement))
 
 
 @dataclass
@@ -169,7 +175,7 @@ class Moves:
     def _common(self, move: _Move) -> int | None:
         """Return the amount that is in both source and destination.
 
-        None if they cannot be compared; 0 if one is gone.
+        It is None if they cannot be compared, and 0 if one of them is gone.
         """
         source, place = self._now(move.table), self._find(move.place)
         if source is None or place is None:
@@ -205,9 +211,8 @@ class Moves:
     def _reads(self, statement: str, move: _Move) -> bool:
         """Return whether a statement reads the source, a table that was made from it, or an unknown table."""
         tables, origins = self._tracker.tables.values(), self._tracker.origins
-        known = {table.bare_name.lower() for table in tables}
-        if any(name.lower() not in known for name in _FROM.findall(statement)):
-            return True  # such as a temporary table
+        if reads_unknown(statement, tables):
+            return True
         columns = {*move.table.columns.values()}
         for table in tables:
             names = {identity: name for name, identity in table.columns.items()}

@@ -43,10 +43,7 @@ _Row = tuple[str, str, str, str]
 
 
 class _Object(NamedTuple):
-    """A row of `sqlite_master`.
-
-    Rows are compared before they are parsed, because only few of thousands have changed.
-    """
+    """A row of `sqlite_master`. Rows are compared before they are parsed, because most of them have not changed."""
 
     kind: str
     name: str
@@ -235,7 +232,7 @@ def _features(sql: str) -> object:
 def _listed(condition: str) -> str:
     """Return the column whose values a condition lists; empty if it lists none.
 
-    Such a list may become shorter or longer.
+    Such a condition is not lost if another list of values for the same column replaces it.
     """
     found = _LIST.match(condition)
     return fold(found[1]) if found else ""

@@ -110,7 +110,7 @@ class Repository:
         return self._change("switch", "--quiet", *arguments)
 
     def changes(self, folder: Path) -> dict[str, bool]:
-        """Return the uncommitted paths in a folder. The value says whether the file exists now."""
+        """Return the uncommitted paths in a folder. The value of a path says whether the file exists now."""
         listed = self.ask("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", str(folder))
         return {entry[3:]: (self.root / entry[3:]).is_file() for entry in filter(None, listed.split("\0"))}
 

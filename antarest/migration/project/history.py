@@ -62,7 +62,7 @@ class History:
             self._branches[label] = revision.id
 
     def _line(self) -> tuple[str, ...]:
-        """Return all ids in order if the history has no branches, as most histories; else nothing."""
+        """Return all ids in order if the history has no branches, which is usual. Otherwise return nothing."""
         next_ = {revision.predecessors: revision.id for revision in self._by_id.values()}
         order: list[str] = []
         last: tuple[str, ...] = ()
@@ -206,10 +206,10 @@ class History:
         return (*reached, BASE) if ordered else ()
 
     def _can_stop_at(self, state: str, ordered: Sequence[str]) -> bool:
-        """Return whether a downgrade to this state, on which others depend, undoes all that was built on it.
+        """Return whether a downgrade to this state undoes all revisions that were built on it.
 
         Alembic undoes the revisions that have the state as `down_revision`, and all that need one of these. It keeps a
-        revision that has the state in `depends_on` only.
+        revision that has the state only in `depends_on`.
         """
         undone = set[str]()
         for id_ in ordered:

@@ -84,7 +84,7 @@ class Project:
 
         Args:
             ini: its `alembic.ini`, a `pyproject.toml` with `[tool.alembic]`, or the folder of one of them.
-            or_own: whether to take this code's own project if none is found; otherwise only a checkout of it is taken.
+            or_own: whether an installed copy of this code may use its own project if no other one is found.
 
         Raises:
             ProjectNotFound: there is no such file.
@@ -273,7 +273,7 @@ class Project:
 
     @property
     def commits_each(self) -> bool:
-        """Whether `transaction_per_migration` in `env.py` lets each revision be committed on its own."""
+        """Whether each revision is committed on its own, as `transaction_per_migration` in `env.py` demands."""
         return bool(self.options.get("transaction_per_migration"))
 
     @property

@@ -138,7 +138,7 @@ class _Outline(Revision):
 
 
 def _outline(folder: str, file: str) -> Revision | None:
-    """Read the place of a revision in the graph from its usual lines. None if they are missing, or others may matter.
+    """Read the place of a revision in the graph from its usual lines. None if they are missing or may be incomplete.
 
     This must be fast for thousands of files: creating and reading a `Path` would take longer than all the rest.
     """

@@ -121,7 +121,7 @@ class RevisionSearch:
     # ---- in git
 
     def _in_commits(self, revision: str) -> Iterator[FoundRevision]:
-        """Search every commit of a branch, a tag, a stash or the reflog; branches first."""
+        """Yield the files of a revision in the commits of branches, tags, stashes and the reflog; branches first."""
         matches = [f":(top,glob){folder}/{self._below}*{revision}*.py" for folder in self._folders]
         found = self._declared(revision, "--", *matches) if _NAMED.fullmatch(revision) else {}
         # The name of a file does not have to contain the id.

@@ -89,7 +89,7 @@ def delete_left(project: Project) -> list[Path]:
 def _folder_of_next(project: Project, replaced: Revision | None) -> Path:
     """Return the folder in which Alembic would write the next revision.
 
-    If there are several, it is that of the head.
+    If the project has several folders, it is the folder of the head.
     """
     if replaced:
         return replaced.path.parent

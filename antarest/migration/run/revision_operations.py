@@ -88,9 +88,9 @@ def _keep_dates(context: MigrationContext) -> None:
 
 
 def _has_untyped_column(context: MigrationContext, table: str) -> bool:
-    """Return whether a column has no type.
+    """Return whether a table has a column without a type.
 
-    It gets the type of the column to which it refers, so this table is read too.
+    Such a column gets the type of the column to which it refers, so the referred table is read too.
     """
     connection = context.connection
     if connection is None or connection.dialect.name != "sqlite":

@@ -8,7 +8,7 @@ back, and tried again after a pause. In the pause the sessions that wait behind 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,7 +22,8 @@ from ..database.catalog import foreign_key_violations
 from ..database.connection import looking, moving, read_current
 from ..database.lock import in_this_process, one_writer
 from ..database.lock.base import Patience, Writer
-from ..database.record import Recorder
+from ..database.lock.tables import Learned
+from ..database.record import Recorder, make_schema_of
 from ..database.signals import Signals
 from ..errors.base import AntarestError
 from ..errors.facts.lock import ObjectLocked, Overtaken
@@ -101,7 +102,7 @@ class _Run:
     writer: Writer
     left: list[Any] = field(default_factory=list)
     blocks: Blocks | None = None  # on PostgreSQL
-    learned: set[Hashable] = field(default_factory=set)  # the tables that the next try of the segment locks first
+    learned: Learned = field(default_factory=dict)  # the tables that the next try of the segment locks first
 
     def run(self) -> None:
         """Run all segments."""
@@ -239,7 +240,7 @@ class _Run:
             outcome.total = done + len(self.left)
 
     def _follow(self, current: tuple[str, ...]) -> None:
-        """Continue if another run came between two segments (SQLite), and applied only some of our steps."""
+        """Continue after another run that came between two segments (SQLite), if it has applied steps of ours."""
         outcome, history = self.outcome, self.request.project.history
         applied = history.applied(current)
         is_our_way = outcome.steps[-1][1] == "upgrade" and set(outcome.after) <= applied
@@ -253,6 +254,7 @@ class _Run:
             request.prepare(connection)
             outcome.is_prepared = True
         migration = self.context.get_context()
+        make_schema_of(request.project.version_table, connection)
         violations = set() if segment.from_snapshot else foreign_key_violations(connection)
         guard.start()
         try:
@@ -309,7 +311,7 @@ class _Run:
         self.outcome.segment.goal = tuple(sorted(heads))
 
     def _leave(self, guard: LossGuard) -> None:
-        """Check the losses before a revision leaves its transaction, because that commits it."""
+        """Check the losses before a revision leaves its transaction, because this commits the transaction."""
         segment = self.outcome.segment
         refuse_losses(self.request, guard, self.outcome.state())
         segment.outside = segment.running[0].id if segment.running else ""

@@ -64,7 +64,9 @@ _BUILDS = text("""
 
 
 def plan_steps(request: RunRequest, steps_of: StepsOf, destination: str | None, current: tuple[str, ...]) -> list[Any]:
-    """Return the steps of a run from the current revisions. Refuse a run that cannot succeed before anything is locked.
+    """Return the steps of a run from the current revisions.
+
+    A run that cannot succeed is refused before anything is locked.
 
     Args:
         request: the request for the run.
@@ -121,7 +123,7 @@ def refuse_not_runnable(step: Any, revision: Revision) -> None:
 
 
 def leaves_transaction(revision: Revision, engine: str) -> bool:
-    """Return whether the revision leaves its transaction on this engine. On SQLite no revision needs to."""
+    """Return whether the revision leaves its transaction on this engine. On SQLite, no revision leaves it."""
     return revision.transaction == "none" and engine != "sqlite"
 
 

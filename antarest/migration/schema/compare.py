@@ -1,4 +1,4 @@
-"""Compare two inventories, object by object and attribute by attribute."""
+"""Compares two inventories, object by object and attribute by attribute."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class Difference:
     Attributes:
         kind: "table", "column", "primary key", "foreign key", "unique", "check", "index", "enum", "sequence", "view",
             "trigger", "function" or "domain".
-        table: the table that the object belongs to, empty where it belongs to none.
+        table: the table that the object belongs to, empty if it belongs to none.
         path: the path of the object, such as "study.path".
-        aspect: the attribute that differs, such as "nullable"; empty where one side lacks the whole object.
+        aspect: the attribute that differs, such as "nullable"; empty if one side lacks the whole object.
         before: the value or the object on the first side; None if that side lacks it.
         after: the value or the object on the second side.
     """

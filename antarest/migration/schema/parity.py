@@ -1,4 +1,4 @@
-"""Parity: compare the schemas of SQLite and PostgreSQL, as far as both engines can have the same schema.
+"""Parity: compares the schemas of SQLite and PostgreSQL, as far as both engines can have the same schema.
 
 Both inventories are translated into one spelling and then compared strictly. The comparison omits the properties that
 only PostgreSQL has: enum types, sequences, functions, domains, comments, NOT VALID, and the options of tables and

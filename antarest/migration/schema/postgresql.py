@@ -1,4 +1,4 @@
-"""Read the schema of PostgreSQL with SQLAlchemy's inspector, and from the catalogs where the inspector is not enough.
+"""Reads the schema of PostgreSQL with SQLAlchemy's inspector. The rest is read from the catalogs.
 
 The number of queries does not depend on the number of tables, but the inspector reads one schema at a time. Objects of
 all schemas are read, except those of the system and of extensions. The name of an object includes its schema, unless
@@ -48,7 +48,9 @@ _TABLES = """
         CASE c.relkind WHEN 'p' THEN 'PARTITION BY ' || pg_get_partkeydef(c.oid) WHEN 'f' THEN 'FOREIGN' END,
         CASE WHEN c.relispartition THEN 'PARTITION ' || pg_get_expr(c.relpartbound, c.oid) END),
         concat_ws(' ', CASE WHEN c.relrowsecurity THEN 'ROW LEVEL SECURITY' END,
-        CASE WHEN c.relforcerowsecurity THEN 'FORCED' END, array_to_string(c.reloptions, ' '))
+        CASE WHEN c.relforcerowsecurity THEN 'FORCED' END,
+        CASE c.relreplident WHEN 'f' THEN 'REPLICA IDENTITY FULL' WHEN 'n' THEN 'REPLICA IDENTITY NOTHING'
+        WHEN 'i' THEN 'REPLICA IDENTITY USING INDEX' END, array_to_string(c.reloptions, ' '))
     FROM pg_class AS c WHERE c.relkind IN ('r', 'p', 'f') AND {relation}
 """
 _CONSTRAINTS = """
@@ -252,7 +254,10 @@ def _computed(found: ReflectedComputed | None) -> str | None:
 
 
 def _spelling(connection: Connection, kind: sa.types.TypeEngine[Any]) -> str:
-    """Return the engine's spelling of a type, without its schema and without its collation, which the column has."""
+    """Return the engine's spelling of a type, without its schema and its collation.
+
+    The collation is read with the column.
+    """
     if isinstance(kind, (sa.Enum, DOMAIN)) and kind.name:
         return kind.name
     if isinstance(kind, sa.types.NullType):

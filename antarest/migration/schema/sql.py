@@ -1,4 +1,4 @@
-"""Split SQL into tokens, to read the definitions that engines keep as text, and to compare expressions."""
+"""Splits SQL into tokens, to read the definitions that engines keep as text, and to compare expressions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parse the `CREATE TABLE` text that SQLite keeps, for the properties that no PRAGMA returns."""
+"""Parses the `CREATE TABLE` text that SQLite keeps, for the properties that no PRAGMA returns."""
 
 from __future__ import annotations
 

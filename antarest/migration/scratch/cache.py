@@ -31,7 +31,7 @@ _LEFT_BEHIND = 3600  # seconds; an unfinished file of this age belongs to a proc
 
 
 class ScratchCache:
-    """The cached databases of a list of revisions: one has run the first revision, one the first two, and so on."""
+    """The cached databases of a list of revisions. One has run the first revision, one the first two, and so on."""
 
     def __init__(self, project: Project, revisions: Sequence[str], also: Sequence[str] = ()) -> None:
         """Find the files of these revisions. A project outside of a git repository has none.
@@ -121,9 +121,9 @@ class ScratchCache:
 
     @cached_property
     def _files(self) -> list[Path]:
-        """The files for the databases that have run the first revision, the first two, and so on.
+        """The files for the databases that have run the first revision, the first two revisions, and so on.
 
-        The list ends before the first revision whose result cannot be named.
+        The list ends before the first revision whose database cannot have a name.
         """
         repository = self._project.repository
         if repository is None:

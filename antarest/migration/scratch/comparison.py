@@ -205,7 +205,7 @@ class Bench:
 
 
 def engines_of(project: Project, db: DbConfig | None) -> tuple[list[EngineName], list[EngineName]]:
-    """Return the engines of a project, the most important one first, and those on which it must work.
+    """Return the engines of a project, the most important one first, and those of them that are required.
 
     Args:
         project: the project.
@@ -275,10 +275,7 @@ def connected_at_head(project: Project, db: DbConfig | None) -> Iterator[Connect
 
 @contextmanager
 def _keeping_rules(metadata: MetaData) -> Iterator[None]:
-    """Restore the create rules of constraints after the block.
-
-    SQLAlchemy changes a rule to leave out a key on SQLite.
-    """
+    """Restore the create rules of constraints after the block, because SQLAlchemy may change them in it."""
     rules = [(each, each._create_rule) for table in metadata.tables.values() for each in table.constraints]  # noqa: SLF001
     try:
         yield

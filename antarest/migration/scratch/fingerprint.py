@@ -47,7 +47,7 @@ _RUN_REVISIONS = (
 def fingerprints(
     history: History, revisions: Sequence[str], options: Mapping[str, Any], also: Sequence[str] = ()
 ) -> list[str]:
-    """Return a name for the database that has run the first revision, for the one that has run two, and so on.
+    """Return a name for each database of a history: the one after the first revision, after the second, and so on.
 
     A name depends on the content of the revisions, the options of Alembic, our modules that run revisions, and the
     versions of the libraries. The list ends before a revision that may depend on more: it imports another module, reads

@@ -196,9 +196,9 @@ class _TrackerWatcher(Watcher):
 
 
 def _effect(revision: str, before: Tables, tracker: ChangeTracker) -> DowngradeEffect:
-    """Compare the tables before and after a downgrade.
+    """Return the effect of a downgrade on the tables.
 
-    A table is recognised by its identity, or by name after a rebuild.
+    A table is recognised by its identity, or by its name if it was rebuilt.
     """
     alive = {table.identity: table for table in tracker.tables.values()}
     dropped, renamed = [], {}

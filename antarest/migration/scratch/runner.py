@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..database.connection import read_current
+from ..database.record import make_schema_of
 from ..errors.base import Hint
 from ..errors.facts.loss import drop_and_make_again
 from ..errors.facts.run import ScratchRunFailed
@@ -50,6 +51,7 @@ class ScratchRunner:
         commits_each: whether each revision is committed on its own, as `transaction_per_migration` asks for.
         runs_deferred: whether deferred constraints run at the end of each revision, as in a run of the workflow. With
             plain Alembic they run at the commit.
+        version_schema: the schema of the version table, which each database of the project has.
     """
 
     config: Config
@@ -58,6 +60,7 @@ class ScratchRunner:
     options: Mapping[str, Any]
     commits_each: bool = False
     runs_deferred: bool = False
+    version_schema: str = ""
 
     @classmethod
     def of(cls, project: Project) -> Self:
@@ -67,8 +70,15 @@ class ScratchRunner:
         """
         config = project.alembic_config()
         script = ScriptDirectory.from_config(config)
-        commits_each = project.commits_each
-        return cls(config, script, project.history, project.scratch_options(), commits_each, runs_deferred=True)
+        return cls(
+            config,
+            script,
+            project.history,
+            project.scratch_options(),
+            project.commits_each,
+            runs_deferred=True,
+            version_schema=project.version_table.schema,
+        )
 
     def upgrade(
         self,
@@ -86,9 +96,9 @@ class ScratchRunner:
         Raises:
             ScratchRunFailed: a revision failed. Its transaction was rolled back.
         """
-        self._import_revisions(connection)
+        self._prepare(connection)
         for target in targets:
-            current: Any = read_current(connection, VersionTable(self.options["version_table"]))
+            current: Any = read_current(connection, VersionTable(self.options["version_table"], self.version_schema))
             connection.rollback()  # Alembic commits only the transactions that it has begun.
             left: list[Any] = list(self.script._upgrade_revs(target, current))  # noqa: SLF001 - as `command`
             while left:
@@ -109,7 +119,7 @@ class ScratchRunner:
         Raises:
             ScratchRunFailed: a revision failed. Its transaction was rolled back.
         """
-        self._import_revisions(connection)
+        self._prepare(connection)
         left = [self.step(id_, "downgrade") for id_ in revisions]
         while left:
             segment = self._segment(left, connection)
@@ -135,7 +145,7 @@ class ScratchRunner:
         Raises:
             ScratchRunFailed: a revision failed. The transaction was rolled back.
         """
-        self._import_revisions(connection)
+        self._prepare(connection)
         running, fixes, deferred = list[Any](), list[Hint](), DeferredConstraints(connection)
 
         def steps(_current: object, context: MigrationContext) -> Iterator[Any]:
@@ -166,13 +176,19 @@ class ScratchRunner:
             connection.exec_driver_sql("RESET ALL; SET datestyle = ISO")
             connection.commit()
 
-    def _import_revisions(self, connection: Connection) -> None:
-        """Import the revision files once. Their top level may ask `alembic.context` for the dialect."""
+    def _prepare(self, connection: Connection) -> None:
+        """Import the revision files once, and create the schema of the version table.
+
+        The top level of a revision file may ask `alembic.context` for the dialect.
+        """
         environment = EnvironmentContext(self.config, self.script, as_sql=False)
         folders = {revision.path.parent for revision in map(self.history.__getitem__, self.history.order)}
         with outer_kept(), without_output(), environment, importing(folders):
             stand_in(environment, connection.engine.url.drivername)
             self.script.get_heads()
+        make_schema_of(VersionTable(schema=self.version_schema), connection)
+        if connection.in_transaction():
+            connection.commit()  # Alembic commits only the transactions that it has begun.
 
     def _revision_of(self, step: Any) -> Revision:
         return self.history[step.revision.revision]

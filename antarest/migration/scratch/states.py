@@ -29,7 +29,7 @@ class TableStates:
     def fitting(self, present: Catalog) -> list[str]:
         """Return the revisions after which a database has these tables and columns.
 
-        It may also have tables of others.
+        Tables that do not belong to the history are ignored.
         """
         ours = {name: columns for name, columns in present.items() if name in self.made}
         return [revision for revision, tables in self.after.items() if tables == ours]

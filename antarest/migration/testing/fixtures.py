@@ -75,7 +75,7 @@ def postgres(pytestconfig: pytest.Config) -> Iterator[PostgresServer]:
 
 @pytest.fixture(params=ENGINES)
 def engine_name(request: pytest.FixtureRequest) -> EngineName:
-    """Each engine in turn."""
+    """The name of an engine. A test that uses it runs on each engine in turn."""
     name: EngineName = request.param
     return name
 
@@ -100,7 +100,7 @@ def database_at(
 ) -> Callable[[str], URL]:
     """A function that returns a database at a revision, with rows: `database_at("0146b79f723c")`.
 
-    Each engine in turn.
+    A test that uses it runs on each engine in turn.
     """
     return lambda revision: new_database(engine_name, revision, with_rows=True)
 

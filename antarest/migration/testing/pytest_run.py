@@ -30,9 +30,9 @@ _PROJECT = "MIGRATION_PROJECT"  # the name of the alembic.ini in a test file
 
 
 def shared_server(config: pytest.Config) -> PostgresServer | str | None:
-    """Return the server of this run, or the reason why there is none.
+    """Return the server of this run, or the reason why there is no server.
 
-    None without the plugin, or if no test needs one.
+    The result is None without the plugin, or if no test needs a server.
     """
     given = _worker_input(config).get(IN_WORKER)
     if isinstance(given, str):

@@ -71,7 +71,7 @@ class Clones:
     def _maintenance(self) -> Connection:
         """The one connection that creates PostgreSQL databases.
 
-        A new connection takes as long as the copy of a database.
+        A second connection would take as long as the copy of a database.
         """
         return _maintenance_engine(self._location.url).connect()
 

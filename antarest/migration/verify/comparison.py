@@ -81,9 +81,9 @@ class EngineComparison:
         return found, {*current}
 
     def _long_names(self, revision: str, sqlite: Inventory, postgresql: Inventory) -> Iterator[Finding]:
-        """Yield findings about names that only PostgreSQL has cut.
+        """Yield findings about names that PostgreSQL has cut, because they are too long.
 
-        SQLAlchemy shortens its own names, always in the same way.
+        Names that SQLAlchemy itself has shortened are no findings.
         """
         theirs = integrity.names(postgresql)
         for name in sorted(integrity.names(sqlite) - self.names):
@@ -110,7 +110,7 @@ def _text(difference: Difference) -> str:
 def _severity(each: Difference, *, is_own: bool) -> Severity:
     """Return the severity of a difference.
 
-    In a foreign project, a time zone, which SQLite cannot store, is only a note.
+    In a foreign project, a time zone is only a note, because SQLite cannot store time zones.
     """
     is_zone = each.aspect == "type" and each.after in _WITH_A_ZONE and not is_own
     is_name = each.aspect == "name" and each.kind in _NOT_COMPARED_BY_ALEMBIC

@@ -143,7 +143,7 @@ class _Models:
 
 
 def _metadata(env: SourceModule) -> _Models:
-    """Return the metadata that `env.py` names, if it has the tables of other modules."""
+    """Return the metadata that `env.py` names, if it contains the tables of other modules."""
     nodes = [node for name, node in _options(env.tree, ("target_metadata",))]
     # Another module may call `configure`; the template of Alembic has a variable of this name.
     name = ast.Name("target_metadata", lineno=1)

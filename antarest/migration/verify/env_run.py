@@ -32,7 +32,7 @@ _guard: dict[str, Callable[[str], None]] = {}  # An audit hook cannot be removed
 
 
 class ConnectionRefusedByProof(PermissionError):
-    """A connection of `env.py` that does not lead to the scratch database was refused."""
+    """A connection of `env.py` was refused, because it does not lead to the scratch database."""
 
 
 @dataclass

@@ -37,7 +37,10 @@ class SourceModule:
         return cls(path, ast.parse(path.read_bytes(), filename=str(path)), root)
 
     def value(self, node: ast.expr, depth: int = 5) -> object:
-        """Return the value of a literal, or of a name to which a literal is assigned, here or in an imported module."""
+        """Return the value of a literal.
+
+        For a name, return the literal that is assigned to it, here or in an imported module.
+        """
         try:
             return ast.literal_eval(node)
         except ValueError:
@@ -45,7 +48,7 @@ class SourceModule:
         return self._named(node.id, depth) if isinstance(node, ast.Name) and depth else None
 
     def assigned(self, node: ast.expr) -> ast.expr:
-        """Return the expression that is assigned to a name at the top of the module; any other expression unchanged."""
+        """Return the expression that is assigned to a name at the top level. Return any other expression unchanged."""
         for each in self.tree.body if isinstance(node, ast.Name) else ():
             targets = each.targets if isinstance(each, ast.Assign) else []
             targets = [each.target] if isinstance(each, ast.AnnAssign) else targets
@@ -55,9 +58,9 @@ class SourceModule:
         return node
 
     def imported(self, name: str = "") -> Iterator[SourceModule]:
-        """Yield the project's modules that this one imports.
+        """Yield the modules of the project that this module imports.
 
-        With a name, yield only those from which the name is imported.
+        With a name, yield only the modules from which the name is imported.
         """
         for node in ast.walk(self.tree):
             for file in self._files(node, name):

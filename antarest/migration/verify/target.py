@@ -73,7 +73,7 @@ class Target:
 
     @cached_property
     def script(self) -> ScriptDirectory:
-        """Alembic's view of the revisions. All revision files are imported.
+        """Alembic's view of the revisions, after the import of all revision files.
 
         Raises:
             InvalidRevisionFile: a file cannot be imported.
@@ -115,7 +115,7 @@ class Target:
 
     @cached_property
     def history(self) -> History:
-        """The revisions as our graph. A foreign project has to be imported for this."""
+        """The revisions as our own graph. The revision files of a foreign project have to be imported for it."""
         if self.is_own:
             return self.project.history
         scripts: Iterable[Script] = reversed(list(self.script.walk_revisions()))
@@ -174,7 +174,10 @@ class Target:
     @cached_property
     def runner(self) -> ScratchRunner:
         """The runner of the revisions on scratch databases."""
-        return ScratchRunner(self.config, self.script, self.history, self.options(), self.commits_each, self.is_own)
+        schema = self.project.version_table.schema
+        return ScratchRunner(
+            self.config, self.script, self.history, self.options(), self.commits_each, self.is_own, schema
+        )
 
     def options(self) -> dict[str, Any]:
         """Return the options of Alembic's migration context."""

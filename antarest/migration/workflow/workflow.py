@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 class MigrationWorkflow:
-    """Everything that can be done with one database and one Alembic project."""
+    """The operations on one database with one Alembic project."""
 
     def __init__(
         self,

@@ -44,7 +44,7 @@ class DatabaseFacts(FrozenModel):
 
 @router.get("/health")
 async def health(request: Request) -> Health:
-    """Return whether the application can do its work. This answers in a few seconds, even if the database hangs."""
+    """Return the health of the application. The answer comes in a few seconds, even if the database hangs."""
     database: Database = request.app.state.database
     status = await database.probe()
     refuse_other_than_head(database.project, status.current, redact_url(database.db.url))

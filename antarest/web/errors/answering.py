@@ -104,7 +104,7 @@ class InvalidRequest(RequestError, code="app.E422"):
 class RequestTooLong(RequestError, code="app.E414"):
     """The address of the request is too long.
 
-    Why: the client puts data into the address, or has a loop that makes it longer and longer.
+    Why: the client puts data into the address, or has a loop that makes it longer each time.
 
     To do: send a shorter address. No parameter needs a longer one.
     """
@@ -187,6 +187,6 @@ class DatabaseSilent(RequestError, code="app.E504"):
 
 
 def shown(text: str, longest: int = 60) -> str:
-    """Return a text from a client, cut and on one line."""
+    """Return a text of a client on one line, shortened if it is long."""
     cut = text if len(text) <= longest else text[: longest - 3] + "..."
     return cut if cut.isprintable() else ascii(cut)

@@ -24,7 +24,8 @@ class AppError(AntarestError, code="app.E100"):
 class PortTaken(AppError, code="app.E101"):
     """Another program listens on the port.
 
-    Why: the server is already running, or another program uses the port. The message names it where the system allows.
+    Why: the server is already running, or another program uses the port. The message names that program if the system
+    allows it.
 
     To do: choose another port with `--port`, or stop the other program. `--port=0` takes any free port.
     """
@@ -137,8 +138,8 @@ def refuse_other_than_head(
 
     Args:
         project: the revisions of this code.
-        current: the revisions that the database is at.
-        database: its URL, redacted.
+        current: the current revisions of the database.
+        database: the URL of the database, redacted.
         command: the command that the error suggests. It upgrades the database, and may then start the application.
 
     Raises:
@@ -178,8 +179,8 @@ class RightsMissing(AppError, code="app.E105"):
 class NotInstalled(AppError, code="app.E106", exit_code=EXIT_USAGE):
     """This Python is too old or lacks a package, or the system is neither Linux nor macOS.
 
-    Why: the program was started with the Python of the system, and not with that of the virtual environment; or on
-    Windows.
+    Why: the program was started with the Python of the system, and not with that of the virtual environment; or it was
+    started on Windows.
 
     To do: `make install` in a checkout, then start it with `.venv/bin/python`. On Windows, start it in the Windows
     Subsystem for Linux.

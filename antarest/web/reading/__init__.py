@@ -1,1 +1,1 @@
-"""Reading the database: connections with time limits, queries, and the records that they return."""
+"""The connections to the database with their time limits, the queries, and the records that these return."""

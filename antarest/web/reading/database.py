@@ -69,7 +69,7 @@ class DatabaseStatus:
         engine_version: its version, such as `15.18`.
         current: the current revisions of the database.
         head: the head of this code.
-        pending: the revisions that an upgrade would run, in order; none where this code cannot upgrade the database.
+        pending: the revisions that an upgrade would run, in order; empty if this code cannot upgrade the database.
         unknown: the current revisions that this code does not have.
     """
 
@@ -89,7 +89,7 @@ class DatabaseStatus:
 class Database:
     """The configured database, for reading.
 
-    Every method raises an `AntarestError` where the database cannot be reached or is not at the head of this code.
+    Every method raises an `AntarestError` if the database cannot be reached or is not at the head of this code.
     Exceptions of a query itself are passed on.
     """
 
@@ -149,7 +149,7 @@ class Database:
     async def probe(self) -> DatabaseStatus:
         """Return the state of the database, read on a new connection in a separate thread.
 
-        Probes at the same time share one answer, so that a hanging database does not use more and more threads.
+        Probes at the same time share one answer, so that a hanging database does not use a growing number of threads.
 
         Raises:
             DatabaseSilent: the database does not answer in time.
@@ -217,7 +217,7 @@ class Database:
 
         Raises:
             SchemaBehind: revisions are pending.
-            SchemaAhead: it is at a revision that this code does not have.
+            SchemaAhead: the database is at a revision that this code does not have.
         """
         with self._probing_engine.connect() as connection:
             current = read_current(connection, self.project.version_table)

@@ -1,4 +1,4 @@
-"""Classify the errors of queries into the few kinds that the application handles."""
+"""Sorts the errors of queries into the few kinds that the application handles."""
 
 from __future__ import annotations
 

@@ -30,9 +30,9 @@ class ResultPage(FrozenModel, Generic[T]):
     page: int = Field(description="The number of this page, from 1.")
     size: int = Field(description="The largest number of items on a page.")
 
-    @computed_field(description="The number of pages; 0 where nothing was found.")
+    @computed_field(description="The number of pages; 0 if nothing was found.")
     def pages(self) -> int:
-        """The number of pages; 0 where nothing was found."""
+        """The number of pages; 0 if nothing was found."""
         return -(-self.total // self.size)
 
 

@@ -1,4 +1,4 @@
-"""Find the program that listens on a port of this machine (Linux only)."""
+"""Finds the program that listens on a port of this machine (Linux only)."""
 
 from __future__ import annotations
 

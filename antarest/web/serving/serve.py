@@ -1,4 +1,4 @@
-"""Bind a socket, and serve an application on it until a signal comes."""
+"""Binds a socket, and serves an application on it until a signal comes."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def serve(app: ASGIApp, bound: socket.socket, *, on_ready: Callable[[], None], c
         command: the command line of the program, for the hints of errors.
 
     Returns:
-        The exit code: 130 where a second Ctrl-C cut off requests.
+        The exit code: 130 if a second Ctrl-C ended requests.
 
     Raises:
         PortTaken: another program listens on the port now.

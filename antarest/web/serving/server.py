@@ -43,7 +43,7 @@ class Server(uvicorn.Server):
         self.is_hurried = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and report it."""
+        """Listen, and report that the server is ready."""
         await super().startup(sockets)
         self._on_ready()
 

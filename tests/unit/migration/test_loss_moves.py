@@ -10,6 +10,7 @@ from sqlalchemy import URL
 
 from antarest.migration.scratch.databases import EngineName
 from tests.support_losses import POSTGRESQL, Case, batch, case, cases, losses
+from tests.unit.migration.test_loss import rebuild
 
 Database = Callable[[EngineName], URL]
 
@@ -153,3 +154,32 @@ def test_only_what_comes_from_the_source_arrives(database: Database, engine: Eng
 )  # fmt: skip
 def test_a_downgrade_reads_moves_backwards(database: Database, engine: EngineName, case: Case) -> None:
     assert losses(database(engine), case, direction="downgrade") == case.loses
+
+
+def beside(rows: str, *select: str) -> tuple[str, ...]:
+    """Rebuild it, and put other rows into it, before the last of these copies."""
+    copies = [f"INSERT INTO n {each}" for each in select]
+    return (*rebuild("")[:1], *copies[:-1], f"INSERT INTO n VALUES {rows}", *copies[-1:], *rebuild("")[2:])
+
+
+@cases(
+    case("all comes along, beside other rows", *beside("(1, 'n'), (1, 'n')", "SELECT * FROM study_tag")),
+    case("all comes along in two parts, beside others", *beside("(1, 'n')", "SELECT * FROM study_tag WHERE label = 'x'",
+         "SELECT * FROM study_tag WHERE label <> 'x'")),
+    case("all comes along by a temporary table", "CREATE TEMPORARY TABLE t AS SELECT * FROM study_tag",
+         "DROP TABLE study_tag", *rebuild("")[:1], "INSERT INTO n SELECT * FROM t", "INSERT INTO n VALUES (1, 'n')",
+         *rebuild("")[3:]),
+    case("all comes along from another name", "ALTER TABLE study_tag RENAME TO o",
+         "CREATE TABLE study_tag AS SELECT * FROM o", "INSERT INTO study_tag VALUES (1, 'n')", "DROP TABLE o"),
+    case("as many other rows", *beside("(1, 'n'), (1, 'n')", "SELECT * FROM study_tag WHERE label = 'x'"),
+         loses={"study_tag": 2}),
+    case("as many other rows, in the first of two rebuilds", *beside("(1, 'n')", "SELECT * FROM study_tag WHERE"
+         " label <> 'z'"), *rebuild("SELECT * FROM study_tag"), loses={"study_tag": 1}),
+    case("as many other rows in another name", "ALTER TABLE study_tag RENAME TO o",
+         "CREATE TABLE study_tag AS SELECT * FROM o WHERE label = 'x'",
+         "INSERT INTO study_tag VALUES (1, 'n'), (1, 'n')", "DROP TABLE o", loses={"study_tag": 2}),
+)  # fmt: skip
+def test_other_rows_of_a_table_that_is_made_again_do_not_arrive(
+    database: Database, engine: EngineName, case: Case
+) -> None:
+    assert losses(database(engine), case) == case.loses

@@ -10,6 +10,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import URL, Connection
 
+from antarest.migration.schema.reflection import reflect
+from antarest.migration.verify.findings.behaviour import behaviour
+from antarest.migration.verify.findings.integrity import late_sequences
 from antarest.migration.verify.rows.draw import NoValidRow
 from antarest.migration.verify.rows.filler import _Filler, fill
 from antarest.migration.verify.rows.snapshots import snapshot
@@ -228,6 +231,29 @@ def test_the_sequence_of_an_id_that_we_numbered_goes_on_behind_it(postgres_datab
 
 
 # ---- what the caller says
+
+
+def test_tables_of_every_schema_get_rows_that_refer_to_each_other(postgres_database: URL) -> None:
+    with opened(postgres_database) as connection:
+        run(
+            connection,
+            """
+            CREATE SCHEMA "50%% Ours";
+            CREATE TABLE "50%% Ours".club (id SERIAL PRIMARY KEY, name TEXT UNIQUE);
+            CREATE TABLE member (id SERIAL PRIMARY KEY, club INTEGER REFERENCES "50%% Ours".club ON DELETE CASCADE)
+            """,
+        )
+        fill(connection)
+        rows, late = snapshot(connection), late_sequences(connection)
+        found = behaviour(connection, reflect(connection), rows)
+
+    assert set(rows.tables) == {"50% Ours.club", "member"}
+    assert {club for (club,) in rows.tables["member"].pick(["club"]) if club} <= {
+        club for (club,) in rows.tables["50% Ours.club"].pick(["id"])
+    }
+    assert found["repeat 50% Ours.club(name)"] == "refuses it"
+    assert found["delete a row of 50% Ours.club to which member(club) refers"] == "also deletes the rows of member"
+    assert not late
 
 
 def test_values_of_the_caller_replace_the_generated_ones(database: Connection) -> None:

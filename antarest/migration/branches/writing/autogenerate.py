@@ -40,9 +40,14 @@ class Writing:
     in_batches: bool = True
 
 
-def autogenerate_options(writing: Writing) -> dict[str, Any]:
-    """Return the options with which Alembic compares the models with a scratch database, from `env.py` and from us."""
-    given, ours = writing.project.options, _Rules(writing)
+def autogenerate_options(writing: Writing, home: str | None) -> dict[str, Any]:
+    """Return the options with which Alembic compares the models with a scratch database, from `env.py` and from us.
+
+    Args:
+        writing: the request.
+        home: the default schema of the database. Models may name it; in our names of tables it is left out.
+    """
+    given, ours = writing.project.options, _Rules(writing, home)
     has_schemas = any(table.schema for table in writing.project.metadata().tables.values())
     return {
         "compare_type": given.get("compare_type", True),
@@ -60,7 +65,8 @@ def autogenerate_options(writing: Writing) -> dict[str, Any]:
 class _Rules:
     """The options that `env.py` and the workflow decide together: the compared objects, and the text for each."""
 
-    def __init__(self, writing: Writing) -> None:
+    def __init__(self, writing: Writing, home: str | None) -> None:
+        self._home = home
         self._given = writing.project.options
         self._own = writing.project.workflow_tables
         self._writing = writing
@@ -69,7 +75,8 @@ class _Rules:
         """Correct and order the operations, let `env.py` change them, and declare the losses of the remaining ones."""
         for script in directives:
             for upgrade, way_back in zip(script.upgrade_ops_list, script.downgrade_ops_list, strict=True):
-                _alter_only(upgrade, self._writing.columns, has_identity=context.dialect.name != "sqlite")
+                has_identity = context.dialect.name != "sqlite"
+                _alter_only(upgrade, self._writing.columns, self._home, has_identity=has_identity)
                 _create_keys_last(upgrade)
                 _drop_in_order(upgrade)
                 upgrade.reverse_into(way_back)
@@ -79,10 +86,11 @@ class _Rules:
         if self._writing.only_changes and is_empty:
             directives.clear()
         for script in directives:
-            downgrade = {item: _REASON for ops_ in script.downgrade_ops_list for item in _dropped(ops_)}
+            downgrade = {item: _REASON for ops_ in script.downgrade_ops_list for item in _dropped(ops_, self._home)}
             context.opts["template_args"]["lossy"] = {"downgrade": downgrade} if downgrade else {}
-            context.opts["template_args"]["drops"] = [i for ops_ in script.upgrade_ops_list for i in _dropped(ops_)]
-            context.opts["template_args"]["retypes"] = [i for ops_ in script.upgrade_ops_list for i in _retyped(ops_)]
+            for key, named in (("drops", _dropped), ("retypes", _retyped)):
+                items = [item for ops_ in script.upgrade_ops_list for item in named(ops_, self._home)]
+                context.opts["template_args"][key] = items
 
     def include_name(self, name: str | None, kind: str, parents: Any) -> bool:
         """Return whether an object of the database is compared."""
@@ -97,13 +105,13 @@ class _Rules:
         return is_ours and (theirs is None or theirs(found, name, kind, *others))
 
     def _is_compared(self, name: str | None, kind: str, schema: str | None) -> bool:
-        full, tables = f"{schema}.{name}" if schema else name, self._writing.tables
+        full, tables = f"{schema}.{name}" if schema not in (None, self._home) else name, self._writing.tables
         return kind != "table" or (name not in self._own and (tables is None or full in tables))
 
     def render_item(self, kind: str, item: Any, context: AutogenContext) -> str | Literal[False]:
         """Return the Python code of an item as `env.py` renders it.
 
-        Otherwise write it for both engines, with its import.
+        If `env.py` does not render the item, the code is for both engines, and the import of its type is added.
         """
         theirs = self._given.get("render_item")
         rendered: str | Literal[False] = theirs(kind, item, context) if theirs else False
@@ -135,7 +143,9 @@ def _expression(item: Any) -> str:
     return ""
 
 
-def _alter_only(operations: ops.OpContainer, columns: frozenset[str] | None, *, has_identity: bool) -> None:
+def _alter_only(
+    operations: ops.OpContainer, columns: frozenset[str] | None, home: str | None, *, has_identity: bool
+) -> None:
     """Remove the changes of other columns, and the changes of identities that Alembic gets wrong.
 
     On an engine without identities, Alembic finds that each of them is missing. To change an identity, Alembic would
@@ -144,12 +154,12 @@ def _alter_only(operations: ops.OpContainer, columns: frozenset[str] | None, *, 
     kept: list[ops.MigrateOperation] = []
     for each in operations.ops:
         if isinstance(each, ops.OpContainer):
-            _alter_only(each, columns, has_identity=has_identity)
+            _alter_only(each, columns, home, has_identity=has_identity)
         elif isinstance(each, ops.AlterColumnOp):
             old, new = each.existing_server_default, each.modify_server_default
             if isinstance(old, sa.Identity) or (isinstance(new, sa.Identity) and not has_identity):
                 each.modify_server_default = False
-            is_seen = columns is None or f"{_full_name(each)}.{each.column_name}" in columns
+            is_seen = columns is None or f"{_full_name(each, home)}.{each.column_name}" in columns
             if not (is_seen and each.has_changes()):
                 continue
         kept.append(each)
@@ -176,10 +186,10 @@ def _create_keys_last(operations: ops.UpgradeOps) -> None:
     operations.ops.extend(keys)
 
 
-def _full_name(operation: Any) -> str:
-    """Return the table of an operation, with its schema; empty for an operation without a table."""
+def _full_name(operation: Any, home: str | None = None) -> str:
+    """Return the table of an operation, with its schema if that is not `home`. An operation without a table has ""."""
     schema, name = (getattr(operation, each, None) for each in ("schema", "table_name"))
-    return f"{schema}.{name}" if schema else name or ""
+    return f"{schema}.{name}" if schema and schema != home else name or ""
 
 
 def _drop_in_order(operations: ops.UpgradeOps) -> None:
@@ -199,23 +209,23 @@ def _referred_to(drop: ops.DropTableOp) -> set[str]:
     return {key.target_fullname.rpartition(".")[0] for key in drop.to_table().foreign_keys}
 
 
-def _dropped(operations: ops.OpContainer) -> Iterator[str]:
+def _dropped(operations: ops.OpContainer, home: str | None) -> Iterator[str]:
     for operation in operations.ops:
         if isinstance(operation, ops.DropTableOp):
-            yield _full_name(operation)
+            yield _full_name(operation, home)
         elif isinstance(operation, ops.DropColumnOp):
-            yield f"{_full_name(operation)}.{operation.column_name}"
+            yield f"{_full_name(operation, home)}.{operation.column_name}"
         elif isinstance(operation, ops.OpContainer):
-            yield from _dropped(operation)
+            yield from _dropped(operation, home)
 
 
-def _retyped(operations: ops.OpContainer) -> Iterator[str]:
+def _retyped(operations: ops.OpContainer, home: str | None) -> Iterator[str]:
     for operation in operations.ops:
         if isinstance(operation, ops.AlterColumnOp) and operation.modify_type is not None:
             if may_convert(operation.existing_type, operation.modify_type):
-                yield f"{_full_name(operation)}.{operation.column_name}"
+                yield f"{_full_name(operation, home)}.{operation.column_name}"
         elif isinstance(operation, ops.OpContainer):
-            yield from _retyped(operation)
+            yield from _retyped(operation, home)
 
 
 def may_convert(old: object, new: object) -> bool:

@@ -24,14 +24,14 @@ _EXPLAINED: dict[str, Collection[str]] = {
 
 
 def causes(found: Verification, findings: Collection[Finding]) -> dict[Finding, Finding]:
-    """Find the causes of findings.
+    """Return the causes of findings.
 
     Args:
         found: the result, for the schemas.
-        findings: the findings to look at. No other finding is a cause.
+        findings: the findings. Only one of these can be a cause.
 
     Returns:
-        By finding, the one that explains it, if there is one. A cause has no cause itself.
+        For each finding that another finding explains, the other one. A cause has no cause itself.
     """
     direct: dict[Finding, Finding] = {}
     possible = [each for each in findings if each.id in _EXPLAINED]
@@ -43,7 +43,7 @@ def causes(found: Verification, findings: Collection[Finding]) -> dict[Finding, 
 
 
 def _first(direct: dict[Finding, Finding], finding: Finding) -> Finding:
-    """The last of the causes of causes. If they form a circle, the finding itself."""
+    """Return the first cause of a finding, through the causes of its cause. In a circle, return the finding itself."""
     seen = [finding]
     while (cause := direct.get(seen[-1])) is not None:
         if cause in seen:
@@ -53,7 +53,7 @@ def _first(direct: dict[Finding, Finding], finding: Finding) -> Finding:
 
 
 def _is_at(cause: Finding, finding: Finding) -> bool:
-    """Whether a finding is where the cause has an effect: at its revision or in the whole, and on its engine."""
+    """Return whether a cause can explain a finding: on the same engine, at the same revision or in the history."""
     is_there = finding.revision == cause.revision or (not finding.revision and cause.id in {"V506", "V601"})
     return is_there and (finding.engine == cause.engine or "" in {finding.engine, cause.engine})
 
@@ -79,7 +79,7 @@ def _words(*texts: str) -> set[str]:
 
 
 def _refers(found: Verification, finding: Finding, cause: Finding) -> bool:
-    """Whether the rows of a finding have other keys because the rows have to which they refer."""
+    """Return whether rows of a finding can have other keys because the rows to which they refer have other keys."""
     return any(
         key.referred_table == cause.table
         and (cause.item == cause.table or any(cause.item == f"{cause.table}.{name}" for name in key.referred_columns))

@@ -20,7 +20,12 @@ from .proof_causes import causes
 LINES = 4
 """How many entries of one kind are shown for one revision."""
 _CONSEQUENCES = 2
-_OF_ROWS = ("V501", "V502", "V504")  # Columns of the same table have the same cause, those of others may have another.
+_OF_ROWS = (
+    "V501",
+    "V502",
+    "V504",
+    "V511",
+)  # Columns of the same table have the same cause, those of others may have another.
 NAMES = {**ENGINES, "": "both"}
 _LINE = re.compile(r"\bline (\d+)\b")
 _OF_DOWNGRADE = ("V401", "V402", "V403", "V404", "V405", "V502")
@@ -28,10 +33,10 @@ _OF_DOWNGRADE = ("V401", "V402", "V403", "V404", "V405", "V502")
 
 @dataclass(frozen=True)
 class Entry:
-    """One cause: the findings that say the same of several objects, and everything that follows from them.
+    """A cause in a report: the findings that say the same of several objects, and the findings that follow from them.
 
     Attributes:
-        text: what was found, with the engines and the other objects.
+        text: the description, with the engines and the other objects.
         consequences: a line for each finding that this one explains.
     """
 
@@ -40,7 +45,7 @@ class Entry:
 
     @property
     def lines(self) -> list[str]:
-        """The text and a few of the consequences."""
+        """The lines of the entry: the text and some of the consequences."""
         shown = [f"so {each}" for each in self.consequences[:_CONSEQUENCES]]
         more = len(self.consequences) - _CONSEQUENCES
         return [self.text, *shown, *([f"and {count(more, 'more consequence')}"] if more > 0 else [])]
@@ -54,7 +59,7 @@ class FindingGroup:
         kind: the kind.
         revision: the id of the revision; empty for the history as a whole.
         findings: the findings.
-        entries: what they say, one entry for each cause.
+        entries: the findings as entries, one for each cause.
     """
 
     kind: FindingKind
@@ -71,8 +76,8 @@ class FindingGroup:
 def grouped(found: Verification, findings: Sequence[Finding]) -> list[FindingGroup]:
     """Return the findings in groups by revision and kind. The whole history comes first, then the newest revision.
 
-    A finding that several revisions have in the same words is named at the first of them. A finding that another one
-    explains is named with that one.
+    If several revisions have a finding in the same words, it is named at the first of them. A finding that another one
+    explains is named as a consequence of that one.
     """
     place = {revision: number for number, revision in enumerate(found.revisions)}
     explained = causes(found, findings)
@@ -100,7 +105,7 @@ def _entries(
     again: Mapping[tuple[str, str], set[str]],
     consequences: Mapping[Finding, list[Finding]],
 ) -> Iterator[Entry]:
-    """Make an entry of the findings that say the same of several objects, on the same engines."""
+    """Return one entry for the findings that say the same of several objects, on the same engines."""
     alike: dict[tuple[str, str], list[Finding]] = {}
     for each in findings:
         alike.setdefault((_without_object(each), each.item), []).append(each)
@@ -133,7 +138,10 @@ def _text(finding: Finding) -> str:
 
 
 def _without_object(finding: Finding) -> str:
-    """The text without the object and its numbers. It is equal for findings that probably have the same cause."""
+    """Return the text without the object and its numbers.
+
+    It is equal for findings that probably have the same cause.
+    """
     if not finding.item:
         return _text(finding)
     text = _text(finding).replace(finding.item, finding.table if finding.id in _OF_ROWS else "", 1)

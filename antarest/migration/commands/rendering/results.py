@@ -103,7 +103,7 @@ def _applied(entry: RecordLine) -> str:
 
 
 def upgrade(plan: UpgradePlan) -> str:
-    """Return the line before an upgrade that has something to run."""
+    """Return the line that is printed before an upgrade with pending revisions."""
     way = f"{position(plan.current)} -> {plan.target} ({count(len(plan.pending), 'revision')})"
     return fields([("upgrade", way)])
 

@@ -46,7 +46,7 @@ def restore(
     allow_data_loss: bool = False,
     end_sessions: bool = False,
 ) -> int:
-    """Restore a backup, after a list of the losses; the old content is kept."""
+    """List the losses, then restore a backup; the old content is kept."""
     from ..questions import ask
     from ..rendering import backups
 

@@ -44,7 +44,7 @@ def rollback(
     sql: bool = False,
     head: str | None = None,
 ) -> int:
-    """Roll the database back by one revision, by several, or to a revision, after a plan."""
+    """Show a plan, then roll the database back by one revision, by several, or to a revision."""
     count = positive(steps)
     if steps and to:
         raise UsageError("--steps and --to cannot be given together", *HOW_FAR)

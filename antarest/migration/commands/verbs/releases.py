@@ -73,9 +73,13 @@ def release_notes(context: CommandContext, *, from_ref: str, to_ref: str, output
 
 
 def print_rollback_sql(context: CommandContext, steps: int, to: str | None, head: str | None) -> int:
-    """Print the SQL of a rollback from the head in `rollback.sh`.
+    """Print the SQL of a rollback that starts at a head.
 
-    Without it, the rollback starts at the database's revision.
+    Args:
+        context: the context of the command.
+        steps: the number of steps back.
+        to: the revision to roll back to.
+        head: the head in `rollback.sh`; without it, the rollback starts at the revision of the database.
     """
     from ...release.sql_scripts import downgrade_sql
 

@@ -1,10 +1,12 @@
-"""ACCESS EXCLUSIVE locks on tables, so that a count is still true when the next statement runs (PostgreSQL).
+"""Locks on tables, so that a count is still true when the next statement runs (PostgreSQL).
 
-A lock is taken in its strongest mode from the beginning. A weaker lock that is raised later could end the transaction
-of an application by a deadlock. A wait for one table while another table is locked could do the same. The server looks
-for a deadlock when a session has waited for `deadlock_timeout`. So this module locks all tables within less time than
-that. Otherwise it releases all of them, and begins again. A transaction that already holds other locks cannot release
-those, so it never waits: it asks a few times, and then fails.
+What drops, empties or rewrites a table keeps everybody out of it. What changes values only keeps other writers out.
+
+A wait for one table while another one is locked could end the transaction of an application by a deadlock, and so could
+a wait for a stronger lock on the same table. The server looks for a deadlock when a session has waited for
+`deadlock_timeout`. So this module locks all tables within less time than that. Otherwise it releases all of them, and
+begins again. A transaction that already holds other locks cannot release those, so it never waits: it asks a few times,
+and then fails.
 """
 
 from __future__ import annotations
@@ -21,6 +23,11 @@ from ..catalog import CatalogTable
 from ..driver_errors import LOCK_FAILURES
 from ..waits import ServerSession
 
+Learned = dict[Hashable, int]
+"""The tables to lock at the beginning of a transaction, by identity, each with whom the lock keeps out."""
+
+WRITERS, EVERYBODY = 1, 2
+_MODES = {WRITERS: "SHARE ROW EXCLUSIVE", EVERYBODY: "ACCESS EXCLUSIVE"}
 _NOT_LOCKABLE = frozenset({"42501", "42809", "42P01", "3F000"})  # no right, no table, or dropped in the meantime
 _ROUND = 0.8  # of `deadlock_timeout`
 _PAUSE = 0.03  # seconds, in which the sessions that wait for a released table can go on
@@ -30,7 +37,8 @@ _SETTINGS = text("""
         extract(epoch FROM current_setting('deadlock_timeout')::interval)
 """)
 _HELD = text("""
-    SELECT relation, bool_or(mode = 'AccessExclusiveLock') FROM pg_catalog.pg_locks
+    SELECT relation, max(CASE mode WHEN 'AccessExclusiveLock' THEN 2
+        WHEN 'ExclusiveLock' THEN 1 WHEN 'ShareRowExclusiveLock' THEN 1 ELSE 0 END) FROM pg_catalog.pg_locks
     WHERE locktype = 'relation' AND pid = pg_backend_pid() AND granted AND mode <> 'AccessShareLock'
         AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
     GROUP BY relation
@@ -73,14 +81,15 @@ class TableLocks:
 
     def __init__(self, connection: Connection) -> None:
         """Prepare a transaction."""
-        self.learned: set[Hashable] = set()
+        self.learned: Learned = {}
         self.refused: set[Hashable] = set()
         self.first: set[Hashable] = set()
         self.has_taken = False
         self._connection = connection
         self._shared: frozenset[Hashable] = frozenset()
+        self._taken: Learned = {}
 
-    def start(self, tables: Iterable[CatalogTable], learned: set[Hashable]) -> None:
+    def start(self, tables: Iterable[CatalogTable], learned: Learned) -> None:
         """Begin the transaction, and lock the tables that earlier tries of it had to lock.
 
         Args:
@@ -90,21 +99,27 @@ class TableLocks:
         self.learned = learned
         shared = {table.identity: table for table in tables}
         self._shared = frozenset(shared)
-        self.first |= self.take([table for identity, table in shared.items() if identity in self.learned])
+        first = [table for identity, table in shared.items() if identity in learned]
+        written = [table for table in first if learned[table.identity] == WRITERS]
+        self.first |= self.take([table for table in first if table not in written], written)
 
-    def held(self) -> dict[Hashable, bool]:
-        """Return the tables of others that this transaction has locked.
+    def forget(self) -> None:
+        """Forget which locks were taken: the transaction may have gone back to a savepoint, which releases them."""
+        self._taken.clear()
 
-        The value says whether the lock is ACCESS EXCLUSIVE.
-        """
+    def held(self) -> Learned:
+        """The tables of others that this transaction has locked, each with whom it keeps out; 0 for weaker locks."""
         rows = self._connection.execute(_HELD).all() if self._shared else []
-        return {relation: is_exclusive for relation, is_exclusive in rows if relation in self._shared}
+        return {relation: mode for relation, mode in rows if relation in self._shared}
 
-    def take(self, tables: Iterable[CatalogTable]) -> set[Hashable]:
-        """Lock tables. The wait for all of them together is at most `lock_timeout`.
+    def take(self, tables: Iterable[CatalogTable], written: Iterable[CatalogTable] = ()) -> set[Hashable]:
+        """Lock tables. It waits for `lock_timeout` in all, however many they are.
+
+        Tables that this transaction has made need no lock.
 
         Args:
-            tables: the tables; those that this transaction has made need no lock.
+            tables: the tables that nobody else may use.
+            written: the tables that others may read.
 
         Returns:
             The tables that are locked now, including those that were locked before.
@@ -112,21 +127,27 @@ class TableLocks:
         Raises:
             NotLocked: another session holds one of them for too long.
         """
-        shared = [table for table in tables if table.identity in self._shared - self.refused]
-        held = self.held() if shared else {}
-        self.learned |= {table.identity for table in shared}
-        if wanted := [table for table in shared if not held.get(table.identity)]:
-            self._take(wanted, has_locks=bool(held))
-            self.has_taken = True
-        return {table.identity for table in shared} - self.refused
+        wanted = {table.identity: (table, WRITERS) for table in written}
+        wanted |= {table.identity: (table, EVERYBODY) for table in tables}
+        wanted = {each: wanted[each] for each in wanted.keys() & self._shared - self.refused}
+        modes = {each: mode for each, (_, mode) in wanted.items()}
+        self.learned |= {each: max(mode, self.learned.get(each, 0)) for each, mode in modes.items()}
+        if any(self._taken.get(each, 0) < mode for each, mode in modes.items()):
+            held = self.held()
+            if queue := [(table, mode) for each, (table, mode) in wanted.items() if held.get(each, 0) < mode]:
+                self._take(queue, has_locks=bool(held))
+                self.has_taken = True
+            self._taken |= {each: max(mode, held.get(each, 0)) for each, mode in modes.items()}
+        return modes.keys() - self.refused
 
-    def _take(self, queue: list[CatalogTable], *, has_locks: bool) -> None:
+    def _take(self, queue: list[tuple[CatalogTable, int]], *, has_locks: bool) -> None:
         setting, timeout, deadlock_timeout = self._connection.execute(_SETTINGS).one()
         span = float(deadlock_timeout) * _ROUND
         end = time.monotonic() + (span if has_locks else float(timeout) or inf)
         while queue and (failed := self._round(queue, end, 0 if has_locks else span)):
-            table, error = failed
-            queue.remove(table)
+            wanted, error = failed
+            table, _ = wanted
+            queue.remove(wanted)
             if error.pgcode in _NOT_LOCKABLE:
                 self.refused.add(table.identity)
                 continue
@@ -134,26 +155,28 @@ class TableLocks:
                 raise error
             if time.monotonic() >= end:
                 raise NotLocked(table.name, self._holder(table)) from error
-            queue.insert(0, table)  # The next round waits for this one while it holds nothing.
+            queue.insert(0, wanted)  # The next round waits for this one while it holds nothing.
             time.sleep(_PAUSE * random.uniform(0.5, 1.5))  # noqa: S311 - not a secret
         self._execute(f"SET LOCAL lock_timeout = '{setting}'")
 
-    def _round(self, queue: Sequence[CatalogTable], end: float, span: float) -> tuple[CatalogTable, Any] | None:
-        """Lock all tables or none. Return the table that failed and its error. Without a time span, do not wait."""
+    def _round(
+        self, queue: Sequence[tuple[CatalogTable, int]], end: float, span: float
+    ) -> tuple[tuple[CatalogTable, int], Any] | None:
+        """Lock all tables or none. Return the table that failed, and the error. Without a span it does not wait."""
         began = time.monotonic()
         self._execute("SAVEPOINT antarest_lock")
-        for position, table in enumerate(queue):
+        for position, (table, mode) in enumerate(queue):
             limit = min(end, inf if position == 0 and span else began + span) - time.monotonic()
             # No timeout at all is 0, and the largest one has 31 bits.
             waits = f"SET LOCAL lock_timeout = {min(int(limit * 1000), 2**31 - 1) if limit < inf else 0};"
             wait, nowait = ("", " NOWAIT") if limit < 0.001 else (waits, "")  # noqa: PLR2004 - a millisecond
             try:
-                self._execute(f"{wait} LOCK TABLE {table.sql} IN ACCESS EXCLUSIVE MODE{nowait}")
+                self._execute(f"{wait} LOCK TABLE {table.sql} IN {_MODES[mode]} MODE{nowait}")
             except Exception as error:
                 if not getattr(error, "pgcode", None):
                     raise
                 self._execute("ROLLBACK TO SAVEPOINT antarest_lock; RELEASE SAVEPOINT antarest_lock")
-                return table, error
+                return (table, mode), error
         self._execute("RELEASE SAVEPOINT antarest_lock")
         return None
 

@@ -253,7 +253,7 @@ class OutOfReach(MigrationError, code="db.E209"):
         )
 
 
-class SnapshotUnfit(MigrationError, code="db.E211"):
+class SnapshotUnfit(MigrationError, code="db.E213"):
     """There can be no snapshot of these revisions.
 
     Why: a snapshot stands for its revisions only if they make the same each time, on every machine. A revision that

@@ -32,7 +32,7 @@ def repeating(verb: str = "", *, x: Sequence[str] = (), **flags: str | bool | Se
     Args:
         verb: the verb that takes the flags; empty if all verbs do.
         x: the values of `-x`, which all verbs take.
-        flags: the flags with their values, each with one, with several, or True; those without a value are left out.
+        flags: the flags with their values: one value, several values, or True. Flags without a value are left out.
     """
     before = [*_flags]
     _flags.extend(("", f"-x {shlex.quote(each)}") for each in x)

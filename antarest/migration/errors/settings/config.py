@@ -84,7 +84,7 @@ def load_config(
     """Find the configuration file, read it, and return the configuration.
 
     Args:
-        path: the file that the user named (`--config`); it beats `ANTAREST_CONF`.
+        path: the file that the user named (`--config`); it overrides `ANTAREST_CONF`.
         sections: the other sections that the file may have. With None, any other section or key is allowed, unless it
             looks like a misspelt name of ours.
         environ: the environment, for `ANTAREST_CONF` and `${VARIABLE}`; by default that of the process.

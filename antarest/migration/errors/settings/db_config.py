@@ -75,7 +75,7 @@ class DbConfig:
 
     @property
     def role_to_grant(self) -> str | None:
-        """The role that needs rights, because another role owns the new tables; None where there is none."""
+        """The role that needs rights, because another role owns the new tables; None if there is none."""
         if self.url.get_backend_name() != "postgresql":
             return None
         other = self.url.username if self.url.username != self.migration_url.username else None

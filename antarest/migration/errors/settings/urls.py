@@ -137,7 +137,7 @@ def server_name(url: URL) -> str:
 
 
 def servers(url: URL) -> list[tuple[str, str]]:
-    """Return the hosts of a PostgreSQL URL, each with its port, which is empty where the URL names none."""
+    """Return the hosts of a PostgreSQL URL, each with its port, which is empty if the URL names none."""
     named, ports = _listed(url.query.get("host")), _listed(url.query.get("port"))
     if url.host or not named:
         return [(url.host, str(url.port or ",".join(ports)))] if url.host else []

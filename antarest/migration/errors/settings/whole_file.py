@@ -1,4 +1,4 @@
-"""Read files that may be missing, and write files completely or not at all."""
+"""Reads files that may be missing, and writes files completely or not at all."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _USUAL = 0o644
 
 
 def content_of(path: Path) -> bytes:
-    """Return the content of a file; empty where it cannot be read."""
+    """Return the content of a file; empty if it cannot be read."""
     with suppress(OSError):
         return path.read_bytes()
     return b""

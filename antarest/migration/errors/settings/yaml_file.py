@@ -1,4 +1,4 @@
-"""Parse a configuration file: YAML whose values all stay text, with variables in them.
+"""Parses a configuration file: YAML with variables, in which all values stay text.
 
 Values stay text because each setting knows its own type. YAML would guess: `no` is false, `1e3` a number, and
 `2026-13-01` an exception.
@@ -19,7 +19,7 @@ _VARIABLE = re.compile(r"\$(?P<escape>\$?)\{(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)\
 
 
 def parse_yaml(data: bytes, file: Path) -> object:
-    """Return the document in the data: mappings, lists and texts, or None where it is empty.
+    """Return the document in the data: mappings, lists and texts, or None if it is empty.
 
     Raises:
         ConfigNotYaml: the data is not YAML. The error does not quote the text, which may hold a password.

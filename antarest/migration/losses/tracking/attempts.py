@@ -5,7 +5,8 @@ The rollback to the savepoint undoes the changes of the statement, and releases 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -14,7 +15,7 @@ from sqlalchemy import Connection
 from ...database.catalog import Tables, read_tables
 from ...database.driver_connections import Attempt
 from ...database.driver_errors import LOCK_FAILURES
-from ...database.lock.tables import TableLocks
+from ...database.lock.tables import EVERYBODY, WRITERS, TableLocks
 from .base import Takes
 from .statement import Statement
 
@@ -28,12 +29,14 @@ class Attempted:
     Attributes:
         locked: the tables on which it needs an ACCESS EXCLUSIVE lock.
         takes: the tables that it drops, empties or rewrites, and the tables from which it drops columns.
-        has_new: whether it needed a lock that the transaction did not have before.
+        has_new: whether a lock was missing before.
+        sure: the identities of the tables that nobody else could write to before.
     """
 
     locked: Sequence[str] = ()
     takes: Takes = field(default_factory=dict)
     has_new: bool = False
+    sure: AbstractSet[Hashable] = frozenset()
 
 
 def try_out(connection: Connection, locks: TableLocks, tables: Tables, attempt: Attempt) -> Attempted:
@@ -60,10 +63,11 @@ def try_out(connection: Connection, locks: TableLocks, tables: Tables, attempt: 
             if getattr(error, "pgcode", None) in LOCK_FAILURES:
                 raise
             return Attempted()
-        needed = {table for table, is_exclusive in locks.held().items() if is_exclusive}
+        needed = {table for table, mode in locks.held().items() if mode == EVERYBODY}
         names = [name for name, table in tables.items() if table.identity in needed]
-        has_new = any(not held.get(table) for table in needed)
-        return Attempted(names, _taken(connection, tables), has_new=has_new)
+        has_new = any(held.get(table) != EVERYBODY for table in needed)
+        sure = {table for table, mode in held.items() if mode >= WRITERS}
+        return Attempted(names, _taken(connection, tables), has_new=has_new, sure=sure)
 
 
 def inner_statement(error: Exception) -> Statement:

@@ -8,6 +8,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from ...database.catalog import CatalogTable, Tables
 from ...database.driver_connections import Attempt
+from ...database.lock.tables import Learned
 from .origins import Origins
 
 ENDS_TRANSACTION = "it ends the transaction, and only the run may do that: all of it or nothing"
@@ -50,7 +51,8 @@ class ChangeTracker(Protocol):
         emptied: the identities of the tables that are known to have lost all their rows.
         origins: the origin of the values of each column.
         locked: the identities of the tables that the last `before()` locked, so that a count is exact from now on.
-        unlocked: the identities of the tables that it could not lock, so that no count is exact.
+        went_back: how often the transaction has gone back to a savepoint, as far as is known.
+        unlocked: the identities of the tables that it had to lock and could not, so that no count is exact.
     """
 
     tables: Tables
@@ -58,13 +60,14 @@ class ChangeTracker(Protocol):
     origins: Origins
     locked: set[Hashable]
     unlocked: set[Hashable]
+    went_back: int
 
-    def start(self, learned: set[Hashable]) -> None:
-        """Begin a transaction: read the tables, and lock some of them.
+    def start(self, learned: Learned) -> None:
+        """Begin a transaction: look at the tables, and lock some of them.
 
         Args:
-            learned: the identities of the tables that earlier tries of the transaction had to lock. This try adds each
-                further table that it has to lock.
+            learned: the tables that earlier tries of the transaction had to lock. This try adds those that it has to
+                lock.
 
         Raises:
             NotLocked: another session holds one of them for too long.
@@ -92,7 +95,7 @@ class ChangeTracker(Protocol):
         """
 
     def after(self, statement: str) -> bool:
-        """Read the tables again if the statement, which has run, may have changed them. Return whether it may.
+        """Read the tables again after a statement that may have changed them. Return whether it may have changed them.
 
         Raises:
             NotAllowed: the statement could not be watched.

@@ -1,4 +1,4 @@
-"""The SQL that counts the values which a change of type changes. Such a value differs when it is cast back."""
+"""The SQL that counts the values that a change of type alters. Such a value differs when it is cast back."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def count_changed(connection: Connection, reads: str, conversions: Sequence[Conv
 def count_common(
     connection: Connection, one: CatalogTable, other: CatalogTable, columns: Sequence[tuple[str, str]], *, values: bool
 ) -> int | None:
-    """Count the rows that two tables have in common. A row that occurs several times in both counts as often.
+    """Count the rows that two tables have in common. A row that both tables have several times counts several times.
 
     Args:
         connection: a connection to the database.

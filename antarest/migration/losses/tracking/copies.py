@@ -165,22 +165,22 @@ def read_copy(statement: str, *, brackets: bool) -> Copy | None:
 
 def _read_query(text: str, into: Sequence[str], named: Sequence[str], parts: Sequence[Piece]) -> Copy | None:
     words = [part.word for part in parts]
-    outer = _outer(words)
-    begin = next((at for at in outer if words[at] == "from"), None)
+    places = outer(words)
+    begin = next((at for at in places if words[at] == "from"), None)
     if words[:1] != ["select"] or begin is None:
         return None
-    commas = [at for at in outer if words[at] == "," and at < begin]
+    commas = [at for at in places if words[at] == "," and at < begin]
     items = [parts[start + 1 : end] for start, end in zip([0, *commas], [*commas, begin], strict=True)]
     items = [item[:-2] if [part.word for part in item[-2:-1]] == ["as"] else item for item in items]
     if not all(items) or words[1] in {"all", "distinct"}:
         return None
-    end = next((at for at in outer if at > begin and words[at] in _ENDS), len(words))
-    is_plain = words[end : end + 1] in ([], ["order"]) and not {words[at] for at in outer if at > end} & _ENDS
+    end = next((at for at in places if at > begin and words[at] in _ENDS), len(words))
+    is_plain = words[end : end + 1] in ([], ["order"]) and not {words[at] for at in places if at > end} & _ENDS
     return Copy(into, named, items, parts[begin:end], text, is_plain)
 
 
 def _origin(item: Sequence[Piece], target: str, sources: Sequence[_Source]) -> tuple[_Source, str] | None:
-    """Return the one column that an expression uses. If it uses several, it is the one with the name of the target."""
+    """Return the one column that an expression uses. Of several columns, return the one with the name of the target."""
     found: dict[tuple[str, str], tuple[_Source, str]] = {}
     for at, piece in enumerate(item):
         before = item[at - 1].word if at else ""
@@ -222,8 +222,8 @@ def _name(parts: Sequence[Piece], at: int) -> tuple[list[str], int]:
     return names, at + 1
 
 
-def _outer(words: Sequence[str]) -> list[int]:
-    """Return the positions outside of parentheses."""
+def outer(words: Sequence[str]) -> list[int]:
+    """The positions outside of parentheses."""
     found, depth = [], 0
     for at, word in enumerate(words):
         depth -= word in {")", "]"}

@@ -5,18 +5,19 @@ A link says that two tables lose rows together.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterator
 from typing import Any
 
 from sqlalchemy import Connection, text
 
 # Partitions and heirs ("i"), and tables with a foreign key to another one. For a foreign key the letter is the action
-# on a delete or, in upper case, on an update; then comes its column.
+# on a delete or, in upper case, on an update; then come a column of it, and a column that it refers to.
 _LINKS = """
-    SELECT inhparent, inhrelid, 'i', NULL FROM pg_catalog.pg_inherits
-    UNION ALL SELECT k.confrelid, k.conrelid, action, a.attname FROM pg_catalog.pg_constraint k
+    SELECT inhparent, inhrelid, 'i', NULL, NULL FROM pg_catalog.pg_inherits
+    UNION ALL SELECT k.confrelid, k.conrelid, action, a.attname, r.attname FROM pg_catalog.pg_constraint k
     CROSS JOIN LATERAL (VALUES (k.confdeltype::text), (upper(k.confupdtype::text))) AS actions (action)
     JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)
+    JOIN pg_catalog.pg_attribute r ON r.attrelid = k.confrelid AND r.attnum = ANY (k.confkey)
     WHERE k.contype = 'f'
 """
 # Definitions that a statement calls by their own name or by the name of their table, without those of extensions.
@@ -52,18 +53,30 @@ class Links:
         found, waiting = set(start), list(start)
         while waiting:
             parent = waiting.pop()
-            new = {child for above, child, kind, _ in self._all() if above == parent and kind in kinds} - found
+            new = {child for above, child, kind, _, _ in self._all() if above == parent and kind in kinds} - found
             found |= new
             waiting.extend(new)
         return found
 
-    def nulled(self, parents: Collection[Hashable], kinds: str) -> set[Hashable]:
-        """Return the tables whose foreign key to these tables can be set to NULL or to its default."""
-        return {child for above, child, kind, _ in self._all() if above in parents and kind in kinds}
+    def nulled(
+        self, parents: Collection[Hashable], kinds: str, has_changed: Callable[[str], bool] = lambda _column: True
+    ) -> set[Hashable]:
+        """The tables with a foreign key to these tables whose action may set it to NULL.
+
+        Args:
+            parents: the tables that it refers to.
+            kinds: the actions.
+            has_changed: whether a column that it refers to has changed.
+        """
+        return {
+            child
+            for above, child, kind, _, column in self._all()
+            if above in parents and kind in kinds and has_changed(column)
+        }
 
     def referred(self, children: Collection[Hashable]) -> Iterator[tuple[Hashable, str]]:
-        """Return the tables to which foreign keys of these tables refer, each with a column of the key."""
-        return ((parent, column) for parent, child, _, column in self._all() if child in children and column)
+        """The tables to which foreign keys of these tables refer, each with a column of the key."""
+        return ((parent, column) for parent, child, _, column, _ in self._all() if child in children and column)
 
     def _all(self) -> list[tuple[Any, ...]]:
         if self._read is None:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 from ...database.catalog import CatalogTable, Tables, read_tables
 from ...database.driver_connections import Attempt
 from ...database.driver_errors import LOCK_FAILURES, sqlstate
-from ...database.lock.tables import TableLocks
+from ...database.lock.tables import Learned, TableLocks
 from .attempts import Attempted, inner_statement, try_out
 from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Savepoints, Takes
 from .copies import find_table
@@ -84,6 +84,7 @@ class PostgresTracker:
         self._by_others = ""  # a condition, see written_by_others()
         self._used: set[Hashable] = set()
         self.unlocked: set[Hashable] = set()
+        self.went_back = 0
         self._connection = connection
         self._exclude = tuple(exclude)
         self._savepoints = Savepoints(self._save, self._restore)
@@ -99,8 +100,8 @@ class PostgresTracker:
         self._updates = Updates(connection, self.row_changes)
         self._columns_read: set[Hashable] = set()
 
-    def start(self, learned: set[Hashable]) -> None:
-        """Begin a transaction: read the tables, and lock those that earlier tries of the transaction had to lock."""
+    def start(self, learned: Learned) -> None:
+        """Begin a transaction: look at the tables, and lock what its earlier tries have learned."""
         self.look()
         self._locks.start(self.tables.values(), learned)
 
@@ -135,50 +136,60 @@ class PostgresTracker:
         self.locked, self._named, self._copied = set(), set(), set()
         self._retypes.forget()
         self._updates.forget()
-        self._statement = seen = self._read(statement)
+        if self._definitions is None and self.tables:
+            self._definitions = read_definitions(self._connection)
+        self._statement = seen = Statement.of(statement, self._definitions or {})
         if seen.ends_transaction:
             raise NotAllowed(ENDS_TRANSACTION)
         if seen.names("track_counts"):
             raise NotAllowed(_NOT_COUNTED)
         if not self.tables or not seen.does(CHANGES_TABLES, *_WRITES, READS, RUNS_TEXT):
             return {}
-        if seen.does(CHANGES_TABLES):
+        copy = self.origins.read(statement)
+        if seen.does(CHANGES_TABLES) or (copy and find_table(self.tables, copy.into) is None):
             self.look()
         named = [table for table in self.tables.values() if seen.names(table.bare_name)]
-        if named and seen.does(READS, *_WRITES):
-            self._by_others = self._by_others or self._connection.scalar(text(_BY_OTHERS))
-            self._used |= {table.identity for table in named}
         self._named = self._links.reached({table.identity for table in named}, "i")
         if seen.does(READS) and seen.does(COPIES):
             read = (table.columns.items() for table in named)
             self._copied = {column for each in read for name, column in each if seen.can_read(name)}
         takes = self._takes(seen) if seen.does(CHANGES_TABLES, *_WRITES) else {}
         self._lock(seen, takes, attempt)
+        if named and seen.does(READS, *_WRITES):
+            self._by_others = self._by_others or self._connection.scalar(text(_BY_OTHERS))
+            self._used |= {table.identity for table in named}
         if seen.does(RETYPES) and seen.on_tables:
-            called = (self._called(schema, name) for schema, name in seen.on_tables.tables)
-            reached = (
-                self._links.reached({table.identity for tables in called for table in tables}, "i") - self.unlocked
-            )
+            reached = self._links.reached(self._meant(seen.on_tables.tables), "i") - self.unlocked
             self._retypes.count(statement, [each for each in self.tables.values() if each.identity in reached])
         return takes
 
     def _lock(self, seen: Statement, takes: Takes, attempt: Attempt | None) -> None:
-        if what := seen.on_tables:
+        written = self._overwritten(seen, takes)
+        if (what := seen.on_tables) and what.verb:
             # What can lose nothing waits for its own lock, unless a deadlock could then end another session.
             if what.takes or self._locks.has_taken:
                 taken = self._locks.take(self._in_the_way(seen, what))
                 self.locked = taken if what.takes else set()
-        elif attempt and seen.can_run_in_savepoint:
-            self._lock_by_attempts(attempt, takes)
+        elif not what and attempt and seen.can_run_in_savepoint:
+            self._lock_by_attempts(attempt, takes, written)
+        else:
+            self.locked = self._locks.take((), written)
         self.unlocked |= self._locks.refused & {self.tables[name].identity for name in takes}
+        self._updates.disclaim(self.unlocked)
+
+    def _overwritten(self, seen: Statement, takes: Takes) -> list[CatalogTable]:
+        """The tables of which the statement, or a foreign key with it, may turn values into NULL or an empty text."""
+        tables = [self.tables[name] for name, columns in takes.items() if columns and not seen.only_defines]
+        if not seen.changes:
+            return tables
+        changed = self._links.reached(self._meant([seen.changes]), "i")
+        keys = self._links.nulled(changed, "CND", seen.can_take)
+        keys |= {table.identity for table in tables if any(map(seen.can_take, table.columns))} & changed
+        return [table for table in tables if table.identity in keys]
 
     def _in_the_way(self, seen: Statement, what: OnTables) -> list[CatalogTable]:
-        """Return the tables that the statement locks.
-
-        They are named in it, or lose rows or keys with the named ones.
-        """
-        named = {table.identity for schema, name in what.tables for table in self._called(schema, name)}
-        if not named:
+        """The tables that the statement locks: those that it names, and those that lose rows or keys with them."""
+        if not (named := self._meant(what.tables)):
             return []
         is_truncate = what.verb == "TRUNCATE"
         found = self._links.reached(named, "iacrnd" if is_truncate and seen.names("cascade") else "i")
@@ -188,16 +199,16 @@ class PostgresTracker:
             found |= {parent for parent, column in keys if what.verb == "DROP" or seen.names(column)}
         return [table for table in self.tables.values() if table.identity in found]
 
-    def _called(self, schema: str, name: str) -> list[CatalogTable]:
-        """Return the tables to which a name can refer. Without a schema, the search path of the session decides."""
-        same = [table for table in self.tables.values() if table.bare_name == name and schema in ("", table.schema)]
-        return [table for table in same if schema or table.name == name] or same
+    def _meant(self, names: Iterable[tuple[str, str]]) -> set[Hashable]:
+        """The tables that names can mean. Without a schema, the search path of the session decides."""
+        found: set[Hashable] = set()
+        for schema, name in names:
+            same = [table for table in self.tables.values() if table.bare_name == name and schema in ("", table.schema)]
+            found |= {each.identity for each in [each for each in same if schema or each.name == name] or same}
+        return found
 
-    def _lock_by_attempts(self, attempt: Attempt, takes: Takes) -> None:
-        """Try the statement in a savepoint, and lock the tables that it locks.
-
-        Repeat this until it locks no further table.
-        """
+    def _lock_by_attempts(self, attempt: Attempt, takes: Takes, written: Iterable[CatalogTable]) -> None:
+        """Try the statement in a savepoint, and lock the tables that it locks. Repeat this until no table is new."""
         tried, attempted = set[str](), set[Hashable]()
         while True:
             state = self._save()
@@ -218,8 +229,8 @@ class PostgresTracker:
             self._restore(state)
             for name, columns in found.takes.items():
                 takes[name] = takes.get(name, set()) | columns
-            self.locked |= self._locks.take(self.tables[name] for name in found.locked)
-            if not found.has_new:
+            self.locked |= self._locks.take([self.tables[name] for name in found.locked], [*updated, *written])
+            if not found.has_new and self.locked <= found.sure:
                 break
         self._updates.foresee(attempted)
 
@@ -233,7 +244,8 @@ class PostgresTracker:
             nulled |= self._links.nulled(deleted, "nd")
         if seen.does(UPDATES):
             updated = self._links.reached(self._named, "iC")
-            nulled |= self._links.nulled(updated, "ND")
+            if self._links.nulled(updated, "CND", seen.can_take):
+                nulled |= self._links.nulled(updated, "CND")
             self._updates.foresee(updated)
         self._updates.foresee(nulled)
         takes: Takes = {}
@@ -250,6 +262,8 @@ class PostgresTracker:
         """Read the tables again if the statement may have changed them."""
         self._updates.explain()
         if self._savepoints.follow(statement):
+            self.went_back += 1
+            self._locks.forget()
             return True
         if self._statement.does(LINKS_TABLES):
             self._links.forget()
@@ -319,13 +333,6 @@ class PostgresTracker:
     def was_read(self, column: Hashable) -> bool:
         """Return whether a statement of the revision may have read the column."""
         return column in self._columns_read
-
-    # ---- what the server knows
-
-    def _read(self, statement: str) -> Statement:
-        if self._definitions is None and self.tables:
-            self._definitions = read_definitions(self._connection)
-        return Statement.of(statement, self._definitions or {})
 
     # ---- savepoints
 

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from ...database.catalog import CatalogTable, Tables, measure, read_tables
 from ...database.driver_connections import Attempt
+from ...database.lock.tables import Learned
 from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Savepoints, Takes
 from .origins import Origin, Origins
 
@@ -74,6 +75,7 @@ class SqliteTracker:
         self.origins = Origins(connection)
         self.locked: set[Hashable] = set()  # never any: the transaction is the only writer
         self.unlocked: set[Hashable] = set()
+        self.went_back = 0
         self._connection = connection
         self._exclude = tuple(exclude)
         self._savepoints = Savepoints(self._save, self._restore)
@@ -99,8 +101,8 @@ class SqliteTracker:
     def _driver(self) -> Any:
         return self._connection.connection.dbapi_connection
 
-    def start(self, learned: set[Hashable]) -> None:  # noqa: ARG002 - nobody else can write
-        """Read the tables."""
+    def start(self, learned: Learned) -> None:  # noqa: ARG002 - nobody else can write
+        """Look at the tables."""
         self.look()
 
     def begin(self) -> None:
@@ -168,7 +170,7 @@ class SqliteTracker:
         return takes
 
     def after(self, statement: str) -> bool:
-        """Read the tables again if the statement has changed the schema. Return whether it has."""
+        """Read the tables again if the statement has changed the schema. Return whether it has changed the schema."""
         if not self._is_heard:
             raise NotAllowed("SQLite does not say what this statement writes to: write it without anything around it")
         self.emptied |= self._refilled

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from ...schema.sql import pieces
+from .copies import outer
+
 _HARMLESS = "CONSTRAINT|INDEX|DEFAULT|NOT|SEQUENCE|TRIGGER|VIEW|IDENTITY|EXPRESSION|FUNCTION"
 
 # Actions on tables and columns
@@ -20,7 +23,7 @@ READS = re.compile(r"\b(?:SELECT|COPY|RETURNING)\b|(?<!CREATE\s)(?<!ALTER\s)(?<!
 COPIES = re.compile(r"\bINTO\b|\bUPDATE\b|\bCREATE\b.*\bTABLE\b.*\bAS\b", re.IGNORECASE | re.DOTALL)  # what it reads
 INSERTS = re.compile(r"\b(?:INSERT|MERGE|COPY)\b", re.IGNORECASE)
 DELETES = re.compile(r"(?<!\bON\s)\bDELETE\b", re.IGNORECASE)
-UPDATES = re.compile(r"(?<!\bON\s)(?<!\bFOR\s)\bUPDATE\b|\bTYPE\b.*\bUSING\b", re.IGNORECASE | re.DOTALL)
+UPDATES = re.compile(r"(?<!\bON\s)(?<!\bFOR\s)(?<!\bKEY\s)\bUPDATE\b|\bTYPE\b.*\bUSING\b", re.IGNORECASE | re.DOTALL)
 
 _READS_BY_NAME = re.compile(r"\b(?:SELECT|RETURNING)\b", re.IGNORECASE)
 _PLAIN = re.compile(r"\s*(?:ALTER|UPDATE|INSERT)\b[^;]*;?\s*", re.IGNORECASE)
@@ -32,6 +35,16 @@ _TABLE = rf"(?:ONLY\s+)?{_NAME}(?:\s*\.\s*{_NAME})?(?:\s*\*)?"
 _ON_TABLES = re.compile(
     rf"\s*(?P<verb>DROP\s+TABLE|ALTER\s+TABLE|TRUNCATE)(?:\s+TABLE)?(?:\s+IF\s+EXISTS)?"
     rf"\s+(?P<tables>{_TABLE}(?:\s*,\s*{_TABLE})*)(?P<rest>(?:\s[^;]*)?);?\s*",
+    re.IGNORECASE,
+)
+_CHANGES = re.compile(
+    rf"\s*(?:UPDATE|INSERT\s+INTO)\s+(?:ONLY\s+)?(?:(?P<schema>{_NAME})\s*\.\s*)?(?P<name>{_NAME})", re.IGNORECASE
+)
+_NOT_READ = re.compile(r"[$\\]|\bU&", re.IGNORECASE)  # Such texts and names are not read.
+_FILLED = re.compile(r"\d[\d.]*|true|false|'.*[^' ].*'", re.DOTALL)  # a value that is neither NULL nor empty
+_ONLY_DEFINES = re.compile(
+    r"\s*(?:CREATE\s+(?:OR\s+REPLACE\s+)?(?:CONSTRAINT\s+|EVENT\s+)?(?:FUNCTION|PROCEDURE|TRIGGER|RULE|VIEW)"
+    r"|GRANT|REVOKE|COMMENT)\b[^;]*;?\s*",
     re.IGNORECASE,
 )
 _NAMED = re.compile(rf"(?:ONLY\s+)?(?:(?P<schema>{_NAME})\s*\.\s*)?(?P<name>{_NAME})", re.IGNORECASE)
@@ -104,6 +117,42 @@ class Statement:
     def can_read(self, column: str) -> bool:
         """Return whether the statement, which names a table, can read this column of it."""
         return self.names(column) or "*" in self.text or not _READS_BY_NAME.search(self.text)
+
+    @cached_property
+    def changes(self) -> tuple[str, str] | None:
+        """The schema and the name of the only table that it can change values of; None where its text does not say."""
+        found = _CHANGES.match(self.written) if self.is_plain else None
+        return (_folded(found["schema"]), _folded(found["name"])) if found else None
+
+    def can_take(self, column: str) -> bool:
+        """Whether it can turn a value of this column of the table that it changes into NULL or an empty text."""
+        if not self.changes or self._assigned is None:
+            return self.names(column)
+        return any(_words(target) >= _words(column) for target in self._assigned)
+
+    @cached_property
+    def _assigned(self) -> list[str] | None:
+        """What an UPDATE assigns to, without what gets a filled value; None where its text is not understood."""
+        parts = pieces(self.written.rstrip().rstrip(";"))
+        words = [part.word for part in parts]
+        places = outer(words)
+        begins = [at for at in places if words[at] == "set"] or [len(words)]
+        if _NOT_READ.search(self.written) or len(begins) > 1:
+            return None
+        after = (at for at in places if at > begins[0] and words[at] in {"from", "where", "returning"})
+        end = next((at for at in after if words[at - 1] != "distinct"), len(words))
+        commas = [at for at in places if begins[0] < at < end and words[at] == ","]
+        found = []
+        for start, stop in zip([*begins, *commas], [*commas, end], strict=True):
+            equals = next((at for at in places if start < at < stop and words[at] == "="), stop)
+            if equals + 2 != stop or not _FILLED.fullmatch(words[equals + 1]):
+                found += [self.written[part.start : part.end] for part in parts[start + 1 : equals]]
+        return found
+
+    @property
+    def only_defines(self) -> bool:
+        """Whether the statement only defines objects, whose texts may say what they do later, or grants rights."""
+        return bool(_ONLY_DEFINES.fullmatch(_ATOMIC.sub(" ", _LITERALS.sub(" ", self.written))))
 
     def does(self, *actions: re.Pattern[str]) -> bool:
         """Return whether the statement does one of these actions, such as `DROPS`."""

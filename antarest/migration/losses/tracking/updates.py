@@ -41,6 +41,11 @@ class Updates:
         """Forget the foreseen updates, so that the next statement can begin."""
         self._foreseen = {}
 
+    def disclaim(self, tables: Iterable[Hashable]) -> None:
+        """Note that the statement can update these tables, and that nobody can count what they lose."""
+        for table in tables:
+            self._foreseen.pop(table, None)
+
     def foresee(self, tables: Iterable[Hashable]) -> None:
         """Note that the statement can update these tables."""
         if found := set(tables) - self._foreseen.keys():

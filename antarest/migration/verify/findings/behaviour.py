@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from decimal import Decimal
 from types import NoneType
 
 import sqlalchemy as sa
-from sqlalchemy import URL, Connection, NullPool
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from ...database.engines import create_db_engine
 from ...schema.inventory import Inventory, Table
-from ..rows.snapshots import RowSnapshot, TableRows
+from ..rows.snapshots import RowSnapshot, TableRows, reflect_tables
 from .integrity import violations
 
 _NO_LABEL = "no such label"
@@ -23,28 +22,27 @@ _COMPARED = (bool, int, float, Decimal, str, dict, list)
 _OF_THE_MOMENT = re.compile(r"nextval|now|current|random|uuid|datetime|strftime|clock", re.IGNORECASE)
 
 
-def behaviour(url: URL, schema: Inventory, rows: RowSnapshot) -> dict[str, str]:
+def behaviour(connection: Connection, schema: Inventory, rows: RowSnapshot) -> dict[str, str]:
     """Try changes to rows at head, and return the reaction of the database to each.
 
     The changes repeat unique values, write unknown labels, omit values, and delete rows.
 
     Args:
-        url: a database with rows; it is not changed.
+        connection: to a database with rows; it stays as it is. As in the application, SQLite enforces foreign keys.
         schema: its schema.
         rows: its rows.
 
     Returns:
         By change, the reaction of the database: for example, "refuses it" for the change "repeat tag(label)".
     """
-    engine = create_db_engine(url, poolclass=NullPool)  # As in the application, SQLite enforces foreign keys.
-    with engine.connect() as connection:
-        found = dict(_defaults(connection, schema))
-        for name, table in sorted(schema.tables.items()):
-            if rows.tables[name].rows:
-                found |= dict(_unknown_labels(connection, table, schema))
-                found |= dict(_repeated_values(connection, table, rows.tables[name]))
-                found |= dict(_deleted_rows(connection, table, schema, rows))
-        connection.rollback()
+    clauses = {name: _untyped(table) for name, table in reflect_tables(connection, ()).items()}
+    found = dict(_defaults(connection, schema))
+    for name, table in sorted(schema.tables.items()):
+        if rows.tables[name].rows:
+            found |= dict(_unknown_labels(connection, table, schema, clauses[name]))
+            found |= dict(_repeated_values(connection, table, rows.tables[name], clauses[name]))
+            found |= dict(_deleted_rows(connection, table, schema, rows, clauses))
+    connection.rollback()
     return found
 
 
@@ -63,16 +61,20 @@ def differing_behaviour(sqlite: Mapping[str, str], postgresql: Mapping[str, str]
     ]
 
 
-def _unknown_labels(connection: Connection, table: Table, schema: Inventory) -> Iterator[tuple[str, str]]:
+def _unknown_labels(
+    connection: Connection, table: Table, schema: Inventory, clause: sa.TableClause
+) -> Iterator[tuple[str, str]]:
     """Try to write a value that is not a label of its enum. Yield each change and the reaction."""
     checked = " ".join(check.expression.lower() for check in table.checks)
     for column in table.columns:
         if column.type in schema.enums or re.search(rf"\b{re.escape(column.name.lower())}\b\"? in \(", checked):
-            change = sa.update(_clause(table)).values({column.name: _NO_LABEL})
+            change = sa.update(clause).values({column.name: _NO_LABEL})
             yield f"write {_NO_LABEL!r} to {table.name}.{column.name}", _answer(connection, change)
 
 
-def _repeated_values(connection: Connection, table: Table, rows: TableRows) -> Iterator[tuple[str, str]]:
+def _repeated_values(
+    connection: Connection, table: Table, rows: TableRows, clause: sa.TableClause
+) -> Iterator[tuple[str, str]]:
     """Try to write the unique values of one row to another row. Yield each change and the reaction."""
     if not rows.key:
         return
@@ -81,7 +83,7 @@ def _repeated_values(connection: Connection, table: Table, rows: TableRows) -> I
         if len(values) > 1:
             first, other = values[0][len(rows.key) :], values[1][: len(rows.key)]
             change = (
-                sa.update(_clause(table))
+                sa.update(clause)
                 .where(sa.and_(*(sa.column(name) == value for name, value in zip(rows.key, other, strict=True))))
                 .values(dict(zip(unique.columns, first, strict=True)))
             )
@@ -89,7 +91,7 @@ def _repeated_values(connection: Connection, table: Table, rows: TableRows) -> I
 
 
 def _deleted_rows(
-    connection: Connection, table: Table, schema: Inventory, rows: RowSnapshot
+    connection: Connection, table: Table, schema: Inventory, rows: RowSnapshot, clauses: Mapping[str, sa.TableClause]
 ) -> Iterator[tuple[str, str]]:
     """Try to delete rows to which others refer, one for each set of foreign keys.
 
@@ -113,14 +115,12 @@ def _deleted_rows(
         if what and what not in tried and len({*referring}) == len(referring):
             tried.add(what)
             where = sa.and_(*(sa.column(name) == value for name, value in zip(own.key, identity, strict=True)))
-            delete = sa.delete(_clause(table)).where(where)
-            yield (
-                f"delete a row of {table.name} to which {what} refers",
-                _reaction(connection, delete, {*children.values()}),
-            )
+            delete = sa.delete(clauses[table.name]).where(where)
+            reaction = _reaction(connection, delete, {child: clauses[child] for child in children.values()})
+            yield f"delete a row of {table.name} to which {what} refers", reaction
 
 
-def _reaction(connection: Connection, delete: sa.Delete, children: Collection[str]) -> str:
+def _reaction(connection: Connection, delete: sa.Delete, children: Mapping[str, sa.TableClause]) -> str:
     """Delete a row, and return the reaction with the number of rows that still refer to it."""
     with _rolled_back(connection):
         before, broken = _counts(connection, children), violations(connection)
@@ -130,12 +130,14 @@ def _reaction(connection: Connection, delete: sa.Delete, children: Collection[st
         after = before if refused else _counts(connection, children)
     if refused:
         return "refuses it"
-    gone = [name for name in sorted(children) if before[name] - after[name] > (name == delete.table.description)]
+    gone = [name for name in sorted(children) if before[name] - after[name] > (children[name] is delete.table)]
     return f"also deletes the rows of {', '.join(gone)}" if gone else "keeps the other rows"
 
 
-def _counts(connection: Connection, tables: Iterable[str]) -> dict[str, int]:
-    return {name: connection.scalar(sa.select(sa.func.count()).select_from(sa.table(name))) or 0 for name in tables}
+def _counts(connection: Connection, tables: Mapping[str, sa.TableClause]) -> dict[str, int]:
+    return {
+        name: connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0 for name, table in tables.items()
+    }
 
 
 def _defaults(connection: Connection, schema: Inventory) -> Iterator[tuple[str, str]]:
@@ -151,8 +153,9 @@ def _defaults(connection: Connection, schema: Inventory) -> Iterator[tuple[str, 
                         yield f"leave {name}.{column.name} to its default", f"fills in {_plain(value)}"
 
 
-def _clause(table: Table) -> sa.TableClause:
-    return sa.table(table.name, *(sa.column(column.name) for column in table.columns))
+def _untyped(table: sa.TableClause) -> sa.TableClause:
+    """The same table, whose columns let any value through: the database decides."""
+    return sa.table(table.name, *(sa.column(name) for name in table.c.keys()), schema=table.schema)  # noqa: SIM118
 
 
 def _plain(value: object) -> str:

@@ -1,4 +1,4 @@
-"""What the proof has found: a kind, a place and a text."""
+"""The finding of a proof: a kind, a place and a text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .kinds import KINDS, FindingKind, Severity
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that the proof has found.
+    """A fault, or a note, that the proof has found.
 
     Attributes:
         id: the id of its kind.
@@ -19,7 +19,7 @@ class Finding:
         engine: the engine; empty if the finding is about both engines, or about files.
         expected: the expected result, if it is not obvious.
         severity: the severity of its kind, or a lower one.
-        item: the object that it is about, as `found` names it; empty if it is about more than one.
+        item: the object with the fault, as `found` names it; empty if there are several.
         table: the table to which this object belongs.
     """
 
@@ -34,7 +34,7 @@ class Finding:
 
     @classmethod
     def of(cls, id_: str, found: str, revision: str = "", engine: str = "", **more: str) -> Finding:
-        """Make a finding with the severity of its kind."""
+        """Return a finding with the severity of its kind."""
         values = {"severity": KINDS[id_].severity, **more}
         return cls(id_, " ".join(found.split()), revision, engine, **values)  # type: ignore[arg-type]  # all are strings
 
@@ -45,5 +45,5 @@ class Finding:
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:
-    """Sort errors before notes, each by id, and remove duplicates."""
+    """Return the findings without duplicates: errors before notes, and each group sorted by id."""
     return sorted(dict.fromkeys(findings), key=lambda each: (each.severity != "error", each.id))

@@ -12,20 +12,15 @@ from ...schema.inventory import Inventory
 
 _UNCHECKED = text("""
     SELECT conrelid::regclass || '.' || conname FROM pg_catalog.pg_constraint
-    WHERE NOT convalidated AND connamespace = current_schema()::regnamespace ORDER BY 1
-""")
-
-_ELSEWHERE = text("""
-    SELECT nspname FROM pg_catalog.pg_namespace
-    WHERE nspname NOT LIKE 'pg\\_%' AND nspname NOT IN ('information_schema', 'public', current_schema()) ORDER BY 1
+    WHERE NOT convalidated AND connamespace::regnamespace::text !~ '^(pg_|information_schema)' ORDER BY 1
 """)
 _OWNED = text("""
-    SELECT s.relname, t.relname, a.attname FROM pg_catalog.pg_class AS s
+    SELECT s.oid::regclass::text, t.oid::regclass::text, a.attname FROM pg_catalog.pg_class AS s
     JOIN pg_catalog.pg_depend AS d ON d.objid = s.oid AND d.deptype IN ('a', 'i')
         AND d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
     JOIN pg_catalog.pg_class AS t ON t.oid = d.refobjid
     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid
-    WHERE s.relkind = 'S' AND s.relnamespace = current_schema()::regnamespace ORDER BY 1
+    WHERE s.relkind = 'S' AND s.relnamespace::regnamespace::text !~ '^(pg_|information_schema)' ORDER BY 1
 """)
 
 
@@ -67,21 +62,18 @@ def late_sequences(connection: Connection) -> dict[str, str]:
         return found
     quote = connection.dialect.identifier_preparer.quote
     owned = connection.execute(_OWNED).all()
+    # The driver reads a percent sign in a name as the beginning of a parameter.
+    relations = [(name.replace("%", "%%"), table.replace("%", "%%"), column) for name, table, column in owned]
     questions = [
-        f"SELECT {number}, max({quote(column)})::text FROM {quote(table)} WHERE {quote(column)} >= "
-        f"(SELECT last_value + CASE WHEN is_called THEN 1 ELSE 0 END FROM {quote(name)})"
-        for number, (name, table, column) in enumerate(owned)
+        f"SELECT {number}, max({quote(column)})::text FROM {table} WHERE {quote(column)} >= "
+        f"(SELECT last_value + CASE WHEN is_called THEN 1 ELSE 0 END FROM {name})"
+        for number, (name, table, column) in enumerate(relations)
     ]
     for number, largest in connection.exec_driver_sql(" UNION ALL ".join(questions)) if questions else ():
         if largest is not None:
             name, table, column = owned[number]
             found[name] = f"{name}, with {largest} in {table}.{column}"
     return found
-
-
-def other_schemas(connection: Connection) -> list[str]:
-    """Return the schemas that the proof does not read (PostgreSQL)."""
-    return [] if connection.dialect.name == "sqlite" else list(connection.execute(_ELSEWHERE).scalars())
 
 
 def names(schema: Inventory) -> set[str]:

@@ -76,8 +76,7 @@ _ALL = (
     FindingKind(
         "V201",
         "a revision imports the application",
-        "The revision gets the models of today, not those of the day on which it was written. When they "
-        "change, it does something else, or fails.",
+        "The revision gets the models of today. When they change, it does something else than before, or fails.",
         "Write the tables and columns that it needs into the revision.",
     ),
     FindingKind(
@@ -104,8 +103,7 @@ _ALL = (
         "V303",
         "one run over the whole history gives another schema than one run for each revision",
         "A new database differs from a database that was upgraded release by release.",
-        "Do not let the revision depend on a change that another one makes in the same run, such as an enum type that "
-        "this one created.",
+        "Do not let the revision depend on a change that another one makes in the same run, such as a new enum type.",
     ),
     FindingKind(
         "V304",
@@ -123,8 +121,7 @@ _ALL = (
         "V306",
         "the upgrade passes in one run with those before it, and fails as a run of its own",
         "A new database works, but a database at the previous revision cannot be upgraded.",
-        "Do not rely on the memory of Alembic, which lasts for one run. For an enum type that exists already, write "
-        "`postgresql.ENUM(..., create_type=False)`.",
+        "For an enum type that exists already, write `postgresql.ENUM(..., create_type=False)`.",
     ),
     FindingKind(
         "V307",
@@ -133,12 +130,18 @@ _ALL = (
         "before them.",
         "Name the file or function that makes it: `--start=FILE.sql` or `--start=module:function`.",
     ),
+    FindingKind(
+        "V308",
+        "several revisions in one run fail on tables with rows",
+        "A database that is more than one revision behind cannot be upgraded, though each revision works alone.",
+        "Execute `SET CONSTRAINTS ALL IMMEDIATE` after changes of rows, or use `transaction_per_migration`.",
+    ),
     # ---- 4: down
     FindingKind(
         "V401",
         "the downgrade fails on empty tables",
         "A rollback fails at this revision, perhaps in an emergency at night.",
-        "Undo the steps of the upgrade in the opposite order. Declare `irreversible` if this is impossible.",
+        "Undo the steps of the upgrade in the opposite order, or declare `irreversible`.",
     ),
     FindingKind(
         "V402",
@@ -150,8 +153,7 @@ _ALL = (
         "V403",
         "the downgrade does not restore the schema",
         "The previous release meets a schema with which nobody has tested it.",
-        "Let the downgrade restore everything that the upgrade changed: names, defaults, nullability, and "
-        "the actions of foreign keys.",
+        "Let the downgrade restore all that was changed: names, defaults, NOT NULL, and actions of foreign keys.",
     ),
     FindingKind(
         "V404",
@@ -172,6 +174,12 @@ _ALL = (
         "A rollback stops above this revision.",
         'Do nothing if this is on purpose. `irreversible = "why"` in the file says it before a rollback begins.',
         "note",
+    ),
+    FindingKind(
+        "V407",
+        "the downgrade does not restore the rights of roles",
+        "A role can do more or less than before the upgrade, and no comparison of schemas shows it.",
+        "Revoke in the downgrade what the upgrade granted, and grant what it revoked, or what a new table lacks.",
     ),
     # ---- 5: rows
     FindingKind(
@@ -231,6 +239,19 @@ _ALL = (
         '`ROWS = {"REVISION": {"table.column": [...]}}` in the file of `--rows-from`.',
         "note",
     ),
+    FindingKind(
+        "V510",
+        "a text may be too long for an index",
+        "PostgreSQL refuses a text of more than 2,704 bytes, after compression, in a B-tree.",
+        "Limit the column, or index a hash: `(md5(column))`. For columns with short texts, use `--rows-from=FILE`.",
+        "note",
+    ),
+    FindingKind(
+        "V511",
+        "a cast to another type loses a part of the values",
+        "The upgrade succeeds, and the values are shorter, rounded or empty. No downgrade restores them.",
+        'Keep the old column, or declare the loss: `lossy = {"upgrade": {"table.column": "why"}}`.',
+    ),
     # ---- 6: parity
     FindingKind(
         "V601",
@@ -248,8 +269,7 @@ _ALL = (
         "V603",
         "the upgrade leaves other values on SQLite than on PostgreSQL",
         "The same rows become different rows. A developer on SQLite does not see the rows that production gets.",
-        "Use functions and operators that both engines know and that mean the same on both: `||` joins texts, `+` adds "
-        "numbers, and LIKE ignores case on SQLite only.",
+        "Use operators that mean the same on both: `||` joins texts, and LIKE ignores case on SQLite only.",
     ),
     # ---- 7: the models
     FindingKind(
@@ -273,9 +293,8 @@ _ALL = (
     FindingKind(
         "V704",
         "a mapped class cannot be used through the ORM",
-        "The tables match the models, but the application cannot insert, load, change or delete an object. "
-        "Reasons are a default that only one engine knows, a mapping that does not fit, or a right that the "
-        "role of the application lacks.",
+        "The application cannot insert, load, change or delete an object: it meets a default or a stored label that "
+        "the model cannot load, a mapping that does not fit, or a missing right.",
         "Repeat the failing step on that engine. Then fix the model, or grant the right in a revision.",
     ),
     FindingKind(
@@ -284,6 +303,34 @@ _ALL = (
         "If the application has a role of its own, PostgreSQL refuses every statement on this table or sequence.",
         "Grant the rights in the revision that makes the object, or set default privileges (ALTER DEFAULT PRIVILEGES) "
         "for the role before that. `inv db.grant` grants them too.",
+    ),
+    FindingKind(
+        "V706",
+        "a column looks like a foreign key, and is none",
+        "Nothing stops rows that refer to a missing row. The models lack the key too, so no comparison shows it.",
+        "Add the foreign key to the model and in a revision. Do nothing if rows may outlive those they refer to.",
+        "note",
+    ),
+    FindingKind(
+        "V707",
+        "no index begins with the columns of a foreign key",
+        "Each delete of a row that it refers to reads the whole table, and holds its lock meanwhile.",
+        "Create an index on the columns: `index=True` in the model.",
+        "note",
+    ),
+    FindingKind(
+        "V708",
+        "a foreign key has no ON DELETE, and those beside it have one",
+        "A delete that works for the other tables is refused because of this one.",
+        "Give it the same `ondelete=`, or do nothing if such a delete should be refused.",
+        "note",
+    ),
+    FindingKind(
+        "V709",
+        "a foreign key has another type than the key that it refers to",
+        "A key that is valid in one table may not fit into the other, and a join has to cast.",
+        "Give both columns the same type.",
+        "note",
     ),
     # ---- 8: impact
     FindingKind(

@@ -10,12 +10,12 @@ import datetime as dt
 import decimal
 import secrets
 import uuid
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Column, Connection, Enum, MetaData, Table, text
+from sqlalchemy import Column, Connection, Dialect, Enum, MetaData, Table, text
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError, StatementError
 from sqlalchemy.orm import Mapper, Session, attributes, configure_mappers, mapperlib
 
@@ -77,6 +77,28 @@ def unreadable_defaults(connection: Connection, metadata: MetaData, schema: Inve
                 except LookupError as error:
                     found.append(f"{name}.{column.name}: its default cannot be loaded: {first_line(error)}")
     return found
+
+
+def unreadable_labels(
+    metadata: MetaData, dialect: Dialect, stored: Callable[[str, str], Iterable[str]]
+) -> Iterator[tuple[str, str, str]]:
+    """Find the stored texts that the enum of a model cannot load: table, column and text.
+
+    Args:
+        metadata: the models.
+        dialect: the dialect of the database.
+        stored: a function: it takes a table and a column, and returns the texts that it may hold.
+    """
+    for name, table in metadata.tables.items():
+        for column in table.columns:
+            if not isinstance(column.type, Enum):
+                continue
+            read = column.type.dialect_impl(dialect).result_processor(dialect, None)
+            for text_ in stored(name, column.name) if read else ():
+                try:
+                    _ = read(text_) if read else None
+                except LookupError:
+                    yield name, column.name, text_
 
 
 def use_classes(connection: Connection, metadata: MetaData, skipped: Collection[str] = ()) -> OrmUse:

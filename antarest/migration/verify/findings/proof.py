@@ -140,13 +140,13 @@ class Proof:
         self.findings += [Finding.of(id_, each, self.revision, self.engine, **more) for each in found]
 
     def add_differences(self, id_: str, found: Iterable[Difference], before: str, after: str) -> None:
-        """Add a finding for each difference of two schemas, which have these names."""
+        """Add a finding for each difference between two schemas. The names of the two sides are for the text."""
         for each in found:
             self.add(id_, each.render(before, after), item=each.path, table=each.table)
 
     def has(self, *ids: str) -> bool:
-        """Return whether there are findings of these kinds."""
-        return any(each.id in ids for each in self.findings)
+        """Return whether there are findings of these kinds that are more than a note."""
+        return any(each.id in ids and each.severity == "error" for each in self.findings)
 
     @contextmanager
     def trying(self, what: str) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""Finds tables and sequences that only their owner may use (PostgreSQL)."""
+"""Finds rights that are missing at head, and rights that a downgrade does not restore (PostgreSQL)."""
 
 from __future__ import annotations
 
@@ -22,12 +22,70 @@ _GRANTED = text("""
     WHERE c.relnamespace = current_schema()::regnamespace AND a.grantee <> c.relowner
 """)
 _KINDS = {"S": "sequence", "v": "view", "m": "view"}
+_OURS = "NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d WHERE d.objid = {oid} AND d.deptype = 'e')"
+_RIGHTS = text(f"""
+    SELECT held.object, a.privilege_type, coalesce(r.rolname, 'PUBLIC') FROM (
+        SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE ' ELSE 'TABLE ' END || c.oid::regclass AS object, c.relacl AS acl,
+            c.relowner AS owner
+        FROM pg_catalog.pg_class AS c
+        WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.oid >= 16384 AND {_OURS.format(oid="c.oid")}
+        UNION ALL SELECT 'COLUMN ' || c.oid::regclass || '.' || a.attname, a.attacl, c.relowner
+        FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid
+        WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'f') AND c.oid >= 16384
+        UNION ALL SELECT 'FUNCTION ' || p.oid::regprocedure, coalesce(p.proacl, acldefault('f', p.proowner)), p.proowner
+        FROM pg_catalog.pg_proc AS p WHERE p.oid >= 16384 AND {_OURS.format(oid="p.oid")}
+        UNION ALL SELECT 'TYPE ' || t.oid::regtype, coalesce(t.typacl, acldefault('T', t.typowner)), t.typowner
+        FROM pg_catalog.pg_type AS t
+        WHERE t.typtype IN ('e', 'd') AND t.oid >= 16384 AND {_OURS.format(oid="t.oid")}
+        UNION ALL SELECT 'SCHEMA ' || n.nspname, coalesce(n.nspacl, acldefault('n', n.nspowner)), n.nspowner
+        FROM pg_catalog.pg_namespace AS n WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+        UNION ALL SELECT concat_ws(' IN SCHEMA ', 'new ' || CASE f.defaclobjtype WHEN 'r' THEN 'TABLES'
+            WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'FUNCTIONS' WHEN 'T' THEN 'TYPES' ELSE 'SCHEMAS' END, n.nspname),
+            f.defaclacl, f.defaclrole
+        FROM pg_catalog.pg_default_acl AS f LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid = f.defaclnamespace
+    ) AS held
+    LEFT JOIN LATERAL aclexplode(held.acl) AS a ON a.grantee <> held.owner
+    LEFT JOIN pg_catalog.pg_roles AS r ON r.oid = a.grantee
+    UNION ALL SELECT 'TABLE ' || c.oid::regclass, 'OWNERSHIP', r.rolname
+    FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_roles AS r ON r.oid = c.relowner
+    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.oid >= 16384
+""")
+
+Rights = Mapping[str, set[tuple[str, str]]]
+"""By object, the rights on it, each with the role that has it."""
+
+
+def read_rights(connection: Connection) -> Rights:
+    """Read the rights on each object, and on objects that will be made. There are none on SQLite."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    for object_, right, role in connection.execute(_RIGHTS) if connection.dialect.name == "postgresql" else ():
+        found.setdefault(object_, set()).update([(right, role)] if right else [])
+    return found
+
+
+def differing_rights(before: Rights, after: Rights, version_table: str) -> Iterator[tuple[str, str]]:
+    """Name each object whose rights differ, and describe the difference.
+
+    Args:
+        before: the rights before a revision.
+        after: the rights after the downgrade.
+        version_table: the table of Alembic.
+    """
+    of_new = {name for name in (*before, *after) if name.startswith("new ")}
+    for name in sorted((before.keys() & after.keys()) | of_new - {f"TABLE {version_table}"}):
+        then, now = before.get(name, set()), after.get(name, set())
+        for rights, place in ((now - then, "the downgraded schema"), (then - now, "the schema before")):
+            roles: dict[str, list[str]] = {}
+            for right, role in sorted(rights):
+                roles.setdefault(role, []).append(right)
+            for role, named in roles.items():
+                yield name, f"{', '.join(named)} on {name} for {role}: only in {place}"
 
 
 def missing_rights(
     proof: Proof, connection: Connection, made_by: Mapping[str, str], version_table: str, *, is_noted: bool
 ) -> Iterator[Finding]:
-    """Find the objects that a role may not use, although it may use other objects of the same kind.
+    """Yield the objects that a role may not use, although it may use other objects of the same kind.
 
     Args:
         proof: the proof of the history as a whole.

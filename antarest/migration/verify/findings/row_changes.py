@@ -11,6 +11,7 @@ from ...errors.revision import Direction, Revision
 from ...errors.text import count
 from ..rows.snapshots import RowSnapshot, TableRows
 from .kinds import Severity
+from .row_values import is_lost_by_cast, shown, spelled
 
 Moments = tuple[RowSnapshot, RowSnapshot, RowSnapshot | None]
 """The rows before, between and after a run in both directions; None if the way back failed or does not exist."""
@@ -30,7 +31,7 @@ class RowDifferences:
 
 
 class RowFinding(NamedTuple):
-    """A finding about an item, which is a "table" or a "table.column", and belongs to a table."""
+    """A finding about an item of a table. The item is a "table" or a "table.column"."""
 
     id: str
     item: str
@@ -80,7 +81,7 @@ def _compare_table(name: str, table: TableRows, now: TableRows, found: RowDiffer
 
 
 def _other_keys(table: TableRows, now: TableRows, key: Sequence[str]) -> int:
-    """Count the rows that have another key than before, if nothing else has changed; otherwise 0."""
+    """Return the number of rows whose key has changed, if nothing else has changed; otherwise 0."""
     others = [column for column in table.columns if column not in key]
     if not others or table.columns != now.columns:
         return 0
@@ -109,6 +110,20 @@ def replaced_values(before: RowSnapshot, after: RowSnapshot) -> dict[tuple[str, 
     return found
 
 
+def written_texts(before: RowSnapshot, after: RowSnapshot) -> Iterator[tuple[tuple[str, str], str]]:
+    """Find the texts that a run has written itself, each with its table and column: it did not move them there."""
+    known = {repr(value) for table in before.tables.values() for row in table.rows for value in row}
+    for name, table in after.tables.items():
+        old = before.tables.get(name)
+        has_key = old is not None and bool(table.key) and {*table.key} <= {*old.columns}
+        rows = dict(zip(old.pick(table.key), old.rows, strict=True)) if old and has_key else {}
+        for key, row in zip(table.pick(table.key), table.rows, strict=True) if table != old else ():
+            others = {repr(value) for value in rows[key]} if key in rows else known
+            for column, value in zip(table.columns, row, strict=True):
+                if isinstance(value, str) and repr(value) not in others:
+                    yield (name, column), value
+
+
 def unfounded_declarations(
     before: RowSnapshot, after: RowSnapshot, declared: Mapping[str, str]
 ) -> tuple[list[str], list[str]]:
@@ -123,9 +138,7 @@ def unfounded_declarations(
     for item in declared:
         place = before.find(item)
         if place is None:
-            impossible += (
-                [] if item in before.elsewhere else [f"there is no {'column' if '.' in item else 'table'} {item}"]
-            )
+            impossible.append(f"there is no {'column' if '.' in item else 'table'} {item}")
             continue
         table, column = place
         rows = before.tables[table]
@@ -178,8 +191,32 @@ def row_findings(
     return found
 
 
+def cast_findings(before: RowSnapshot, after: RowSnapshot, columns: Collection[str]) -> Iterator[RowFinding]:
+    """Find the values that a cast to another type has changed or destroyed.
+
+    Args:
+        before: the rows before the upgrade.
+        after: the rows after it, which no downgrade restores.
+        columns: each "table.column" with another type than before.
+    """
+    for item in sorted(columns):
+        name, _, column = item.rpartition(".")
+        table, now = before.tables.get(name), after.tables.get(name)
+        if not (table and now and table.key and {*table.key, column} <= {*table.columns} & {*now.columns}):
+            continue
+        rows = dict(zip(map(spelled, now.pick(table.key)), now.pick([column]), strict=True))
+        pairs = [
+            (value, rows[spelled(key)][0])
+            for key, (value,) in zip(table.pick(table.key), table.pick([column]), strict=True)
+            if spelled(key) in rows
+        ]
+        if lost := [(one, other) for one, other in pairs if is_lost_by_cast(one, other)]:
+            example = " became ".join(shown(each) for each in lost[0])
+            yield RowFinding("V511", item, name, f"{count(len(lost), 'value')} of {item}: {example}")
+
+
 def without_consequences(findings: Iterable[RowFinding]) -> list[RowFinding]:
-    """Return the findings without changes of both directions to an item that one direction alone already loses."""
+    """Return the findings about both directions only for items that no single direction already loses."""
     found = list(findings)
     lost = {each.item for each in found if each.id != "V504"}
     return [
@@ -223,7 +260,7 @@ def _values(rows: RowSnapshot, item: str) -> Iterator[str]:
 
 
 def _without_momentary(changed: Counter[str], moments: Moments, momentary: Collection[str]) -> Counter[str]:
-    """Return the changes without those in momentary columns of rows that did not exist between the two directions."""
+    """Return the changes. In momentary columns, rows that were deleted and written again do not count."""
     before, between, after = moments
     items = changed.keys() & {*momentary}
     if not (after and items):

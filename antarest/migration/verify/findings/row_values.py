@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 import re
 import uuid
 from collections import Counter
@@ -11,11 +12,13 @@ from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
 
 from ...errors.text import count
-from ..rows.snapshots import RowSnapshot
+from ..rows.snapshots import Row, RowSnapshot
 from .proof import ColumnValues
 
 _UUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?")
+_DIGITS = re.compile(r"\s*[+-]?\d+(?:\.\d+)?")
+_TOLERANCE = 1e-6  # A REAL has about seven digits.
 _RECENT = dt.timedelta(days=2)
 _NOW = "the present"
 _SHOWN = 60  # characters of a value
@@ -64,6 +67,47 @@ def differing_values(
                 yield f"{name}.{column}", f"{number} in {name}.{column}: {sides}"
 
 
+def spelled(key: Row) -> tuple[str, ...]:
+    """Spell a key in the same way before and after its type has changed."""
+    return tuple(map(_plain, key))
+
+
+def shown(value: object) -> str:
+    """Return a value for a message, cut if it is long."""
+    return _example(Counter([_plain(value)]))
+
+
+def is_lost_by_cast(value: object, after: object) -> bool:
+    """Whether a cast to another type has lost a part of a value. A value that is only written otherwise is not lost.
+
+    A value that became something unrelated was translated on purpose, such as a label that became a number.
+    """
+    if value is None or _plain(value) == _plain(after):
+        return False
+    if after is None:
+        return True
+    numbers = _as_number(value), _as_number(after)
+    if None not in numbers:
+        return not math.isclose(*numbers, rel_tol=_TOLERANCE)  # type: ignore[arg-type]  # neither is None
+    one, other = str(value), str(after)
+    if isinstance(value, dt.datetime) and isinstance(after, dt.date | dt.time):
+        return other in one and value != value.replace(hour=0, minute=0, second=0, microsecond=0)
+    if numbers[1] is not None and not isinstance(after, bool):  # SQLite reads the digits at the beginning of a text.
+        digits = _DIGITS.match(one)
+        return numbers[1] == float(digits[0] if digits else 0)
+    return one.rstrip() != other.rstrip() and one.startswith(other.rstrip())
+
+
+def _as_number(value: object) -> float | None:
+    if not isinstance(value, bool | int | float | Decimal | str):
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
 def _differ(one: Mapping[str, tuple[str, ...]], other: Mapping[str, tuple[str, ...]]) -> bool:
     return any(one[column] != other[column] for column in one.keys() & other.keys())
 
@@ -82,7 +126,7 @@ def _plain(value: object) -> str:  # noqa: PLR0911 - one line for each type
     if isinstance(value, bool) or value is None:
         return str(value)
     if isinstance(value, (int, float, Decimal)):
-        return format(float(value), ".12g")
+        return _number(float(value))
     if isinstance(value, dt.datetime):
         return _moment(value)
     if isinstance(value, uuid.UUID):
@@ -95,12 +139,19 @@ def _plain(value: object) -> str:  # noqa: PLR0911 - one line for each type
 
 
 def _text(text: str) -> str:
-    """Return a text. It is normalised if one engine stores such a value as text, and the other as a type of its own."""
+    """Return a text. If one engine has a type of its own for such a value, the text is normalised."""
     if _UUID.fullmatch(text):
         return text.replace("-", "").lower()
     if _MOMENT.fullmatch(text):
         return _moment(dt.datetime.fromisoformat(text))
     return text
+
+
+def _number(value: float) -> str:
+    """A number; the seconds since 1970, or a thousandth, millionth or billionth of them, may be the present."""
+    now = dt.datetime.now().timestamp()  # noqa: DTZ005 - an instant
+    is_now = any(abs(value / unit - now) < _RECENT.total_seconds() for unit in (1, 1e3, 1e6, 1e9))
+    return _NOW if is_now else format(value, ".12g")
 
 
 def _moment(value: dt.datetime) -> str:

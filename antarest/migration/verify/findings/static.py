@@ -16,7 +16,7 @@ _LONGEST_ID = 32  # characters that fit into Alembic's version table
 
 
 def findings(target: Target, wanted: Collection[str]) -> Iterator[Finding]:
-    """Check the graph, and the files of these revisions."""
+    """Yield the findings about the graph, and about the files of these revisions."""
     history = target.history
     if len(history.heads) > 1:
         # A history may have several trees, from which a database has one.
@@ -38,7 +38,7 @@ def findings(target: Target, wanted: Collection[str]) -> Iterator[Finding]:
 
 
 def _trees(history: History) -> int:
-    """Return the number of parts of the history that no revision joins."""
+    """Return the number of separate parts of the history."""
     trees: list[set[str]] = []
     for id_ in history.order:
         near = {id_, *history[id_].predecessors}

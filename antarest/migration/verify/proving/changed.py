@@ -15,11 +15,11 @@ _DIRECTIONS = ("upgrade", "downgrade")
 
 
 class Changed:
-    """The revisions that differ from those that another database ran.
+    """The revision files that differ from those that another database has run.
 
     Args:
-        since: the project with the revisions that the database ran.
-        now: the project as it is.
+        since: the project with the revisions that the database has run.
+        now: the project as it is now.
     """
 
     def __init__(self, since: Target, now: Target) -> None:
@@ -27,13 +27,13 @@ class Changed:
         self._now = now
 
     def finding(self, engine: str, found: str, *, item: str = "", table: str = "") -> Finding:
-        """Make a finding at the changed revision that is the most likely cause.
+        """Return a finding at the changed revision that is the most likely cause.
 
         Args:
             engine: the engine.
             found: the text.
-            item: the object that differs; empty if no single object does.
-            table: its table.
+            item: the object that differs; empty if there are several.
+            table: the table of this object.
         """
         id_ = next((each for each in self._directions if self._names(each, item)), next(iter(self._directions), ""))
         what = self._directions.get(id_, "")
@@ -41,7 +41,10 @@ class Changed:
 
     @cached_property
     def _directions(self) -> dict[str, str]:
-        """By revision, what was changed. Those that also change a new database come first."""
+        """Return the changed directions of each revision.
+
+        Revisions whose change also affects a new database come first.
+        """
         found: dict[str, str] = {}
         for id_ in self._since.history.order:
             old, new = self._since.history[id_], self._now.history[id_]
@@ -53,7 +56,7 @@ class Changed:
         return dict(sorted(found.items(), key=lambda each: each[1].startswith("its downgrade")))
 
     def _names(self, id_: str, item: str) -> bool:
-        """Whether the earlier or the present file names the object."""
+        """Return whether the earlier or the present file names the object."""
         texts = (each.history[id_].path.read_text(encoding="utf-8") for each in (self._since, self._now))
         words = {word for text in texts for word in re.findall(r"\w+", text)}
         return bool(item) and {*re.findall(r"\w+", item)} <= words
@@ -64,14 +67,14 @@ def _listed(down: Collection[str]) -> str:
 
 
 def _changed_functions(old: Path, new: Path) -> list[str]:
-    """The directions whose code differs; both if other code of the file differs."""
+    """Return the directions whose code differs. If other code of the file differs, return both."""
     before, after = _code(old), _code(new)
     parts = [each for each in _DIRECTIONS if before.get(each) != after.get(each)]
     return [*_DIRECTIONS] if before.get("") != after.get("") else parts
 
 
 def _code(path: Path) -> dict[str, str]:
-    """The code of each function, without comments and positions; the rest of the file by an empty name."""
+    """Return the code of each function, without comments and positions. The name "" has the rest of the file."""
     found: dict[str, str] = {}
     for node in ast.parse(path.read_bytes()).body:
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import MetaData
+from sqlalchemy import Dialect, MetaData
 from sqlalchemy.exc import NoReferencedTableError, SQLAlchemyError
 
 from ...branches import checks
 from ...errors.text import first_line
 from ...schema.compare import Difference, differences, without_unmodelled
 from ...schema.inventory import Inventory
-from ..findings.models import unreadable_defaults, use_classes
+from ..findings.finding import Finding
+from ..findings.models import unreadable_defaults, unreadable_labels, use_classes
 from ..findings.proof import Proof
 from .runs import Runs
 from .state import State
@@ -36,14 +37,13 @@ def compare_models(runs: Runs, proof: Proof, state: State, start: Inventory | No
     if why := target.why_no_models:
         proof.not_proved.append(f"the models: {why}")
     metadata = target.metadata
-    if metadata is None:
-        return
-    if not metadata.tables and target.models_of_env:
-        proof.not_tried.append("the models: the metadata of env.py has no tables")
+    if metadata is None or (not metadata.tables and target.models_of_env):
+        proof.not_tried += ["the models: the metadata of env.py has no tables"] if metadata is not None else []
         return
     with runs.connected(state.bare) as connection:
         unreadable = unreadable_defaults(connection, metadata, state.schema)
     proof.add("V704", *unreadable)
+    proof.findings += _unreadable_labels(runs, proof, state, connection.dialect, metadata)
     models = _schema_of_models(runs, proof, metadata)
     if models is None:
         return
@@ -65,6 +65,26 @@ def compare_models(runs: Runs, proof: Proof, state: State, start: Inventory | No
         proof.add("V704", *used.faults)
 
 
+def _unreadable_labels(
+    runs: Runs, proof: Proof, state: State, dialect: Dialect, metadata: MetaData
+) -> Iterator[Finding]:
+    """Find the texts that revisions write, and the labels that they permit, if the model cannot load them."""
+    hints = runs.hints
+
+    def stored(table: str, column: str) -> Iterable[str]:
+        is_there = table in state.schema.tables and state.schema.tables[table].column(column)
+        texts = {**dict.fromkeys(hints.labels.get((table, column), ())), **hints.written.get((table, column), {})}
+        gone = hints.gone.get((table, column), set())
+        return [each for each in texts if repr(each) not in gone] if is_there else []
+
+    for table, column, label in unreadable_labels(metadata, dialect, stored):
+        item = f"{table}.{column}"
+        writer = hints.written.get((table, column), {}).get(label, "")
+        revision = writer or state.made_by.get(item, "")
+        found = f"{item}: {'the revision writes' if writer else 'the column permits'} {label!r}, no label of the model"
+        yield Finding.of("V704", found, revision, proof.engine, item=item, table=table)
+
+
 def _schema_of_models(runs: Runs, proof: Proof, metadata: MetaData) -> Inventory | None:
     url = runs.prepared()
     try:
@@ -83,7 +103,7 @@ def _schema_of_models(runs: Runs, proof: Proof, metadata: MetaData) -> Inventory
 def _filter(metadata: MetaData, include_object: Callable[..., bool] | None) -> Callable[[Difference], bool]:
     """Return a filter that omits the objects which `include_object` of `env.py` omits.
 
-    It is called as Alembic calls it.
+    It calls `include_object` with the arguments that Alembic would give.
     """
 
     def is_included(each: Difference) -> bool:

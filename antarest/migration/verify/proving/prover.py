@@ -1,4 +1,4 @@
-"""The proof on one engine, which proves the revisions of the history one by one."""
+"""The proof of the revisions of a history on one engine, one by one."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class ProofPlan:
     keep: bool = False
 
     def for_another_process(self, engine: EngineName) -> ProofPlan:
-        """Return the same plan for an engine, without the modules that this process has imported."""
+        """Return the same plan for one engine, in a form that can be sent to another process."""
         since = tuple(replace(each, engine=engine) for each in self.since)
         return replace(self, target=replace(self.target, engine=engine), since=since)
 
@@ -96,7 +96,8 @@ class Prover:
         if start.applied and self._plan.is_whole:
             with proof.trying("the changes to rows before the revisions"):
                 filled = start.filled(everywhere)
-                proof.behaviour = behaviour(filled.url, start.schema, filled.rows)
+                with self._runs.connected_as_application(filled.url) as connection:
+                    proof.behaviour = behaviour(connection, start.schema, filled.rows)
 
     def _prove(self, proof: Proof, revision: Revision) -> None:
         below = {self._blocked[each] for each in revision.predecessors if each in self._blocked}
@@ -135,7 +136,7 @@ class Prover:
         return self._runs.clones.copy(state.filled(everywhere).url)
 
     def _keep_databases(self, proof: Proof, before: URL, after: State | None) -> None:
-        """Keep the databases before and after a revision with a finding for the user."""
+        """Keep the databases before and after a revision that has a finding, so that the user can look at them."""
         if not any(each.severity == "error" for each in proof.findings):
             self._runs.clones.drop(before)
             return

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import traceback
-
 from sqlalchemy import URL
-from sqlalchemy.exc import DBAPIError
 
-from ...errors.base import AntarestError
 from ...errors.facts.run import ScratchRunFailed
 from ...errors.revision import Revision
 from ...schema.compare import differences
 from ...schema.inventory import Inventory
+from ...schema.objects import read_objects
 from ..findings.finding import Finding
 from ..findings.proof import Proof
+from ..findings.rights import differing_rights, read_rights
 from .paths import Reached, another_path
 from .row_proof import NO_WAY_BACK, RowProof
 from .runs import Runs
 from .state import State
-from .steps import RevisionStep
+from .steps import RevisionStep, refusal
+
+_INVENTORIED = {"table", "foreign table", "view", "materialized view", "index", "sequence", "type", "trigger", "domain"}
+_INVENTORIED |= {"function", "procedure", "domain constraint", "table constraint", "default value", "default acl"}
+_OFTEN_LEFT = ("extension", "schema")  # Others may use them, and revisions make them with IF NOT EXISTS.
 
 
 def prove_revision(runs: Runs, proof: Proof, revision: Revision, state: State, *, is_wanted: bool) -> State | None:
@@ -82,7 +84,7 @@ def _prove_way_back(runs: Runs, proof: Proof, revision: Revision, reached: Reach
     """Compare the schema after the downgrade, if the upgrade ran only on another path."""
     url = runs.clones.copy(reached.bare)
     with proof.trying("the way back"):
-        _downgrade(runs, proof, revision, url, reached.state.schema)
+        _downgrade(runs, proof, revision, url, reached.state)
     runs.clones.drop(url)
 
 
@@ -90,7 +92,7 @@ def _prove_way_there_and_back(runs: Runs, proof: Proof, revision: Revision, stat
     """Run the revision down and up again without rows. Return a database at the revision."""
     if proof.is_irreversible:
         return bare
-    is_refused = _downgrade(runs, proof, revision, bare, state.schema)
+    is_refused = _downgrade(runs, proof, revision, bare, state)
     if not is_refused and not proof.has(*NO_WAY_BACK):
         try:
             again = runs.without_rows(bare, RevisionStep(revision.id, "upgrade"), proof)
@@ -105,34 +107,27 @@ def _prove_way_there_and_back(runs: Runs, proof: Proof, revision: Revision, stat
 
 
 def _again(runs: Runs, revision: Revision, state: State, left: URL) -> URL:
-    """Make a new database at the revision, because the downgrade changed the first one to another state."""
+    """Create a new database at the revision, because the downgrade did not restore the state of the first one."""
     runs.clones.drop(left)
     other = runs.clones.copy(state.bare)
     runs.without_rows(other, RevisionStep(revision.id, "upgrade"))
     return other
 
 
-def _downgrade(runs: Runs, proof: Proof, revision: Revision, url: URL, before: Inventory) -> bool:
+def _downgrade(runs: Runs, proof: Proof, revision: Revision, url: URL, state: State) -> bool:
     """Run the downgrade, and compare the schemas. Return whether the revision refuses to be undone."""
     try:
-        _compare_schemas(proof, before, runs.without_rows(url, RevisionStep(revision.id, "downgrade"), proof))
+        after = runs.without_rows(url, RevisionStep(revision.id, "downgrade"), proof)
     except ScratchRunFailed as failed:
-        if refusal := _refusal(failed, revision):
+        if words := refusal(failed, revision):
             proof.is_irreversible = True
-            proof.findings.append(Finding.of("V406", refusal, revision.id))
+            proof.findings.append(Finding.of("V406", words, revision.id))
         else:
             proof.add("V401", failed.reason)
+    else:
+        _compare_schemas(proof, state.schema, after)
+        _compare_others(runs, proof, state.bare, url)
     return proof.is_irreversible
-
-
-def _refusal(failed: ScratchRunFailed, revision: Revision) -> str:
-    """Return the message with which a downgrade refuses to run; empty if it failed for another reason."""
-    error = failed.__cause__
-    if error is None or isinstance(error, (DBAPIError, AntarestError)):
-        return ""
-    frames = traceback.extract_tb(error.__traceback__)
-    is_raised_there = bool(frames) and frames[-1].filename == str(revision.path) and "raise" in (frames[-1].line or "")
-    return failed.reason if isinstance(error, NotImplementedError) or is_raised_there else ""
 
 
 def _compare_schemas(proof: Proof, before: Inventory, after: Inventory) -> None:
@@ -144,3 +139,22 @@ def _compare_schemas(proof: Proof, before: Inventory, after: Inventory) -> None:
         now = [column.name for column in after.tables[name].columns] if name in after.tables else names
         if sorted(names) == sorted(now) and names != now:
             proof.add("V405", f"{name}: {', '.join(now)}", expected=", ".join(names), item=name, table=name)
+
+
+def _compare_others(runs: Runs, proof: Proof, before: URL, after: URL) -> None:
+    """Compare the rights, and the objects that an inventory does not have (PostgreSQL)."""
+    if runs.clones.engine != "postgresql":
+        return
+    sides = []
+    for url in (before, after):
+        with runs.connected(url) as connection:
+            objects = {each.key for each in read_objects(connection, exclude=runs.exclude)}
+            sides.append((read_rights(connection), {each for each in objects if each.kind not in _INVENTORIED}))
+    (then, old), (now, new) = sides
+    for key in sorted(new - old):
+        severity = "note" if key.kind in _OFTEN_LEFT else "error"
+        proof.add("V404", f"{key.kind} {key.name}: only in the downgraded schema", severity=severity, item=key.name)
+    for key in sorted(old - new):
+        proof.add("V403", f"{key.kind} {key.name}: only in the schema before", item=key.name)
+    for name, found in differing_rights(then, now, runs.exclude[0]):
+        proof.add("V407", found, item=name)

@@ -16,6 +16,7 @@ from sqlalchemy import URL
 
 from ...errors.facts.run import ScratchRunFailed
 from ...errors.revision import Direction, Revision
+from ...schema.inventory import Inventory
 from ..findings import row_changes
 from ..findings.behaviour import momentary
 from ..findings.finding import Finding
@@ -26,10 +27,14 @@ from ..rows.snapshots import RowSnapshot, samples
 from .culprits import culprit
 from .runs import Runs
 from .state import Filled, State, everywhere, nowhere
+from .steps import refusal
 
 NO_WAY_BACK = ("V401", "V403", "V404")  # After these findings, a second upgrade starts from another schema.
 _VALUE = re.compile(r"'[^']*'|\"[^\"]*\"|[\d.e+-]+")
+_TOO_LONG = re.compile(r"index row (?:size|requires) \d+")
 _SEARCHES = 20  # for awkward values, on one engine: each search fills a database about ten times
+_JSON = ("JSON", "JSONB")
+_WRITERS = 10  # revisions from which all later ones run at once
 _OF_ALL_ROWS = ("V503", "V801")  # A few plain rows show less of these than all rows.
 
 
@@ -72,14 +77,20 @@ class RowProof:
         self._all: list[row_changes.RowFinding] = []
         self._awkward: list[Finding] = []
         self._added: set[str] = set()
+        self._cast: set[str] = set()
 
     def upwards(self, before: State) -> None:
         """Run the upgrade and the downgrade, on rows of the schema before the revision."""
+        self._cast = _with_another_type(before.schema, self._proof.schema)
         plain = self._begin(before.take(nowhere), "upgrade")
         if plain.between:
             passing = momentary(self._proof.schema) if self._proof.schema else set()
             then, now = (column_values(rows, passing, self._words) for rows in (plain.before, plain.between))
             self._proof.rows = (then, now)
+            for place, written in row_changes.written_texts(plain.before, plain.between):
+                self._runs.hints.written.setdefault(place, {}).setdefault(written, self._revision.id)
+        if self._leaves_events(before):
+            self._runs.writers[self._revision.id] = before.fill(nowhere).url
         both = self._try(before, plain)
         shown = both if both.after else plain
         if shown.between and shown.after:
@@ -108,7 +119,7 @@ class RowProof:
     # ---- one direction and back
 
     def _try(self, state: State, plain: _Trial) -> _Trial:
-        """Try the awkward rows too, and then continue the trial on plain rows if that is still needed."""
+        """Try all rows, and continue with the plain rows alone if that is still needed."""
         both = plain
         if not self._touches_nothing(state, plain):
             is_last = plain.direction == "upgrade"  # The next revision starts from rows at its own state.
@@ -134,6 +145,18 @@ class RowProof:
             self._proof.schema.tables.get(name) == table and then.get(name) == now.get(name)
             for name, table in state.schema.tables.items()
         )
+
+    def _leaves_events(self, before: State) -> bool:
+        """Whether the upgrade may write rows that a deferred constraint checks at the commit (PostgreSQL)."""
+        schemas = [before.schema, *([self._proof.schema] if self._proof.schema else [])]
+        tables = [table for schema in schemas for table in schema.tables.values()]
+        options = [key.options for table in tables for key in table.foreign_keys]
+        options += [key.options for table in tables for key in table.uniques]
+        options += [each.definition for schema in schemas for each in schema.triggers.values()]
+        is_deferred = any("INITIALLY DEFERRED" in each for each in options)
+        writes = {word.upper() for word in self._words} & {"INSERT", "UPDATE", "DELETE", "BULK_INSERT"}
+        is_postgresql = self._runs.clones.engine == "postgresql"
+        return is_postgresql and is_deferred and bool(writes) and len(self._runs.writers) < _WRITERS
 
     def _copied(self, filled: Filled) -> Filled:
         return filled._replace(url=self._runs.clones.copy(filled.url))
@@ -163,7 +186,11 @@ class RowProof:
     def _add_failure(self, trial: _Trial, direction: Direction, failed: ScratchRunFailed) -> None:
         reason, after = failed.reason, trial.direction == "downgrade" and direction == "upgrade"
         id_ = "V302" if direction == "upgrade" else "V402"
-        if self._reads_unknown_json(failed):
+        self._runs.failures.update([reason] if direction == "upgrade" else [])
+        words = refusal(failed, self._revision)
+        if direction == "downgrade" and words:
+            trial.proof.findings.append(Finding.of("V406", words, self._revision.id))
+        elif self._reads_unknown_json(failed) or (words and self._has_unknown_json()):
             trial.proof.add("V509", f"{id_}: {reason} (in JSON whose shape the revision does not show)")
         elif direction == "downgrade":
             if not self._proof.has("V401"):  # A downgrade that fails without rows also fails with them.
@@ -179,6 +206,12 @@ class RowProof:
         is_about_parts = isinstance(error, (LookupError, TypeError, ValueError, AttributeError))
         is_no_json = isinstance(error, JSONDecodeError) or "NoneType" in failed.reason
         return is_about_parts and not is_no_json and self._runs.hints.gives_json_away(self._source)
+
+    def _has_unknown_json(self) -> bool:
+        """Whether the revision names a column with generated JSON whose shape is not known. It may refuse that JSON."""
+        tables = self._proof.schema.tables.values() if self._proof.schema else ()
+        columns = (each.name for table in tables for each in table.columns if each.type in _JSON)
+        return self._runs.hints.invents_json(self._words, columns)
 
     def _compare(self, trial: _Trial) -> None:
         assert trial.between is not None  # noqa: S101 - the caller has looked
@@ -196,6 +229,9 @@ class RowProof:
         found = row_changes.row_findings(
             self._revision, trial.direction, moments, declares=target.declares, momentary=passing
         )
+        if trial.direction == "upgrade" and trial.after is None:
+            declared = self._revision.losses("upgrade")
+            found += row_changes.cast_findings(trial.before, trial.between, self._cast - {*declared})
         # The generated rows do not know those that the upgrade itself adds.
         is_known = self._added if trial.direction == "downgrade" else set[str]()
         trial.found = [each for each in found if not (each.id == "V504" and each.item in is_known)]
@@ -219,8 +255,9 @@ class RowProof:
                     if self._runs.searches > _SEARCHES
                     else culprit(state, self._source, self._fails(state, both.direction, each))
                 )
+                id_ = "V510" if _TOO_LONG.search(each.found) else "V509"
                 kind = "" if each.id == "V509" else f"{each.id}: "
-                self._awkward.append(Finding.of("V509", f"{kind}{each.found}{where}", each.revision, each.engine))
+                self._awkward.append(Finding.of(id_, f"{kind}{each.found}{where}", each.revision, each.engine))
 
     @cached_property
     def _source(self) -> str:
@@ -239,6 +276,17 @@ class RowProof:
             return any(_is_same(finding, each) for each in trial.proof.findings)
 
         return fails
+
+
+def _with_another_type(before: Inventory, after: Inventory | None) -> set[str]:
+    """Each "table.column" that exists before and after, with another type."""
+    return {
+        f"{name}.{column.name}"
+        for name, table in (after.tables if after else {}).items()
+        if name in before.tables
+        for column in table.columns
+        if (old := before.tables[name].column(column.name)) and old.type != column.type
+    }
 
 
 def _is_same(one: Finding, other: Finding) -> bool:

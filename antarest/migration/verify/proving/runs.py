@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import URL, Connection
+from sqlalchemy import URL, Connection, NullPool
 
+from ...database.engines import create_db_engine
 from ...errors.facts.run import ScratchRunFailed
 from ...errors.revision import Direction
 from ...schema.inventory import Inventory
@@ -38,6 +39,7 @@ class Runs:
             Alembic, because a transaction of ours would lock them out.
         failures: the reasons of the upgrades that fail on their own.
         searches: the number of searches for an awkward value.
+        writers: by revision that writes rows while a constraint is deferred, a database with rows from before it.
         preparation: the statements that `env.py` executes in a database before the revisions, if it was run.
         refused: the connections to other databases that `env.py` tried to open.
     """
@@ -46,22 +48,32 @@ class Runs:
         self.target = target
         self.clones = clones
         self.rows = rows
-        self.hints = Hints.of(target.history[id_].path for id_ in target.history.order)
+        self.hints = Hints.of(target.history[id_] for id_ in target.history.order)
         self.exclude = [target.project.version_table.name]
         self.beside: set[str] = set()
         self.failures: set[str] = set()
         self.searches = 0
+        self.writers: dict[str, URL] = {}
         self.preparation: tuple[str, ...] = ()
         self.refused: tuple[str, ...] = ()
 
     @contextmanager
     def connected(self, url: URL, revision: str = "") -> Iterator[Connection]:
-        """Open a connection for a revision. A revision in `beside` gets one like that of plain Alembic."""
+        """Open a connection for a revision. For a revision in `beside`, it is as with plain Alembic."""
         with self.clones.connected(url, as_alembic=revision in self.beside) as connection:
             yield connection
 
+    def connected_as_application(self, url: URL) -> AbstractContextManager[Connection]:
+        """Open a connection as the application does. On SQLite it enforces foreign keys."""
+        if self.clones.engine == "sqlite":
+            return create_db_engine(url, poolclass=NullPool).connect()
+        return self.connected(url)
+
     def prepared(self) -> URL:
-        """Create a database, and prepare it as `env.py` does, if `env.py` is run; otherwise an empty one."""
+        """Create a database.
+
+        If `env.py` is run, the database is prepared as `env.py` does it; otherwise it is empty.
+        """
         url = self.clones.new()
         if self.preparation:
             with self.connected(url) as connection:

@@ -50,7 +50,7 @@ class State:
         applied: the ids of the revisions that it has run, in order.
         before: the schema before the last of them. Plain rows respect its unique keys too: right after an upgrade has
             dropped such a key, no application has written rows that break it.
-        made_by: the revision that has created each table and sequence, by name.
+        made_by: the revision that has created each table, column and sequence, by name.
     """
 
     runs: Runs
@@ -84,7 +84,7 @@ class State:
         runs, skipped = self.runs, dict[str, str]()
         url = runs.clones.copy(self.bare)
         values = runs.target.values_at(self.applied)
-        pools = PlainValues(runs.hints, awkward)
+        pools = PlainValues(runs.hints.after(self.applied), awkward)
         formerly = self.before.tables if self.before and awkward is not everywhere else {}
         with runs.connected(url) as connection:
             while True:
@@ -101,10 +101,15 @@ class State:
         return Filled(url, rows, tuple(skipped.values()))
 
     def go_on(self, revision: str, bare: URL, schema: Inventory) -> None:
-        """Replace the database by the one after a revision, for the next revision."""
+        """Replace the database by the database after a revision."""
         for url in (self.bare, *(each.url for each in self._filled.values())):
             self.runs.clones.drop(url)
-        new = {*schema.tables, *schema.sequences} - {*self.schema.tables, *self.schema.sequences}
-        self.made_by |= dict.fromkeys(new, revision)
+        self.made_by |= dict.fromkeys(_names(schema) - _names(self.schema), revision)
         self.bare, self.schema, self.before, self._filled = bare, schema, self.schema, {}
         self.applied.append(revision)
+
+
+def _names(schema: Inventory) -> set[str]:
+    """The names of the tables, columns ("table.column") and sequences of a schema."""
+    columns = {f"{name}.{column.name}" for name, table in schema.tables.items() for column in table.columns}
+    return columns.union(schema.tables, schema.sequences)

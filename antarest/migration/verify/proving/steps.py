@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -17,8 +18,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateTable
 
 from ...database.driver_connections import Attempt, WatchedConnection, Watcher, set_watcher
+from ...errors.base import AntarestError
+from ...errors.facts.run import ScratchRunFailed
 from ...errors.loss import Missing
-from ...errors.revision import Direction
+from ...errors.revision import Direction, Revision
 from ...losses.rebuilds import RebuildGuard
 from ..rows.hints import Hints
 from ..target import Target
@@ -103,6 +106,16 @@ class RevisionStep:
                 return None
 
         impl._exec = watch  # noqa: SLF001
+
+
+def refusal(failed: ScratchRunFailed, revision: Revision) -> str:
+    """The message with which a revision refuses to run; empty if it failed for another reason."""
+    error = failed.__cause__
+    if error is None or isinstance(error, (DBAPIError, AntarestError)):
+        return ""
+    frames = traceback.extract_tb(error.__traceback__)
+    is_raised_there = bool(frames) and frames[-1].filename == str(revision.path) and "raise" in (frames[-1].line or "")
+    return failed.reason if isinstance(error, NotImplementedError) or is_raised_there else ""
 
 
 def _savepoint(connection: Any) -> Any:

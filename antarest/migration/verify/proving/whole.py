@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from sqlalchemy import URL
+
 from ...errors.base import AntarestError
+from ...errors.facts.run import ScratchRunFailed
 from ...errors.text import described
 from ...schema.compare import differences
 from ...schema.inventory import Inventory
-from ..findings import integrity
 from ..findings.behaviour import behaviour
+from ..findings.finding import Finding
+from ..findings.lints import lints
 from ..findings.proof import Proof
 from ..findings.rights import missing_rights
 from ..target import Target
@@ -43,10 +47,14 @@ def prove_whole(
     for state in states:
         with proof.trying("the whole history in one run"):
             _prove_one_run(runs, proof, state, is_only=len(states) == 1)
+    with proof.trying("several revisions in one run, on rows"):
+        for revision, url in runs.writers.items():
+            _prove_run_on_rows(runs, proof, revision, url)
     last = states[-1]
     with proof.trying("the models"):
         compare_models(runs, proof, last, start)
     _look_at_head(runs, proof, last)
+    proof.findings += lints(last.schema, start, last.made_by, proof.engine)
     for each in since:
         with proof.trying("a database from before"):
             _prove_since(runs, proof, each, last)
@@ -54,10 +62,7 @@ def prove_whole(
 
 
 def _look_at_head(runs: Runs, proof: Proof, last: State) -> None:
-    """Find tables in other schemas and missing rights, and try changes to rows."""
-    with proof.trying("the content of other schemas"), runs.connected(last.bare) as connection:
-        if others := integrity.other_schemas(connection):
-            proof.not_tried.append(f"the content of other schemas: {', '.join(others)}")
+    """Look for missing rights, and try changes to rows."""
     with proof.trying("the rights"), runs.connected(last.bare) as connection:
         metadata = runs.target.metadata
         is_noted = metadata is not None and bool(metadata.tables) and not runs.target.is_own
@@ -65,7 +70,8 @@ def _look_at_head(runs: Runs, proof: Proof, last: State) -> None:
         proof.findings += missing_rights(proof, connection, last.made_by, version_table, is_noted=is_noted)
     with proof.trying("the changes to rows at head"):
         filled = last.filled(everywhere)
-        proof.behaviour = behaviour(filled.url, last.schema, filled.rows)
+        with runs.connected_as_application(filled.url) as connection:
+            proof.behaviour = behaviour(connection, last.schema, filled.rows)
 
 
 def _prove_one_run(runs: Runs, proof: Proof, state: State, *, is_only: bool) -> None:
@@ -79,6 +85,19 @@ def _prove_one_run(runs: Runs, proof: Proof, state: State, *, is_only: bool) -> 
         return
     found = differences(state.schema, runs.schema(url))
     proof.add_differences("V303", found, "separate runs", "one run")
+
+
+def _prove_run_on_rows(runs: Runs, proof: Proof, first: str, url: URL) -> None:
+    """Run a revision and all later ones at once, on tables with rows. Deferred constraints wait for the commit."""
+    history = runs.target.history
+    heads = [each for each in history.heads if first in history.applied([each])]
+    try:
+        with runs.connected(url) as connection:
+            runs.target.runner.upgrade(connection, heads)
+    except ScratchRunFailed as failed:
+        if failed.revision != first and failed.reason not in runs.failures:
+            found = f"{failed.reason} (after {first} in the same run)"
+            proof.findings.append(Finding.of("V308", found, failed.revision, proof.engine))
 
 
 def _heads(runs: Runs, state: State) -> tuple[str, ...]:

@@ -196,7 +196,7 @@ class TableDraw:
     def _made_by_database(self, column: Column) -> bool:
         """Return whether the database generates the value.
 
-        If a row must refer to itself, we choose the value beforehand.
+        If a row must refer to itself, the proof chooses the value, because it must know it beforehand.
         """
         for key in self._keys:
             if key.referred_table == self._table.name and column.name in key.referred_columns:

@@ -24,6 +24,11 @@ from .pools import PoolMaker, awkward
 from .snapshots import reflect_tables
 
 _ATTEMPTS = 50
+_ADVANCE = sa.text("""
+    SELECT setval(format('%I.%I', schemaname, sequencename)::regclass,
+        greatest(coalesce(last_value, start_value), :numbered))
+    FROM pg_catalog.pg_sequences WHERE schemaname !~ '^pg_'
+""")
 NOTHING: Mapping[str, Table] = {}
 
 
@@ -197,11 +202,7 @@ class _Filler:
 
     def _advance_sequences(self) -> None:
         """Move every sequence past the ids that were generated here."""
-        for name in self._inventory.sequences:
-            sequence = sa.table(name, sa.column("last_value", sa.BigInteger))
-            quoted = self._connection.dialect.identifier_preparer.quote(name)
-            value = sa.func.greatest(sequence.c.last_value, self._numbered)
-            self._connection.execute(sa.select(sa.func.setval(quoted, value)).select_from(sequence))
+        self._connection.execute(_ADVANCE, {"numbered": self._numbered})
 
 
 def _with_keys_of(table: Table, before: Table) -> Table:
@@ -213,7 +214,7 @@ def _with_keys_of(table: Table, before: Table) -> Table:
 
 
 def shorten_moments(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) -> None:
-    """Change one time of each column to the form of other programs on SQLite, which write no microseconds."""
+    """Change one time of each column to a time without microseconds, as other programs write it on SQLite."""
     if connection.dialect.name != "sqlite":
         return
     quote = connection.dialect.identifier_preparer.quote

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ...errors.revision import Revision
 from .json_shapes import shape_of
 
 _TEXT = r"'((?:[^']|'')*)'"
@@ -24,6 +24,7 @@ _MADE = re.compile(
 )
 _MAKERS = {"create_table", "rename_table", "Table"}
 _PARSES_IN_PYTHON = re.compile(r"json\.loads|json_to_|from_json|parse_raw|model_validate_json")
+_DELETE = re.compile(r"\s*DELETE\b", re.IGNORECASE)
 _KEYS = re.compile(r"(?:->>?\s*'|'\$\.)(\w+)'")
 _WORD = re.compile(r"[^\W\d]\w*")
 _METHODS = {"like", "ilike", "in_", "not_in", "notin_", "is_", "startswith", "endswith", "contains"}
@@ -41,6 +42,9 @@ class Hints:
             know them.
         made: the tables and views that the revisions create.
         gone: by table and column, the `repr` of the values that an upgrade replaces. After it, no row has them.
+        deleted: by column and text, the ids of the revisions whose upgrades delete the rows with this text. After one
+            of them, no row has it.
+        written: by table and column, the texts that upgrades write, each with the revision that writes it.
     """
 
     literals: dict[str, list[str]] = field(default_factory=dict)
@@ -48,15 +52,29 @@ class Hints:
     labels: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     made: set[str] = field(default_factory=set)
     gone: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    deleted: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    written: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, files: Iterable[Path]) -> Hints:
+    def of(cls, revisions: Iterable[Revision]) -> Hints:
         """Read the files of the revisions, and return the values that they expect."""
         found = cls()
-        for file in files:
+        for each in revisions:
             with suppress(OSError, SyntaxError, ValueError):
-                found._read(file.read_text(encoding="utf-8"))
+                found._read(each.id, each.path.read_text(encoding="utf-8"))
         return found
+
+    def after(self, revisions: Collection[str]) -> Hints:
+        """The same values without those that no row has after some revisions.
+
+        Args:
+            revisions: the ids of all revisions that have run.
+        """
+        left = {
+            column: [text for text in texts if self.deleted.get((column, text), set()).isdisjoint(revisions)]
+            for column, texts in self.literals.items()
+        }
+        return replace(self, literals=left)
 
     def labels_of(self, table: str, column: str) -> tuple[str, ...]:
         """Return the labels of a column. Its table may have had another name when it got them."""
@@ -69,11 +87,22 @@ class Hints:
         """Return whether a revision parses JSON but reads no key of it. Then other code reads the JSON."""
         return bool(_PARSES_IN_PYTHON.search(source)) and isinstance(shape_of(ast.parse(source)), str)
 
-    def _read(self, source: str) -> None:
+    def invents_json(self, words: Collection[str], columns: Iterable[str]) -> bool:
+        """Whether a revision names a column with JSON of which no revision shows the shape.
+
+        Args:
+            words: the words of its source.
+            columns: the columns with JSON.
+        """
+        return any(each in words and not isinstance(self.shapes.get(each), (dict, list)) for each in columns)
+
+    def _read(self, id_: str, source: str) -> None:
         tree = ast.parse(source)
         self.made |= {*_MADE.findall(source), *_made(tree)}
         for column, text in _literals(tree):
             self.literals.setdefault(column, []).append(text)
+        for column, text in _deleted(tree):
+            self.deleted.setdefault((column, text), set()).add(id_)
         if _PARSES.search(source):
             shape = shape_of(tree)
             if keys := dict.fromkeys(_KEYS.findall(source), "1"):
@@ -88,7 +117,7 @@ def _made(tree: ast.Module) -> Iterator[str]:
             yield from (text for each in node.args for text in _texts(each))
 
 
-def _literals(tree: ast.Module) -> Iterator[tuple[str, str]]:
+def _literals(tree: ast.AST) -> Iterator[tuple[str, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield from _in_sql(node.value)
@@ -98,6 +127,20 @@ def _literals(tree: ast.Module) -> Iterator[tuple[str, str]]:
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _METHODS:
             for each in node.args:
                 yield from ((_column(node.func.value), _without_wildcards(text)) for text in _texts(each))
+
+
+def _deleted(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """The columns and texts by which the upgrade chooses the rows that it deletes."""
+    upgrades = (each for each in tree.body if isinstance(each, ast.FunctionDef) and each.name == "upgrade")
+    for node in (node for upgrade in upgrades for node in ast.walk(upgrade)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and _DELETE.match(node.value):
+            yield from _in_sql(node.value)
+        elif isinstance(node, ast.Call) and any(map(_is_delete, ast.walk(node))):
+            yield from _literals(node)
+
+
+def _is_delete(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and "delete" in {getattr(node.func, "attr", ""), getattr(node.func, "id", "")}
 
 
 def _in_sql(text: str) -> Iterator[tuple[str, str]]:

@@ -108,7 +108,7 @@ def _text(kind: Any) -> ValuePool:
 
 
 def _padded_text(kind: Any) -> ValuePool:
-    """Return values of the full length, because only PostgreSQL pads CHAR(n) with blanks."""
+    """Return texts of the full length of a CHAR(n), because only PostgreSQL pads shorter texts with blanks."""
     length = kind.length or 1
     return ValuePool(
         distinct(("0" * length, ("a1b2" * length)[:length], "f" * length)), lambda n: f"{n:0{length}x}"[-length:]

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Dialect, TableClause
 from sqlalchemy.exc import DBAPIError
 from typing_extensions import override
 
-from ...database.catalog import find, read_tables
+from ...database.catalog import find
 from ...schema.reflection import OWN_TABLES, only_reading
 
 Row = tuple[object, ...]
@@ -44,12 +44,10 @@ class RowSnapshot:
     """All rows of a database.
 
     Attributes:
-        tables: the rows by table.
-        elsewhere: the names of tables and columns in other schemas, as in `lossy`. Their rows are not read.
+        tables: the rows by table. The name of a table has its schema where that is not the current one.
     """
 
     tables: Mapping[str, TableRows]
-    elsewhere: Collection[str] = ()
 
     def find(self, item: str) -> tuple[str, str | None] | None:
         """Split "table" or "table.column" into its names. None if there is no such table or column."""
@@ -89,14 +87,15 @@ def snapshot(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) -
         The rows. SQLAlchemy converts each value by the type of its column, so that it is equal on both engines.
     """
     with only_reading(connection):
-        keys = sa.inspect(connection).get_multi_pk_constraint()
-        tables = {
-            name: _read(connection, table, tuple(keys[None, name]["constrained_columns"]))
-            for name, table in reflect_tables(connection, exclude).items()
+        inspector, tables = sa.inspect(connection), reflect_tables(connection, exclude)
+        keys = {
+            (schema, name): tuple(key["constrained_columns"])
+            for schema, read in _schemas(connection).items()
+            for (_, name), key in inspector.get_multi_pk_constraint(read).items()
         }
-        others = {name: table for name, table in read_tables(connection).items() if name != table.bare_name}
-        columns = {f"{name}.{column}" for name, table in others.items() for column in table.columns}
-        return RowSnapshot(tables, {*others, *columns})
+        return RowSnapshot(
+            {name: _read(connection, table, keys[table.schema, table.name]) for name, table in tables.items()}
+        )
 
 
 def _read(connection: Connection, table: TableClause, key: tuple[str, ...]) -> TableRows:
@@ -123,7 +122,7 @@ def _read_what_can_be_read(connection: Connection, table: TableClause) -> list[R
 
 
 def _is_driven(column: sa.ColumnClause[Any], connection: Connection) -> bool:
-    """Return whether the driver itself makes the value. It fails at years that Python does not know."""
+    """Return whether the driver itself makes the Python value. It fails for years that Python does not support."""
     return connection.dialect.name == "postgresql" and isinstance(column.type, (sa.DateTime, sa.Date))
 
 
@@ -168,13 +167,28 @@ class FloatAsDecimal(sa.TypeDecorator[Decimal]):
 
 
 def reflect_tables(connection: Connection, exclude: Collection[str]) -> dict[str, TableClause]:
-    """Return the tables of the schema with the types of their columns, sorted by name."""
-    found = sa.inspect(connection).get_multi_columns()
-    return {
-        name: sa.table(name, *(sa.column(each["name"], _storage(each["type"], connection)) for each in columns))
-        for (_, name), columns in sorted(found.items())
-        if name not in exclude
+    """Return the tables with the types of their columns, by their names in an `Inventory`, sorted."""
+    inspector = sa.inspect(connection)
+    found = {
+        f"{schema}.{bare}" if schema else bare: sa.table(
+            bare, *(sa.column(each["name"], _storage(each["type"], connection)) for each in columns), schema=schema
+        )
+        for schema, read in _schemas(connection).items()
+        for (_, bare), columns in inspector.get_multi_columns(read).items()
     }
+    return {name: found[name] for name in sorted(found.keys() - {*exclude})}
+
+
+def _schemas(connection: Connection) -> dict[str | None, str | None]:
+    """Return the schemas that can have tables, by their names in an `Inventory`. SQLite has only one, without a name.
+
+    The current schema has none there. It is read by its name, because `env.py` may have changed the search path.
+    """
+    if connection.dialect.name == "sqlite":
+        return {None: None}
+    current = connection.scalar(sa.text("SELECT current_schema()"))
+    names = {*sa.inspect(connection).get_schema_names()} - {"information_schema"}
+    return {None if name == current else name: name for name in sorted(names)}
 
 
 def _storage(kind: sa.types.TypeEngine[Any], connection: Connection) -> sa.types.TypeEngine[Any]:

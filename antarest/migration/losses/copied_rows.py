@@ -1,0 +1,65 @@
+"""Counts the rows that come along when a revision makes a table again: others do not make up for rows that do not."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Hashable, Mapping
+from math import inf
+
+from sqlalchemy import Connection
+
+from ..database.catalog import CatalogTable, measure
+from .moves import reads_unknown
+from .tracking.base import ChangeTracker, RowChanges
+
+
+class CopiedRows:
+    """The rows that statements copy from old tables into new ones. Call `before()` and `after()` around each."""
+
+    def __init__(self, connection: Connection, tracker: ChangeTracker) -> None:
+        """Begin with the current tables, which are the old ones."""
+        self._connection = connection
+        self._tracker = tracker
+        self._old = {table.identity for table in tracker.tables.values()}
+        self._copied: dict[Hashable, Counter[Hashable]] = defaultdict(Counter)  # by the new table and the old one
+        # Of the statement that runs: how many rows of each old table are in each table that it reads, and the rows that
+        # were inserted before it.
+        self._sources: dict[Hashable, Mapping[Hashable, float]] = {}
+        self._inserted: dict[Hashable, int] = {}
+        self._known: Collection[Hashable] = ()
+
+    def before(self, statement: str) -> None:
+        """Note what a statement can copy. Call it before the statement runs."""
+        tables = self._tracker.tables.values()
+        read = {table.identity for table in tables if self._tracker.reads(table, None)}
+        self._sources = {table: {table: inf} if table in self._old else dict(self._copied[table]) for table in read}
+        if reads_unknown(statement, tables):
+            self._sources[None] = dict.fromkeys(self._old, inf)
+        self._known = {table.identity for table in tables}
+        into = [table for table in self._new() if self._sources and self._tracker.writes_to(table, None)]
+        self._inserted = {table.identity: self._changes(table).inserted for table in into}
+
+    def after(self) -> None:
+        """Count what the statement has copied."""
+        for table in self._new() if self._sources else ():
+            if table.identity in self._inserted:
+                rows = self._changes(table).inserted - self._inserted[table.identity]
+            elif table.identity not in self._known:
+                rows = measure(self._connection, table).rows
+            else:
+                continue
+            sources = [found for source, found in self._sources.items() if source != table.identity]
+            for old in {old for found in sources for old in found}:
+                most = max(found.get(old, 0) for found in sources)
+                self._copied[table.identity][old] += int(min(rows, most))
+
+    def in_place_of(self, old: CatalogTable, new: CatalogTable) -> int:
+        """How many rows of an old table are in a new one. Without a statement that copies any, all of it counts."""
+        rows, copied = measure(self._connection, new).rows, self._copied[new.identity][old.identity]
+        return min(rows, max(copied - self._changes(new).deleted, 0)) if copied else rows
+
+    def _new(self) -> list[CatalogTable]:
+        return [table for table in self._tracker.tables.values() if table.identity not in self._old]
+
+    def _changes(self, table: CatalogTable) -> RowChanges:
+        return self._tracker.row_changes(table.identity).get(table.identity, RowChanges())
