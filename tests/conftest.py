@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import sys
 from pathlib import Path
@@ -43,9 +44,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Remove the user's variables, so that no test depends on them. What runs in this process is called as by `inv`."""
     monkeypatch.setattr(sys, "argv", ["inv"])
+    own = tmp_path_factory.getbasetemp() / f"cache-{secrets.token_hex(4)}"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(own))  # A proof of one test is none of another.
     for name in os.environ:
         if name in _OF_THE_MAKEFILE or (name.startswith(_FOREIGN) and not name.startswith(_OURS)):
             monkeypatch.delenv(name)

@@ -1,4 +1,4 @@
-"""The configuration of the application: that of the workflow, and the address of the web server.
+"""The configuration of the application: the settings of the workflow, and the address of the web server.
 
 A new setting is a field with a reader, and a line in the docstring of its class. A new section is a dataclass of such
 fields, which `SECTIONS` names. `make docs` writes the pages and the default configuration from them.
@@ -42,7 +42,7 @@ class AppConfig(config.Config):
 
     @classmethod
     def of(cls, read: config.Config) -> AppConfig:
-        """Return the same configuration as an `AppConfig`. It was read with the sections of the application."""
+        """Convert a configuration that was read with the sections of the application."""
         return cls(read.db, read.source, read.environment, read.sections)
 
 
@@ -53,7 +53,7 @@ def load_config(
 
     Args:
         path: the file that the user named (`--config`); it overrides `ANTAREST_CONF`.
-        environ: the environment, for `ANTAREST_CONF` and `${VARIABLE}`; by default that of the process.
+        environ: the environment, for `ANTAREST_CONF` and `${VARIABLE}`; by default the environment of the process.
         cwd: the folder to look in, and the base of relative paths; by default the working directory.
 
     Raises:

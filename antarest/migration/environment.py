@@ -32,7 +32,7 @@ from .commands.rendering import results
 from .database.connection import looking, moving, read_current
 from .database.lock import in_this_process, one_writer
 from .database.record import Recorder, make_schema_of
-from .errors.base import EXIT_INTERRUPTED, AntarestError, Hint
+from .errors.base import EXIT_INTERRUPTED, NOTHING_CHANGED, AntarestError, Hint
 from .errors.facts.project import InvalidProject
 from .errors.facts.refusal import InMemoryDatabase, SqlNotSupported
 from .errors.facts.run import AlembicRefused, NotReported, UnexpectedFailure
@@ -44,7 +44,7 @@ from .errors.settings.db_config import DbConfig, with_lock_timeout
 from .errors.settings.urls import is_memory
 from .losses.deferred import AS_STATEMENT
 from .project import rollback_script
-from .project.env_options import ASKED
+from .project.env_options import ASKED, CALLED_AGAIN
 from .project.history import History
 from .project.project import Project
 from .project.revision_files import importing, parse_revision
@@ -56,6 +56,7 @@ from .scratch.comparison import connected_at_head
 from .workflow.unrecorded import before_change
 
 log = logging.getLogger("alembic.antarest")
+_RUNNING = "antarest_running"
 
 
 def run(context: Any, **options: Any) -> None:
@@ -73,18 +74,30 @@ def run(context: Any, **options: Any) -> None:
     if (answers := attributes.get(ASKED)) is not None:
         answers.append(options)
         return
-    attributes[OUTCOME] = None
     request = attributes.get(REQUEST)
     if request:
+        _refuse_second_call(context, request.project)
         request.project.env.tell(context.config, options)
         _dispatch(context, request.project, lambda: request)
         return
     with _command_line(context):
         project = _project_of(context.config)
+        _refuse_second_call(context, project)
         _refuse_other_folders(project, context.script._version_locations)  # noqa: SLF001 - no public one
         project.env.tell(context.config, options)
         with importing(project.versions):
             _dispatch(context, project, lambda: _plain_request(context, project))
+
+
+def _refuse_second_call(context: Any, project: Project) -> None:
+    """Refuse a second call in one run of `env.py`: it could have other options, and mean another database."""
+    attributes, running = context.config.attributes, context._proxy  # noqa: SLF001 - it is new for each command
+    if attributes.get(_RUNNING) is running:
+        done = attributes[OUTCOME]
+        error = InvalidProject(project.ini, CALLED_AGAIN, Hint("Fix env.py, then look again", "inv db.check"))
+        error.state = done.state() if done else NOTHING_CHANGED
+        raise error
+    attributes[_RUNNING], attributes[OUTCOME] = running, None
 
 
 def _project_of(config: Config) -> Project:
@@ -202,7 +215,7 @@ def _write_sql(context: Any, request: RunRequest) -> None:
 
 
 def _checks_of_deferred(context: Any, history: History) -> Iterator[Callable[..., None]]:
-    """Yield a callback that checks deferred constraints after each revision, if a revision can have made one."""
+    """Yield a callback that checks deferred constraints after each revision; none if no file mentions deferring."""
     if any(b"deferr" in history[id_].path.read_bytes().lower() for id_ in history.order):
         yield lambda **_about_the_step: context.execute(AS_STATEMENT)
 
@@ -320,7 +333,7 @@ def _plain_request(context: Any, project: Project) -> RunRequest:
 
 
 def _targets(context: Any, project: Project) -> tuple[str, ...]:
-    """The revisions where `alembic upgrade` goes; empty for other commands, and for a relative target such as `+2`."""
+    """Return the targets of `alembic upgrade`; empty for other commands, and for a relative target such as `+2`."""
     options, history = context._proxy.context_opts, project.history  # noqa: SLF001 - as in `_dispatch`
     named = options.get("destination_rev")
     if getattr(options.get("fn"), "__name__", "") != "upgrade" or named is None:

@@ -41,7 +41,7 @@ class StudyContentStatus(Enum):
 
 
 class Study(Base):
-    """A power-system study of any kind. The table that `type` names has its other columns.
+    """A power-system study of any kind. Its other columns are in the table that `type` names.
 
     The database deletes the rows that belong to a study together with it. A study with variants cannot be deleted
     before them: a variant needs its parent, and no statement should delete a whole tree without naming it.

@@ -86,7 +86,7 @@ def measure(
     part: int | None = None,
     progress: Progress | None = None,
 ) -> Line:
-    """Run the trials of a fault, as many at once as there are processors.
+    """Run the trials of a fault, as many at once as the processors can run.
 
     Args:
         fault: the fault.
@@ -102,7 +102,7 @@ def measure(
     begin = time.monotonic()
     total = Outcome()
     random = Random(f"{seed} {fault.name} {lab.engine}")
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor((os.cpu_count() or 1) * fault.at_once) as pool:
         numbered = enumerate(fault.trials(lab, trials, random), start=1)
         parts = {pool.submit(run): number for number, run in numbered if part in {None, number}}
         failed = []

@@ -75,6 +75,11 @@ SCRIPTS = (
         lossy={"downgrade": {"spare": _LOST}},
     ),
     Script(
+        "empty",
+        upgrade='sql("UPDATE junk SET old = NULL WHERE id / 2 * 2 = id")',
+        lossy={"upgrade": {"junk.old": _LOST}},
+    ),
+    Script(
         "drop",
         upgrade='with op.batch_alter_table("junk") as batch: batch.drop_column("old")',
         downgrade='op.add_column("junk", sa.Column("old", sa.Text()))',

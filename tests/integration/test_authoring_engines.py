@@ -156,6 +156,7 @@ SHOP = Script(
             "CREATE VIEW recent AS SELECT * FROM event",
             "CREATE MATERIALIZED VIEW latest AS SELECT max(at) FROM event",
             "ALTER TABLE event ENABLE ROW LEVEL SECURITY",
+            "CREATE POLICY seen ON event USING (id > 0)",
         )
     """,
 )
@@ -184,7 +185,7 @@ def test_a_project_for_postgresql_alone_is_written_and_checked(author: Author, o
     shown = author.not_checked(on_postgresql)
     assert "the upgrade of revision shop fails" in shown["models equal to the migrations on SQLite"]
     named = next(claim for claim in shown if "recent" in claim)
-    assert all(each in named for each in ("view latest", "view recent", "table event_24"))
+    assert all(each in named for each in ("view latest", "view recent", "table event_24", "policy event.seen"))
 
     author.settings("engines = postgresql")
     assert author.revise(on_postgresql) == Written(None)

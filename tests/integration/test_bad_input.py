@@ -154,7 +154,9 @@ def test_a_revision_out_of_reach(
     assert refused.commands[-1].partition(" --config=")[0] == way
 
 
-@pytest.mark.parametrize(("destination", "code"), [("upgrade zebra", "db.E207"), ("downgrade b", "db.E208")])
+@pytest.mark.parametrize(
+    ("destination", "code"), [("upgrade zebra", "db.E207"), ("downgrade b", "db.E208"), ("upgrade +9", "db.E603")]
+)
 def test_plain_alembic_has_the_same_words(tmp_path: Path, empty_database: URL, destination: str, code: str) -> None:
     here = Workshop.create(tmp_path, "merge", empty_database).at_country()
 

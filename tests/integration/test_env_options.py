@@ -31,6 +31,9 @@ TABLES = tuple(
 )
 
 
+SETTINGS = "prepend_sys_path = %(here)s\nrevision_environment = true\n"
+
+
 def with_env(project: Project, text: str) -> Project:
     """The project with another `env.py`."""
     project.env.path.write_text(HEAD + textwrap.dedent(text))
@@ -163,6 +166,44 @@ def test_a_revision_is_written_as_env_py_says(tmp_path: Path) -> None:
     assert "import money_of_env\n" in text
     assert written.detected == ("adds table code",)
     assert "theirs" not in text
+
+
+def test_a_module_prefix_is_imported_where_it_is_the_module_of_the_type(tmp_path: Path) -> None:
+    (tmp_path / "prefixed.py").write_text(MONEY)
+    (tmp_path / "prefixed_models.py").write_text(
+        "import prefixed\nimport sqlalchemy as sa\n\nmetadata = sa.MetaData()\n"
+        'sa.Table("price", metadata, sa.Column("amount", prefixed.Money()))\n'
+    )
+    project = write_project(tmp_path)
+    project.ini.write_text(project.ini.read_text().replace("[alembic]\n", f"[alembic]\n{SETTINGS}"))
+    (tmp_path / "alembic" / "script.py.mako").write_text(MAKO)
+    env = """
+        from prefixed_models import metadata
+        removes = lambda context, revision, found: found[0].upgrade_ops.is_empty() and found.clear()
+        environment.run(context, target_metadata=metadata, user_module_prefix="prefixed.",
+            process_revision_directives=removes)
+    """
+    project = with_env(project, env)
+
+    written = write_revision(project, "prices")
+
+    assert written.path is not None
+    assert "import prefixed\n" in written.path.read_text()
+    with pytest.raises(InvalidProject, match=r"process_revision_directives of env\.py removes"):
+        write_revision(Project.load(project.ini), "by hand", empty=True)
+
+
+def test_a_second_call_in_env_py_is_refused_with_what_the_first_one_did(tmp_path: Path, empty_database: URL) -> None:
+    project = with_env(write_project(tmp_path, *TABLES), "environment.run(context)\n" * 2)
+    workflow = MigrationWorkflow(project, DbConfig(empty_database))
+
+    with pytest.raises(InvalidProject, match="more than once") as error:
+        workflow.upgrade()
+
+    assert (error.value.state, workflow.current()) == (
+        "Stopped at two: 2 of 2 revisions were applied.",
+        ("two",),
+    )
 
 
 CONTEXT = '''

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
 from sqlalchemy import URL, text
 
+from antarest.migration.database.catalog import count_rows
 from antarest.migration.database.connection import looking, moving
 from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, NOTHING_CHANGED
 from antarest.migration.errors.facts.database import EndedByServer
+from antarest.migration.errors.facts.lock import TableLocked
 from antarest.migration.errors.settings.db_config import DbConfig
 from antarest.migration.scratch.databases import PostgresServer, scratch_database
 from antarest.migration.scratch.embedded_postgres import embedded_server
@@ -61,6 +66,39 @@ def test_a_table_is_counted_and_dumped_only_while_nobody_holds_it(
                     assert ", somebody, " in error.details["held by"]
                     assert error.state.startswith(NOTHING_CHANGED)
     assert not list((tmp_path / "backups").glob("*.dump"))
+
+
+def test_all_waits_of_a_reader_together_have_one_limit(postgres_database: URL) -> None:
+    """It waits for two tables, for each of them a shorter time than its limit."""
+    execute(postgres_database, "CREATE TABLE a ()", "CREATE TABLE b ()")
+    has_ended = Event()
+
+    def release(table: str, holder: Any) -> None:
+        with session(postgres_database) as looks:
+            looks.autocommit, cursor = True, looks.cursor()
+            Runner.wait_for(lambda: has_ended.is_set() or is_awaited(cursor, table))
+        has_ended.wait(1.5)
+        holder.commit()
+
+    with (
+        session(postgres_database, "LOCK TABLE a") as one,
+        session(postgres_database, "LOCK TABLE b") as other,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        released = [pool.submit(release, "a", one), pool.submit(release, "b", other)]
+        limited = DbConfig(postgres_database, migration_lock_timeout=2)
+        with pytest.raises(TableLocked) as error, looking(limited) as reader:
+            count_rows(reader, ["a", "b"])
+        has_ended.set()
+        for each in released:
+            each.result()
+
+    assert error.value.message.startswith("cannot get a lock on b")
+
+
+def is_awaited(cursor: Any, table: str) -> bool:
+    cursor.execute(f"SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = '{table}'::regclass")
+    return bool(cursor.fetchone()[0])
 
 
 def test_an_index_waits_for_older_transactions_and_says_so(runner: Start, postgres_database: URL) -> None:

@@ -135,9 +135,9 @@ DOUBTS: dict[str, Callable[[Snapshotted], None]] = {
     "and it was proved ": of_another_version,
     "the naming convention of the models has changed": of_another_convention,
     "missing": that_does_not_run,
-    "it has revision later, which is not here": delete_revision,
+    "it has revision later, which has no file": delete_revision,
     "the database is not empty: it has table other": not_empty,
-    "env.py wants to hear about each revision": listening,
+    "env.py has to be called for each revision": listening,
 }
 
 

@@ -42,6 +42,22 @@ def test_an_upgrade_stops_where_tables_are_there_and_names_the_revision_whose_ta
     assert database.state() == before
 
 
+def test_a_history_for_postgresql_alone_is_asked_on_postgresql(tmp_path: Path, postgres_database: URL) -> None:
+    only = Script("a1", upgrade='sql("CREATE TABLE t (id INTEGER)", "COMMENT ON TABLE t IS NULL")')
+    leaves = Script("c3", upgrade='[sql(f"CREATE TABLE {name} (id INTEGER)") for name in ("left_alone",)]')
+    listener, database = Notes(), Database(postgres_database, write_project(tmp_path, only, COLUMN, leaves))
+    database.execute(*THERE)
+
+    with pytest.raises(Unrecorded) as error:
+        database.workflow.upgrade()
+    assert error.value.fits == ("b2",)
+    database.execute("DROP TABLE t")
+    workflow = database.workflow_with(listener)
+    workflow.upgrade()
+    workflow.rollback(workflow.plan_rollback(), Agreement())
+    assert "left behind: left_alone, which no downgrade has dropped" in listener.notes
+
+
 def test_where_several_revisions_fit_all_are_named(history: Build) -> None:
     database = history(TABLES, COLUMN, CENTS)
     database.execute(*THERE)

@@ -17,6 +17,13 @@ NOBODY_IS_KEPT_WAITING = (
         [f"{_TESTS}/test_writers.py::test_no_other_session_is_the_victim_of_a_deadlock[statements0]"],
     ),
     Patch(
+        "Nobody is kept waiting: a reader waits for each table as long as for one",
+        f"{_DATABASE}/waits.py",
+        "self.waited += _EVERY",
+        "pass",
+        [f"{_HELD}::test_all_waits_of_a_reader_together_have_one_limit"],
+    ),
+    Patch(
         "Nobody is kept waiting: a long count is not noted",
         "antarest/migration/losses/guard.py",
         "> _LONG:",
@@ -50,8 +57,8 @@ NOBODY_IS_KEPT_WAITING = (
     Patch(
         "Nobody is kept waiting: a reading session waits without end",
         f"{_DATABASE}/waits.py",
-        'self._limits = {"lock_timeout": lock_timeout(db), **(limits or {})}',
-        'self._limits = {"lock_timeout": "0", **(limits or {})}',
+        'limits = {"lock_timeout": lock_timeout(self._db, self._deducted), **self._limits}',
+        'limits = {"lock_timeout": "0", **self._limits}',
         [f"{_HELD}::test_a_prepared_transaction_is_named_by_each_command"],
     ),
     Patch(

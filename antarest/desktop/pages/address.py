@@ -1,4 +1,4 @@
-"""The address of a database, in words for a person who looks for the file."""
+"""The address of a database, as a person needs it to find the file."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ class Pages:
     # ---- the pages
 
     async def studies(self, wanted: Annotated[StudiesQuery, Query()]) -> Response:
-        """Return the page of all studies as trees, or of those that match."""
+        """Return the page with the trees of all studies, or of the studies that match the search."""
         filter_ = study_trees.Filter(wanted.search.strip(), tuple(dict.fromkeys(wanted.tag)))
         header, found = await self._about(lambda session: _studies(session, filter_, wanted.page))
         status = _NOT_FOUND if wanted.page > found["page"].last else 200

@@ -176,7 +176,7 @@ def _diagram(project: Project, no_models: str) -> Check:
 
 
 def _snapshots(project: Project) -> Iterator[Check]:
-    """Check the snapshots that the project has."""
+    """Check that the snapshots of the project are up to date."""
     if snapshots.kept(project):
         old = [
             CheckFailure("snapshot", f"{path.name} is out of date: {why}", "inv db.snapshot")
@@ -186,7 +186,7 @@ def _snapshots(project: Project) -> Iterator[Check]:
 
 
 def were_not_imported(found: Sequence[Difference], migrated: Inventory) -> int:
-    """Return the number of tables without a model if they are the majority, as after a missing import; else 0."""
+    """Return the number of tables without a model if most tables have none, as after a missing import; else 0."""
     dropped = sum(each.kind == "table" and each.after is None for each in found)
     return dropped if dropped > 1 and dropped * 2 > len(migrated.tables) else 0
 

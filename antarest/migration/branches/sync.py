@@ -1,7 +1,7 @@
 """Makes a database match a checkout: undoes the revisions that the checkout lacks, and applies pending ones.
 
 A revision is undone with the code that was applied. All of this is one run, with one plan, one confirmation and one
-backup. It is one transaction, unless a revision asks for more.
+backup. It is one transaction, unless a revision declares its own.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def _refuse_changed(applied: Applied, undone: Collection[str], command: str) -> 
 
 
 def steps_of(plan: SyncPlan) -> Callable[[ScriptDirectory, Sequence[str]], Iterator[MigrationStep]]:
-    """Return the function that returns the steps of a plan. It takes Alembic's view of the revision files."""
+    """Return a function that takes Alembic's view of the revision files, and returns the steps of a plan."""
     theirs = ScriptDirectory.from_config(plan.applied.alembic_config())
 
     def sync(ours: ScriptDirectory, current: Sequence[str]) -> Iterator[MigrationStep]:

@@ -170,7 +170,7 @@ class CommandContext:
         return redact(text, *urls)
 
     def known(self, error: BaseException) -> AntarestError:
-        """Return an error of ours for any error."""
+        """Return the error of this package that explains an error of any kind."""
         known = explain(error, self.config.db.migration_url if "config" in self.__dict__ else None)
         if known is not error:
             undone = "What was not committed was rolled back."

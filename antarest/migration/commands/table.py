@@ -1,6 +1,6 @@
 """The table of verbs, with the function, the flags and the words of each, and `run`, which calls a verb by its name.
 
-`tasks.py` and `python -m antarest.migration` (which `rollback.sh` calls) are made from it.
+`tasks.py` and `python -m antarest.migration` (which `rollback.sh` calls) are made from this table.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _FOREIGN = ("project", "versions", "metadata", "rows_from")
 
 @dataclass(frozen=True)
 class Verb:
-    """A command: its function and its own flags. Each verb also has those of `EVERYWHERE`.
+    """A command: its function and its own flags. Each verb also has the flags in `EVERYWHERE`.
 
     Attributes:
         call: the function; its docstring is the help text.
@@ -130,6 +130,6 @@ def run(
 
 
 def _repeated(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the flags that the next command repeats. A value for `env.py` may be a password, so it is left out."""
+    """Return the flags to repeat in suggested commands. A value for `env.py` may be a password, so it is left out."""
     env = [f"{each.partition('=')[0]}=..." for each in options.get("env") or ()]
     return {**{name: options.get(name) for name in _REPEATED}, "env": env}

@@ -78,7 +78,7 @@ class CatalogTable:
     readable: bool = True
 
     def old_names(self, before: CatalogTable) -> dict[str, str]:
-        """Return the names that the columns had before, by their names now. New columns are left out."""
+        """Return the old names of the columns by their present names. New columns are left out."""
         names = {identity: name for name, identity in before.columns.items()}
         return {name: names[identity] for name, identity in self.columns.items() if identity in names}
 
@@ -107,7 +107,7 @@ class Fullness(NamedTuple):
         return Fullness(max(self.values, other.values), max(self.filled, other.filled))
 
     def minus(self, other: Fullness) -> Fullness:
-        """Return these counts minus the other counts."""
+        """Return these counts minus `other`."""
         return Fullness(self.values - other.values, self.filled - other.filled)
 
 

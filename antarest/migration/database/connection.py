@@ -217,7 +217,7 @@ def _engine(db: DbConfig, begin: Callable[[Connection], None], query_cache_size:
 
 
 def _patient(seconds: float, *arguments: Any) -> Any:
-    """Return a connection that waits so many seconds for a free connection of a pooler."""
+    """Return a connection that waits this number of seconds for a free connection of a pooler."""
     connection = postgres_connection()(*arguments)
     connection.patience = seconds
     return connection

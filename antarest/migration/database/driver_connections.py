@@ -151,7 +151,7 @@ class SqliteConnection(WatchedConnection, sqlite3.Connection):
         return super().cursor(factory or _SqliteCursor)
 
     def execute(self, *arguments: Any) -> Any:
-        """Execute with a cursor that reports its statements. The cursor of the driver's own method would not."""
+        """Execute with a cursor that reports its statements. The driver's own method would use another cursor."""
         return self.cursor().execute(*arguments)
 
     def executemany(self, *arguments: Any) -> Any:

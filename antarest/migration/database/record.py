@@ -52,9 +52,10 @@ def _table(version_table: VersionTable) -> Table:
 
 
 def make_schema_of(version_table: VersionTable, connection: Connection) -> None:
-    """Make the schema of the version table if it is missing. No revision can: Alembic makes the table before it.
+    """Create the schema of the version table if it is missing.
 
-    An `env.py` that opens its own connection does this. One that calls `environment.run` has none.
+    No revision can create it, because Alembic creates the version table first. With `environment.run`, this function is
+    called in place of an `env.py` that would create the schema on a connection of its own.
     """
     if version_table.schema and connection.dialect.name != "sqlite":
         known = text("SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = :name)")
@@ -69,7 +70,7 @@ class RecordLine:
     Attributes:
         revision: the id of the revision.
         direction: `upgrade`, `downgrade`, `stamp` if the revision was recorded without being run, or `snapshot` if the
-            database has its effect from the snapshot of the project.
+            snapshot was loaded instead.
         at: the time when the run of the revision ended, in UTC.
         seconds: how long it ran.
         version: the version of this package.

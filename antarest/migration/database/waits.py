@@ -118,9 +118,9 @@ def undisturbed(connection: Connection) -> dict[str, str]:
     return {**_UNDISTURBED, **(_SINCE_17 if version >= (17,) else {})}
 
 
-def lock_timeout(db: DbConfig) -> str:
-    """Return the longest time that a reading session waits for a lock, as PostgreSQL spells it."""
-    return f"{max(db.migration_lock_timeout, _SHORTEST) * 1000:.0f}ms"
+def lock_timeout(db: DbConfig, waited: float = 0) -> str:
+    """Return how long a reading session that has waited so many seconds waits for a lock, as PostgreSQL spells it."""
+    return f"{max(db.migration_lock_timeout - waited, _SHORTEST) * 1000:.0f}ms"
 
 
 def configure(connection: Connection, settings: Mapping[str, str]) -> int:
@@ -160,6 +160,7 @@ class LockWatch:
 
     Attributes:
         seen: the last wait that the thread saw.
+        waited: the seconds of all waits that it saw.
         pid: the process id of the session on the server.
     """
 
@@ -172,7 +173,7 @@ class LockWatch:
             pid: the process id of the session on the server.
             application: the name of an application, all of whose sessions are watched.
         """
-        self.seen, self.pid = Blocked(), pid
+        self.seen, self.waited, self.pid = Blocked(), 0.0, pid
         self._engine, self._tell, self._application = engine, tell, application
         self._begin, self._last_seen, self._has_told = time.monotonic(), 0.0, False
         self._own: Any = None
@@ -225,6 +226,7 @@ class LockWatch:
             self._work()
             return
         self.seen, self._last_seen = found, time.monotonic()
+        self.waited += _EVERY
         if seconds > _SILENCE and not self._has_told:
             self._has_told = True
             self._tell(f"waiting for {found.table and f'a lock on {found.table}: '}{found.holder}")
@@ -257,14 +259,16 @@ class ReadWatch(LockWatch, Watcher):
 
         Args:
             engine: connects to the database, without a pool.
-            db: the configuration. Its `migration_lock_timeout` limits each wait, but not the work. After that time, a
-                line names the object that is still being read.
+            db: the configuration. Its `migration_lock_timeout` limits all waits together, but not the work. After that
+                time, a line names the object that is still being read.
             tell: called with such a line.
             limits: other settings for each transaction.
         """
         super().__init__(engine, tell)
-        self._limits = {"lock_timeout": lock_timeout(db), **(limits or {})}
-        self._seconds = float(db.migration_lock_timeout)
+        self._limits = limits or {}
+        self._db, self._seconds = db, float(db.migration_lock_timeout)
+        self._connection: Connection | None = None  # the one that reports its statements, on PostgreSQL
+        self._deducted = 0.0  # the seconds of waiting by which the limit of the transaction is shorter
         self._statement, self._since = " ", self._begin  # If no connection reports, this statement runs all the time.
         self._next_line = max(self._seconds, _SILENCE)
         if engine.dialect.name == "postgresql":
@@ -290,8 +294,10 @@ class ReadWatch(LockWatch, Watcher):
             self.stop()
 
     def before(self, statement: str, attempt: Attempt | None = None) -> None:
-        """Note the statement that begins, and the time."""
+        """Note the statement that begins, and the time. Earlier waits leave it less time for its own."""
         del attempt
+        if self._connection and self.waited > self._deducted:
+            self._limit(self._connection)
         self._statement, self._since = statement, time.monotonic()
 
     def after(self, statement: str) -> None:
@@ -307,7 +313,9 @@ class ReadWatch(LockWatch, Watcher):
 
     def _limit(self, connection: Connection) -> None:
         self.pid = 0  # Until a pooler has given the transaction a session, a look would only wait in the same queue.
-        self.pid = configure(connection, {**undisturbed(connection), **self._limits})
+        self._connection, self._deducted = connection, self.waited
+        limits = {"lock_timeout": lock_timeout(self._db, self._deducted), **self._limits}
+        self.pid = configure(connection, {**undisturbed(connection), **limits})
 
     def _running(self) -> float:
         may_look = self.pid or self._engine.dialect.name == "sqlite"

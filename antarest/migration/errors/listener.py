@@ -23,7 +23,7 @@ class Listener:
         """Called during a long task, such as a backup: `done` of `total` units are finished. An unknown total is 0."""
 
     def moved(self, table: str, done: int, total: int, seconds: float) -> None:
-        """Called while a revision moves data: `done` of `total` rows of the table are moved after so many seconds."""
+        """Called while a revision moves data: `done` of `total` rows of the table are moved after `seconds` seconds."""
 
     def note(self, text: str) -> None:
         """Called with anything else that the user should know."""

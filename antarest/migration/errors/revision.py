@@ -29,7 +29,7 @@ class Revision:
             "trigger:name".
         moves: where an upgrade moves values, from "table.column" to "table.column". A downgrade moves them back.
         irreversible: the reason why it cannot be undone; empty if it can be undone.
-        transaction: "own" for a commit before and after it, "none" where its statements cannot run in a transaction
+        transaction: "own" for a commit before and after it, "none" if its statements cannot run in a transaction
             (`CREATE INDEX CONCURRENTLY`), "" for one transaction with its neighbours.
         row_security: the reason why it may write to tables in which row security hides rows; empty if it may not.
         uses_autocommit: whether its file names `autocommit_block`.

@@ -53,7 +53,7 @@ def printable(text: str) -> str:
 
 
 def style(text: str, name: str, stream: Stream) -> str:
-    """Return the text in a colour where the stream is a terminal and NO_COLOR (https://no-color.org) is not set."""
+    """Return the text in a colour, if the stream is a terminal and NO_COLOR (https://no-color.org) is not set."""
     if not text or not stream.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return text
     return f"\x1b[{_STYLES[name]}m{text}\x1b[0m"

@@ -1,4 +1,4 @@
-"""Counts the rows that come along when a revision makes a table again: others do not make up for rows that do not."""
+"""Counts the rows that a revision copies when it creates a table again. Other new rows do not make up for lost rows."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from .tracking.base import ChangeTracker, RowChanges
 
 
 class CopiedRows:
-    """The rows that statements copy from old tables into new ones. Call `before()` and `after()` around each."""
+    """Counts the rows that statements copy from old tables to new ones. Call `before()` and `after()` around each."""
 
     def __init__(self, connection: Connection, tracker: ChangeTracker) -> None:
-        """Begin with the current tables, which are the old ones."""
+        """Begin with the current tables. These are the old tables."""
         self._connection = connection
         self._tracker = tracker
         self._old = {table.identity for table in tracker.tables.values()}
@@ -29,7 +29,7 @@ class CopiedRows:
         self._known: Collection[Hashable] = ()
 
     def before(self, statement: str) -> None:
-        """Note what a statement can copy. Call it before the statement runs."""
+        """Note which tables a statement reads and fills. Call this before the statement runs."""
         tables = self._tracker.tables.values()
         read = {table.identity for table in tables if self._tracker.reads(table, None)}
         self._sources = {table: {table: inf} if table in self._old else dict(self._copied[table]) for table in read}
@@ -40,7 +40,7 @@ class CopiedRows:
         self._inserted = {table.identity: self._changes(table).inserted for table in into}
 
     def after(self) -> None:
-        """Count what the statement has copied."""
+        """Count the rows that the statement has copied."""
         for table in self._new() if self._sources else ():
             if table.identity in self._inserted:
                 rows = self._changes(table).inserted - self._inserted[table.identity]
@@ -54,7 +54,7 @@ class CopiedRows:
                 self._copied[table.identity][old] += int(min(rows, most))
 
     def in_place_of(self, old: CatalogTable, new: CatalogTable) -> int:
-        """How many rows of an old table are in a new one. Without a statement that copies any, all of it counts."""
+        """Return how many rows of an old table are in a new one; all rows of the new one if no statement copied any."""
         rows, copied = measure(self._connection, new).rows, self._copied[new.identity][old.identity]
         return min(rows, max(copied - self._changes(new).deleted, 0)) if copied else rows
 

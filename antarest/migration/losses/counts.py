@@ -38,8 +38,7 @@ class _Values:
         first: the first count.
         now: the last count.
         deleted: the number of rows that had been deleted before the last count.
-        overwritten: two numbers of values that had been overwritten before the last count: with NULL, and with NULL or
-            an empty text.
+        overwritten: the values that NULL had replaced before the last count, and those that NULL or "" had replaced.
     """
 
     first: Fullness
@@ -55,7 +54,7 @@ class _Values:
     def count_again(self, now: Fullness, deleted: int) -> None:
         """Add a count after statements that may overwrite values. Values of deleted rows were not overwritten.
 
-        New values make up for earlier losses, but not for later ones.
+        New values do not make up for values that are lost later.
         """
         gone = max(deleted - self.deleted, 0)
         self.overwritten = self.overwritten.plus(self.now.minus(now)).minus(Fullness(gone, gone)).most(Fullness())
@@ -75,9 +74,8 @@ class _Counted:
         values: the counted columns, by the names that they had then.
         open: whether statements may have overwritten values since the last count.
         shape: the text of these statements, without the values in it.
-        others: how many rows other sessions have written or deleted while it was not locked, as far as was seen.
-        exact_since: how often the transaction had gone back to a savepoint, which releases locks, when it was counted
-            under a lock.
+        others: the number of rows that other sessions were seen to write or delete while the table was not locked.
+        exact_since: the number of rollbacks to a savepoint (which release locks) before the last count under a lock.
     """
 
     rows: int
@@ -98,23 +96,14 @@ class LossCounter:
     Call `before()` and `after()` around each statement, and `lost()` at the end.
     """
 
-    def __init__(
-        self, connection: Connection, tracker: ChangeTracker, destinations: Mapping[str, Collection[str]]
-    ) -> None:
-        """Begin with the current tables.
-
-        Args:
-            connection: a connection to the database.
-            tracker: knows how the tables change.
-            destinations: for each "table" or "table.column", where the revision says that it moves the data.
-        """
+    def __init__(self, connection: Connection, tracker: ChangeTracker, moves: Moves) -> None:
+        """Begin with the current tables of a tracker, on a connection to the database, and with declared moves."""
         self._connection = connection
         self._tracker = tracker
-        tracker.begin()
         self._before = tracker.tables
         self._by_identity = {table.identity: table for table in self._before.values()}
         self._changes = tracker.row_changes()
-        self._moves = Moves(connection, tracker, destinations)
+        self._moves = moves
         self._copied = CopiedRows(connection, tracker)
         self._counted: dict[Hashable, _Counted] = {}
         self._missing: set[tuple[str, str]] = set()

@@ -31,6 +31,7 @@ from ..errors.revision import Direction, Revision
 from ..errors.text import shorten
 from .counts import LossCounter
 from .deferred import DeferredConstraints
+from .moves import Moves
 from .rebuilds import RebuildGuard
 from .row_security import RowSecurity
 from .tracking import open_tracker
@@ -105,7 +106,9 @@ class LossGuard(Watcher):
             self._row_security.begin()
         if self._tracker.tables:
             with self.unwatched():
-                self._counter = LossCounter(self._connection, self._tracker, revision.destinations(direction))
+                self._tracker.begin()
+                moves = Moves(self._connection, self._tracker, revision.destinations(direction))
+                self._counter = LossCounter(self._connection, self._tracker, moves)
         if self._rebuilds:
             with self.unwatched():
                 self._rebuilds.begin()

@@ -23,7 +23,7 @@ _FROM = re.compile(r"\b(?:FROM|JOIN)\s+(?:ONLY\s+)?(?:\w+\s*\.\s*)?[\"`\[]?(\w+)
 
 
 def reads_unknown(statement: str, tables: Iterable[CatalogTable]) -> bool:
-    """Whether a statement reads something else than these tables, such as a temporary table."""
+    """Return whether a statement may read anything other than these tables, such as a temporary table."""
     known = {table.bare_name.lower() for table in tables}
     return any(name.lower() not in known for name in _FROM.findall(statement))
 
@@ -39,7 +39,7 @@ class _Move:
         first: the amount that was in the source and in the destination before the revision.
         arrived: the amount that was in both when a statement removed it from the source.
         is_compared: whether the destination already had data at such a time, so that both could be compared.
-        filled: the number of rows that statements which read the source have written, by the identity of their table.
+        filled: the number of rows that were written by statements that read the source, by the identity of their table.
         taking: the amount in both before the running statement; None if the statement removes nothing.
         filling: the rows that were written before the running statement, by table; None if it does not read the source.
     """
@@ -191,7 +191,8 @@ class Moves:
     def _pairs(self, move: _Move) -> tuple[list[tuple[str, str]], bool]:
         """Return the pairs of columns to compare, and whether they show everything that arrives.
 
-        They show everything if a column moves, and if a statement was seen to copy these columns of the rows.
+        They show everything for a move of a column, and for a move of rows if a statement was seen to copy these
+        columns.
         """
         source, place = self._now(move.table), self._find(move.place)
         if source is None or place is None:

@@ -2,8 +2,8 @@
 
 For most changes of a table SQLite needs a new table. `op.batch_alter_table` makes it from the properties of the old
 table that it can reflect. The others are lost, and nothing reports this. So the schema is compared before and after
-each revision, by the text that SQLite keeps. If an object is missing, and the revision did not drop it by its name, the
-run ends.
+each revision, by the text that SQLite stores. If an object is missing, and the revision did not drop it by its name,
+the run ends.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ class RowSecurity:
         return sorted(self._written)
 
     def _compare(self) -> set[str]:
-        """Return the tables that were written to since they were last read, also by statements without their names."""
+        """Return the tables that were written to since they were last read, even if no statement names them."""
         now = self._read()
         return {
             table.name

@@ -49,6 +49,7 @@ _REFUSED = {
     "fn": "the workflow decides which revisions run",
     "as_sql": "the command decides that",
 }
+CALLED_AGAIN = "env.py calls environment.run more than once: one database, one call"
 _MORE_NAMES = ("version_table", "version_table_schema", "version_table_pk")
 _FIX = Hint("Fix env.py, then look again", "inv db.check")
 _LITERAL = re.compile(r"\bversion_table(?:_schema)?\b")
@@ -116,7 +117,7 @@ class EnvFile:
         config = self.make_config()
         with ALEMBIC:
             if (key := _key(config, self.path)) not in _known:
-                self.tell(config, _run(config, self.path, self.ini))
+                self.tell(config, _run(config, self.ini))
             return _known[key]
 
     @cached_property
@@ -163,7 +164,7 @@ def _key(config: Config, env: Path) -> tuple[Path, bytes, tuple[str, ...]]:
     return env.resolve(), env.read_bytes(), tuple(arguments)
 
 
-def _run(config: Config, env: Path, path: Path) -> Options:
+def _run(config: Config, path: Path) -> Options:
     from alembic.runtime.environment import EnvironmentContext
     from alembic.script import ScriptDirectory
 
@@ -184,9 +185,7 @@ def _run(config: Config, env: Path, path: Path) -> Options:
     finally:
         del config.attributes[ASKED]
     if len(answers) > 1:
-        raise InvalidProject(
-            path, f"{env.name} calls environment.run {len(answers)} times: one database, one call", _FIX
-        )
+        raise InvalidProject(path, CALLED_AGAIN, _FIX)
     if not answers:
         raise EnvNotAdopted(path)
     return answers[0]

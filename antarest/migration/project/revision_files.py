@@ -244,7 +244,7 @@ def _assignments(path: Path, tree: ast.Module) -> dict[str, Any]:
     """Return the values of the names that a revision file declares at its top level.
 
     Raises:
-        InvalidRevisionFile: a value is not a literal, or a name is not set by an assignment of its own.
+        InvalidRevisionFile: a value is not a literal, or a name is set in another way than by a plain assignment.
     """
     values: dict[str, Any] = {}
     read: set[ast.AST] = set()

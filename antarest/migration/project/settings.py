@@ -140,7 +140,7 @@ def find(named: str | Path | None, start: Path, environ: Mapping[str, str]) -> P
         environ: the environment, for `ALEMBIC_CONFIG`.
 
     Returns:
-        The first of these that exists: the named file; that of `ALEMBIC_CONFIG`; the `alembic.ini`, or the
+        The first of these that exists: the named file; the file that `ALEMBIC_CONFIG` names; the `alembic.ini`, or the
         `pyproject.toml` with `[tool.alembic]`, of this folder or of one above it; a `migrations/alembic.ini` there, as
         Flask-Migrate makes it. None if none of them exists.
     """

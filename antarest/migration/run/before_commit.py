@@ -108,12 +108,12 @@ def _statement(error: BaseException) -> str:
 
 @contextmanager
 def naming_blockers(what: str, request: RunRequest, writer: Writer) -> Iterator[None]:
-    """Name the session that holds a lock which a change outside of revisions needs. The change is not tried again.
+    """If a change outside of revisions, such as a grant, cannot get a lock, name the session that holds the lock.
 
     Args:
         what: the change, for the message.
         request: the request for it.
-        writer: the lock under which it runs.
+        writer: the migration lock, which this run holds.
 
     Raises:
         ObjectLocked: another session holds a lock that the change needs.

@@ -163,7 +163,7 @@ class DataOperations(_Operation):
             source: "table.column" with the lists.
             target: the table that gets the rows.
             value: the column of the target for the element, as text.
-            keys: the columns that are copied with each element: the column of the target, by that of the source.
+            keys: the columns that are copied with each element: the column of the target, by the column of the source.
                 Without keys, equal elements of several lists make one row.
             key: a unique column of the source. A large table is processed in ranges of its values.
             chunk: the number of rows in a range; 0 for a single statement. Without `keys` it is always one statement.

@@ -32,8 +32,8 @@ class Segment:
 
     Attributes:
         running: the revision that is running.
-        steps: the revisions that have run, and those that came from the snapshot.
-        from_snapshot: how many came from the snapshot.
+        steps: the revisions that have run or were loaded with the snapshot.
+        from_snapshot: the number of revisions that were loaded with the snapshot.
         losses: the losses of these revisions.
         goal: the current revisions of the database after the commit.
         outside: the running revision, if it has left its transaction; else empty.
@@ -138,7 +138,7 @@ class RunRequest:
         file_change: the change of files that happens right before the last commit.
         from_base: whether the run may start at base although the database is not empty.
         undo: the revisions as they were applied, if a downgrade runs other code than that in the project's files.
-        upgrades_to: the revisions to which the run only upgrades; empty if it does anything else. On an empty database
+        upgrades_to: the target revisions of a run that only upgrades; empty for any other run. On an empty database,
             such a run can begin with the snapshot of the project.
     """
 

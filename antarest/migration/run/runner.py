@@ -224,7 +224,7 @@ class _Run:
         return ([] if begun else first[:1]) if request.project.commits_each else first
 
     def _begin(self, connection: Connection, current: tuple[str, ...]) -> None:
-        """Plan the run from where the database is. An empty one begins with the snapshot, if there is no doubt."""
+        """Plan the run from the current revisions. For an empty database, begin with the snapshot if it can be used."""
         request, outcome, start = self.request, self.outcome, self.start
         outcome.before = outcome.after = current
         begins = not request.prepare and start.fits(connection, current)

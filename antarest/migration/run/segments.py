@@ -50,6 +50,9 @@ _OTHERS = re.compile(
     re.IGNORECASE,
 )
 
+# A step relative to another revision, or several revisions. No id has these characters, so Alembic says what is wrong.
+_RELATIVE = re.compile(r"[+-]|,|@(?!head$)|^heads$")
+
 _INVALID = text("""
     SELECT i.indexrelid::regclass::text
     FROM pg_catalog.pg_index AS i JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
@@ -85,7 +88,7 @@ def plan_steps(request: RunRequest, steps_of: StepsOf, destination: str | None, 
     try:
         steps = list(steps_of(() if request.prepare else current, None))
     except CommandError as error:
-        if destination is not None:
+        if destination is not None and not _RELATIVE.search(destination):
             request.project.history.resolve(destination)  # This raises a better error for an unknown or ambiguous id.
         raise AlembicRefused(str(error)) from error
     for position, step in enumerate(steps):
@@ -136,7 +139,8 @@ def first_segment(
         steps: all steps.
         revision_of: returns the revision of a step.
         engine: the engine of the database.
-        begun: whether the transaction has changed something already. Then no step that stands alone can follow.
+        begun: whether the transaction has changed something already. Then a step that needs its own transaction is left
+            out.
     """
 
     def stands_alone(step: Any) -> bool:

@@ -1,4 +1,4 @@
-"""The start of a run on an empty database: the snapshot of the project, unless there is a doubt about it."""
+"""The start of a run on an empty database: the run loads the project's snapshot, unless there is a doubt about it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .request import RunRequest, Segment
 
 @dataclass
 class SnapshotStart:
-    """The decision of a run whether it begins with the snapshot. It is taken under the lock.
+    """Decides whether a run begins with the snapshot, and loads it. The decision is made under the lock.
 
     Attributes:
         request: the run.
@@ -34,7 +34,7 @@ class SnapshotStart:
 
     @classmethod
     def of(cls, request: RunRequest, current: tuple[str, ...]) -> Self:
-        """Look for the snapshot, if the run upgrades an empty database."""
+        """Find the snapshot, if the run only upgrades and the database has run no revision."""
         start = cls(request)
         if request.upgrades_to and (request.prepare or not current):
             try:
@@ -46,11 +46,11 @@ class SnapshotStart:
         return start
 
     def fits(self, connection: Connection, current: tuple[str, ...]) -> bool:
-        """Whether the run begins with the snapshot. This says so, or the reason against it.
+        """Return whether the run begins with the snapshot. A note tells the user the decision and its reason.
 
         Args:
-            connection: to the database, under the lock.
-            current: the revisions that it is at.
+            connection: a connection to the database, under the lock.
+            current: the current revisions of the database.
         """
         if self.candidate is None or current:
             return False
@@ -63,11 +63,11 @@ class SnapshotStart:
         return True
 
     def load(self, migration: Any, segment: Segment) -> None:
-        """Load the snapshot in the transaction of the run. If it does not work, leave nothing of it in the database.
+        """Load the snapshot in the transaction of the run. If this fails, undo it: then every revision runs.
 
         Args:
             migration: Alembic's migration context.
-            segment: the segment under way. It gets the revisions.
+            segment: the segment in progress. The revisions of the snapshot are added to it.
         """
         assert self.candidate  # noqa: S101 - it fits
         began, connection, history = time.perf_counter(), migration.connection, self.request.project.history
@@ -88,12 +88,12 @@ class SnapshotStart:
         segment.goal = tuple(sorted(self.candidate.snapshot.current))
 
     def loaded(self, segment: Segment) -> Iterable[tuple[str, bytes]]:
-        """The revisions that a segment has from the snapshot, with the contents of their files."""
+        """Return the revisions that a segment has from the snapshot, with the contents of their files."""
         return self.candidate.contents.items() if self.candidate and segment.from_snapshot else ()
 
     @property
     def total(self) -> int:
-        """How many revisions the run applies to an empty database."""
+        """The number of revisions that the run applies to an empty database."""
         return len(self.request.project.history.applied(self.request.upgrades_to))
 
     def _give_up(self, doubt: Doubt) -> None:
@@ -102,11 +102,11 @@ class SnapshotStart:
 
 
 def foresee(request: RunRequest, current: tuple[str, ...]) -> None:
-    """Say how a run would start, for a plan. Nothing is locked.
+    """Report, for a plan, whether a run would begin with the snapshot. Nothing is locked.
 
     Args:
         request: the run.
-        current: the revisions that the database is at.
+        current: the current revisions of the database.
     """
     start = SnapshotStart.of(request, current)
     with looking(request.db, request.listener.note) as connection:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from typing_extensions import override
 
 from .inventory import Inventory, Table
+from .objects import ObjectKey
 
 # Fields that are not compared here: they are in the path, or are compared as objects of their own.
 _NOT_ASPECTS = {
@@ -20,7 +21,7 @@ _NOT_ASPECTS = {
     "unique": {"columns"},
     "index": {"name"},
 }
-_UNMODELLED = ("view", "trigger", "function", "domain")
+_PLURALS = {"view": "views", "trigger": "triggers", "function": "functions", "domain": "domains", "policy": "policies"}
 _UNMODELLED_TABLE = re.compile(r"(?:UNLOGGED |FOREIGN )?PARTITION (?:FOR|DEFAULT)\b|using\b|FOREIGN\b")
 
 
@@ -38,7 +39,7 @@ class Difference:
 
     Attributes:
         kind: "table", "column", "primary key", "foreign key", "unique", "check", "index", "enum", "sequence", "view",
-            "trigger", "function" or "domain".
+            "trigger", "policy", "function", "domain" or another kind of PostgreSQL, such as "extension".
         table: the table that the object belongs to, empty if it belongs to none.
         path: the path of the object, such as "study.path".
         aspect: the attribute that differs, such as "nullable"; empty if one side lacks the whole object.
@@ -95,7 +96,7 @@ def differences(before: Inventory, after: Inventory) -> list[Difference]:
 
 
 def without_unmodelled(found: Sequence[Difference], models: Inventory) -> tuple[list[Difference], list[Difference]]:
-    """Separate the objects that models do not describe, such as views, triggers, functions, domains and partitions.
+    """Separate the objects that models do not describe, such as views, triggers, policies, extensions and partitions.
 
     Migrations create these objects with SQL. Models describe them only through events. So a kind of object is compared
     only if the models create at least one object of the kind.
@@ -118,7 +119,9 @@ def _is_unmodelled(difference: Difference, models: Inventory) -> bool:
         return False
     if isinstance(difference.before, Table):
         return bool(_UNMODELLED_TABLE.match(difference.before.options))
-    return difference.kind in _UNMODELLED and not getattr(models, f"{difference.kind}s")
+    if difference.kind in _PLURALS:
+        return not getattr(models, _PLURALS[difference.kind])
+    return isinstance(difference.before, ObjectKey) and all(each.kind != difference.kind for each in models.others)
 
 
 def _objects(inventory: Inventory) -> Iterator[tuple[Key, object]]:
@@ -130,8 +133,11 @@ def _objects(inventory: Inventory) -> Iterator[tuple[Key, object]]:
             yield Key(kind[:-1], "", name), each
     for name, sequence in inventory.sequences.items():  # One that a column owns is a part of its table.
         yield Key("sequence", (sequence.owner or "").rpartition(".")[0], name), sequence
-    for path, trigger in inventory.triggers.items():
-        yield Key("trigger", path.rpartition(".")[0], path), trigger
+    for kind, each in (("trigger", inventory.triggers), ("policy", inventory.policies)):
+        for path, definition in each.items():
+            yield Key(kind, path.rpartition(".")[0], path), definition
+    for each in inventory.others:
+        yield Key(each.kind, "", each.name), each
 
 
 def _parts(table: Table) -> Iterator[tuple[Key, object]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+
+from .objects import ObjectKey
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ class Sequence:
 
 @dataclass(frozen=True)
 class Definition:
-    """A view, trigger, function or domain. Only the text that defines it is compared."""
+    """A view, trigger, policy, function or domain. Only the text that defines it is compared."""
 
     name: str
     definition: str
@@ -134,7 +136,10 @@ class Definition:
 
 @dataclass(frozen=True)
 class Inventory:
-    """A whole schema. The keys of each mapping are names. The key of a trigger is "table.trigger"."""
+    """A whole schema. The keys of each mapping are names. The key of a trigger or policy is "table.name".
+
+    `others` has the objects of further kinds, such as extensions. Of these, only the names are compared.
+    """
 
     engine: str
     tables: Mapping[str, Table] = field(default_factory=dict)
@@ -144,3 +149,5 @@ class Inventory:
     triggers: Mapping[str, Definition] = field(default_factory=dict)
     functions: Mapping[str, Definition] = field(default_factory=dict)
     domains: Mapping[str, Definition] = field(default_factory=dict)
+    policies: Mapping[str, Definition] = field(default_factory=dict)
+    others: Collection[ObjectKey] = frozenset()

@@ -37,6 +37,7 @@ from .inventory import (
     Table,
     Unique,
 )
+from .objects import ObjectKey, read_objects
 from .sql import normalise, parse_index
 
 _Options = dict[tuple[str, str | None], str]
@@ -96,6 +97,23 @@ _TRIGGERS = """
     SELECT {relation_name}, t.tgname, pg_get_triggerdef(t.oid) || CASE t.tgenabled WHEN 'D' THEN ' DISABLED' ELSE '' END
     FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal AND {relation}
 """
+_POLICIES = """
+    SELECT {relation_name}, p.polname, concat_ws(' ', CASE WHEN NOT p.polpermissive THEN 'RESTRICTIVE' END,
+        CASE p.polcmd WHEN 'r' THEN 'FOR SELECT' WHEN 'a' THEN 'FOR INSERT' WHEN 'w' THEN 'FOR UPDATE'
+            WHEN 'd' THEN 'FOR DELETE' END, 'TO ' || p.polroles::regrole[]::text,
+        'USING ' || pg_get_expr(p.polqual, p.polrelid),
+        'WITH CHECK ' || pg_get_expr(p.polwithcheck, p.polrelid))
+    FROM pg_policy AS p JOIN pg_class AS c ON c.oid = p.polrelid WHERE {relation}
+"""
+_OTHERS = (
+    *("extension", "rule", "collation", "aggregate", "operator", "cast", "event trigger", "publication"),
+    *("text search configuration", "text search dictionary", "foreign-data wrapper", "server"),
+)
+# Composite types and ranges. Enums and domains are read with their definitions.
+_TYPES = """
+    SELECT {type_name} FROM pg_type AS t LEFT JOIN pg_class AS c ON c.oid = t.typrelid
+    WHERE (t.typtype = 'r' OR c.relkind = 'c') AND {type}
+"""
 _FUNCTIONS = """
     SELECT {function_name} || '(' || pg_get_function_identity_arguments(p.oid) || ')', pg_get_functiondef(p.oid)
     FROM pg_proc AS p WHERE p.prokind IN ('f', 'p', 'w') AND {function}
@@ -132,6 +150,8 @@ def reflect(connection: Connection, exclude: Collection[str]) -> Inventory:
     inspector = cast("PGInspector", sa.inspect(connection))
     domains = {name: Definition(name, text) for name, text in _rows(connection, _DOMAINS)}
     views = {name: Definition(name, normalise(text)) for name, text in _rows(connection, _VIEWS)}
+    others = {each.key for each in read_objects(connection) if each.key.kind in _OTHERS}
+    others |= {ObjectKey("type", name) for (name,) in _rows(connection, _TYPES)}
     return Inventory(
         engine="postgresql",
         tables=_tables(connection, inspector, exclude),
@@ -145,6 +165,12 @@ def reflect(connection: Connection, exclude: Collection[str]) -> Inventory:
         },
         functions={name: Definition(name, text) for name, text in _rows(connection, _FUNCTIONS)},
         domains=domains,
+        policies={
+            f"{table}.{name}": Definition(name, text)
+            for table, name, text in _rows(connection, _POLICIES)
+            if table not in exclude
+        },
+        others=frozenset(others),
     )
 
 

@@ -150,7 +150,7 @@ class Bench:
         return found
 
     def _how_to_say(self, engine: EngineName) -> str:
-        """Return a hint how the project can name its engines; empty if it names them."""
+        """Return a hint on how the project can name its engines; empty if it names them."""
         others = [each for each in self.engines if each != engine]
         return "" if self.project.engines else f" (engines = {others[0]} in [antarest] says that it need not)"
 

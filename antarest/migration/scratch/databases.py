@@ -161,7 +161,7 @@ def wanted_kinds(*groups: Sequence[ServerKind] | str) -> list[str]:
     """Return the kinds of servers to try, in order, as the environment allows them.
 
     Args:
-        groups: the kinds in order. The names of other servers can stand between them; those are always tried.
+        groups: the kinds in order. They may include names of other servers, which are always tried.
 
     Raises:
         NoPostgres: the environment forces a kind that does not exist.

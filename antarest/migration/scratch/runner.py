@@ -48,7 +48,7 @@ class ScratchRunner:
         script: Alembic's view of its revision files.
         history: the same revisions, with their declarations.
         options: the options of Alembic's migration context.
-        commits_each: whether each revision is committed on its own, as `transaction_per_migration` asks for.
+        commits_each: whether each revision is committed on its own, as `transaction_per_migration` demands.
         runs_deferred: whether deferred constraints run at the end of each revision, as in a run of the workflow. With
             plain Alembic they run at the commit.
         version_schema: the schema of the version table, which each database of the project has.

@@ -1,14 +1,21 @@
-"""The tables and columns after each revision of a history, found with a scratch SQLite database."""
+"""The tables and columns after each revision of a history, found on a scratch database of the engine that is asked."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from sqlalchemy import Connection
+
 from ..database.catalog import Catalog, read_catalog
 from ..database.connection import moving
+from ..database.waits import Tell, say_nothing
+from ..errors.settings.db_config import DbConfig
 from ..project.project import Project
+from .cache import ScratchCache
 from .databases import scratch_database
+from .migrated import revision_texts
 from .runner import ScratchRunner
+from .servers import ScratchServer, read_asked, scratch_servers
 
 
 @dataclass(frozen=True)
@@ -45,23 +52,46 @@ class TableStates:
         return [] if expected is None else sorted((present.keys() & self.made) - expected.keys())
 
 
-def table_states(project: Project) -> TableStates:
+def table_states(project: Project, connection: Connection, note: Tell = say_nothing) -> TableStates:
     """Run the history on a scratch database, and return the tables after each revision.
 
     A revision on a branch is left out, because some earlier revisions are not below it.
 
+    Args:
+        project: the project.
+        connection: a connection to the real database. The scratch database is of the same engine.
+        note: called with a line before a scratch database is made on the server of the real database.
+
     Raises:
-        ScratchRunFailed: a revision fails there.
+        NoPostgres: no PostgreSQL is available.
+        ScratchRunFailed: a revision fails on the scratch database.
     """
-    history, after = project.history, dict[str, Catalog]()
-    done: set[str] = set()
+    cache, key = ScratchCache(project, project.history.order), f"tables {connection.dialect.name}"
+    if (known := cache.facts(key)) is not None:
+        return TableStates({id_: {name: frozenset(columns) for name, columns in known[id_].items()} for id_ in known})
+    if connection.dialect.name == "sqlite":
+        with scratch_database("sqlite") as url, moving(url) as scratch:
+            after = _tables_after(project, scratch)
+    else:
 
-    with scratch_database("sqlite") as url, moving(url) as connection:
+        def run(server: ScratchServer) -> dict[str, Catalog]:
+            with server.database() as scratch:
+                return _tables_after(project, scratch)
 
-        def note(revision: str) -> None:
-            done.add(revision)
-            if history.applied([revision]) == done:
-                after[revision] = read_catalog(connection, exclude=project.workflow_tables)
-
-        ScratchRunner.of(project).upgrade(connection, history.heads, note)
+        asked = read_asked(DbConfig(connection.engine.url), connection)
+        with scratch_servers(asked, revision_texts(project), note) as servers:
+            after = servers.run(run)
+    cache.store_facts(key, {id_: {name: sorted(after[id_][name]) for name in after[id_]} for id_ in after})
     return TableStates(after)
+
+
+def _tables_after(project: Project, connection: Connection) -> dict[str, Catalog]:
+    history, after, done = project.history, dict[str, Catalog](), set[str]()
+
+    def note(revision: str) -> None:
+        done.add(revision)
+        if history.applied([revision]) == done:
+            after[revision] = read_catalog(connection, exclude=project.workflow_tables)
+
+    ScratchRunner.of(project).upgrade(connection, history.heads, note)
+    return after

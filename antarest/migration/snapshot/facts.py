@@ -1,4 +1,4 @@
-"""The facts of a database, by which two of them are compared: its inventory, its rows and its sequences."""
+"""The facts of a database, for the comparison of two databases: the inventory, the rows and the sequences."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _PARTS = ("tables", "enums", "sequences", "views", "triggers", "functions", "dom
 
 
 def read_facts(connection: Connection, exclude: Collection[str]) -> Mapping[str, object]:
-    """Read the facts of a database, each with its name. Equal databases have equal facts.
+    """Return the facts of a database by name. Equal databases have equal facts.
 
     Args:
-        connection: to the database.
+        connection: a connection to the database.
         exclude: the tables of Alembic and the workflow.
     """
     more = {"sqlite": sqlite.facts, "postgresql": postgresql.facts}[connection.dialect.name]

@@ -1,4 +1,4 @@
-"""The file of a snapshot: its statements, the hashes of the revisions that they stand for, and its own hash."""
+"""The file of a snapshot: its statements, the hashes of the revision files that it replaces, and its own hash."""
 
 from __future__ import annotations
 
@@ -29,13 +29,14 @@ class Snapshot:
     """The content of the file.
 
     Attributes:
-        engine: the engine that it is for.
-        proved: the versions of the engine: the oldest one for SQLite, each major version for PostgreSQL.
+        engine: the engine of the databases that can load it.
+        proved: the versions of the engine on which it was tried: the oldest one (SQLite), or each major version
+            (PostgreSQL).
         home: the schema that must be the current one; empty if the revisions follow the search path.
-        current: the revisions that a database is at after it.
-        naming: the hash of the naming convention of the models, which names constraints in revisions.
-        revisions: the hash of each revision file that it stands for, by revision, in the order of the history.
-        statements: what makes the schema, its rows and the position of its sequences.
+        current: the current revisions of a database that has loaded it.
+        naming: the hash of the naming convention of the models. Constraints without a name get their names from it.
+        revisions: the hash of each revision file that it replaces, by revision, in the order of the history.
+        statements: the statements that create the schema and its rows, and set its sequences.
     """
 
     engine: str
@@ -47,7 +48,7 @@ class Snapshot:
     statements: tuple[str, ...]
 
     def render(self) -> bytes:
-        """Render the file."""
+        """Return the content of the file."""
         facts = [
             ("format", _FORMAT),
             ("engine", self.engine),
@@ -63,10 +64,10 @@ class Snapshot:
 
     @classmethod
     def parse(cls, content: bytes) -> Snapshot:
-        """Parse the file.
+        """Return the snapshot from the content of its file.
 
         Raises:
-            Doubt: it is not as it was written.
+            Doubt: the file was changed, or has another format.
         """
         title, line, rest = content.partition(b"-- hash: ")
         digest, _, rest = rest.partition(b"\n")
@@ -92,7 +93,7 @@ class Snapshot:
 
 
 def path_of(project: Project, engine: str) -> Path:
-    """The file of a project for an engine."""
+    """Return the path of the snapshot of a project for an engine. The file need not exist."""
     return (project.scripts or project.root) / "snapshot" / f"{engine}.sql"
 
 

@@ -1,4 +1,4 @@
-"""Finds out whether a snapshot may be loaded, and loads it."""
+"""Decides whether a snapshot may be loaded, and loads it."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from .file import Doubt, Snapshot, path_of
 
 @dataclass(frozen=True)
 class Candidate:
-    """A snapshot that stands for revisions of a project as their files are now.
+    """A snapshot whose revisions have the same files now as when it was written.
 
     Attributes:
         snapshot: the snapshot.
-        name: its file, as it is shown.
+        name: the path of its file, for messages.
         contents: the content of each revision file, by revision, in the order of the history.
     """
 
@@ -35,14 +35,14 @@ class Candidate:
     contents: Mapping[str, bytes]
 
     def __str__(self) -> str:
-        """Say in a line that it is loaded."""
+        """Return a line that says that the snapshot is loaded."""
         return f"{'snapshot':<14} {count(len(self.contents), 'revision')} from {self.name}"
 
     def load(self, migration: Any) -> None:
-        """Make the schema in an empty database, and record the revisions there as applied.
+        """Create the schema in an empty database, and record the current revisions in the version table.
 
         Args:
-            migration: Alembic's migration context of a connection with a transaction. It makes the version table.
+            migration: Alembic's migration context, on a connection with a transaction.
         """
         connection: Connection = migration.connection
         migration._ensure_version_table()  # noqa: SLF001 - Alembic makes it before the first revision, too
@@ -58,32 +58,32 @@ class Candidate:
 
 
 def not_used(doubt: Doubt) -> str:
-    """Say in a line why every revision runs."""
+    """Return a line that says why the snapshot is not used."""
     return f"{'snapshot':<14} not used, so every revision runs: {doubt}"
 
 
 def find(project: Project, engine: str, targets: Iterable[str]) -> Candidate | None:
-    """Find the snapshot with which an upgrade of an empty database can begin.
+    """Return the snapshot with which an upgrade of an empty database can begin.
 
     Args:
         project: the project.
         engine: the engine of the database.
-        targets: the revisions where the upgrade goes.
+        targets: the target revisions of the upgrade.
 
     Returns:
         The snapshot; None if the project has none for this engine.
 
     Raises:
-        Doubt: the revisions may make something else, or the upgrade does not go that far.
+        Doubt: the revisions may have another effect, or the target is before the snapshot.
     """
     path, history = path_of(project, engine), project.history
     if not path.is_file():
         return None
     snapshot = Snapshot.parse(content_of(path))
     if gone := [id_ for id_ in snapshot.revisions if id_ not in history]:
-        raise Doubt(f"it has revision {gone[0]}, which is not here")
+        raise Doubt(f"it has revision {gone[0]}, which has no file")
     if beyond := snapshot.revisions.keys() - history.applied(targets):
-        raise Doubt(f"it has revision {history.in_order(beyond)[0]}, which is not on the way")
+        raise Doubt(f"it has revision {history.in_order(beyond)[0]}, which is not on the way to the target")
     contents = {id_: content_of(history[id_].path) for id_ in snapshot.revisions}
     for id_, content in contents.items():
         if digest_of(content) != snapshot.revisions[id_]:
@@ -92,20 +92,20 @@ def find(project: Project, engine: str, targets: Iterable[str]) -> Candidate | N
     if snapshot.naming != naming_of(options):
         raise Doubt("the naming convention of the models has changed since it was written")
     if options.get("on_version_apply"):
-        raise Doubt("env.py wants to hear about each revision (on_version_apply)")
+        raise Doubt("env.py has to be called for each revision (on_version_apply)")
     return Candidate(snapshot, os.path.relpath(path, project.root), contents)
 
 
 def refuse_database(snapshot: Snapshot, connection: Connection, exclude: Collection[str]) -> None:
-    """Refuse a database that is not empty, or on which the snapshot was not proved.
+    """Refuse a database that is not empty, and an SQLite that is too old for the snapshot.
 
     Args:
         snapshot: the snapshot.
-        connection: to the database.
-        exclude: the tables of Alembic and the workflow, which may be there.
+        connection: a connection to the database.
+        exclude: the tables of Alembic and the workflow, which may exist.
 
     Raises:
-        Doubt: the database is not fit for it.
+        Doubt: the snapshot cannot be loaded into this database.
     """
     check = {"sqlite": _refuse_sqlite, "postgresql": _refuse_postgresql}[snapshot.engine]
     check(snapshot, connection)
@@ -132,7 +132,7 @@ def _refuse_postgresql(snapshot: Snapshot, connection: Connection) -> None:
 
 
 def naming_of(options: Mapping[str, Any]) -> str:
-    """The hash of the naming convention of the models, which names constraints that a revision does not name."""
+    """Return the hash of the naming convention of the models. Constraints without a name get their names from it."""
     convention = getattr(options["target_metadata"], "naming_convention", None) or {}
     return hashlib.sha256(
         repr(sorted((str(key), str(value)) for key, value in convention.items())).encode()

@@ -1,4 +1,4 @@
-"""Finds out on what else the effect of a revision depends, apart from the text of its file."""
+"""Finds out whether the effect of a revision depends on more than the text of its file."""
 
 from __future__ import annotations
 
@@ -86,10 +86,10 @@ _OPERATIONS = frozenset(
 
 
 def reached(content: bytes) -> str:
-    """Name what a revision reaches outside of its file, such as `import os`; empty if nothing is seen.
+    """Return a piece of the code that uses something outside of the file, such as `import os`; empty if there is none.
 
     Args:
-        content: the content of its file, which Python can parse.
+        content: the content of the revision file, which must be valid Python.
     """
     return next(_reached(ast.parse(content)), "")
 

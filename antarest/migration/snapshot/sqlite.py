@@ -1,4 +1,4 @@
-"""Reads an SQLite database for a snapshot: the statements that make it again, and facts to compare two databases."""
+"""Reads an SQLite database for a snapshot: the statements that create it again, and facts for a comparison."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _ROWS = 200  # of one INSERT
 
 
 def statements(connection: Connection, exclude: Collection[str]) -> Iterator[str]:
-    """Yield the statements that make this database again.
+    """Yield the statements that create a copy of this database.
 
     Args:
-        connection: to a database that has run revisions.
+        connection: a connection to a database that has run revisions.
         exclude: the tables of Alembic and the workflow.
     """
     master = _own(connection, exclude)
@@ -50,7 +50,7 @@ def statements(connection: Connection, exclude: Collection[str]) -> Iterator[str
 
 
 def facts(connection: Connection, exclude: Collection[str]) -> Iterator[tuple[str, object]]:
-    """Yield the facts that equal databases share, beside the inventory: rows, sequences and numbers, with names."""
+    """Yield the facts of a database by name, except its inventory: rows, sequences, and numbers in its header."""
     names = [tuple(each) for each in connection.exec_driver_sql(_NAMES) if each[2] not in exclude]
     yield "the names of the objects", names
     for kind, name, _, sql in _own(connection, exclude):
@@ -82,7 +82,7 @@ def _inserts(connection: Connection, table: str, sql: str) -> Iterator[str]:
 
 
 def _columns(connection: Connection, table: str) -> list[str]:
-    """The columns of a table in quotes, without generated ones."""
+    """Return the quoted columns of a table, without generated columns."""
     return [_quote(name) for (name,) in connection.exec_driver_sql(_STORED, (table,))]
 
 

@@ -51,6 +51,7 @@ class Verification:
     is_complete: bool = False
     not_checked: dict[str, str] = field(default_factory=dict)
     comparison: EngineComparison = field(default_factory=EngineComparison)
+    earlier: Path | None = None
 
     @property
     def not_proved(self) -> list[tuple[str, str, str]]:
@@ -130,7 +131,7 @@ def prove_history(
         found.revisions = target.history.in_order(wanted)
         found.is_whole = wanted.issuperset(target.history.heads) or bool(since)
         _look_at_files(target, found, wanted)
-        plan = ProofPlan(target, wanted, rows, found.is_whole, tuple(since), keep)
+        plan = ProofPlan(target, wanted, rows, found.is_whole, tuple(since), keep, found.earlier)
         for proof in processes.prove(plan, found.engines if wanted or since else (), server):
             found.add_proof(proof, target)
             found.seconds = time.monotonic() - began

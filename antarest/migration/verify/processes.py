@@ -21,6 +21,7 @@ from ..errors.base import AntarestError, Hint, MigrationError
 from ..scratch.databases import EngineName, PostgresServer, postgres_server
 from ..scratch.leftovers import owned_databases, owned_folder
 from .clones import Clones, DatabaseLocation
+from .earlier.files import FileWatch
 from .env_run import own_surroundings
 from .findings.proof import Proof
 from .proving.prover import ProofPlan, Prover
@@ -171,12 +172,13 @@ def _work(plan: ProofPlan, location: DatabaseLocation, writer: Connection) -> No
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):  # The logs of an application would stand in the table.
         os.dup2(nowhere, stream)
+    watch = FileWatch.started() if plan.earlier else None
     variables = plan.target.run_env
     surroundings = own_surroundings(variables) if variables is not None else nullcontext()
     try:
         plan.target.import_paths()
         with surroundings, closing(Clones(location)) as clones:
-            for proof in Prover(plan, clones).prove():
+            for proof in Prover(plan, clones, watch).prove():
                 writer.send(proof)
         writer.send(None)
     except AntarestError as error:

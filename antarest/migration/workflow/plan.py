@@ -138,7 +138,7 @@ def plan_rollback(
         note: called with a line before a scratch database is made on the server of the database.
 
     Raises:
-        OutOfReach, RevisionNotFound, AmbiguousRevision: a rollback cannot go there.
+        OutOfReach, RevisionNotFound, AmbiguousRevision: a rollback cannot go to this target.
         Irreversible: a revision on the path cannot be undone.
     """
     history = project.history
@@ -220,7 +220,7 @@ class _Counter:
     """A counter of the present data in tables and columns.
 
     A table or column may not exist yet, because a downgrade of the plan creates it from another one. Then the data of
-    the other one is counted.
+    that other table or column is counted.
     """
 
     def __init__(self, connection: Connection, exclude: Iterable[str]) -> None:

@@ -13,8 +13,10 @@ from .. import backup
 from ..database.catalog import read_catalog
 from ..database.connection import looking, read_current
 from ..database.record import recorded_elsewhere
+from ..database.waits import Tell, say_nothing
 from ..errors.base import AntarestError
 from ..errors.facts.refusal import Unrecorded
+from ..errors.revision import Revision
 from ..errors.settings.urls import redact_url
 from ..errors.text import shorten
 from ..project.project import Project
@@ -29,21 +31,30 @@ _MAKES = re.compile(
     re.IGNORECASE,
 )
 
+_MAY_MAKE = re.compile(r"create_table|CREATE\s+(?:UNLOGGED\s+)?TABLE|create_all|rename|\.create\(", re.IGNORECASE)
+
 
 def before_change(request: RunRequest, outcome: RunOutcome, connection: Connection) -> Path | None:
-    """Refuse a run from base on a database that is not empty. Otherwise back up the database with `backup`.
+    """Refuse a run from base on a database that is not empty. Otherwise back up the database, if that is necessary.
 
-    It uses the connection of the run, because a pooler may have no second one, and others may wait for this one.
+    This uses the connection of the run. A second connection might not be available, or might wait for the first.
 
     Raises:
         Unrecorded: the database has tables of the history, or its revision is recorded elsewhere.
     """
     if not outcome.before and not request.prepare and not request.from_base:
-        refuse_start(request.project, connection, (), from_base=False)
+        refuse_start(request.project, connection, (), from_base=False, note=request.listener.note)
     return backup.before_change(request)
 
 
-def refuse_start(project: Project, connection: Connection, current: tuple[str, ...], *, from_base: bool) -> None:
+def refuse_start(
+    project: Project,
+    connection: Connection,
+    current: tuple[str, ...],
+    *,
+    from_base: bool,
+    note: Tell = say_nothing,
+) -> None:
     """Refuse an upgrade of a database whose revision is not known.
 
     Args:
@@ -51,16 +62,17 @@ def refuse_start(project: Project, connection: Connection, current: tuple[str, .
         connection: a connection to the database.
         current: the revisions that the database records.
         from_base: whether the upgrade may start at base although the database is not empty.
+        note: called with a line before a scratch database is made on the server of the database.
 
     Raises:
         RowsOverlap, Unrecorded: the revision is not known.
     """
     refuse_overlap(project.history, current, redact_url(connection.engine.url))
     if not current and not from_base:
-        _refuse_unrecorded(project, connection)
+        _refuse_unrecorded(project, connection, note)
 
 
-def _refuse_unrecorded(project: Project, connection: Connection) -> None:
+def _refuse_unrecorded(project: Project, connection: Connection, note: Tell) -> None:
     """Refuse an upgrade from base if the database has tables of the history, or records its revision elsewhere.
 
     Raises:
@@ -72,7 +84,7 @@ def _refuse_unrecorded(project: Project, connection: Connection) -> None:
         return  # The database is empty, or none of its tables is of the history.
     states = TableStates()
     with suppress(AntarestError):  # Then the texts of the revisions have to do.
-        states = table_states(project)
+        states = table_states(project, connection, note)
     ours = sorted(present.keys() & (states.made | set(_named(project))))
     if not ours and not elsewhere:
         return
@@ -82,14 +94,28 @@ def _refuse_unrecorded(project: Project, connection: Connection) -> None:
     raise Unrecorded(redact_url(connection.engine.url), ours, fits, elsewhere, project.version_table.name)
 
 
-def note_left_over(request: RunRequest) -> None:
-    """Report the tables that the downgrades of a committed run have left, since the next upgrade would fail on them."""
-    project = request.project
+def note_left_over(request: RunRequest, undone: Iterable[Revision]) -> None:
+    """Report the tables that the downgrades of a committed run have left, since the next upgrade would fail on them.
+
+    Args:
+        request: the request of the run.
+        undone: the revisions that it has undone.
+    """
+    project, texts = request.project, [_text(each) for each in undone]
     with suppress(AntarestError), looking(request.db) as connection:
         current = read_current(connection, project.version_table)
         present = read_catalog(connection, exclude=project.workflow_tables)
-        if len(current) <= 1 and (tables := table_states(project).left_over(present, next(iter(current), None))):
+        if len(current) > 1 or not any(_may_have_made(text, present) for text in texts):
+            return
+        states = table_states(project, connection, request.listener.note)
+        if tables := states.left_over(present, next(iter(current), None)):
             request.listener.note(f"left behind: {shorten(tables)}, which no downgrade has dropped")
+
+
+def _may_have_made(text: str, present: Iterable[str]) -> bool:
+    """Whether a revision with this text may have made one of these tables: it names it, or does not say the name."""
+    made = {found["called"] or found["written"] for found in _MAKES.finditer(text)}
+    return not made.isdisjoint(name.rpartition(".")[2] for name in present) or len(_MAY_MAKE.findall(text)) > len(made)
 
 
 def _names_any(project: Project, tables: Iterable[str]) -> bool:
@@ -99,7 +125,11 @@ def _names_any(project: Project, tables: Iterable[str]) -> bool:
 
 
 def _texts(project: Project) -> Iterator[str]:
-    return (project.history[id_].path.read_text(encoding="utf-8", errors="replace") for id_ in project.history.order)
+    return (_text(project.history[id_]) for id_ in project.history.order)
+
+
+def _text(revision: Revision) -> str:
+    return revision.path.read_text(encoding="utf-8", errors="replace")
 
 
 def _named(project: Project) -> Iterator[str]:

@@ -199,13 +199,13 @@ class MigrationWorkflow:
             if plan.pending:
                 from .unrecorded import refuse_start  # This needs Alembic; a database at head does not.
 
-                refuse_start(self.project, connection, current, from_base=from_base)
+                refuse_start(self.project, connection, current, from_base=from_base, note=self.tell)
         return plan
 
     def upgrade(self, to: UpgradePlan | str = HEAD, *, from_base: bool = False) -> RunOutcome:
         """Upgrade the database, all or nothing, and read its revision from a second connection.
 
-        The upgrade is one transaction, unless a revision asks for its own. If nothing is pending, nothing is locked.
+        The upgrade is one transaction, unless a revision declares its own. If nothing is pending, nothing is locked.
 
         Args:
             to: a plan that `plan_upgrade` returned, or the target for a new plan.
@@ -243,7 +243,8 @@ class MigrationWorkflow:
         """Plan a rollback by `steps` single states, or to the revision `to`.
 
         Raises:
-            UnknownRevision, OutOfReach, RevisionNotFound, AmbiguousRevision, Irreversible: it cannot go there.
+            UnknownRevision, OutOfReach, RevisionNotFound, AmbiguousRevision, Irreversible: a rollback cannot go to this
+                target.
         """
         with self.looking() as connection:
             current = read_current(connection, self.project.version_table)
@@ -266,7 +267,7 @@ class MigrationWorkflow:
         from .unrecorded import note_left_over
 
         outcome = self.run(_steps("downgrade", plan.target), request, plan.target)
-        note_left_over(request)
+        note_left_over(request, [revision for revision, _, _ in outcome.steps])
         return outcome
 
     def plan_reset(self, *, allow_production: bool = False) -> ResetPlan:

@@ -22,11 +22,19 @@ class Trials(Protocol):
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault, and the engines that it can happen to."""
+    """A fault.
+
+    Attributes:
+        name: its name.
+        trials: yields its trials.
+        engines: the engines that it can happen to.
+        at_once: how many trials a processor runs at once. Those that wait for most of the time leave room for others.
+    """
 
     name: str
     trials: Trials
     engines: tuple[EngineName, ...] = ("sqlite", "postgresql")
+    at_once: int = 1
 
 
 FAULTS = (
@@ -36,7 +44,7 @@ FAULTS = (
     Fault("starters-8", crowds.eight),
     Fault("starters-20", crowds.twenty),
     Fault("threads-4", crowds.threads),
-    Fault("writer", writer.writers),
+    Fault("writer", writer.writers, at_once=4),
     Fault("server-stopped", servers.stopped, ("postgresql",)),
     Fault("server-replaced", servers.replaced, ("postgresql",)),
     Fault("connection-cut", servers.cut, ("postgresql",)),

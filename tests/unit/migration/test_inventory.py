@@ -65,6 +65,9 @@ BASE = {
         CREATE VIEW recent AS SELECT id FROM study;
         CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
         CREATE TRIGGER touch AFTER UPDATE ON study FOR EACH ROW EXECUTE FUNCTION touch();
+        CREATE POLICY seen ON study USING (path <> '');
+        CREATE COLLATION ours FROM "C";
+        CREATE TYPE pair AS (a INTEGER);
         COMMENT ON TABLE study IS 'a study';
         COMMENT ON COLUMN study.path IS 'where it is'
     """,
@@ -172,6 +175,10 @@ REPLACED = {
         ("SELECT id FROM study", "SELECT id FROM study WHERE path = ''", "view recent: definition:"),
         ("RETURN NEW", "RETURN OLD", "function touch(): definition:"),
         ("AFTER UPDATE ON", "AFTER INSERT ON", "trigger study.touch: definition:"),
+        ("USING (path <> '')", "USING (path <> 'x')", "policy study.seen: definition:"),
+        ("CREATE POLICY seen ON study USING (path <> '');", "", "policy study.seen: only in before"),
+        ('CREATE COLLATION ours FROM "C";', "", "collation ours: only in before"),
+        ("CREATE TYPE pair AS (a INTEGER);", "", "type pair: only in before"),
         ("CREATE VIEW", "CREATE TABLE more (id INTEGER UNIQUE); CREATE VIEW", "table more: only in after"),
     ],
 }

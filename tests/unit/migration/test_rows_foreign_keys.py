@@ -8,7 +8,12 @@ import pytest
 from sqlalchemy import URL, Connection
 from sqlalchemy.exc import IntegrityError
 
-from antarest.migration.verify.rows.filler import fill
+from antarest.migration.verify.proving.state import everywhere
+from antarest.migration.verify.rows.filler import _Filler, fill
+from antarest.migration.verify.rows.hints import Hints
+from antarest.migration.verify.rows.inserts import Memory
+from antarest.migration.verify.rows.plain import PlainValues
+from antarest.migration.verify.rows.snapshots import snapshot
 from tests.support_schemas import column, opened, run
 
 
@@ -149,3 +154,33 @@ def test_a_row_that_breaks_a_constraint_would_have_been_refused(database: Connec
         with pytest.raises(IntegrityError):
             database.exec_driver_sql(f"INSERT INTO t VALUES ({value})")
         database.rollback()
+
+
+def test_remembered_rows_are_those_that_would_be_drawn(database: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also in a second table that refers to them, and where the database refuses them, others are drawn."""
+    numbered = "INTEGER PRIMARY KEY" if database.dialect.name == "sqlite" else "SERIAL PRIMARY KEY"
+    run(
+        database,
+        f"CREATE TABLE parent (id {numbered}, name VARCHAR(20));"
+        f"CREATE TABLE child (id {numbered}, parent_id INTEGER NOT NULL REFERENCES parent (id))",
+    )
+    memory: Memory = {}
+    pools = PlainValues(Hints(), everywhere)
+    fill(database, pools=pools, memory=memory)
+    drawn = snapshot(database)
+    database.rollback()
+    if database.dialect.name == "postgresql":  # A rollback leaves sequences as they are.
+        run(database, "ALTER SEQUENCE parent_id_seq RESTART; ALTER SEQUENCE child_id_seq RESTART")
+
+    with monkeypatch.context() as patch:
+        patch.delattr(_Filler, "_draw_table")
+        fill(database, pools=pools, memory=memory)
+    remembered = snapshot(database)
+    database.rollback()
+    run(database, "CREATE UNIQUE INDEX ux ON parent (name)")
+    broken = {origin: known._replace(rows=known.rows * 2, statement=b"no SQL") for origin, known in memory.items()}
+    fill(database, pools=pools, memory=broken)
+
+    assert len(memory) == len(drawn.tables)
+    assert remembered == drawn
+    assert {name for name, table in snapshot(database).tables.items() if table.rows} == {*drawn.tables}

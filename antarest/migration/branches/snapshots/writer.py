@@ -1,8 +1,8 @@
 """Makes the snapshot of a project on one engine, and proves it.
 
-Two scratch databases run the revisions. If they differ, or have the time of the run in them, the revisions make
-something else each time, and there is no snapshot of them. A third database loads the new file before it is written,
-and must be equal to the others.
+Two scratch databases run the revisions. If the two differ, or contain the date of the run, the revisions do not always
+have the same effect, and no snapshot is written. Before the new file is written, a third database loads its content,
+and must be equal to the other two.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ _TICK = 1.1  # seconds; the clock of SQL on SQLite shows whole ones
 
 @dataclass(frozen=True)
 class SnapshotWriter:
-    """Makes a snapshot: from the old one and the revisions after it, or from all revisions.
+    """Makes a snapshot, from the old one and the revisions after it, or from all revisions.
 
     Attributes:
         project: the project.
         ground: makes the scratch databases.
-        old: the old snapshot; None if it is of no use.
-        runner: runs the revisions, each in a transaction of its own: a single one may need more locks than there are.
+        old: the old snapshot; None if there is none, or if it cannot be used.
+        runner: runs each revision in a transaction of its own, because a single transaction may need too many locks.
     """
 
     project: Project
@@ -71,7 +71,7 @@ class SnapshotWriter:
         """Make the snapshot, and prove it.
 
         Raises:
-            SnapshotUnfit: the revisions do not make the same each time, or the snapshot does not.
+            SnapshotUnfit: the revisions do not always have the same effect, or the snapshot has another effect.
             ScratchRunFailed: a revision fails.
         """
         self._refuse_outside()
@@ -166,7 +166,7 @@ class SnapshotWriter:
         return Snapshot(self.ground.engine, proved, home, current, naming_of(self.runner.options), digests, found)
 
     def _prove(self, snapshot: Snapshot, facts: Facts, *, by_statements: bool = True) -> None:
-        """Load the file as it will be read, and compare.
+        """Load the snapshot into a scratch database, and compare the result with the facts.
 
         Args:
             snapshot: the content of the file.
@@ -174,7 +174,7 @@ class SnapshotWriter:
             by_statements: whether the database that has loaded the file must give the same file again.
 
         Raises:
-            SnapshotUnfit: something cannot be written in statements.
+            SnapshotUnfit: the statements of the snapshot fail, or have another result than the revisions.
         """
         read = Snapshot.parse(snapshot.render())
         try:
@@ -187,21 +187,21 @@ class SnapshotWriter:
             raise SnapshotUnfit(f"statements cannot make {shorten(different or ['the file'])} again")
 
     def _differ(self, names: Sequence[str]) -> SnapshotUnfit:
-        """The error for facts that differ between two runs."""
+        """Return the error for facts that differ between two runs. It names the revision."""
         for (id_, one), (_, other) in zip(self._trace(names), self._trace(names), strict=True):
             if different := unequal(one, other):
                 return SnapshotUnfit(f"two runs of revision {id_} differ: {shorten(different)}")
         return SnapshotUnfit(f"two runs of the revisions differ: {shorten(names)}")
 
     def _dated(self, names: Sequence[str], days: set[str]) -> SnapshotUnfit:
-        """The error for facts that have the time of the run in them."""
+        """Return the error for facts that contain the date of the run. It names the revision."""
         for id_, facts in self._trace(names):
             if dated := [name for name, fact in facts.items() if _names(days, fact)]:
                 return SnapshotUnfit(f"revision {id_} puts the date of today into {shorten(dated)}")
         return SnapshotUnfit(f"the date of today is in {shorten(names)}")
 
     def _trace(self, names: Sequence[str]) -> list[tuple[str, Facts]]:
-        """Run the revisions, and read these facts after each."""
+        """Run the revisions, and return these facts after each revision."""
         found: list[tuple[str, Facts]] = []
         with self._database(self.old) as connection:
 
@@ -214,12 +214,12 @@ class SnapshotWriter:
 
 
 def _days() -> set[str]:
-    """Today in the forms in which values show it, here and in UTC."""
+    """Return the present date, here and in UTC, in the usual formats."""
     return {datetime.now(zone).strftime(form) for zone, form in product(_ZONES, _DATES)}
 
 
 def _names(days: set[str], fact: object) -> bool:
-    """Whether a fact names one of these days, or a time near now as a number of seconds or of parts of them."""
+    """Return whether a fact contains one of these dates, or a Unix time near now, in s, ms, µs or ns."""
     text, now = repr(fact), time.time()
     units = {10: 1, 13: 10**3, 16: 10**6, 19: 10**9}
     numbers = ((int(each), units.get(len(each))) for each in _LONG_NUMBER.findall(text))

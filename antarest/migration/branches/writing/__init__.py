@@ -28,6 +28,8 @@ from .autogenerate import Writing, autogenerate_options, may_convert
 
 __all__ = ["Writing", "Written", "autogenerate_options", "format_file", "merge_heads", "write_again", "write_revision"]
 
+_REMOVED = "process_revision_directives of env.py removes a revision that has no changes"
+
 
 @dataclass(frozen=True)
 class Written:
@@ -81,7 +83,9 @@ def write_revision(
     _refuse(project, message)
     with staging(project) as place:
         if empty:
-            return _put(place, Written(_write(Writing(place.project), place, message)))
+            if path := _write(Writing(place.project), place, message):
+                return _put(place, Written(path))
+            raise InvalidProject(project.ini, _REMOVED, Hint("Let it keep a revision without changes"))
         try:
             return _put(place, _write_changes(place, message, None, db, note))
         except ScratchRunFailed as error:

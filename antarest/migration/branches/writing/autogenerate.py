@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
@@ -117,8 +118,11 @@ class _Rules:
         rendered: str | Literal[False] = theirs(kind, item, context) if theirs else False
         if rendered is not False:
             return rendered
-        module = type(item).__module__
-        if kind == "type" and not self._given.get("user_module_prefix") and not _is_known(module):
+        prefix = self._given.get("user_module_prefix")
+        module = prefix.rstrip(".") if prefix else type(item).__module__
+        # A prefix may be a name that script.py.mako imports from somewhere. It is imported only if it is the module.
+        is_module = not prefix or getattr(sys.modules.get(module), type(item).__name__, None) is type(item)
+        if kind == "type" and is_module and not _is_known(type(item).__module__):
             context.imports.add(f"import {module}")
         return (kind == "server_default" and _expression(getattr(item, "arg", None))) or False
 
@@ -146,7 +150,7 @@ def _expression(item: Any) -> str:
 def _alter_only(
     operations: ops.OpContainer, columns: frozenset[str] | None, home: str | None, *, has_identity: bool
 ) -> None:
-    """Remove the changes of other columns, and the changes of identities that Alembic gets wrong.
+    """Keep only the changes of these columns, and remove the changes of identities that Alembic gets wrong.
 
     On an engine without identities, Alembic finds that each of them is missing. To change an identity, Alembic would
     have to write the old one too, which it cannot.

@@ -61,6 +61,9 @@ def _overview(found: Verification, groups: Sequence[FindingGroup], stream: TextI
         kinds = shorten([f"{id_} {number}" for id_, number in hidden.most_common()])
         lines.append(f"{style('notes', 'yellow', stream)}: {kinds}; --notes lists them")
     unchecked = [*(f"{what}: {why}" for what, why in found.not_checked.items()), *_by_reason(found.not_tried)]
+    if number := sum(each.is_earlier for each in found.proofs.values()):
+        what = f"{number} of {len(found.proofs)} results: nothing has changed on which they depend"
+        lines.append(f"from earlier runs: {what} ({found.earlier})")
     return (
         lines
         + _missing("not proved", _by_reason(found.not_proved), stream)

@@ -27,6 +27,7 @@ def as_json(found: Verification, target: Target) -> str:
             "revision": proof.revision,
             "engine": proof.engine,
             "irreversible": proof.is_irreversible,
+            "earlier": proof.is_earlier,
             "impact": dataclasses.asdict(proof.impact),
         }
         for proof in found.proofs.values()

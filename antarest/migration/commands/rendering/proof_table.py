@@ -91,7 +91,7 @@ def cells_of(found: Verification, revision: str, engine: str) -> list[Cell]:
 
 
 def parity_of(found: Verification, revision: str) -> Cell:
-    """Return the result of the comparison of the engines and of everything else about a revision, with its style."""
+    """Return the result of comparing the engines, and of all checks without a column of their own, with its style."""
     findings = [*_about(found.of(revision), "parity"), *_others(found, revision)]
     return _result(findings) if findings else ("", "dim")
 

@@ -63,7 +63,7 @@ def snapshot(context: CommandContext, *, prove: str | None = None) -> int:
 
 
 def follow_snapshots(context: CommandContext) -> None:
-    """Bring the snapshots that the project has in line with revision files that have changed, and say so."""
+    """Update the existing snapshots after a change of revision files, and print their paths."""
     from ...branches import snapshots
 
     project = Project.load(context.project.ini)

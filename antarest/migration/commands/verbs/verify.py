@@ -20,6 +20,7 @@ from ...errors.text import count, fields
 from ...scratch.databases import EngineName
 from ...verify import Verification, prove_history
 from ...verify.accepted import accept, apply_baseline
+from ...verify.earlier.proofs import user_folder
 from ...verify.env_reader import target_of
 from ...verify.findings.proof import Proof
 from ...verify.git_revisions import earlier_targets, new_revisions
@@ -69,7 +70,8 @@ def verify(
     """Prove every revision on both engines, up and down, with rows in the tables; on any Alembic project."""
     _refuse_missing_folders(files)
     target = replace(target_of(context.project_name, versions, metadata, rows_from), start=read_start(start))
-    found, number = Verification(_engines(engine, target.project.engines)), _number(rows or _ROWS)
+    number = _number(rows or _ROWS)
+    found = Verification(_engines(engine, target.project.engines), earlier=user_folder())
     if run_env or env:
         target = replace(target, run_env=_variables(env or (), run_env=run_env), unknown=())
     select = _selection(revisions, new=new)

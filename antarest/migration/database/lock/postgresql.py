@@ -1,9 +1,9 @@
 """The migration lock of PostgreSQL: two advisory locks, which the server releases when their transactions end.
 
-A separate connection holds the first lock for the whole run, in a READ COMMITTED transaction that stays idle. Such a
-lock works through PgBouncer in transaction mode, where a session lock does not. The idle transaction has no snapshot
-that `CREATE INDEX CONCURRENTLY` would have to wait for. A run that waited inside the server would have one. So a run
-asks for the lock repeatedly instead.
+A separate connection holds the first lock for the whole run, in a READ COMMITTED transaction that stays idle. Unlike a
+session lock, such a lock works through PgBouncer in transaction mode. The idle transaction has no snapshot that `CREATE
+INDEX CONCURRENTLY` would have to wait for. A run that waited inside the server would have such a snapshot. So a run
+tries to get the lock repeatedly instead.
 
 Each transaction that changes something holds the second lock. When a process is killed, its first lock is released at
 once, but the server may still be busy with its last statement. Until this statement ends, the second lock excludes
@@ -178,7 +178,7 @@ class PostgresWriter:
             raise LockLost(redact_url(self._db.migration_url)) from error
 
     def _known_settings(self) -> dict[str, str]:
-        """Return those of our settings that this server knows.
+        """Return our settings, without those that this server does not know.
 
         Some systems refuse `client_connection_check_interval`.
         """

@@ -1,12 +1,13 @@
 """Locks on tables, so that a count is still true when the next statement runs (PostgreSQL).
 
-What drops, empties or rewrites a table keeps everybody out of it. What changes values only keeps other writers out.
+Before a statement drops, empties or rewrites a table, this locks out all other sessions. Before a statement changes
+values, this locks out other writers only.
 
-A wait for one table while another one is locked could end the transaction of an application by a deadlock, and so could
-a wait for a stronger lock on the same table. The server looks for a deadlock when a session has waited for
-`deadlock_timeout`. So this module locks all tables within less time than that. Otherwise it releases all of them, and
-begins again. A transaction that already holds other locks cannot release those, so it never waits: it asks a few times,
-and then fails.
+If a transaction waits for one table while it has locked another one, a deadlock could end the transaction of an
+application. A wait for a stronger lock on the same table has the same risk. The server looks for a deadlock when a
+session has waited for `deadlock_timeout`. So this module tries to lock all tables in a shorter time. If this fails, it
+releases all of them and begins again. A transaction that already holds other locks cannot release those. So it does not
+wait: it tries a few times, and then fails.
 """
 
 from __future__ import annotations
@@ -73,7 +74,8 @@ class TableLocks:
     """The locks that one transaction takes on tables.
 
     Attributes:
-        learned: the tables that the transaction had to lock. The next try of it locks them at its beginning.
+        learned: the tables that the transaction had to lock. The next try of the transaction locks them at its
+            beginning.
         refused: the tables that this role may not lock, or that cannot be locked.
         first: the tables that were locked at the beginning of the transaction.
         has_taken: whether the transaction has locked a table.
@@ -90,7 +92,7 @@ class TableLocks:
         self._taken: Learned = {}
 
     def start(self, tables: Iterable[CatalogTable], learned: Learned) -> None:
-        """Begin the transaction, and lock the tables that earlier tries of it had to lock.
+        """Begin the transaction, and lock the tables that its earlier tries had to lock.
 
         Args:
             tables: all tables that other sessions can use.
@@ -108,18 +110,18 @@ class TableLocks:
         self._taken.clear()
 
     def held(self) -> Learned:
-        """The tables of others that this transaction has locked, each with whom it keeps out; 0 for weaker locks."""
+        """Return the locked tables that others can use, each with the sessions that it locks out (0: a weaker lock)."""
         rows = self._connection.execute(_HELD).all() if self._shared else []
         return {relation: mode for relation, mode in rows if relation in self._shared}
 
     def take(self, tables: Iterable[CatalogTable], written: Iterable[CatalogTable] = ()) -> set[Hashable]:
-        """Lock tables. It waits for `lock_timeout` in all, however many they are.
+        """Lock tables. All waits together are limited by `lock_timeout`.
 
-        Tables that this transaction has made need no lock.
+        Tables that this transaction has created need no lock.
 
         Args:
-            tables: the tables that nobody else may use.
-            written: the tables that others may read.
+            tables: the tables from which all other sessions are locked out.
+            written: the tables that other sessions may read, but not change.
 
         Returns:
             The tables that are locked now, including those that were locked before.
@@ -162,7 +164,7 @@ class TableLocks:
     def _round(
         self, queue: Sequence[tuple[CatalogTable, int]], end: float, span: float
     ) -> tuple[tuple[CatalogTable, int], Any] | None:
-        """Lock all tables or none. Return the table that failed, and the error. Without a span it does not wait."""
+        """Lock all tables or none. Return the table that failed, and the error. If `span` is 0, do not wait."""
         began = time.monotonic()
         self._execute("SAVEPOINT antarest_lock")
         for position, (table, mode) in enumerate(queue):

@@ -169,7 +169,7 @@ class RebaseRefused(MigrationError, code="db.E228"):
     Why: the other branch is not known, is not merged here or has several heads itself; or one of the revisions is
     deployed or joins two heads.
 
-    To do: do what the message says. Where a revision cannot be moved, join the heads with `inv db.merge`.
+    To do: do what the message says. If a revision cannot be moved, join the heads with `inv db.merge`.
     """
 
     def __init__(self, reason: str, *, merge: str = "") -> None:
@@ -185,7 +185,8 @@ class RebaseRefused(MigrationError, code="db.E228"):
 class AmbiguousReference(MigrationError, code="db.E229"):
     """A reference stands for two different revisions.
 
-    Why: two of a tag, a branch, a commit and the beginning of a revision id share the name, but have different heads.
+    Why: for example, a tag and a branch have this name, and lead to different heads. The name of a commit or the
+    beginning of a revision id can be ambiguous too.
 
     To do: give the whole id of the revision.
     """

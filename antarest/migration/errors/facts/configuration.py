@@ -29,7 +29,7 @@ class ConfigNotFound(ConfigError, code="config.E101"):
     Why: the name is misspelt, the variable `ANTAREST_CONF` still names a file that was moved, or this user may not read
     it. A file that was named is never replaced by another one, which could name another database.
 
-    To do: look at the path in the message. Where it says `named by ANTAREST_CONF`, correct or unset the variable. Then
+    To do: look at the path in the message. If it says `named by ANTAREST_CONF`, correct or unset the variable. Then
     `inv db.status --config=PATH` shows the database that the file names.
     """
 
@@ -175,7 +175,7 @@ class UnreadableUrl(ConfigError, code="config.E110"):
     Why: a password or a name holds `@`, `:`, `/`, `?`, `#` or `%` unquoted, so it is not clear where it ends.
 
     To do: take the password from a variable, as in `postgresql://user:${DB_PASSWORD}@host/database`. A variable may
-    hold any character. Else percent-encode the password (`@` is `%40`).
+    hold any character. Otherwise percent-encode the password (`@` is `%40`).
     """
 
     def __init__(self, url: str, *hints: Hint, reason: str) -> None:

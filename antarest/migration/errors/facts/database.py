@@ -48,7 +48,8 @@ class DatabaseUnreachable(DatabaseError, code="db.E301", exit_code=EXIT_UNREACHA
 class TooManyConnections(DatabaseUnreachable, code="db.E302"):
     """The server has no free connection left.
 
-    Why: all `max_connections` of the server are in use. Often the pools of all processes together may open more.
+    Why: all `max_connections` of the server are in use. Often the pools of all processes together have a higher limit
+    than the server.
 
     To do: wait and try again, or stop a process that holds many connections. Then lower `db.pool_size` and
     `db.max_overflow`, or use a pooler.
@@ -118,8 +119,8 @@ class RightMissing(DatabaseError, code="db.E313"):
 class StatementRefused(DatabaseError, code="db.E314"):
     """The database refused a statement of the workflow, or the statement cannot be made for this engine.
 
-    Why: the message quotes the database. Most often it lacks something that the statement uses, such as a type, a
-    collation or space.
+    Why: most often the database lacks something that the statement uses, such as a type, a collation or space. The
+    message quotes the database.
 
     To do: remove the reason, and run the command again. `inv db.status` shows where the database is.
     """
@@ -184,8 +185,8 @@ class NoRoomForLocks(DatabaseError, code="db.E311"):
     Why: a transaction locks each table and index that it touches, until the transaction ends. The server has room for
     `max_locks_per_transaction` locks for each of its `max_connections`. A run of thousands of revisions needs more.
 
-    To do: run it in parts, each with its own commit: the message names the first one. Or raise
-    `max_locks_per_transaction` in `postgresql.conf`, and restart the server.
+    To do: run the revisions in parts, each with its own commit; the message has the command for the first part. Or
+    raise `max_locks_per_transaction` in `postgresql.conf`, and restart the server.
     """
 
 

@@ -61,9 +61,9 @@ class ObjectLocked(DatabaseLocked, code="db.E404"):
 class Overtaken(DatabaseLocked, code="db.E408"):
     """Other sessions changed rows after a revision read them and before it dropped them. Nothing was committed.
 
-    Why: a revision copies or moves rows and then drops their table or column. Between the two, other sessions wrote
-    there. Another try locks these tables before its first statement, and then this cannot happen. `db.lock_retries` is
-    the number of further tries.
+    Why: a revision copies or moves rows and then drops their table or column. Between these two steps, other sessions
+    wrote to it. Another try locks these tables before its first statement, and then this cannot happen.
+    `db.lock_retries` is the number of further tries.
 
     To do: run the command again, with a `db.lock_retries` of at least 1.
     """

@@ -29,7 +29,7 @@ class LossNotDeclared(MigrationError, code="db.E501"):
     Why: a revision drops or empties a table or a column that has data, and does not declare it in `lossy` or `moves`.
     The check is made before the commit, so every row is still there.
 
-    To do: fix the revision so that it keeps the data. Where the loss is intended, declare it in the file as the message
+    To do: fix the revision so that it keeps the data. If the loss is intended, declare it in the file as the message
     shows, so that reviewers see it.
     """
 
@@ -100,7 +100,8 @@ class ForeignKeysViolated(MigrationError, code="db.E504"):
     Why: a revision deleted or moved rows, but not the rows that refer to them. SQLite does not enforce foreign keys
     while tables are rebuilt, so they are checked before the commit.
 
-    To do: fix the revision: move or delete the referring rows first. The message names table and target.
+    To do: fix the revision: move or delete the referring rows first. The message names the table and the referred
+    table.
     """
 
     def __init__(self, violations: Sequence[str], database: str, state: str) -> None:
@@ -168,13 +169,13 @@ class InTheWay(MigrationError, code="db.E506"):
 
 
 class RowsHidden(MigrationError, code="db.E510"):
-    """A revision writes to a table, and row security may hide rows of it. The revision does not declare that.
+    """A revision writes to a table in which row security may hide rows, and it does not declare this.
 
     Why: row security is active for the role (`FORCE ROW LEVEL SECURITY` binds the owner too). UPDATE and DELETE then
     reach only the rows that a policy shows, without a message, and the other rows stay as they were.
 
-    To do: migrate as a role with BYPASSRLS (`db.admin_url`), or switch FORCE off and on again in the revision. If it
-    means only the rows that the policies show, let it say `row_security = "why"`.
+    To do: migrate as a role with BYPASSRLS (`db.admin_url`), or switch FORCE off and on again in the revision. If the
+    revision should change only the rows that the policies show, write `row_security = "why"` in it.
     """
 
     def __init__(self, revision: str, direction: str, tables: Sequence[str], database: str, state: str) -> None:

@@ -55,7 +55,8 @@ class OtherProject(MigrationError, code="db.E212", exit_code=EXIT_USAGE):
 class InvalidProject(MigrationError, code="db.E210", exit_code=EXIT_USAGE):
     """`alembic.ini` cannot be used as it is.
 
-    Why: a line is wrong or names a folder or a module that does not exist; or a line that the command needs is missing.
+    Why: a line is wrong, a line names a folder or a module that does not exist, or a line that the command needs is
+    missing.
 
     To do: fix what the message names; `docs/adopting.md` shows the whole section `[antarest]`.
     """
@@ -92,8 +93,8 @@ class UnknownRevision(MigrationError, code="db.E201"):
     Why: somebody upgraded it with another branch or a newer release, and then changed to this code.
 
     To do: run `inv db.sync`. It finds the file of the revision in the store of applied revisions or in git. It shows
-    its plan, rolls the revision back, and applies the revisions of this checkout. Where a newer release has upgraded
-    the database, start that release, or roll back with its `rollback.sh`.
+    its plan, rolls the revision back, and applies the revisions of this checkout. If a newer release has upgraded the
+    database, start that release, or roll back with its `rollback.sh`.
     """
 
     def __init__(
@@ -121,8 +122,8 @@ class MultipleHeads(MigrationError, code="db.E202"):
 
     Why: two branches each added a revision after the same one, and both were merged.
 
-    To do: `inv db.rebase` puts the revisions of this branch on top of the other head, and moves the database too. Where
-    both are deployed, join them: `inv db.merge`.
+    To do: `inv db.rebase` puts the revisions of this branch on top of the other head, and moves the database too. If
+    both heads are deployed, join them with `inv db.merge`.
     """
 
     def __init__(self, heads: Sequence[str]) -> None:
@@ -175,8 +176,8 @@ class DuplicateRevision(MigrationError, code="db.E205"):
 
     Why: a file was copied as a template, or it was renamed and the old file was kept.
 
-    To do: delete the copy. Where you want both, give the newer one its own id, and correct the `down_revision` that
-    refers to it.
+    To do: delete the copy. If you want both, give the newer one its own id, and correct the `down_revision` that refers
+    to it.
     """
 
     def __init__(self, revision: str, paths: Sequence[Path]) -> None:
@@ -254,19 +255,19 @@ class OutOfReach(MigrationError, code="db.E209"):
 
 
 class SnapshotUnfit(MigrationError, code="db.E213"):
-    """There can be no snapshot of these revisions.
+    """No snapshot can be written for these revisions.
 
-    Why: a snapshot stands for its revisions only if they make the same each time, on every machine. A revision that
-    inserts the time or a random id, imports a module of the project or reads a file may make something else. Or the
-    database holds something that statements cannot make again.
+    Why: a snapshot can replace revisions only if these always have the same effect, on every machine. A revision may
+    have another effect each time if it inserts the time or a random id, imports a module of the project, or reads a
+    file. Or the database has something that statements cannot create again.
 
-    To do: change the revision that the message names, if it was not released yet. Otherwise delete the snapshot: then
-    every revision runs, as without one.
+    To do: change the revision that the message names, if it was not released yet. Otherwise delete the file of the
+    snapshot: then a new database runs every revision.
     """
 
     def __init__(self, fact: str) -> None:
         super().__init__(
             f"no snapshot can be written: {fact}",
             Hint("If you can, change that revision, then write it", "inv db.snapshot"),
-            Hint("Or go on without one: delete the file snapshot/*.sql, if there is one, and every revision runs"),
+            Hint("Or continue without a snapshot: delete snapshot/*.sql, if it exists. Then every revision runs"),
         )

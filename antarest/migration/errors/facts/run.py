@@ -94,7 +94,7 @@ class RevisionNotRunnable(MigrationError, code="db.E612"):
 
 
 class AutocommitNotAsked(MigrationError, code="db.E605"):
-    """A revision leaves its transaction without declaring that, so only half of its changes could be committed.
+    """A revision leaves its transaction without a declaration, so only half of its changes could be committed.
 
     Why: the revision uses `autocommit_block()`, which commits the statements before it. A failure after that would
     leave the database between two revisions.
@@ -203,9 +203,9 @@ class UnexpectedFailure(MigrationError, code="db.E699"):
 
 
 class OutputFailed(MigrationError, code="db.E613"):
-    """The command cannot print its next step, so it does not take it.
+    """The command cannot print its next step, so it stops before this step.
 
-    Why: the disk under the output is full, or the program that reads the output has ended.
+    Why: the disk for the output is full, or the program that reads the output has ended.
 
     To do: make room, or give the command another output, and run it again.
     """
@@ -216,9 +216,9 @@ class OutputFailed(MigrationError, code="db.E613"):
 
 
 class NotReported(MigrationError, code="db.E614", exit_code=EXIT_UNREPORTED):
-    """The command has done its work, but could not print all of its output where it should.
+    """The command has done its work, but could not print all of its output.
 
-    Why: the disk under the output is full, or the program that reads the output has ended.
+    Why: the disk for the output is full, or the program that reads the output has ended.
 
     To do: do not repeat the command. The lines before this error say what was done. `inv db.status` shows the revision
     of the database.
@@ -278,8 +278,8 @@ class ModelsNotMade(MigrationError, code="db.E617"):
     Why: a type, a collation or a default exists on one engine only, or the models need an object that only the
     migrations make.
 
-    To do: if the project is for one engine only, `engines = postgresql` (or `sqlite`) in `[antarest]` says so. Else
-    give the column a form that both engines have, such as a type with a variant
+    To do: if the project is for one engine only, `engines = postgresql` (or `sqlite`) in `[antarest]` says so.
+    Otherwise give the column a form that both engines have, such as a type with a variant
     (`sa.JSON().with_variant(JSONB(), "postgresql")`).
     """
 

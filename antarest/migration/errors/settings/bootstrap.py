@@ -24,7 +24,7 @@ def prepare(script: str, *packages: str, extra: str = "", always: bool = False) 
         script: the arguments that make Python run it, such as `antarest/main.py`.
         packages: the packages that it needs besides those of the workflow.
         extra: the extra of this package that installs them.
-        always: whether to end on a signal even where the parent process made this program ignore it.
+        always: whether to end on a signal even if the parent process made this program ignore it.
 
     Returns:
         The exit code: 0 if the program can run. With any other code, the next steps have been printed.
@@ -46,7 +46,7 @@ def prepare(script: str, *packages: str, extra: str = "", always: bool = False) 
 
 
 def prepare_streams() -> None:
-    """Open the streams that the parent process has closed (`<&- >&-`), and let them take any text.
+    """Open the streams that the parent process has closed (`<&- >&-`), and let them accept any text.
 
     Python has None for a closed stream. The system would give the number of that stream to the next file that is
     opened, which may be a database.
@@ -58,7 +58,7 @@ def prepare_streams() -> None:
 
 
 def refuse_system() -> int:
-    """Refuse a system that is neither Linux nor macOS: others lack the locks that the workflow uses.
+    """Refuse a system that is neither Linux nor macOS: other systems lack the locks that the workflow uses.
 
     Returns:
         The exit code: 0 if the system is supported.

@@ -7,7 +7,7 @@ The file is the first of these that exists:
 - `application.yaml` in the working directory,
 - `application.yaml` in the folder of the project,
 - for the project of this code, the default `resources/application.yaml`. Its database is an SQLite file in the
-  checkout, or in the user's data folder where the package is installed.
+  checkout, or in the user's data folder if the package is installed.
 
 A file that was named is never replaced by another one.
 
@@ -87,7 +87,7 @@ def load_config(
         path: the file that the user named (`--config`); it overrides `ANTAREST_CONF`.
         sections: the other sections that the file may have. With None, any other section or key is allowed, unless it
             looks like a misspelt name of ours.
-        environ: the environment, for `ANTAREST_CONF` and `${VARIABLE}`; by default that of the process.
+        environ: the environment, for `ANTAREST_CONF` and `${VARIABLE}`; by default the environment of the process.
         cwd: the folder to look in, and the base of relative paths; by default the working directory.
         home: the folder of the project, to look in too; by default the folder of this code, which alone has a default
             file.

@@ -19,7 +19,7 @@ class DbConfig:
     Args:
         url: the database of the application: PostgreSQL (psycopg2), or SQLite. An SQLite path is relative to the
             configuration file.
-        admin_url: the URL for migrations, where they use another role; by default `url`.
+        admin_url: the URL for migrations, if they use another role; by default `url`.
         application_role: the role that gets rights on the tables that migrations create; by default the user of `url`.
         pool_size: the number of connections that an engine keeps open.
         max_overflow: the number of further connections that it opens under load.
@@ -30,7 +30,8 @@ class DbConfig:
         backup: whether to back up PostgreSQL before an upgrade, a rollback or a reset; SQLite is always backed up.
         backup_folder: the folder for backups; by default beside the SQLite file, or in the user's data folder.
         backups_kept: the number of backups to keep.
-        postgres_programs: the folder with pg_dump and pg_restore of the server's version, where they are not found.
+        postgres_programs: the folder with pg_dump and pg_restore of the server's version, if they are not found
+            elsewhere.
         migration_lock_timeout: the seconds that a migration waits for another one, or a reading command for a table;
             `--lock-timeout` overrides it.
         lock_timeout: the seconds that a migration waits for a lock on a table, or for readers of an SQLite file. Then

@@ -236,7 +236,7 @@ def _redact_unreadable(text: str) -> str:
 
 
 def _is_shown(key: str, value: str | tuple[str, ...]) -> bool:
-    """Return whether a parameter of a URL has no secret, and no connection string with one."""
+    """Return whether a parameter of a URL may be shown: it is not a secret, and contains none."""
     return key in _SHOWN and not _KEYWORD.search(" ".join(value) if isinstance(value, tuple) else value)
 
 

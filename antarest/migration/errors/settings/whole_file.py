@@ -31,9 +31,9 @@ def write_whole(path: Path, content: bytes, mode: int | None = None) -> None:
     A path that is not a file, such as a pipe or `/dev/stdout`, is written directly.
 
     Args:
-        path: the file. Its folder is created where it is missing.
+        path: the file. Its folder is created if it is missing.
         content: its new content.
-        mode: its permissions; None for those of the old file.
+        mode: its permissions; None for the permissions of the old file.
 
     Raises:
         OSError: the file cannot be written. The old content has not changed.

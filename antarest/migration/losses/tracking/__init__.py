@@ -1,6 +1,7 @@
 """Tracks from which tables a statement is about to remove data, and how many rows a transaction has changed.
 
-Each engine has its own tracker: SQLite tells before a statement where it will write, and PostgreSQL counts afterwards.
+Each engine has its own tracker: SQLite reports, before a statement runs, where it will write; PostgreSQL counts
+afterwards.
 """
 
 from __future__ import annotations

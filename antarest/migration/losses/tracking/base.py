@@ -31,11 +31,11 @@ class RowChanges(NamedTuple):
     updated: int = 0
 
     def plus(self, other: RowChanges) -> RowChanges:
-        """Return the sum of these changes and the other ones."""
+        """Return the sum of these changes and `other`."""
         return RowChanges(*(mine + its for mine, its in zip(self, other, strict=True)))
 
     def minus(self, other: RowChanges) -> RowChanges:
-        """Return these changes minus the other ones."""
+        """Return these changes minus `other`."""
         return RowChanges(*(mine - its for mine, its in zip(self, other, strict=True)))
 
 
@@ -52,7 +52,7 @@ class ChangeTracker(Protocol):
         origins: the origin of the values of each column.
         locked: the identities of the tables that the last `before()` locked, so that a count is exact from now on.
         went_back: how often the transaction has gone back to a savepoint, as far as is known.
-        unlocked: the identities of the tables that it had to lock and could not, so that no count is exact.
+        unlocked: the identities of the tables that it could not lock, so that no count is exact.
     """
 
     tables: Tables
@@ -63,11 +63,11 @@ class ChangeTracker(Protocol):
     went_back: int
 
     def start(self, learned: Learned) -> None:
-        """Begin a transaction: look at the tables, and lock some of them.
+        """Begin a transaction: read the tables, and lock some of them.
 
         Args:
-            learned: the tables that earlier tries of the transaction had to lock. This try adds those that it has to
-                lock.
+            learned: the tables that earlier tries of the transaction had to lock. This try adds each further table
+                that it has to lock.
 
         Raises:
             NotLocked: another session holds one of them for too long.

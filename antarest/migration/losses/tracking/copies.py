@@ -223,7 +223,7 @@ def _name(parts: Sequence[Piece], at: int) -> tuple[list[str], int]:
 
 
 def outer(words: Sequence[str]) -> list[int]:
-    """The positions outside of parentheses."""
+    """Return the positions of the words outside of parentheses."""
     found, depth = [], 0
     for at, word in enumerate(words):
         depth -= word in {")", "]"}

@@ -61,12 +61,12 @@ class Links:
     def nulled(
         self, parents: Collection[Hashable], kinds: str, has_changed: Callable[[str], bool] = lambda _column: True
     ) -> set[Hashable]:
-        """The tables with a foreign key to these tables whose action may set it to NULL.
+        """Return the tables with a foreign key to these tables, if its action may set it to NULL.
 
         Args:
-            parents: the tables that it refers to.
+            parents: the tables that the key refers to.
             kinds: the actions.
-            has_changed: whether a column that it refers to has changed.
+            has_changed: returns whether a referred column has changed.
         """
         return {
             child
@@ -75,7 +75,7 @@ class Links:
         }
 
     def referred(self, children: Collection[Hashable]) -> Iterator[tuple[Hashable, str]]:
-        """The tables to which foreign keys of these tables refer, each with a column of the key."""
+        """Return the tables to which foreign keys of these tables refer, each with a column of the key."""
         return ((parent, column) for parent, child, _, column, _ in self._all() if child in children and column)
 
     def _all(self) -> list[tuple[Any, ...]]:

@@ -101,7 +101,7 @@ class PostgresTracker:
         self._columns_read: set[Hashable] = set()
 
     def start(self, learned: Learned) -> None:
-        """Begin a transaction: look at the tables, and lock what its earlier tries have learned."""
+        """Begin a transaction: look at the tables, and lock the tables that its earlier tries had to lock."""
         self.look()
         self._locks.start(self.tables.values(), learned)
 
@@ -178,7 +178,7 @@ class PostgresTracker:
         self._updates.disclaim(self.unlocked)
 
     def _overwritten(self, seen: Statement, takes: Takes) -> list[CatalogTable]:
-        """The tables of which the statement, or a foreign key with it, may turn values into NULL or an empty text."""
+        """Return the tables in which the statement, or a foreign key, may turn values into NULL or empty texts."""
         tables = [self.tables[name] for name, columns in takes.items() if columns and not seen.only_defines]
         if not seen.changes:
             return tables
@@ -188,7 +188,7 @@ class PostgresTracker:
         return [table for table in tables if table.identity in keys]
 
     def _in_the_way(self, seen: Statement, what: OnTables) -> list[CatalogTable]:
-        """The tables that the statement locks: those that it names, and those that lose rows or keys with them."""
+        """Return the tables that the statement locks: those that it names, and those that lose rows or keys too."""
         if not (named := self._meant(what.tables)):
             return []
         is_truncate = what.verb == "TRUNCATE"
@@ -200,7 +200,7 @@ class PostgresTracker:
         return [table for table in self.tables.values() if table.identity in found]
 
     def _meant(self, names: Iterable[tuple[str, str]]) -> set[Hashable]:
-        """The tables that names can mean. Without a schema, the search path of the session decides."""
+        """Return the tables to which names may refer. Without a schema, the search path of the session decides."""
         found: set[Hashable] = set()
         for schema, name in names:
             same = [table for table in self.tables.values() if table.bare_name == name and schema in ("", table.schema)]

@@ -102,7 +102,7 @@ class SqliteTracker:
         return self._connection.connection.dbapi_connection
 
     def start(self, learned: Learned) -> None:  # noqa: ARG002 - nobody else can write
-        """Look at the tables."""
+        """Read the tables."""
         self.look()
 
     def begin(self) -> None:

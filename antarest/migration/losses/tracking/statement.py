@@ -56,7 +56,7 @@ _LOCKS_LESS = re.compile(
     r"\b(?:CONSTRAINT|FOREIGN|PRIMARY|UNIQUE|CHECK|EXCLUDE|REFERENCES|ATTACH|DETACH|TRIGGER|STATISTICS|CLUSTER)\b|\bSET\s*\(",
     re.IGNORECASE,
 )
-_MOVES_SAVEPOINTS = re.compile(r"\b(?:SAVEPOINT|RELEASE|ROLLBACK)\b", re.IGNORECASE)
+_NO_ATTEMPT = re.compile(r"\b(?:SAVEPOINT|RELEASE|ROLLBACK|PREPARE)\b", re.IGNORECASE)  # No savepoint undoes PREPARE.
 _ATOMIC = re.compile(r"\bBEGIN\s+ATOMIC\b.*?;\s*END\b", re.IGNORECASE | re.DOTALL)
 _ENDS = re.compile(
     r"(?:^|;)\s*(?:COMMIT|END|ABORT|PREPARE\s+TRANSACTION|ROLLBACK(?!\s+(?:(?:WORK|TRANSACTION)\s+)?TO))\b",
@@ -115,24 +115,24 @@ class Statement:
         return self._all_words >= _words(name)
 
     def can_read(self, column: str) -> bool:
-        """Return whether the statement, which names a table, can read this column of it."""
+        """Return whether the statement can read this column. The statement must name the table of the column."""
         return self.names(column) or "*" in self.text or not _READS_BY_NAME.search(self.text)
 
     @cached_property
     def changes(self) -> tuple[str, str] | None:
-        """The schema and the name of the only table that it can change values of; None where its text does not say."""
+        """The schema and the name of the only table in which it can change values; None if this is not clear."""
         found = _CHANGES.match(self.written) if self.is_plain else None
         return (_folded(found["schema"]), _folded(found["name"])) if found else None
 
     def can_take(self, column: str) -> bool:
-        """Whether it can turn a value of this column of the table that it changes into NULL or an empty text."""
+        """Return whether it can set values of this column to NULL or an empty text, in the table that it changes."""
         if not self.changes or self._assigned is None:
             return self.names(column)
         return any(_words(target) >= _words(column) for target in self._assigned)
 
     @cached_property
     def _assigned(self) -> list[str] | None:
-        """What an UPDATE assigns to, without what gets a filled value; None where its text is not understood."""
+        """The targets that an UPDATE may set to NULL or an empty text; None if its text is not understood."""
         parts = pieces(self.written.rstrip().rstrip(";"))
         words = [part.word for part in parts]
         places = outer(words)
@@ -151,7 +151,7 @@ class Statement:
 
     @property
     def only_defines(self) -> bool:
-        """Whether the statement only defines objects, whose texts may say what they do later, or grants rights."""
+        """Whether the statement only defines objects or grants rights. The text of an object may run later."""
         return bool(_ONLY_DEFINES.fullmatch(_ATOMIC.sub(" ", _LITERALS.sub(" ", self.written))))
 
     def does(self, *actions: re.Pattern[str]) -> bool:
@@ -175,8 +175,8 @@ class Statement:
 
     @property
     def can_run_in_savepoint(self) -> bool:
-        """Whether the statement can run in a savepoint, because it does not end the savepoint."""
-        return not _MOVES_SAVEPOINTS.search(_LITERALS.sub(" ", self.written))
+        """Whether a savepoint can undo the statement."""
+        return not _NO_ATTEMPT.search(_LITERALS.sub(" ", self.written))
 
     @property
     def ends_transaction(self) -> bool:

@@ -42,7 +42,7 @@ class Updates:
         self._foreseen = {}
 
     def disclaim(self, tables: Iterable[Hashable]) -> None:
-        """Note that the statement can update these tables, and that nobody can count what they lose."""
+        """Note that the statement can update these tables, and that their losses cannot be counted."""
         for table in tables:
             self._foreseen.pop(table, None)
 

@@ -154,7 +154,7 @@ def _defaults(connection: Connection, schema: Inventory) -> Iterator[tuple[str, 
 
 
 def _untyped(table: sa.TableClause) -> sa.TableClause:
-    """The same table, whose columns let any value through: the database decides."""
+    """Return the same table without types, so that the database alone decides whether it accepts a value."""
     return sa.table(table.name, *(sa.column(name) for name in table.c.keys()), schema=table.schema)  # noqa: SIM118
 
 

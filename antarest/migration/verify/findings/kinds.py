@@ -69,20 +69,20 @@ _ALL = (
         "V107",
         "one step back from a merge is ambiguous",
         "`alembic downgrade -1` refuses to run there, since two revisions are one step below.",
-        "Go back to a revision by its id: `alembic downgrade ID`, or `inv db.rollback`, which finds it.",
+        "Go back to a revision by its id: `alembic downgrade ID`, or use `inv db.rollback`.",
         "note",
     ),
     # ---- 2: the file
     FindingKind(
         "V201",
         "a revision imports the application",
-        "The revision gets the models of today. When they change, it does something else than before, or fails.",
+        "The revision gets the models of today. When they change, the revision does something else, or fails.",
         "Write the tables and columns that it needs into the revision.",
     ),
     FindingKind(
         "V202",
         "a revision goes through a table row by row",
-        "It holds the lock of the table for as long as it takes to visit all rows. One statement takes a moment.",
+        "The revision locks the table until it has visited all rows. A single statement takes a moment.",
         "Write one UPDATE or INSERT ... SELECT.",
         "note",
     ),
@@ -96,30 +96,30 @@ _ALL = (
     FindingKind(
         "V302",
         "the upgrade fails on tables with rows",
-        "It works on the machine of every developer, and stops in production.",
+        "The upgrade works on the machine of every developer, and fails in production.",
         "Give a NOT NULL column a `server_default`. Correct the values before a new constraint refuses them.",
     ),
     FindingKind(
         "V303",
-        "one run over the whole history gives another schema than one run for each revision",
+        "running all revisions at once gives another schema than running them one by one",
         "A new database differs from a database that was upgraded release by release.",
         "Do not let the revision depend on a change that another one makes in the same run, such as a new enum type.",
     ),
     FindingKind(
         "V304",
-        "one run over the whole history fails",
+        "running all revisions at once fails",
         "Nobody can make a new database, though each revision works alone.",
         "Proceed as for V303. On PostgreSQL a new enum value can be used only after a commit.",
     ),
     FindingKind(
         "V305",
         "a second upgrade gives another schema than the first",
-        "After a rollback and an upgrade, the code meets a schema that it does not expect.",
+        "After a rollback and an upgrade, the code finds a schema that it does not expect.",
         "Let the downgrade undo everything, including changes to objects that existed before the upgrade.",
     ),
     FindingKind(
         "V306",
-        "the upgrade passes in one run with those before it, and fails as a run of its own",
+        "the upgrade works in one run with earlier revisions, but fails in a run of its own",
         "A new database works, but a database at the previous revision cannot be upgraded.",
         "For an enum type that exists already, write `postgresql.ENUM(..., create_type=False)`.",
     ),
@@ -152,7 +152,7 @@ _ALL = (
     FindingKind(
         "V403",
         "the downgrade does not restore the schema",
-        "The previous release meets a schema with which nobody has tested it.",
+        "The previous release runs on a schema with which it was never tested.",
         "Let the downgrade restore all that was changed: names, defaults, NOT NULL, and actions of foreign keys.",
     ),
     FindingKind(
@@ -164,7 +164,7 @@ _ALL = (
     FindingKind(
         "V405",
         "the downgrade changes the order of the columns",
-        "INSERT without names and SELECT * see another order.",
+        "INSERT without column names, and SELECT *, get another order.",
         "Do nothing if all SQL names its columns.",
         "note",
     ),
@@ -172,14 +172,14 @@ _ALL = (
         "V406",
         "the downgrade of the revision refuses to run",
         "A rollback stops above this revision.",
-        'Do nothing if this is on purpose. `irreversible = "why"` in the file says it before a rollback begins.',
+        'Do nothing if this is on purpose. `irreversible = "why"` in the file declares this before a rollback begins.',
         "note",
     ),
     FindingKind(
         "V407",
         "the downgrade does not restore the rights of roles",
-        "A role can do more or less than before the upgrade, and no comparison of schemas shows it.",
-        "Revoke in the downgrade what the upgrade granted, and grant what it revoked, or what a new table lacks.",
+        "A role has more or fewer rights than before the upgrade, and no comparison of schemas shows this.",
+        "In the downgrade, revoke the granted rights, grant the revoked ones, and grant those of recreated tables.",
     ),
     # ---- 5: rows
     FindingKind(
@@ -191,7 +191,7 @@ _ALL = (
     FindingKind(
         "V502",
         "the downgrade loses data that the revision does not declare",
-        "The guard refuses the rollback, and plain Alembic loses the data without a word.",
+        "The guard refuses the rollback, and plain Alembic loses the data without a message.",
         'Keep the data, or declare the loss: `lossy = {"downgrade": {"table.column": "why"}}`.',
     ),
     FindingKind(
@@ -210,12 +210,12 @@ _ALL = (
         "V505",
         "rows refer to missing rows, or a foreign key was never checked",
         "The next statement that checks the rows fails, or a delete removes the wrong rows.",
-        "Correct the rows before you create the key, and `VALIDATE` it. Let it refer to unique columns.",
+        "Correct the rows before you create the key, and `VALIDATE` it. The key must refer to unique columns.",
     ),
     FindingKind(
         "V506",
         "a rebuild of a table loses objects of the table",
-        "SQLite rebuilds the table, and Alembic does not know all of its objects. They are gone without a word.",
+        "SQLite rebuilds the table. The objects that Alembic does not know are lost without a message.",
         "Create the object again after the rebuild, in both directions, or declare it in `lossy`.",
     ),
     FindingKind(
@@ -228,21 +228,21 @@ _ALL = (
     FindingKind(
         "V508",
         "a sequence is behind the rows of its table",
-        "The next rows that are inserted get numbers that exist already, and PostgreSQL refuses them.",
-        "Set it to the highest copied id: `SELECT setval('table_id_seq', (SELECT max(id) FROM table))`.",
+        "The next inserted rows get numbers that exist already, and PostgreSQL refuses them.",
+        "Set the sequence to the highest copied id: `SELECT setval('table_id_seq', (SELECT max(id) FROM table))`.",
     ),
     FindingKind(
         "V509",
-        "a revision fails or changes rows only where they have awkward values",
+        "a revision fails, or changes rows, only if the rows have awkward values",
         "Applications seldom write such values, but the types allow them.",
-        "Correct the values in the revision. If they cannot occur, give the column others: "
+        "Correct the values in the revision. If they cannot occur, give the column other values: "
         '`ROWS = {"REVISION": {"table.column": [...]}}` in the file of `--rows-from`.',
         "note",
     ),
     FindingKind(
         "V510",
         "a text may be too long for an index",
-        "PostgreSQL refuses a text of more than 2,704 bytes, after compression, in a B-tree.",
+        "PostgreSQL refuses to store a text of more than 2,704 bytes, after compression, in a B-tree index.",
         "Limit the column, or index a hash: `(md5(column))`. For columns with short texts, use `--rows-from=FILE`.",
         "note",
     ),
@@ -262,7 +262,7 @@ _ALL = (
     FindingKind(
         "V602",
         "the two engines behave differently",
-        "A developer on SQLite sees something else than users on PostgreSQL.",
+        "A developer on SQLite sees other results than users on PostgreSQL.",
         "Give the constraint, the action of the foreign key or the default to both engines.",
     ),
     FindingKind(
@@ -281,7 +281,7 @@ _ALL = (
     FindingKind(
         "V702",
         "most tables have no model: the models were not imported",
-        "`--autogenerate` would drop them all.",
+        "`--autogenerate` would drop all of these tables.",
         "Import every module with models in the module of the metadata.",
     ),
     FindingKind(
@@ -293,8 +293,8 @@ _ALL = (
     FindingKind(
         "V704",
         "a mapped class cannot be used through the ORM",
-        "The application cannot insert, load, change or delete an object: it meets a default or a stored label that "
-        "the model cannot load, a mapping that does not fit, or a missing right.",
+        "The application cannot insert, load, change or delete an object. The reason is a default or a "
+        "stored label that the model cannot load, a mapping that does not fit, or a missing right.",
         "Repeat the failing step on that engine. Then fix the model, or grant the right in a revision.",
     ),
     FindingKind(
@@ -306,29 +306,29 @@ _ALL = (
     ),
     FindingKind(
         "V706",
-        "a column looks like a foreign key, and is none",
-        "Nothing stops rows that refer to a missing row. The models lack the key too, so no comparison shows it.",
-        "Add the foreign key to the model and in a revision. Do nothing if rows may outlive those they refer to.",
+        "a column looks like a foreign key, but has none",
+        "The database accepts references to missing rows. The models lack the key too, so no comparison shows this.",
+        "Add the foreign key to the model and in a revision. Do nothing if the referred row may be deleted alone.",
         "note",
     ),
     FindingKind(
         "V707",
         "no index begins with the columns of a foreign key",
-        "Each delete of a row that it refers to reads the whole table, and holds its lock meanwhile.",
+        "Each delete of a referred row has to read the whole table, and holds its locks for this time.",
         "Create an index on the columns: `index=True` in the model.",
         "note",
     ),
     FindingKind(
         "V708",
-        "a foreign key has no ON DELETE, and those beside it have one",
-        "A delete that works for the other tables is refused because of this one.",
-        "Give it the same `ondelete=`, or do nothing if such a delete should be refused.",
+        "a foreign key has no ON DELETE, but similar foreign keys have one",
+        "The database refuses a delete because of this key, although the other keys permit it.",
+        "Give the key the same `ondelete=`, or do nothing if such a delete should be refused.",
         "note",
     ),
     FindingKind(
         "V709",
         "a foreign key has another type than the key that it refers to",
-        "A key that is valid in one table may not fit into the other, and a join has to cast.",
+        "A value that is valid in one table may not fit into the other, and a join has to cast.",
         "Give both columns the same type.",
         "note",
     ),
@@ -336,8 +336,8 @@ _ALL = (
     FindingKind(
         "V801",
         "a revision takes longer than `alembic.ini` allows",
-        "It holds its locks for this time.",
-        "Split it, or move the data in smaller steps.",
+        "The revision holds its locks for this time.",
+        "Split the revision, or move the data in smaller steps.",
     ),
     # ---- 9: databases that ran earlier versions
     FindingKind(

@@ -1,4 +1,4 @@
-"""Finds what a schema and its models may have wrong together, so that no comparison of the two shows it."""
+"""Finds faults that the schema and the models may share, so that a comparison of the two does not show them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ _Lint = tuple[str, Table, tuple[str, ...], str]
 
 
 def lints(schema: Inventory, start: Inventory | None, made_by: Mapping[str, str], engine: str) -> Iterator[Finding]:
-    """Look at the foreign keys of a schema, and at the columns that should have one.
+    """Yield the findings about foreign keys, and about columns that should have a foreign key.
 
     Args:
         schema: the schema at head.
-        start: the schema before the revisions that are proved, whose faults are older; None if there is none.
-        made_by: the revision that has made each table and column, by name.
+        start: the schema before the revisions that are proved; its faults are not reported again. None if there is
+            none.
+        made_by: the revision that has created each table and column, by name.
         engine: the engine.
     """
     older = {(id_, text) for id_, _, _, text in _lints(start)} if start else set()
@@ -59,13 +60,13 @@ def _columns_without_key(schema: Inventory, table: Table) -> Iterator[_Lint]:
 
 
 def _singulars(name: str) -> set[str]:
-    """The name of a table, and its forms without a plural."""
+    """Return the name of a table, and its possible singular forms."""
     found = {name, name.removesuffix("s"), name.removesuffix("es")}
     return found | ({f"{name[:-3]}y"} if name.endswith("ies") else set())
 
 
 def _starts(table: Table, length: int) -> Iterator[tuple[str, ...]]:
-    """The first columns of each index, of each unique constraint and of the primary key."""
+    """Yield the first columns of each index, of each unique constraint and of the primary key."""
     for unique in table.uniques:
         yield unique.columns[:length]
     if table.primary_key:
@@ -76,7 +77,10 @@ def _starts(table: Table, length: int) -> Iterator[tuple[str, ...]]:
 
 
 def _with_action(table: Table, key: ForeignKey, keys: list[tuple[Table, ForeignKey]]) -> list[str]:
-    """The other keys of the table, or else those that refer to the same table, if all of these have an ON DELETE."""
+    """Return an example of similar foreign keys that all have an ON DELETE; empty if there are none.
+
+    Similar keys are the other keys of the table, or else the keys that refer to the same table.
+    """
     beside = [(table, other) for other in table.foreign_keys if other != key]
     same = [(one, other) for one, other in keys if other.referred_table == key.referred_table and other != key]
     for others in (beside, same):

@@ -16,8 +16,8 @@ from ...schema.inventory import Inventory
 from ..rows.snapshots import Sample
 from .finding import Finding
 
-ColumnValues = Mapping[str, Mapping[str, tuple[str, ...]]]
-"""By table and column, the sorted values in one spelling for both engines."""
+ColumnValues = Mapping[str, Mapping[str, tuple[tuple[str, str], ...]]]
+"""By table and column, the value of each row beside its key, sorted, in one spelling for both engines."""
 
 # https://www.postgresql.org/docs/current/explicit-locking.html, weakest first
 _LOCKS = (
@@ -116,6 +116,7 @@ class Proof:
         samples: by table, a few of the rows that the upgrade changes, before and after it.
         starts_empty: whether no revision is applied before this one.
         kept: the URLs of the kept databases, by "before" and "after"; empty if a database could not be kept.
+        is_earlier: whether an earlier run has made it, and nothing has changed on which it depends.
     """
 
     revision: str
@@ -134,6 +135,7 @@ class Proof:
     samples: dict[str, tuple[Sample, Sample]] = field(default_factory=dict)
     starts_empty: bool = False
     kept: dict[str, str] = field(default_factory=dict)
+    is_earlier: bool = False
 
     def add(self, id_: str, *found: str, **more: str) -> None:
         """Add findings of one kind."""

@@ -56,7 +56,7 @@ Rights = Mapping[str, set[tuple[str, str]]]
 
 
 def read_rights(connection: Connection) -> Rights:
-    """Read the rights on each object, and on objects that will be made. There are none on SQLite."""
+    """Return the rights on each object, and the default rights on future objects; empty on SQLite."""
     found: dict[str, set[tuple[str, str]]] = {}
     for object_, right, role in connection.execute(_RIGHTS) if connection.dialect.name == "postgresql" else ():
         found.setdefault(object_, set()).update([(right, role)] if right else [])
@@ -64,7 +64,7 @@ def read_rights(connection: Connection) -> Rights:
 
 
 def differing_rights(before: Rights, after: Rights, version_table: str) -> Iterator[tuple[str, str]]:
-    """Name each object whose rights differ, and describe the difference.
+    """Yield each object whose rights differ, with a description of the difference.
 
     Args:
         before: the rights before a revision.

@@ -111,7 +111,7 @@ def replaced_values(before: RowSnapshot, after: RowSnapshot) -> dict[tuple[str, 
 
 
 def written_texts(before: RowSnapshot, after: RowSnapshot) -> Iterator[tuple[tuple[str, str], str]]:
-    """Find the texts that a run has written itself, each with its table and column: it did not move them there."""
+    """Yield the texts that a run has written and not moved, each with its table and column."""
     known = {repr(value) for table in before.tables.values() for row in table.rows for value in row}
     for name, table in after.tables.items():
         old = before.tables.get(name)
@@ -157,7 +157,7 @@ def row_findings(
     Args:
         revision: the revision.
         direction: the first direction.
-        moments: the rows before the first direction, after it, and after the other one (None if that was not run).
+        moments: the rows before the first direction, after it, and after the second direction (None if it was not run).
         declares: whether the project declares losses. If not, a downgrade that drops a table or column is only a note.
         momentary: the columns whose default depends on the time. A row that was deleted and written again has another
             value there, which is no finding.
@@ -192,11 +192,11 @@ def row_findings(
 
 
 def cast_findings(before: RowSnapshot, after: RowSnapshot, columns: Collection[str]) -> Iterator[RowFinding]:
-    """Find the values that a cast to another type has changed or destroyed.
+    """Return findings about the values that a cast to another type has damaged.
 
     Args:
         before: the rows before the upgrade.
-        after: the rows after it, which no downgrade restores.
+        after: the rows after the upgrade.
         columns: each "table.column" with another type than before.
     """
     for item in sorted(columns):
@@ -216,7 +216,7 @@ def cast_findings(before: RowSnapshot, after: RowSnapshot, columns: Collection[s
 
 
 def without_consequences(findings: Iterable[RowFinding]) -> list[RowFinding]:
-    """Return the findings about both directions only for items that no single direction already loses."""
+    """Return the findings without those about both directions (V504) that the loss of one direction explains."""
     found = list(findings)
     lost = {each.item for each in found if each.id != "V504"}
     return [

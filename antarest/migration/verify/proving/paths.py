@@ -20,7 +20,9 @@ from .steps import RevisionStep
 _LOCKED = "database is locked"
 _NO_EXTENSION = re.compile(r"extension \"?([\w-]+)\"? is not available|extension control file .*?([\w-]+)\.control")
 _NO_ROLE = re.compile(r"role \"([^\"]+)\" does not exist")
-_NO_TABLE = re.compile(r"no such table: (?:main\.)?(\w+)|relation \"(?:\w+\.)?(\w+)\" does not exist")
+_NO_TABLE = re.compile(
+    r"no such table: (?:main\.)?(\w+)|relation \"(?:\w+\.)?(\w+)\" does not exist|NoSuchTableError: (\w+)"
+)
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from sqlalchemy import URL
 
@@ -12,6 +13,8 @@ from ...errors.settings.urls import redact_url
 from ...schema.inventory import Inventory
 from ...scratch.databases import EngineName
 from ..clones import Clones
+from ..earlier.files import FileWatch
+from ..earlier.proofs import EarlierProof, EarlierProofs, content_of, hints_about
 from ..env_run import EnvRun, run_env, with_options_of_env
 from ..findings.behaviour import behaviour
 from ..findings.proof import Proof
@@ -44,6 +47,7 @@ class ProofPlan:
     is_whole: bool
     since: tuple[Target, ...] = ()
     keep: bool = False
+    earlier: Path | None = None
 
     def for_another_process(self, engine: EngineName) -> ProofPlan:
         """Return the same plan for one engine, in a form that can be sent to another process."""
@@ -54,7 +58,7 @@ class ProofPlan:
 class Prover:
     """Runs the revisions of a history upwards, and proves those that are wanted."""
 
-    def __init__(self, plan: ProofPlan, clones: Clones) -> None:
+    def __init__(self, plan: ProofPlan, clones: Clones, watch: FileWatch | None = None) -> None:
         ran = EnvRun()
         target = plan.target
         if target.run_env is not None:
@@ -69,6 +73,10 @@ class Prover:
         self._runs.preparation = tuple(each for each in ran.statements if each not in clones.settings)
         self._runs.refused = tuple(ran.refused)
         self._states = [State.empty(self._runs)]
+        with self._runs.connected(self._states[0].bare) as connection:
+            start = content_of(connection, self._runs.exclude)
+            facts = (self._states[0].schema, start, plan.rows, ran.statements, ran.refused)
+            self._earlier = EarlierProofs(plan.earlier, watch, target, connection, *facts)
         self._start: Inventory | None = None  # the schema before the first wanted revision
         self._blocked: dict[str, str] = {}  # by revision, the one behind which nothing runs
 
@@ -82,12 +90,27 @@ class Prover:
             if id_ in wanted and is_first:
                 self._note_start(proof)
                 is_first = False
-            self._prove(proof, history[id_])
+            proof = self._prove(proof, history[id_])
             # A revision that fails before those that are wanted is a finding too: it stops them.
             if id_ in wanted or proof.has(*_FAILED):
                 yield proof
         if self._plan.is_whole:
-            yield prove_whole(self._runs, self._plan.since, self._states, self._blocked, self._start)
+            yield self._prove_whole()
+        self._earlier.shrink()
+
+    def _prove_whole(self) -> Proof:
+        runs, since = self._runs, self._plan.since
+        name = self._earlier.name_of_whole([each.name for each in self._states], self._start)
+        can_be_kept = not (since or self._blocked or runs.failures or runs.writers or self._is_any_unnamed())
+        if can_be_kept and (kept := self._earlier.find(name)):
+            return kept.proof
+        proof = prove_whole(runs, since, self._states, self._blocked, self._start)
+        if can_be_kept:
+            self._earlier.keep(name, EarlierProof(proof, self._earlier.files_of(None)))
+        return proof
+
+    def _is_any_unnamed(self) -> bool:
+        return not all(each.name for each in self._states if each.applied)
 
     def _note_start(self, proof: Proof) -> None:
         """Note the state before the wanted revisions, because these did not cause the differences in it."""
@@ -99,23 +122,32 @@ class Prover:
                 with self._runs.connected_as_application(filled.url) as connection:
                     proof.behaviour = behaviour(connection, start.schema, filled.rows)
 
-    def _prove(self, proof: Proof, revision: Revision) -> None:
+    def _prove(self, proof: Proof, revision: Revision) -> Proof:
         below = {self._blocked[each] for each in revision.predecessors if each in self._blocked}
         state = self._state_of(revision)
         if below or state is None:
             proof.not_proved.append(f"it follows {', '.join(sorted(below))}, which does not run")
             self._blocked[revision.id] = min(below, default=revision.id)
-            return
+            return proof
+        attempt = _Attempt(self._earlier, self._runs, state, revision)
+        if kept := attempt.known(with_errors=not self._plan.keep):
+            return replace(kept.proof, before=proof.before, behaviour=proof.behaviour)
+        is_wanted = revision.id in self._plan.wanted
         before = self._copy(state) if self._plan.keep else None
         after: State | None = None
         with proof.trying("the upgrade"):
-            after = prove_revision(self._runs, proof, revision, state, is_wanted=revision.id in self._plan.wanted)
+            after = prove_revision(self._runs, proof, revision, state, is_wanted=is_wanted)
         if after is None:
             self._blocked[revision.id] = revision.id
-        elif after not in self._states:
+            return proof
+        is_usual = after is state and not proof.has(*_FAILED)
+        with proof.trying("the state after the upgrade"):
+            attempt.finish(proof, after, keeps=is_wanted and is_usual)
+        if after not in self._states:
             self._take(after, state)
         if before:
             self._keep_databases(proof, before, after)
+        return proof
 
     def _state_of(self, revision: Revision) -> State | None:
         """Return the database in which the revisions below this one have run; None if there is none."""
@@ -145,3 +177,66 @@ class Prover:
             if url:
                 found = self._runs.clones.keep(url, f"{proof.revision[:32]}_{when}")  # PostgreSQL has 63 bytes.
                 proof.kept[when] = redact_url(found) if found else ""
+
+
+class _Attempt:
+    """Finds the proof of a revision that an earlier run has kept, or keeps the one that is made now."""
+
+    def __init__(self, earlier: EarlierProofs, runs: Runs, state: State, revision: Revision) -> None:
+        self._earlier = earlier
+        self._runs = runs
+        self._state = state
+        self._revision = revision
+        self._name = earlier.name_of(state.name, revision) if earlier.is_on else ""
+        self._before, self._applied = state.schema, [*state.applied]
+        hints = runs.hints
+        self._hints = replace(hints, labels={**hints.labels}, gone={each: {*gone} for each, gone in hints.gone.items()})
+
+    def known(self, *, with_errors: bool) -> EarlierProof | None:
+        """Find the proof, and go on to the state after the revision.
+
+        Args:
+            with_errors: whether a proof with errors counts.
+        """
+        kept = self._earlier.find(self._name) if self._name else None
+        if kept is None or kept.hints != self._about(kept.proof.schema):
+            return None
+        if kept.proof.schema is None or not (with_errors or all(e.severity == "note" for e in kept.proof.findings)):
+            return None
+        self._runs.hints.labels |= kept.labels
+        self._runs.hints.gone |= kept.gone
+        if kept.is_beside:
+            self._runs.beside.add(self._revision.id)
+        self._state.skip(self._revision.id, kept.proof.schema)
+        self._state.name = kept.state
+        return kept
+
+    def finish(self, proof: Proof, after: State, *, keeps: bool) -> None:
+        """Name the state after the revision, and keep the proof.
+
+        Args:
+            proof: the proof.
+            after: the state after the revision.
+            keeps: whether to keep the proof.
+        """
+        if not self._name:
+            return
+        after.name = ""
+        with self._runs.connected(after.bare) as connection:
+            after.name = self._earlier.state_after(self._name, self._revision, after.schema, connection)
+        if not keeps or self._revision.id in self._runs.writers:
+            return
+        hints, old = self._runs.hints, self._hints
+        kept = EarlierProof(
+            proof,
+            self._earlier.files_of(self._revision),
+            self._about(proof.schema),
+            {each: labels for each, labels in hints.labels.items() if old.labels.get(each) != labels},
+            {each: gone for each, gone in hints.gone.items() if old.gone.get(each) != gone},
+            self._revision.id in self._runs.beside,
+            after.name,
+        )
+        self._earlier.keep(self._name, kept)
+
+    def _about(self, after: Inventory | None) -> str:
+        return hints_about(self._hints, (self._before, after), self._applied)

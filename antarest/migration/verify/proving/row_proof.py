@@ -31,6 +31,7 @@ from .steps import refusal
 
 NO_WAY_BACK = ("V401", "V403", "V404")  # After these findings, a second upgrade starts from another schema.
 _VALUE = re.compile(r"'[^']*'|\"[^\"]*\"|[\d.e+-]+")
+_NO_JSON = re.compile(r"NoneType|the JSON object must be str\b.* not (?!int|float|bool)")  # not even text
 _TOO_LONG = re.compile(r"index row (?:size|requires) \d+")
 _SEARCHES = 20  # for awkward values, on one engine: each search fills a database about ten times
 _JSON = ("JSON", "JSONB")
@@ -147,7 +148,7 @@ class RowProof:
         )
 
     def _leaves_events(self, before: State) -> bool:
-        """Whether the upgrade may write rows that a deferred constraint checks at the commit (PostgreSQL)."""
+        """Return whether the upgrade may write rows that a deferred constraint checks at the commit (PostgreSQL)."""
         schemas = [before.schema, *([self._proof.schema] if self._proof.schema else [])]
         tables = [table for schema in schemas for table in schema.tables.values()]
         options = [key.options for table in tables for key in table.foreign_keys]
@@ -204,11 +205,11 @@ class RowProof:
         """Return whether the revision passes JSON to other code, and that code fails because of an unknown shape."""
         error = failed.__cause__
         is_about_parts = isinstance(error, (LookupError, TypeError, ValueError, AttributeError))
-        is_no_json = isinstance(error, JSONDecodeError) or "NoneType" in failed.reason
+        is_no_json = isinstance(error, JSONDecodeError) or bool(_NO_JSON.search(failed.reason))
         return is_about_parts and not is_no_json and self._runs.hints.gives_json_away(self._source)
 
     def _has_unknown_json(self) -> bool:
-        """Whether the revision names a column with generated JSON whose shape is not known. It may refuse that JSON."""
+        """Return whether the revision names a column with generated JSON of unknown shape. It may refuse such JSON."""
         tables = self._proof.schema.tables.values() if self._proof.schema else ()
         columns = (each.name for table in tables for each in table.columns if each.type in _JSON)
         return self._runs.hints.invents_json(self._words, columns)
@@ -279,7 +280,7 @@ class RowProof:
 
 
 def _with_another_type(before: Inventory, after: Inventory | None) -> set[str]:
-    """Each "table.column" that exists before and after, with another type."""
+    """Return each "table.column" that exists before and after a revision, with different types."""
     return {
         f"{name}.{column.name}"
         for name, table in (after.tables if after else {}).items()

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from itertools import groupby
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext
@@ -20,6 +21,7 @@ from ..clones import Clones
 from ..findings import integrity
 from ..findings.proof import ImpactMeter, Proof
 from ..rows.hints import Hints
+from ..rows.inserts import Memory
 from ..rows.snapshots import RowSnapshot, snapshot
 from ..start import make_start
 from ..target import Target
@@ -39,9 +41,11 @@ class Runs:
             Alembic, because a transaction of ours would lock them out.
         failures: the reasons of the upgrades that fail on their own.
         searches: the number of searches for an awkward value.
-        writers: by revision that writes rows while a constraint is deferred, a database with rows from before it.
+        writers: databases with rows, by the revision that runs next. These revisions write rows while a constraint is
+            deferred.
         preparation: the statements that `env.py` executes in a database before the revisions, if it was run.
         refused: the connections to other databases that `env.py` tried to open.
+        memory: the generated rows of earlier databases.
     """
 
     def __init__(self, target: Target, clones: Clones, rows: int) -> None:
@@ -56,6 +60,7 @@ class Runs:
         self.writers: dict[str, URL] = {}
         self.preparation: tuple[str, ...] = ()
         self.refused: tuple[str, ...] = ()
+        self.memory: Memory = {}
 
     @contextmanager
     def connected(self, url: URL, revision: str = "") -> Iterator[Connection]:
@@ -109,12 +114,14 @@ class Runs:
         step.hints = self.hints
         with self.connected(url, step.revision) as connection:
             step.run(connection, self.target)
+            self.clones.set_again(connection)
+            schema = reflect(connection, exclude=self.exclude)  # A new connection would read the catalogue once more.
         if proof:
             known = {finding.found for finding in proof.findings}
             for each in step.missing:
                 if (lost := f"{step.direction}: {each.what}") not in known:
                     proof.add("V506", lost, item=each.item.partition(":")[2])
-        return self.schema(url)
+        return schema
 
     def with_rows(self, url: URL, revision: str, direction: Direction, proof: Proof) -> RowSnapshot:
         """Run a revision on a database with rows, and return the rows after it.
@@ -134,11 +141,24 @@ class Runs:
             meter.start(connection)
             step = RevisionStep(revision, direction, meter.read)
             step.run(connection, self.target)
+            self.clones.set_again(connection)
             if direction == "upgrade" and not proof.impact.seconds:  # Later upgrades start from other rows.
                 self._note_impact(proof, meter, step.seconds)
             before.compare(_Integrity(connection), direction, proof)
             connection.rollback()
             return snapshot(connection, exclude=self.exclude)
+
+    def only_upgrade(self, url: URL, revisions: Sequence[str]) -> None:
+        """Run the upgrades of some revisions, each on its own.
+
+        Raises:
+            ScratchRunFailed: one of them failed.
+        """
+        for is_beside, some in groupby(revisions, key=lambda each: each in self.beside):
+            with self.clones.connected(url, as_alembic=is_beside) as connection:
+                for each in some:
+                    RevisionStep(each, "upgrade").run(connection, self.target)
+                    self.clones.set_again(connection)
 
     def at_once(self, url: URL, revisions: Sequence[str]) -> Inventory:
         """Run the upgrades of several revisions in one run of Alembic, and return the schema after them.

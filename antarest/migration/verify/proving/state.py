@@ -45,21 +45,36 @@ class State:
 
     Attributes:
         runs: runs the revisions.
-        bare: the database without generated rows.
         schema: its schema.
         applied: the ids of the revisions that it has run, in order.
         before: the schema before the last of them. Plain rows respect its unique keys too: right after an upgrade has
             dropped such a key, no application has written rows that break it.
         made_by: the revision that has created each table, column and sequence, by name.
+        name: tells the states of a history apart.
+        waiting: the last of these revisions, which have not run yet because earlier runs have proved them.
     """
 
     runs: Runs
-    bare: URL
+    _bare: URL
     schema: Inventory
     applied: list[str] = field(default_factory=list)
     before: Inventory | None = None
     made_by: dict[str, str] = field(default_factory=dict)
+    name: str = ""
+    waiting: list[str] = field(default_factory=list)
     _filled: dict[Awkward, Filled] = field(default_factory=dict)
+
+    @property
+    def bare(self) -> URL:
+        """The database without generated rows.
+
+        Raises:
+            ScratchRunFailed: a revision that an earlier run has proved fails now.
+        """
+        if self.waiting:
+            self.runs.only_upgrade(self._bare, self.waiting)
+            self.waiting.clear()
+        return self._bare
 
     @classmethod
     def empty(cls, runs: Runs) -> State:
@@ -91,7 +106,16 @@ class State:
                 exclude = [*runs.exclude, *skipped]
                 try:
                     with connection.begin():
-                        fill(connection, rows=runs.rows, values=values, exclude=exclude, pools=pools, formerly=formerly)
+                        fill(
+                            connection,
+                            rows=runs.rows,
+                            values=values,
+                            exclude=exclude,
+                            pools=pools,
+                            formerly=formerly,
+                            schema=self.schema,
+                            memory=runs.memory,
+                        )
                         if awkward is everywhere:
                             shorten_moments(connection, exclude=exclude)
                     break
@@ -102,14 +126,25 @@ class State:
 
     def go_on(self, revision: str, bare: URL, schema: Inventory) -> None:
         """Replace the database by the database after a revision."""
-        for url in (self.bare, *(each.url for each in self._filled.values())):
-            self.runs.clones.drop(url)
+        self.runs.clones.drop(self._bare)
+        self._bare = bare
+        self.waiting.clear()
+        self._note(revision, schema)
+
+    def skip(self, revision: str, schema: Inventory) -> None:
+        """Go on to the state after a revision that an earlier run has proved. It runs when the database is needed."""
+        self.waiting.append(revision)
+        self._note(revision, schema)
+
+    def _note(self, revision: str, schema: Inventory) -> None:
+        for each in self._filled.values():
+            self.runs.clones.drop(each.url)
         self.made_by |= dict.fromkeys(_names(schema) - _names(self.schema), revision)
-        self.bare, self.schema, self.before, self._filled = bare, schema, self.schema, {}
+        self.schema, self.before, self._filled = schema, self.schema, {}
         self.applied.append(revision)
 
 
 def _names(schema: Inventory) -> set[str]:
-    """The names of the tables, columns ("table.column") and sequences of a schema."""
+    """Return the names of the tables, columns ("table.column") and sequences of a schema."""
     columns = {f"{name}.{column.name}" for name, table in schema.tables.items() for column in table.columns}
     return columns.union(schema.tables, schema.sequences)

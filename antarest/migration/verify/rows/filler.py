@@ -7,18 +7,19 @@ a row, another row is tried.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy.exc import DBAPIError
 
-from ...errors.text import reason
-from ...schema.inventory import Table
+from ...schema.inventory import ForeignKey, Inventory, Table
 from ...schema.reflection import OWN_TABLES, reflect
 from .draw import Draw, NoValidRow, TableDraw
+from .inserts import Inserter, Memory, Remembered
 from .order import DeferredKey, insertion_order, is_nullable
 from .pools import PoolMaker, awkward
 from .snapshots import reflect_tables
@@ -29,7 +30,6 @@ _ADVANCE = sa.text("""
         greatest(coalesce(last_value, start_value), :numbered))
     FROM pg_catalog.pg_sequences WHERE schemaname !~ '^pg_'
 """)
-NOTHING: Mapping[str, Table] = {}
 
 
 def fill(
@@ -41,6 +41,8 @@ def fill(
     exclude: Collection[str] = OWN_TABLES,
     pools: PoolMaker = awkward,
     formerly: Mapping[str, Table] | None = None,
+    schema: Inventory | None = None,
+    memory: Memory | None = None,
 ) -> dict[str, int]:
     """Add rows to every empty table, in the transaction of the caller.
 
@@ -53,6 +55,8 @@ def fill(
         exclude: the tables that get no rows.
         pools: makes the pool of each column.
         formerly: earlier versions of the tables. The rows also respect the unique keys of these.
+        schema: the schema of the database, if the caller has read it.
+        memory: the rows of other databases. A table that would get the same rows again gets them without a draw.
 
     Returns:
         The number of rows added, by table; 0 for a table that had rows.
@@ -60,7 +64,11 @@ def fill(
     Raises:
         NoValidRow: a table stays empty, because its constraints refuse every row that was tried.
     """
-    return _Filler(connection, seed, rows, values or {}, exclude, pools, formerly or {}).fill()
+    schema = reflect(connection, exclude=exclude) if schema is None else schema
+    tables = {name: table for name, table in schema.tables.items() if name not in exclude}
+    return _Filler(
+        connection, seed, rows, values or {}, exclude, pools, formerly or {}, replace(schema, tables=tables), memory
+    ).fill()
 
 
 class _Filler:
@@ -71,8 +79,10 @@ class _Filler:
         rows: int,
         values: Mapping[str, Sequence[object]],
         exclude: Collection[str],
-        pools: PoolMaker = awkward,
-        formerly: Mapping[str, Table] = NOTHING,
+        pools: PoolMaker,
+        formerly: Mapping[str, Table],
+        schema: Inventory,
+        memory: Memory | None,
     ) -> None:
         self._connection = connection
         self._is_postgresql = connection.dialect.name == "postgresql"
@@ -81,17 +91,25 @@ class _Filler:
         self._pools = pools
         self._formerly = formerly
         self._values = values
-        self._inventory = reflect(connection, exclude=exclude)
+        self._inventory = schema
+        self._memory = memory
+        self._drawn: dict[str, list[Draw]] = {}  # by table that got its rows here, in one statement
         self._tables = reflect_tables(connection, exclude)
+        self._inserter = Inserter(connection, self._tables)
         self._order, self._cuts = insertion_order(self._inventory.tables)
         self._numbered = 0
+        self._advanced: set[str] = set()
+        self._waiting: list[tuple[Table, Remembered]] = []  # tables whose rows are known
 
     def fill(self) -> dict[str, int]:
         added = dict.fromkeys(sorted(self._order), 0)
         with self._foreign_keys_deferred():
+            filled = self._inserter.with_rows(self._order)
+            self._advanced = self._inserter.with_numbers() if self._memory is not None else set()
             for name in self._order:
-                if not self._connection.execute(sa.select(sa.exists().select_from(self._tables[name]))).scalar():
+                if name not in filled:
                     added[name] = self._fill_table(self._inventory.tables[name])
+            self._insert_waiting()
             for cut in self._cuts:
                 if added[cut.table]:
                     self._set_deferred(cut)
@@ -100,39 +118,86 @@ class _Filler:
         return added
 
     def _fill_table(self, table: Table) -> int:
+        if (origin := self._origin(table)) and self._memory is not None:
+            if known := self._memory.get(origin):
+                self._waiting.append((table, known))
+                self._drawn[table.name] = known.rows
+                return len(known.rows)
+            self._insert_waiting()
+            added = self._draw_table(table)
+            if rows := self._drawn.get(table.name):
+                self._memory[origin] = Remembered(rows, self._numbered, self._inserter.statement)
+            return added
+        self._insert_waiting()
+        return self._draw_table(table)
+
+    def _insert_waiting(self) -> None:
+        """Insert the remembered rows; if the database refuses them, draw others."""
+        waiting, self._waiting = self._waiting, []
+        if not waiting or not self._inserter.insert_remembered([(table.name, known) for table, known in waiting]):
+            self._numbered = max([self._numbered, *(known.numbered for _, known in waiting)])
+            return
+        for table, _ in waiting:
+            del self._drawn[table.name]
+            self._draw_table(table)
+
+    def _draw_table(self, table: Table) -> int:
         draw = self._draw(table)
         numbers = range(max(self._rows, draw.longest + 1))
-        added = self._add_together(table.name, draw, numbers)
-        if not added:
+        rows = self._add_together(table.name, draw, numbers)
+        added = len(rows)
+        if rows:
+            self._drawn[table.name] = rows
+        else:
             draw = self._draw(table)
             refusals = [self._add(table.name, draw, number) for number in numbers]
-            added = refusals.count("")
-            if not added:
+            if "" not in refusals:
                 raise NoValidRow(table.name, draw.obstacle or refusals[0])
+            added = refusals.count("")
         self._numbered = max(self._numbered, draw.numbered)
         return added
 
     def _draw(self, table: Table) -> TableDraw:
-        later = [cut.key for cut in self._cuts if cut.table == table.name]
-        if before := self._formerly.get(table.name):
-            table = _with_keys_of(table, before)
+        table, later = self._drawn_as(table)
         return TableDraw(self._connection, table, self._tables, self._values, later, self._seed, self._pools)
 
-    def _add_together(self, table: str, draw: TableDraw, numbers: Iterable[int]) -> int:
-        """Add all rows in one statement. Return 0 if the database refuses a row, or if rows depend on each other.
+    def _drawn_as(self, table: Table) -> tuple[Table, list[ForeignKey]]:
+        """The table with the keys that it had, and its foreign keys that are set afterwards."""
+        before = self._formerly.get(table.name)
+        later = [cut.key for cut in self._cuts if cut.table == table.name]
+        return (_with_keys_of(table, before) if before else table), later
 
-        This saves three round trips to the server for each row. SQLite has no server, so there the rows are added one
-        by one.
+    def _origin(self, table: Table) -> str:
+        """A name for everything that the rows of a table depend on; empty if that is not known."""
+        facts_of = getattr(self._pools, "facts", None)
+        if self._memory is None or facts_of is None or table.name in self._advanced:
+            return ""
+        referred = []
+        for key in table.foreign_keys:
+            if key.referred_table not in self._drawn or key.referred_table in self._advanced:
+                return ""
+            rows = self._drawn[key.referred_table]  # A number from the database is the position of the row.
+            referred.append([[row.get(column) for column in key.referred_columns] for row in rows])
+        columns = [*self._tables[table.name].c]
+        pools = facts_of(table.name, [column.name for column in columns])
+        given = [repr(self._values.get(f"{table.name}.{each.name}")) for each in columns]
+        facts = (self._drawn_as(table), [repr(each.type) for each in columns], pools, given, referred)
+        return "" if pools is None else hashlib.sha256(repr(facts).encode()).hexdigest()
+
+    def _add_together(self, table: str, draw: TableDraw, numbers: Iterable[int]) -> list[Draw]:
+        """Add all rows in one statement. Returns none if the database refuses a row, or if rows depend on each other.
+
+        This saves three round trips to the server for each row, and time on SQLite too.
         """
         rows: list[Draw] = []
-        for number in numbers if self._is_postgresql and not draw.refers_to_itself else ():
+        for number in numbers if not draw.refers_to_itself else ():
             drawn = (draw.row(number, attempt) for attempt in range(_ATTEMPTS))
             if (row := next((row for row in drawn if row is not None), None)) is not None:
                 draw.accept(row)
                 rows.append(row)
-        if not any(rows) or self._execute(sa.insert(self._tables[table]), rows):  # A row may have no values.
-            return 0
-        return len(rows)
+        if not any(rows) or self._inserter.insert(table, rows):  # A row may have no values.
+            return []
+        return rows
 
     def _add(self, table: str, draw: TableDraw, number: int) -> str:
         """Try rows until the database accepts one. Return the reason if it accepts none."""
@@ -141,28 +206,12 @@ class _Filler:
             row = draw.row(number, attempt)
             if row is None:
                 continue
-            refusal = self._execute(sa.insert(self._tables[table]).values(row))
+            refusal = self._inserter.execute(sa.insert(self._tables[table]).values(row))
             if not refusal:
                 draw.accept(row)
                 return ""
             reason = refusal
         return reason
-
-    def _execute(self, statement: sa.Executable, rows: list[Draw] | None = None) -> str:
-        """Execute a statement. Return the reason if the database, or a type, refuses its values."""
-        try:
-            with self._savepoint():
-                self._connection.execute(statement, rows)
-        except StatementError as error:
-            # A type raises a StatementError itself; the server raises one of its subclasses.
-            if isinstance(error, DBAPIError) and error.connection_invalidated:
-                raise
-            return reason(error)
-        return ""
-
-    def _savepoint(self) -> AbstractContextManager[object]:
-        """Begin a savepoint on PostgreSQL, where a failed statement aborts the transaction."""
-        return self._connection.begin_nested() if self._is_postgresql else nullcontext()
 
     def _set_deferred(self, cut: DeferredKey) -> None:
         """Set a foreign key of a table to rows of a table that was filled after it."""
@@ -178,7 +227,7 @@ class _Filler:
         for number, row in enumerate(rows[1:] if is_nullable(facts, cut.key) else rows):
             which = (column.is_not_distinct_from(value) for column, value in zip(identity, row, strict=True))
             target: Draw = dict(zip(cut.key.columns, targets[number % len(targets)], strict=True))
-            refusal = self._execute(sa.update(table).where(*which).values(target))
+            refusal = self._inserter.execute(sa.update(table).where(*which).values(target))
             if refusal and not is_nullable(facts, cut.key):
                 raise NoValidRow(cut.table, refusal)
 

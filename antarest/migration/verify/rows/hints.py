@@ -65,7 +65,7 @@ class Hints:
         return found
 
     def after(self, revisions: Collection[str]) -> Hints:
-        """The same values without those that no row has after some revisions.
+        """Return these hints, without the values that no row can have after some revisions.
 
         Args:
             revisions: the ids of all revisions that have run.
@@ -83,12 +83,17 @@ class Hints:
         same = {labels for (_, name), labels in self.labels.items() if name == column}
         return same.pop() if len(same) == 1 else ()
 
+    def about(self, table: str, column: str) -> tuple[object, ...]:
+        """Everything that is known about a column."""
+        gone = sorted(self.gone.get((table, column), ()))
+        return self.labels_of(table, column), self.literals.get(column), self.shapes.get(column), gone
+
     def gives_json_away(self, source: str) -> bool:
         """Return whether a revision parses JSON but reads no key of it. Then other code reads the JSON."""
         return bool(_PARSES_IN_PYTHON.search(source)) and isinstance(shape_of(ast.parse(source)), str)
 
     def invents_json(self, words: Collection[str], columns: Iterable[str]) -> bool:
-        """Whether a revision names a column with JSON of which no revision shows the shape.
+        """Return whether a revision names a column with JSON, and no revision shows the shape of this JSON.
 
         Args:
             words: the words of its source.
@@ -130,7 +135,7 @@ def _literals(tree: ast.AST) -> Iterator[tuple[str, str]]:
 
 
 def _deleted(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    """The columns and texts by which the upgrade chooses the rows that it deletes."""
+    """Yield the columns and texts by which the upgrade chooses the rows that it deletes."""
     upgrades = (each for each in tree.body if isinstance(each, ast.FunctionDef) and each.name == "upgrade")
     for node in (node for upgrade in upgrades for node in ast.walk(upgrade)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and _DELETE.match(node.value):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -50,6 +50,12 @@ class PlainValues:
         values = pool.values if self._hints.labels_of(table, column) else distinct((*pool.values, *more))
         gone = self._hints.gone.get((table, column), set())
         return ValuePool(tuple(each for each in values if repr(each) not in gone) or values, pool.fresh or other.fresh)
+
+    def facts(self, table: str, columns: Sequence[str]) -> object:
+        """Everything beside the types that the pools of some columns of a table depend on; None if it has no name."""
+        name = getattr(self._awkward, "__name__", "<lambda>")
+        asked = [self._hints.about(table, each) for each in columns]
+        return None if name.startswith("<") else (name, asked)
 
     def _plain(self, table: str, column: str, kind: sa.types.TypeEngine[Any]) -> ValuePool:
         if isinstance(kind, sa.String) and not isinstance(kind, sa.Enum):

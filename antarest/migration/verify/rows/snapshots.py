@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Dialect, TableClause
@@ -18,6 +18,25 @@ from ...database.catalog import find
 from ...schema.reflection import OWN_TABLES, only_reading
 
 Row = tuple[object, ...]
+_MOST_REFLECTIONS = 16
+_MOST_ROWS = 5000  # tables
+_MOST_QUESTIONS = 200  # in one statement
+_STATE = {
+    "sqlite": "SELECT type, name, tbl_name, sql FROM sqlite_master",
+    "postgresql": """
+        SELECT current_schema(), n.nspname, c.oid, c.relname, c.relkind, a.attname, a.attnum, a.atttypid, a.atttypmod,
+            a.attnotnull, (SELECT string_agg(e.enumlabel, ',' ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum AS e
+                WHERE e.enumtypid = a.atttypid)
+        FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE n.nspname !~ '^(pg_|information_schema$)' AND c.relkind IN ('r', 'p', 'f') AND a.attnum > 0
+        UNION ALL
+        SELECT '', '', conindid, conname, contype, conkey::text, 0, 0, 0, FALSE, '' FROM pg_catalog.pg_constraint
+        WHERE contype = 'p' AND connamespace::regnamespace::text !~ '^(pg_|information_schema$)'
+        ORDER BY 3, 4, 7
+    """,
+}
+"""The facts of the catalogue on which the reflected tables depend."""
 _FIRST_WITH_JSONB = (3, 45)
 Sample = list[tuple[str, ...]]
 """The names of the columns of a table, and the texts of a few of its rows."""
@@ -44,7 +63,7 @@ class RowSnapshot:
     """All rows of a database.
 
     Attributes:
-        tables: the rows by table. The name of a table has its schema where that is not the current one.
+        tables: the rows by table. The name of a table includes its schema, unless that is the current schema.
     """
 
     tables: Mapping[str, TableRows]
@@ -87,15 +106,46 @@ def snapshot(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) -
         The rows. SQLAlchemy converts each value by the type of its column, so that it is equal on both engines.
     """
     with only_reading(connection):
-        inspector, tables = sa.inspect(connection), reflect_tables(connection, exclude)
-        keys = {
-            (schema, name): tuple(key["constrained_columns"])
-            for schema, read in _schemas(connection).items()
-            for (_, name), key in inspector.get_multi_pk_constraint(read).items()
-        }
-        return RowSnapshot(
-            {name: _read(connection, table, keys[table.schema, table.name]) for name, table in tables.items()}
+        found = _reflect(connection)
+        names = [name for name in found.tables if name not in exclude]
+        tables = _read_all(connection, {name: (found.tables[name], found.keys[name]) for name in names})
+        return RowSnapshot(tables)
+
+
+_Reflected = tuple[TableClause, tuple[str, ...]]
+_rows: dict[object, TableRows] = {}  # rows that were read before, by their table and content
+
+
+def _read_all(connection: Connection, tables: Mapping[str, _Reflected]) -> dict[str, TableRows]:
+    """Read the tables. Rows that were read before from another database are only compared."""
+    digests = contents(connection, {name: table for name, (table, _) in tables.items()})
+    found: dict[str, TableRows] = {}
+    for name, (table, key) in tables.items():
+        types = tuple(repr(column.type) for column in table.c)
+        content = (connection.dialect.name, name, tuple(table.c.keys()), types, key, digests[name])
+        if content not in _rows:
+            if len(_rows) >= _MOST_ROWS:
+                _rows.clear()
+            _rows[content] = _read(connection, table, key)
+        found[name] = _rows[content]
+    return found
+
+
+def contents(connection: Connection, tables: Mapping[str, TableClause]) -> dict[str, object]:
+    """Tell the contents of tables apart, with few statements: by a digest, or by the rows as the driver gives them."""
+    spelt = {name: connection.dialect.identifier_preparer.format_table(table) for name, table in tables.items()}
+    if connection.dialect.name == "sqlite":
+        driver: Any = connection.connection.driver_connection
+        return {name: repr(driver.execute(f"SELECT * FROM {table}").fetchall()) for name, table in spelt.items()}
+    names, found = list(spelt), dict[str, object]()
+    for start in range(0, len(names), _MOST_QUESTIONS):
+        questions = (
+            f"SELECT {number}, count(*), md5(string_agg(r::text, ' ' ORDER BY r::text)) FROM {spelt[name]} AS r"
+            for number, name in enumerate(names[start : start + _MOST_QUESTIONS], start)
         )
+        for number, *content in connection.exec_driver_sql(" UNION ALL ".join(questions)):
+            found[names[number]] = tuple(content)
+    return found
 
 
 def _read(connection: Connection, table: TableClause, key: tuple[str, ...]) -> TableRows:
@@ -168,21 +218,42 @@ class FloatAsDecimal(sa.TypeDecorator[Decimal]):
 
 def reflect_tables(connection: Connection, exclude: Collection[str]) -> dict[str, TableClause]:
     """Return the tables with the types of their columns, by their names in an `Inventory`, sorted."""
-    inspector = sa.inspect(connection)
-    found = {
-        f"{schema}.{bare}" if schema else bare: sa.table(
-            bare, *(sa.column(each["name"], _storage(each["type"], connection)) for each in columns), schema=schema
-        )
-        for schema, read in _schemas(connection).items()
-        for (_, bare), columns in inspector.get_multi_columns(read).items()
-    }
-    return {name: found[name] for name in sorted(found.keys() - {*exclude})}
+    return {name: table for name, table in _reflect(connection).tables.items() if name not in exclude}
+
+
+class _Reflection(NamedTuple):
+    """The tables of a schema, and the columns of their primary keys."""
+
+    tables: dict[str, TableClause]
+    keys: dict[str, tuple[str, ...]]
+
+
+_reflections: dict[object, _Reflection] = {}  # of the last schemas: many databases of a proof have the same one
+
+
+def _reflect(connection: Connection) -> _Reflection:
+    """Reflect the tables. A schema that was reflected before takes only one query."""
+    state = (connection.dialect.name, *map(tuple, connection.exec_driver_sql(_STATE[connection.dialect.name])))
+    if state not in _reflections:
+        if len(_reflections) >= _MOST_REFLECTIONS:
+            del _reflections[next(iter(_reflections))]
+        inspector, found, keys = sa.inspect(connection), dict[str, TableClause](), dict[str, tuple[str, ...]]()
+        for schema, read in _schemas(connection).items():
+            of_tables = inspector.get_multi_pk_constraint(read)
+            for (_, bare), columns in inspector.get_multi_columns(read).items():
+                name = f"{schema}.{bare}" if schema else bare
+                parts = (sa.column(each["name"], _storage(each["type"], connection)) for each in columns)
+                found[name] = sa.table(bare, *parts, schema=schema)
+                keys[name] = tuple(of_tables[read, bare]["constrained_columns"])
+        _reflections[state] = _Reflection({name: found[name] for name in sorted(found)}, keys)
+    return _reflections[state]
 
 
 def _schemas(connection: Connection) -> dict[str | None, str | None]:
-    """Return the schemas that can have tables, by their names in an `Inventory`. SQLite has only one, without a name.
+    """Return the schemas that can have tables, by the names that an `Inventory` uses.
 
-    The current schema has none there. It is read by its name, because `env.py` may have changed the search path.
+    An `Inventory` has no name (None) for the current schema, and for the only schema of SQLite. The current schema is
+    still read by its real name, because `env.py` may have changed the search path.
     """
     if connection.dialect.name == "sqlite":
         return {None: None}

@@ -1,0 +1,1 @@
+"""Proofs of earlier runs: as long as nothing has changed on which one depends, it need not be made again."""

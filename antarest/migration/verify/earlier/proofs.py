@@ -1,0 +1,244 @@
+"""Keeps the proofs of an engine in a folder of the user, and finds them again.
+
+The name of a kept proof depends on everything that is known before the revision runs: the program, the versions, the
+options, all earlier revisions with the state that they leave, and the revision. The kept proof names the rest, which is
+compared when it is read: the content of the files that the revision used, and what was known of its columns.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import platform
+import sys
+import sysconfig
+import zlib
+from collections.abc import Collection, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection
+
+from ...errors.revision import Revision
+from ...errors.settings.whole_file import write_whole
+from ...schema.inventory import Inventory
+from ..findings.proof import Proof
+from ..rows.hints import Hints
+from ..rows.snapshots import contents, reflect_tables
+from ..target import Target
+from .files import FileWatch, digest_of
+
+_LARGEST = 200_000_000  # bytes of all kept proofs together
+_SUFFIX = ".proof"
+_PACKAGE = Path(__file__).parents[2]
+_OTHERS = """
+    SELECT 'function', md5(string_agg(pg_get_functiondef(p.oid), ' ' ORDER BY p.proname, p.oid::regprocedure::text))
+    FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
+    WHERE n.nspname !~ '^(pg_|information_schema$)' AND p.prokind IN ('f', 'p')
+    UNION ALL
+    SELECT schemaname || '.' || sequencename, last_value::text FROM pg_catalog.pg_sequences
+    WHERE last_value IS NOT NULL
+    ORDER BY 1
+"""
+
+
+def user_folder() -> Path:
+    """Return the folder of the user for kept proofs. It can be deleted at any time."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home, "antarest", "verify")
+
+
+@dataclass
+class EarlierProof:
+    """A kept proof.
+
+    Attributes:
+        proof: the proof.
+        files: the digests of the files that the revision used.
+        hints: the digest of what was known about the columns of the revision before it ran.
+        labels: the labels of enums that the revision has given to columns.
+        gone: the values that it has replaced.
+        is_beside: whether it writes through a connection of its own.
+        state: the name of the state after it.
+    """
+
+    proof: Proof
+    files: dict[str, str]
+    hints: str = ""
+    labels: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    gone: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    is_beside: bool = False
+    state: str = ""
+
+
+class EarlierProofs:
+    """Reads and writes the kept proofs of an engine.
+
+    Args:
+        folder: the folder; None to keep nothing.
+        watch: knows the files of the project that were used.
+        target: the project.
+        connection: a connection to a database from which the history starts.
+        facts: everything else on which all proofs depend.
+    """
+
+    def __init__(
+        self, folder: Path | None, watch: FileWatch | None, target: Target, connection: Connection, *facts: object
+    ) -> None:
+        self._watch = watch
+        self._target = target
+        self._digests: dict[str, str] = {}
+        options = _options(target)
+        self._folder = folder if watch and options is not None else None
+        versions = [platform.python_version(), *(version(name) for name in ("sqlalchemy", "alembic"))]
+        self._start = digest(
+            _program(), _installed(), versions, connection.dialect.name, _server(connection), options, facts
+        )
+
+    @property
+    def is_on(self) -> bool:
+        """Whether proofs are kept."""
+        return self._folder is not None
+
+    def name_of(self, state: str, revision: Revision) -> str:
+        """Return the name of the proof of a revision, after a state."""
+        return digest(self._start, state, revision.id, revision.path.read_bytes())
+
+    def name_of_whole(self, *facts: object) -> str:
+        """Return the name of the proof of the history as a whole."""
+        return digest(self._start, self._target.metadata_name, self._target.models_of_env, facts)
+
+    def state_after(self, name: str, revision: Revision, schema: Inventory, connection: Connection) -> str:
+        """Return the name of the state that a revision leaves. It tells states apart in which later ones may differ.
+
+        Args:
+            name: the name of the proof of the revision.
+            revision: the revision.
+            schema: the schema after it.
+            connection: a connection to the database after it, without generated rows.
+        """
+        data = sorted(item for item in self.files_of(revision).items() if not item[0].endswith(".py"))
+        return digest(name, data, schema, content_of(connection, [self._target.project.version_table.name]))
+
+    def find(self, name: str) -> EarlierProof | None:
+        """Read a kept proof, if the files that it depends on are as they were."""
+        if self._folder is None:
+            return None
+        path = self._folder / f"{name}{_SUFFIX}"
+        try:
+            if path.stat().st_uid != os.getuid():
+                return None
+            kept: EarlierProof = pickle.loads(zlib.decompress(path.read_bytes()))  # noqa: S301 - our own file
+            os.utime(path)  # The one that was not read for the longest time is deleted first.
+        except FileNotFoundError:
+            return None
+        except Exception:  # noqa: BLE001 - a damaged file may raise anything
+            with suppress(OSError):
+                path.unlink()
+            return None
+        return kept if all(self._digest(file) == found for file, found in kept.files.items()) else None
+
+    def keep(self, name: str, kept: EarlierProof) -> None:
+        """Write a proof, unless a part of it could not be proved."""
+        if self._folder and not kept.proof.not_proved:
+            with suppress(OSError):
+                self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                plain = replace(kept.proof, before=None, kept={}, is_earlier=True)
+                content = zlib.compress(pickle.dumps(replace(kept, proof=plain)), 1)
+                write_whole(self._folder / f"{name}{_SUFFIX}", content, 0o600)
+
+    def files_of(self, revision: Revision | None) -> dict[str, str]:
+        """Return the digests of all files that a revision has used; without one, of all files that were used."""
+        if self._watch is None:
+            return {}
+        roots = [str(self._target.rows_file)] if self._target.rows_file else []
+        start = self._target.start.get(self._target.engine, "").partition(":")[0]
+        roots += [start] if start.endswith(".sql") else _module_file(start)
+        used = self._watch.used_by(*roots, *([str(revision.path)] if revision else ()))
+        used |= self._watch.all if revision is None else set()
+        return {file: self._digest(file) for file in used}
+
+    def _digest(self, file: str) -> str:
+        if file not in self._digests:
+            self._digests[file] = digest_of(file)
+        return self._digests[file]
+
+    def shrink(self) -> None:
+        """Delete the kept proofs that were not used for the longest time, if all together are too large."""
+        if self._folder is None:
+            return
+        with suppress(OSError):
+            found = sorted(((each.stat(), each) for each in self._folder.iterdir()), key=lambda each: each[0].st_mtime)
+            left = sum(facts.st_size for facts, _ in found)
+            for facts, path in found:
+                if left > _LARGEST:
+                    path.unlink(missing_ok=True)
+                    left -= facts.st_size
+
+
+def digest(*facts: object) -> str:
+    """Return a name for some facts."""
+    return hashlib.sha256(repr(facts).encode()).hexdigest()
+
+
+def _server(connection: Connection) -> str:
+    query = "SELECT version()" if connection.dialect.name == "postgresql" else "SELECT sqlite_version()"
+    return str(connection.exec_driver_sql(query).scalar())
+
+
+def content_of(connection: Connection, exclude: Collection[str]) -> str:
+    """Return a name for the rows of a database, and for its functions and sequences."""
+    found: list[object] = [*sorted(contents(connection, reflect_tables(connection, exclude)).items())]
+    if connection.dialect.name == "postgresql":
+        found += [tuple(row) for row in connection.exec_driver_sql(_OTHERS)]
+    return digest(found)
+
+
+def hints_about(hints: Hints, schemas: Iterable[Inventory | None], applied: Collection[str]) -> str:
+    """Return a name for everything that is known about the columns of some schemas."""
+    known = hints.after(applied)
+    columns = {
+        (name, column.name)
+        for schema in schemas
+        if schema is not None
+        for name, table in schema.tables.items()
+        for column in table.columns
+    }
+    return digest([(each, known.about(*each)) for each in sorted(columns)])
+
+
+def _options(target: Target) -> list[Any] | None:
+    """Return the options that decide how revisions run; None if one of them is code."""
+    options = dict(target.options())
+    convention: dict[Any, Any] = dict(getattr(options.pop("target_metadata", None), "naming_convention", None) or {})
+    if any(map(callable, convention.values())) or options.get("on_version_apply"):
+        return None
+    plain = {name: value for name, value in options.items() if not callable(value)}
+    settings = (target.commits_each, target.is_own, target.declares, target.project.version_table)
+    limits = (target.project.max_seconds, target.paths, sorted((target.run_env or {}).items()), dict(target.start))
+    return [sorted(plain.items(), key=str), sorted(map(str, convention.items())), settings, limits]
+
+
+def _module_file(name: str) -> list[str]:
+    file = getattr(sys.modules.get(name), "__file__", None)
+    return [file] if name and isinstance(file, str) else []
+
+
+@cache
+def _installed() -> list[str]:
+    """The installed packages with their versions."""
+    folder = Path(sysconfig.get_path("purelib"))
+    return sorted(each.name for each in folder.glob("*.dist-info"))
+
+
+@cache
+def _program() -> str:
+    found = hashlib.sha256()
+    for path in sorted(_PACKAGE.rglob("*.py")):
+        found.update(path.read_bytes())
+    return found.hexdigest()
