@@ -21,6 +21,7 @@ from antarest.migration.project.project import Project
 from antarest.migration.scratch.databases import EngineName, PostgresServer, scratch_database
 from antarest.migration.scratch.runner import ScratchRunner
 from antarest.migration.snapshot.file import Snapshot
+from antarest.migration.verify.findings.behaviour import behaviour
 from tests.database import PROJECT
 from tests.database import Database as OwnDatabase
 from tests.support import run
@@ -73,6 +74,16 @@ def test_our_own_snapshot_makes_what_our_revisions_make(empty_database: URL, els
 
     assert {direction for _, direction, _ in own.marks} == {"snapshot"}
     assert own.differs(other) == []
+    loaded, replayed = (reactions(OwnDatabase(each.url)) for each in (own, other))
+    assert len(loaded) > 30
+    assert loaded == replayed
+
+
+def reactions(database: OwnDatabase) -> dict[str, str]:
+    """How the database reacts to changes of rows, as db.verify tries them."""
+    rows = database.fill()
+    with database.connected() as connection:
+        return behaviour(connection, database.schema(), rows)
 
 
 def test_it_follows_the_search_path_as_its_revisions_do(tmp_path: Path, postgres_database: URL) -> None:
