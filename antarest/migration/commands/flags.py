@@ -80,6 +80,7 @@ FLAGS = {
     ),
     "keep": Flag("keep the databases before and after each revision with a finding, and print their URLs"),
     "sql": Flag("print the SQL for a DBA, and change nothing (PostgreSQL)"),
+    "prove": Flag("prove the snapshot on this PostgreSQL server too, on scratch databases", "URL"),
     "output": Flag("the folder or file to write to", "PATH"),
     "branch": Flag("the branch to switch to"),
     "ref": Flag("the deployed state: a tag, a revision, a branch, a commit or a date"),
