@@ -52,20 +52,9 @@ _RIGHTS = text(f"""
 """)
 
 # The objects that an inventory does not have, each with its kind.
-_OTHERS = text(f"""
-    SELECT 'rule', rulename || ' on ' || ev_class::regclass FROM pg_catalog.pg_rewrite
-    WHERE rulename <> '_RETURN' AND oid >= 16384
-    UNION ALL SELECT 'extension', extname FROM pg_catalog.pg_extension
-    UNION ALL SELECT 'schema', nspname FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_'
-    UNION ALL SELECT 'collation', collname FROM pg_catalog.pg_collation WHERE oid >= 16384
-    UNION ALL SELECT 'publication', pubname FROM pg_catalog.pg_publication
-    UNION ALL SELECT 'event trigger', evtname FROM pg_catalog.pg_event_trigger
+_OTHERS = text("""
+    SELECT 'schema', nspname FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_'
     UNION ALL SELECT 'statistics', stxname FROM pg_catalog.pg_statistic_ext
-    UNION ALL SELECT 'text search configuration', cfgname FROM pg_catalog.pg_ts_config WHERE oid >= 16384
-    UNION ALL SELECT 'type', c.oid::regclass::text FROM pg_catalog.pg_class AS c
-    WHERE c.relkind = 'c' AND c.oid >= 16384 AND {_OURS.format(oid="c.oid")}
-    UNION ALL SELECT 'aggregate', p.oid::regprocedure::text FROM pg_catalog.pg_proc AS p
-    WHERE p.prokind = 'a' AND p.oid >= 16384 AND {_OURS.format(oid="p.oid")}
 """)
 
 Rights = Mapping[str, set[tuple[str, str]]]

@@ -9,6 +9,7 @@ from ...errors.revision import Revision
 from ...schema.compare import differences
 from ...schema.inventory import Inventory
 from ..findings.finding import Finding
+from ..findings.kinds import Severity
 from ..findings.proof import Proof
 from ..findings.rights import differing_rights, read_others, read_rights
 from .paths import Reached, another_path
@@ -130,7 +131,9 @@ def _downgrade(runs: Runs, proof: Proof, revision: Revision, url: URL, state: St
 def _compare_schemas(proof: Proof, before: Inventory, after: Inventory) -> None:
     for each in differences(before, after):
         is_left = not each.aspect and each.before is None
-        proof.add_differences("V404" if is_left else "V403", [each], "the schema before", "the downgraded schema")
+        severity: Severity = "note" if is_left and each.kind in _OFTEN_LEFT else "error"
+        sides = ("the schema before", "the downgraded schema")
+        proof.add_differences("V404" if is_left else "V403", [each], *sides, severity=severity)
     for name, table in before.tables.items():
         names = [column.name for column in table.columns]
         now = [column.name for column in after.tables[name].columns] if name in after.tables else names
