@@ -144,6 +144,7 @@ FOREIGN: dict[str, Foreign] = {
     "healed_later": Foreign(notes=_on("V601", "r1")),
     "json_in_text": Foreign(notes=_on("V509", "a2", *BOTH)),
     "parsed_json": Foreign(notes=_on("V509", "r2", *BOTH)),
+    "makes_a_role": Foreign(),
     "range_blames_first": Foreign(revisions="r2"),
     "shortened_names": Foreign(notes=_on("V509", "a2", *BOTH)),
     # ---- what is easily overlooked
@@ -167,6 +168,7 @@ FOREIGN: dict[str, Foreign] = {
     ),
     "no_grant": Foreign(notes=_on("V705", "r1", _POSTGRESQL), metadata="grant_models:metadata"),
     "keys_renumbered": Foreign(_on("V504", "r2", *BOTH)),
+    "numbered_by_order": Foreign(_on("V603", "r2")),  # PostgreSQL sorts NULLs last.
     "rows_differ_between_engines": Foreign(_on("V603", "r2")),
     "unknown_label": Foreign(
         _on("V704", "", *BOTH),

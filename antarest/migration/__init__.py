@@ -1,8 +1,8 @@
 """The workflow that moves a database safely between revisions. It works with any Alembic project.
 
-Its packages have one order, and each imports only from those before it: errors, project, database, schema, losses, run,
-scratch, backup, workflow, branches, verify, release, testing, commands. The entry points are `environment` for
-`env.py`, `__main__` for the command line, and `testing` for pytest.
+Its packages are in a fixed order, and each imports only from those before it: errors, project, database, schema,
+losses, snapshot, run, scratch, backup, workflow, branches, verify, release, testing, commands. The entry points are
+`environment` for `env.py`, `__main__` for the command line, and `testing` for pytest.
 """
 
 __version__ = "1.0.0"

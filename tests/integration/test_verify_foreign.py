@@ -16,6 +16,28 @@ from tests.support import Result, Run
 from tests.support_verify import HISTORIES, OTHERS, ini_of
 
 PROGRAM = "antarest-verify"
+EMPTY = """
+def upgrade():
+    pass
+
+
+def downgrade():
+    pass
+"""
+ASYNC = """
+import asyncio
+
+from alembic import context
+from sqlalchemy.ext.asyncio import async_engine_from_config
+
+
+async def main():
+    async with async_engine_from_config({"sqlalchemy.url": context.config.get_main_option("sqlalchemy.url")}).connect():
+        pass
+
+
+asyncio.run(main())
+"""
 MODULE = ("python", "-m", "antarest.migration", "verify")
 
 
@@ -80,6 +102,21 @@ def test_env_py_is_run_with_nothing_but_the_scratch_database_in_reach(run: Run) 
     assert "not read" not in done.out
     assert "on SQLite: env.py: a connection to ('127.0.0.1', 9) was refused\n" in done.out
     assert re.search(r"on SQLite: env.py: sqlite3.connect\('.+/shop.db'\) was refused\n", done.out)
+
+
+def test_an_env_py_with_an_async_engine_gets_an_async_driver(run: Run, tmp_path: Path) -> None:
+    """It is not among the packages of this project, so a module of its name stands for a computer without it."""
+    (tmp_path / "versions").mkdir()
+    (tmp_path / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s\nprepend_sys_path = %(here)s\n")
+    (tmp_path / "versions" / "r1.py").write_text(f'revision = "r1"\ndown_revision = None\n{EMPTY}')
+    (tmp_path / "env.py").write_text(ASYNC)
+    (tmp_path / "aiosqlite.py").write_text(f"raise ModuleNotFoundError({'no aiosqlite'!r}, name='aiosqlite')\n")
+
+    done = run(*MODULE, f"--project={tmp_path / 'alembic.ini'}", "--run-env", "--engine=sqlite")
+
+    refused = refusal(done, "db.E210", EXIT_USAGE)
+    assert "it raises ModuleNotFoundError: no aiosqlite" in refused.fact
+    assert refused.commands == ["pip install aiosqlite"]
 
 
 def test_a_module_that_is_called_like_one_of_python_hides_nothing(run: Run) -> None:

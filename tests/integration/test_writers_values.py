@@ -11,6 +11,7 @@ from psycopg2.errors import LockNotAvailable
 from sqlalchemy import URL
 
 from antarest.migration.errors.facts.loss import LossNotDeclared
+from antarest.migration.errors.facts.run import RevisionFailed
 from antarest.migration.scratch.databases import PostgresServer, scratch_database
 from tests.integration.test_writers import GATE, TABLES, VALUES, open_while_it_waits
 from tests.support_histories import Database, Script, write_project
@@ -46,6 +47,7 @@ OVERWRITTEN = {
     "a function": "SELECT take()",
     "a block": "DO $$BEGIN UPDATE job SET stats = NULL; END$$",
     "made-up names": "DO $$BEGIN EXECUTE 'UPDATE jo' || 'b SET stats = NULL'; END$$",
+    "what is prepared": "PREPARE takes AS UPDATE job SET stats = NULL; EXECUTE takes",
     "a trigger": "INSERT INTO part DEFAULT VALUES",
     "a deferred trigger": "INSERT INTO late DEFAULT VALUES",
     "a key, by a DELETE": "DELETE FROM name",
@@ -78,6 +80,15 @@ def test_a_value_that_is_committed_while_an_update_waits_is_counted(
     lost = {loss.item: loss.count for loss in error.value.losses}
     assert lost[item] == 2
     assert lost.keys() <= {item, "name", "name.name"}
+
+
+def test_a_block_that_takes_values_and_then_fails_says_why(taken_from: URL, tmp_path: Path) -> None:
+    block = "DO $$BEGIN UPDATE job SET stats = NULL; EXECUTE 'SELECT 1 / 0'; END$$"
+    here = Database(taken_from, write_project(tmp_path, TAKING, Script("takes", upgrade=f"sql({block!r})")))
+    here.workflow.upgrade("tables")
+
+    with pytest.raises(RevisionFailed, match="division by zero"):
+        here.workflow.upgrade()
 
 
 def test_others_can_read_what_an_update_changes_and_write_to_what_it_only_fills(

@@ -85,14 +85,20 @@ MUTATIONS = (
     _kind("V403", "the downgrade restores another check", faults.restores_condition, _drop_check),
     _kind("V403", "the downgrade loses an ON DELETE", faults.loses_on_delete, _drop_foreign_key),
     _kind("V403 V404", "the downgrade leaves the new name", faults.down_forgets, columns.rename_column),
-    _kind("V401", "the downgrade misnames what it drops", faults.misnames, *_create_constraint, parts.create_index),
+    _kind(
+        "V401",
+        "the downgrade drops by a wrong name",
+        faults.misnames,
+        *_create_constraint,
+        parts.create_index,
+    ),
     _kind(
         "V401", "the downgrade drops in the wrong order", faults.reverses_down, tables.create_all_kinds, on=_POSTGRESQL
     ),
     # ---- the way up
     _kind("V301 V302", "NOT NULL without a default", faults.forgets_default, columns.add_required_column),
     _kind("V301", "0 as the default of a boolean", faults.default_zero, columns.add_boolean, on=_POSTGRESQL),
-    _kind("V301", "a foreign key the wrong way round", faults.turns_round, parts.create_foreign_key, on=_POSTGRESQL),
+    _kind("V301", "a foreign key in the wrong direction", faults.turns_round, parts.create_foreign_key, on=_POSTGRESQL),
     _kind("V302 V505 V509", "a constraint that rows break", faults.up_does_not_fit, *_create_constraint[1:]),
     _kind("V302", "NOT NULL on a column with NULLs", faults.up_does_not_fit, partial(columns.alter_nullable, to=False)),
     _kind("V402 V505 V509", "a constraint comes back that rows break", faults.down_does_not_fit, _drop_fitted),
@@ -111,7 +117,7 @@ MUTATIONS = (
     ),
     _kind(
         "V601",
-        "one engine only",
+        "an operation on one engine only",
         faults.one_engine_only,
         parts.create_index,
         columns.add_column,
@@ -126,7 +132,7 @@ MUTATIONS = (
         *_create_constraint,
         on=_POSTGRESQL,
     ),
-    _kind("V506 V601", "a rebuild that loses what it does not see", faults.rebuild_loses, on=("sqlite",)),
+    _kind("V506 V601", "a rebuild that loses objects unknown to Alembic", faults.rebuild_loses, on=("sqlite",)),
     # ---- rows
     _kind("V501", "the upgrade deletes rows", faults.up_deletes),
     _kind("V502", "the downgrade deletes rows", faults.down_deletes),

@@ -107,7 +107,7 @@ class Fullness(NamedTuple):
         return Fullness(max(self.values, other.values), max(self.filled, other.filled))
 
     def minus(self, other: Fullness) -> Fullness:
-        """Return these counts minus the other counts."""
+        """Return these counts minus `other`."""
         return Fullness(self.values - other.values, self.filled - other.filled)
 
 

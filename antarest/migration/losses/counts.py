@@ -54,7 +54,7 @@ class _Values:
     def count_again(self, now: Fullness, deleted: int) -> None:
         """Add a count after statements that may overwrite values. Values of deleted rows were not overwritten.
 
-        New values make up for earlier losses, but not for later ones.
+        New values do not make up for values that are lost later.
         """
         gone = max(deleted - self.deleted, 0)
         self.overwritten = self.overwritten.plus(self.now.minus(now)).minus(Fullness(gone, gone)).most(Fullness())

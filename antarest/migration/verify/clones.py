@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -47,6 +48,17 @@ class DatabaseLocation:
                     connection.execute(text(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
 
 
+_ROLE = re.compile(
+    r"\s*(?P<verb>CREATE|DROP)\s+(?:ROLE|USER|GROUP)\s+(?:IF\s+EXISTS\s+)?(?:\"(?P<quoted>[^\"]+)\"|(?P<plain>\w+))",
+    re.IGNORECASE,
+)
+_EXISTS = "SELECT FROM pg_catalog.pg_roles WHERE rolname = %s"
+_IS_USED_HERE = """
+    SELECT FROM pg_catalog.pg_shdepend AS d JOIN pg_catalog.pg_roles AS r ON r.oid = d.refobjid
+    JOIN pg_catalog.pg_database AS b ON b.oid = d.dbid WHERE b.datname = current_database() AND r.rolname = %s
+"""
+
+
 class Clones:
     """A maker of databases in a location. It must be closed at the end; the databases stay in the location."""
 
@@ -61,9 +73,17 @@ class Clones:
         self._alembics_engine = create_engine(location.url, poolclass=NullPool)
         event.listen(self._alembics_engine, "do_connect", self._choose_file)
         event.listen(self._engine, "connect", self._set)
+        self._roles: dict[str, set[str]] = {}  # by database, the roles that its revisions have made
+        self._made: set[str] = set()  # all of them
+        if self.engine == "postgresql":
+            event.listen(self._engine, "before_cursor_execute", self._pretend, retval=True)
 
     def close(self) -> None:
-        """Close the connection to the server."""
+        """Close the connection to the server, and drop the roles that revisions have made there."""
+        if self._made:
+            self._location.drop_all()  # A role with rights in a database cannot be dropped.
+            for role in self._made:
+                self._maintenance.execute(text(f'DROP ROLE IF EXISTS "{role}"'))
         if "_maintenance" in self.__dict__:
             self._maintenance.close()
 
@@ -92,6 +112,29 @@ class Clones:
         finally:
             self._database = outer
 
+    def _pretend(self, connection: Connection, _cursor: object, statement: str, parameters: Any, *_: object) -> Any:
+        """Let each database have roles of its own, although all databases of a server share them.
+
+        A role that this proof has made is not made again in another database, and all of them stay until the end.
+        """
+        found = _ROLE.match(statement)
+        if found is None:
+            return statement, parameters
+        name = found["plain"].lower() if found["plain"] else found["quoted"]
+        own = self._roles.setdefault(self._database, set())
+        makes = found["verb"].upper() == "CREATE"
+        cursor = connection.connection.cursor()
+        cursor.execute(_EXISTS if makes else _IS_USED_HERE, (name,))
+        is_so = cursor.fetchone() is not None
+        cursor.close()
+        if makes:
+            is_pretended = is_so and name in self._made - own
+            own.add(name)
+            self._made.update(() if is_so else (name,))
+        elif is_pretended := name in own and not is_so:
+            own.discard(name)
+        return ("SELECT 1", ()) if is_pretended else (statement, parameters)
+
     def _set(self, driver: Any, _record: object) -> None:
         if self.settings:
             with driver.cursor() as cursor:
@@ -99,7 +142,7 @@ class Clones:
             driver.commit()
 
     def set_again(self, connection: Connection) -> None:
-        """Execute the statements again with which a connection begins. The end of a run resets all settings."""
+        """Execute the first statements of a connection again, because the end of a run resets all settings."""
         self._set(connection.connection.driver_connection, None)
 
     def _choose_file(self, _dialect: object, _record: object, arguments: list[object], _named: object) -> None:
@@ -145,6 +188,7 @@ class Clones:
             return url.set(database=str(file))
         name = f"{self._location.prefix}{number}"
         source = template.database if template else "template0"
+        self._roles[name] = {*self._roles.get(str(template.database), ())} if template else set()
         self._maintenance.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{source}"'))
         return url.set(database=name)
 

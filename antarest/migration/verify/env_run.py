@@ -28,6 +28,8 @@ from .target import Target
 
 _OWN_OPTIONS = ("script", "fn", "as_sql", "destination_rev", "starting_rev", "tag", "template_args", "connection")
 _IS_READ = ("SELECT", "SHOW", "PRAGMA", "BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE")
+_DRIVERS = {"postgresql": ("psycopg2", "asyncpg"), "sqlite": ("pysqlite", "aiosqlite")}
+_NEEDS_ASYNC = "requires an async driver"  # in the message of SQLAlchemy
 _guard: dict[str, Callable[[str], None]] = {}  # An audit hook cannot be removed, so it calls what is in here.
 
 
@@ -61,7 +63,7 @@ def own_surroundings(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 def run_env(target: Target, connection: Connection, url: URL) -> EnvRun:
-    """Run `env.py`, without any revision.
+    """Run `env.py`, without any revision. If it needs an async driver, run it again with one.
 
     Args:
         target: the project.
@@ -71,20 +73,31 @@ def run_env(target: Target, connection: Connection, url: URL) -> EnvRun:
     Raises:
         InvalidProject: `env.py` raised an error.
     """
+    backend = url.get_backend_name()
+    driver, async_driver = _DRIVERS[backend]
+    try:
+        return _run(target, connection, url.set(drivername=f"{backend}+{driver}"))
+    except InvalidProject as error:
+        if _NEEDS_ASYNC not in error.message:
+            raise
+    return _run(target, connection, url.set(drivername=f"{backend}+{async_driver}"))
+
+
+def _run(target: Target, connection: Connection, named: URL) -> EnvRun:
     found = EnvRun()
     config = target.config
     config.attributes["connection"] = connection
-    driver = "psycopg2" if url.get_backend_name() == "postgresql" else "pysqlite"
-    named = url.set(drivername=f"{url.get_backend_name()}+{driver}")
     config.set_main_option("sqlalchemy.url", named.render_as_string(hide_password=False).replace("%", "%%"))
     environment = EnvironmentContext(config, target.script, fn=lambda _revisions, _context: [], destination_rev="heads")
     try:
-        with without_output(), _led_to(url, found), environment:
+        with without_output(), _led_to(named, found), environment:
             target.script.run_env()
     except (Exception, SystemExit) as error:
         refused = f" ({'; '.join(found.refused)})" if found.refused else ""
         env = (target.project.scripts or target.project.root) / "env.py"
         hint = Hint("Give it the variables that it needs", "inv db.verify --run-env --env=NAME=VALUE")
+        if isinstance(error, ModuleNotFoundError) and error.name in {name for _, name in _DRIVERS.values()}:
+            hint = Hint("Install the driver", f"pip install {error.name}")
         raise InvalidProject(env, f"it raises {described(error)}{refused}", hint) from error
     finally:
         config.attributes.pop("connection", None)

@@ -48,7 +48,8 @@ class DatabaseUnreachable(DatabaseError, code="db.E301", exit_code=EXIT_UNREACHA
 class TooManyConnections(DatabaseUnreachable, code="db.E302"):
     """The server has no free connection left.
 
-    Why: all `max_connections` of the server are in use. Often the pools of all processes together may open more.
+    Why: all `max_connections` of the server are in use. Often the pools of all processes together have a higher limit
+    than the server.
 
     To do: wait and try again, or stop a process that holds many connections. Then lower `db.pool_size` and
     `db.max_overflow`, or use a pooler.

@@ -94,7 +94,7 @@ class RevisionNotRunnable(MigrationError, code="db.E612"):
 
 
 class AutocommitNotAsked(MigrationError, code="db.E605"):
-    """A revision leaves its transaction without declaring that, so only half of its changes could be committed.
+    """A revision leaves its transaction without a declaration, so only half of its changes could be committed.
 
     Why: the revision uses `autocommit_block()`, which commits the statements before it. A failure after that would
     leave the database between two revisions.
@@ -203,7 +203,7 @@ class UnexpectedFailure(MigrationError, code="db.E699"):
 
 
 class OutputFailed(MigrationError, code="db.E613"):
-    """The command cannot print its next step, so it does not take it.
+    """The command cannot print its next step, so it stops before this step.
 
     Why: the disk for the output is full, or the program that reads the output has ended.
 

@@ -30,7 +30,7 @@ class Attempted:
         locked: the tables on which it needs an ACCESS EXCLUSIVE lock.
         takes: the tables that it drops, empties or rewrites, and the tables from which it drops columns.
         has_new: whether it needed a lock that the transaction did not have before.
-        sure: the identities of the tables that nobody else could write to before.
+        sure: the identities of the tables to which no other session could write, even before the statement.
     """
 
     locked: Sequence[str] = ()
@@ -62,7 +62,7 @@ def try_out(connection: Connection, locks: TableLocks, tables: Tables, attempt: 
         except Exception as error:
             if getattr(error, "pgcode", None) in LOCK_FAILURES:
                 raise
-            return Attempted()
+            return Attempted(sure={table.identity for table in tables.values()})  # There is nothing to lock.
         needed = {table for table, mode in locks.held().items() if mode == EVERYBODY}
         names = [name for name, table in tables.items() if table.identity in needed]
         has_new = any(held.get(table) != EVERYBODY for table in needed)

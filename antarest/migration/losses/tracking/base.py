@@ -31,11 +31,11 @@ class RowChanges(NamedTuple):
     updated: int = 0
 
     def plus(self, other: RowChanges) -> RowChanges:
-        """Return the sum of these changes and the other ones."""
+        """Return the sum of these changes and `other`."""
         return RowChanges(*(mine + its for mine, its in zip(self, other, strict=True)))
 
     def minus(self, other: RowChanges) -> RowChanges:
-        """Return these changes minus the other ones."""
+        """Return these changes minus `other`."""
         return RowChanges(*(mine - its for mine, its in zip(self, other, strict=True)))
 
 

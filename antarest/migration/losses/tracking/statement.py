@@ -56,7 +56,7 @@ _LOCKS_LESS = re.compile(
     r"\b(?:CONSTRAINT|FOREIGN|PRIMARY|UNIQUE|CHECK|EXCLUDE|REFERENCES|ATTACH|DETACH|TRIGGER|STATISTICS|CLUSTER)\b|\bSET\s*\(",
     re.IGNORECASE,
 )
-_MOVES_SAVEPOINTS = re.compile(r"\b(?:SAVEPOINT|RELEASE|ROLLBACK)\b", re.IGNORECASE)
+_NO_ATTEMPT = re.compile(r"\b(?:SAVEPOINT|RELEASE|ROLLBACK|PREPARE)\b", re.IGNORECASE)  # No savepoint undoes PREPARE.
 _ATOMIC = re.compile(r"\bBEGIN\s+ATOMIC\b.*?;\s*END\b", re.IGNORECASE | re.DOTALL)
 _ENDS = re.compile(
     r"(?:^|;)\s*(?:COMMIT|END|ABORT|PREPARE\s+TRANSACTION|ROLLBACK(?!\s+(?:(?:WORK|TRANSACTION)\s+)?TO))\b",
@@ -175,8 +175,8 @@ class Statement:
 
     @property
     def can_run_in_savepoint(self) -> bool:
-        """Whether the statement can run in a savepoint, because it does not end the savepoint."""
-        return not _MOVES_SAVEPOINTS.search(_LITERALS.sub(" ", self.written))
+        """Whether a savepoint can undo the statement."""
+        return not _NO_ATTEMPT.search(_LITERALS.sub(" ", self.written))
 
     @property
     def ends_transaction(self) -> bool:

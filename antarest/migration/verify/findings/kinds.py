@@ -69,7 +69,7 @@ _ALL = (
         "V107",
         "one step back from a merge is ambiguous",
         "`alembic downgrade -1` refuses to run there, since two revisions are one step below.",
-        "Go back to a revision by its id: `alembic downgrade ID`, or `inv db.rollback`, which finds it.",
+        "Go back to a revision by its id: `alembic downgrade ID`, or use `inv db.rollback`.",
         "note",
     ),
     # ---- 2: the file
@@ -101,13 +101,13 @@ _ALL = (
     ),
     FindingKind(
         "V303",
-        "one run over the whole history gives another schema than one run for each revision",
+        "running all revisions at once gives another schema than running them one by one",
         "A new database differs from a database that was upgraded release by release.",
         "Do not let the revision depend on a change that another one makes in the same run, such as a new enum type.",
     ),
     FindingKind(
         "V304",
-        "one run over the whole history fails",
+        "running all revisions at once fails",
         "Nobody can make a new database, though each revision works alone.",
         "Proceed as for V303. On PostgreSQL a new enum value can be used only after a commit.",
     ),
@@ -119,7 +119,7 @@ _ALL = (
     ),
     FindingKind(
         "V306",
-        "the upgrade passes in one run with those before it, and fails as a run of its own",
+        "the upgrade works in one run with earlier revisions, but fails in a run of its own",
         "A new database works, but a database at the previous revision cannot be upgraded.",
         "For an enum type that exists already, write `postgresql.ENUM(..., create_type=False)`.",
     ),
@@ -210,7 +210,7 @@ _ALL = (
         "V505",
         "rows refer to missing rows, or a foreign key was never checked",
         "The next statement that checks the rows fails, or a delete removes the wrong rows.",
-        "Correct the rows before you create the key, and `VALIDATE` it. Let it refer to unique columns.",
+        "Correct the rows before you create the key, and `VALIDATE` it. The key must refer to unique columns.",
     ),
     FindingKind(
         "V506",
@@ -229,13 +229,13 @@ _ALL = (
         "V508",
         "a sequence is behind the rows of its table",
         "The next inserted rows get numbers that exist already, and PostgreSQL refuses them.",
-        "Set it to the highest copied id: `SELECT setval('table_id_seq', (SELECT max(id) FROM table))`.",
+        "Set the sequence to the highest copied id: `SELECT setval('table_id_seq', (SELECT max(id) FROM table))`.",
     ),
     FindingKind(
         "V509",
-        "a revision fails or changes rows only where they have awkward values",
+        "a revision fails, or changes rows, only if the rows have awkward values",
         "Applications seldom write such values, but the types allow them.",
-        "Correct the values in the revision. If they cannot occur, give the column others: "
+        "Correct the values in the revision. If they cannot occur, give the column other values: "
         '`ROWS = {"REVISION": {"table.column": [...]}}` in the file of `--rows-from`.',
         "note",
     ),
@@ -281,7 +281,7 @@ _ALL = (
     FindingKind(
         "V702",
         "most tables have no model: the models were not imported",
-        "`--autogenerate` would drop them all.",
+        "`--autogenerate` would drop all of these tables.",
         "Import every module with models in the module of the metadata.",
     ),
     FindingKind(
@@ -337,7 +337,7 @@ _ALL = (
         "V801",
         "a revision takes longer than `alembic.ini` allows",
         "The revision holds its locks for this time.",
-        "Split it, or move the data in smaller steps.",
+        "Split the revision, or move the data in smaller steps.",
     ),
     # ---- 9: databases that ran earlier versions
     FindingKind(

@@ -16,8 +16,8 @@ from ...schema.inventory import Inventory
 from ..rows.snapshots import Sample
 from .finding import Finding
 
-ColumnValues = Mapping[str, Mapping[str, tuple[str, ...]]]
-"""By table and column, the sorted values in one spelling for both engines."""
+ColumnValues = Mapping[str, Mapping[str, tuple[tuple[str, str], ...]]]
+"""By table and column, the value of each row beside its key, sorted, in one spelling for both engines."""
 
 # https://www.postgresql.org/docs/current/explicit-locking.html, weakest first
 _LOCKS = (

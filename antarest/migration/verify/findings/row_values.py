@@ -25,7 +25,7 @@ _SHOWN = 60  # characters of a value
 
 
 def column_values(rows: RowSnapshot, momentary: Collection[str], tables: Collection[str]) -> ColumnValues:
-    """Return the values of each column, sorted, and spelled in the same way for both engines.
+    """Return the values of each column with the keys of their rows, sorted, and spelled alike for both engines.
 
     Args:
         rows: the rows.
@@ -34,12 +34,13 @@ def column_values(rows: RowSnapshot, momentary: Collection[str], tables: Collect
     """
     return {
         name: {
-            column: tuple(sorted(_plain(value) for (value,) in table.pick([column])))
+            column: tuple(sorted(zip(keys, (_plain(value) for (value,) in table.pick([column])), strict=True)))
             for column in table.columns
             if f"{name}.{column}" not in momentary
         }
         for name, table in rows.tables.items()
         if name in tables
+        for keys in [[", ".join(spelled(key)) for key in table.pick(table.key)]]
     }
 
 
@@ -55,16 +56,30 @@ def differing_values(
         postgresql: the same values on the other engine.
     """
     before, after = (sqlite[0], postgresql[0]), (sqlite[1], postgresql[1])
-    if any(_differ(before[0][name], before[1][name]) for name in before[0].keys() & before[1].keys()):
+    shared = before[0].keys() & before[1].keys()
+    if any(_differ(_values(before[0][name]), _values(before[1][name])) for name in shared):
         return
-    known = {value for side in before for table in side.values() for values in table.values() for value in values}
+    known = {value for side in before for table in side.values() for pairs in table.values() for _, value in pairs}
+    # The keys of the rows are compared too if the engines had the same rows, and not only the same values.
+    keys = {
+        name: {key for pairs in before[0][name].values() for key, _ in pairs}
+        for name in shared
+        if not _differ(before[0][name], before[1][name])
+    }
     for name in sorted(after[0].keys() & after[1].keys()):
         for column in sorted(after[0][name].keys() & after[1][name].keys()):
-            one, other = (Counter(_made(value, known) for value in side[name][column]) for side in after)
+            one, other = (
+                Counter((key if key in keys.get(name, ()) else "", _made(value, known)) for key, value in pairs)
+                for pairs in (side[name][column] for side in after)
+            )
             if one != other:
                 number = count(max((one - other).total(), (other - one).total()), "other value")
                 sides = f"SQLite {_example(one - other)}, PostgreSQL {_example(other - one)}"
                 yield f"{name}.{column}", f"{number} in {name}.{column}: {sides}"
+
+
+def _values(columns: Mapping[str, tuple[tuple[str, str], ...]]) -> dict[str, list[str]]:
+    return {column: sorted(value for _, value in pairs) for column, pairs in columns.items()}
 
 
 def spelled(key: Row) -> tuple[str, ...]:
@@ -74,7 +89,7 @@ def spelled(key: Row) -> tuple[str, ...]:
 
 def shown(value: object) -> str:
     """Return a value for a message, cut if it is long."""
-    return _example(Counter([_plain(value)]))
+    return _short(_plain(value))
 
 
 def is_lost_by_cast(value: object, after: object) -> bool:
@@ -108,7 +123,7 @@ def _as_number(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _differ(one: Mapping[str, tuple[str, ...]], other: Mapping[str, tuple[str, ...]]) -> bool:
+def _differ(one: Mapping[str, object], other: Mapping[str, object]) -> bool:
     return any(one[column] != other[column] for column in one.keys() & other.keys())
 
 
@@ -117,8 +132,11 @@ def _made(value: str, known: set[str]) -> str:
     return "a UUID" if value not in known and _UUID.fullmatch(value) else value
 
 
-def _example(values: Counter[str]) -> str:
-    text = min(values, default="no such value")
+def _example(values: Counter[tuple[str, str]]) -> str:
+    return _short(min(values)[1] if values else "no such value")
+
+
+def _short(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 

@@ -72,17 +72,18 @@ def _unreadable_labels(
     hints = runs.hints
 
     def stored(table: str, column: str) -> Iterable[str]:
-        is_there = table in state.schema.tables and state.schema.tables[table].column(column)
-        texts = {**dict.fromkeys(hints.labels.get((table, column), ())), **hints.written.get((table, column), {})}
+        there = state.schema.tables[table].column(column) if table in state.schema.tables else None
+        # The labels of an enum type are compared with those of the model elsewhere.
+        labels = hints.labels.get((table, column), ()) if there and there.type not in state.schema.enums else ()
+        texts = {*labels, *hints.written.get((table, column), ())}
         gone = hints.gone.get((table, column), set())
-        return [each for each in texts if repr(each) not in gone] if is_there else []
+        return [each for each in sorted(texts) if repr(each) not in gone] if there else []
 
     for table, column, label in unreadable_labels(metadata, dialect, stored):
         item = f"{table}.{column}"
         writer = hints.written.get((table, column), {}).get(label, "")
-        revision = writer or state.made_by.get(item, "")
         found = f"{item}: {'the revision writes' if writer else 'the column permits'} {label!r}, no label of the model"
-        yield Finding.of("V704", found, revision, proof.engine, item=item, table=table)
+        yield Finding.of("V704", found, writer, proof.engine, item=item, table=table)
 
 
 def _schema_of_models(runs: Runs, proof: Proof, metadata: MetaData) -> Inventory | None:

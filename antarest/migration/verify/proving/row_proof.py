@@ -31,6 +31,7 @@ from .steps import refusal
 
 NO_WAY_BACK = ("V401", "V403", "V404")  # After these findings, a second upgrade starts from another schema.
 _VALUE = re.compile(r"'[^']*'|\"[^\"]*\"|[\d.e+-]+")
+_NO_JSON = re.compile(r"NoneType|the JSON object must be str\b.* not (?!int|float|bool)")  # not even text
 _TOO_LONG = re.compile(r"index row (?:size|requires) \d+")
 _SEARCHES = 20  # for awkward values, on one engine: each search fills a database about ten times
 _JSON = ("JSON", "JSONB")
@@ -204,7 +205,7 @@ class RowProof:
         """Return whether the revision passes JSON to other code, and that code fails because of an unknown shape."""
         error = failed.__cause__
         is_about_parts = isinstance(error, (LookupError, TypeError, ValueError, AttributeError))
-        is_no_json = isinstance(error, JSONDecodeError) or "NoneType" in failed.reason
+        is_no_json = isinstance(error, JSONDecodeError) or bool(_NO_JSON.search(failed.reason))
         return is_about_parts and not is_no_json and self._runs.hints.gives_json_away(self._source)
 
     def _has_unknown_json(self) -> bool:

@@ -95,7 +95,8 @@ def _prove_run_on_rows(runs: Runs, proof: Proof, first: str, url: URL) -> None:
         with runs.connected(url) as connection:
             runs.target.runner.upgrade(connection, heads)
     except ScratchRunFailed as failed:
-        if failed.revision != first and failed.reason not in runs.failures:
+        is_known = failed.reason in runs.failures or any(each.found == failed.reason for each in proof.findings)
+        if failed.revision != first and not is_known:
             found = f"{failed.reason} (after {first} in the same run)"
             proof.findings.append(Finding.of("V308", found, failed.revision, proof.engine))
 
