@@ -13,7 +13,37 @@ def _patch(name: str, path: str, old: str, new: str, *histories: str) -> Patch:
     return Patch(f"The proof: {name}", path, old, new, [f"{_HISTORY}[{each}]" for each in histories])
 
 
+_EARLIER = ["integration/test_verify_earlier.py::test_a_change_of_one_byte_makes_the_proof_again"]
+
 PROOF = (
+    _patch(
+        "rows exist that an upgrade has deleted",
+        f"{_VERIFY}/rows/hints.py",
+        "return replace(self, literals=left)",
+        "return self",
+        "refuses_rows",
+    ),
+    _patch(
+        "a moment as a number differs from another one",
+        f"{_VERIFY}/findings/row_values.py",
+        "return _NOW if is_now else format",
+        "return format",
+        "refuses_rows",
+    ),
+    Patch(
+        "The proof: a kept one counts though a file has changed",
+        f"{_VERIFY}/earlier/proofs.py",
+        "return kept if all(",
+        "return kept if kept or all(",
+        _EARLIER,
+    ),
+    Patch(
+        "The proof: a kept one counts though the rows differ",
+        f"{_VERIFY}/earlier/proofs.py",
+        "_server(connection), options, facts",
+        "_server(connection), options",
+        _EARLIER,
+    ),
     _patch(
         "plain rows have awkward values too",
         f"{_VERIFY}/proving/state.py",
