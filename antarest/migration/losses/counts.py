@@ -325,7 +325,8 @@ class LossCounter:
 
     def _note_others(self, table: CatalogTable, counted: _Counted, found: Measure, changes: RowChanges) -> None:
         """Note the number of rows that other sessions have written or deleted in a table that is counted again."""
-        if self._tracker.written_by_others() and table.identity not in self._tracker.emptied:
+        is_alone = not self._tracker.may_be_shared(table.identity) or counted.exact_since == self._tracker.went_back
+        if self._tracker.written_by_others() and table.identity not in self._tracker.emptied and not is_alone:
             expected = counted.rows + changes.inserted - changes.deleted
             counted.others = max(counted.others, found.chosen, abs(found.rows - expected))
 
