@@ -75,11 +75,12 @@ test-pgbouncer: $(INSTALLED) ## verify migrations through a real PgBouncer (Debi
 	$(PYTEST) tests/pgbouncer
 
 .PHONY: test-oldest
-test-oldest: ## prove histories with the oldest SQLAlchemy and Alembic that pyproject.toml allows (Python 3.11)
+test-oldest: ## test with the oldest packages that pyproject.toml allows (Python 3.11)
 	@$(MAKE) --no-print-directory install VENV=$(OLDEST)
 	$(OLDEST)/bin/python -m pip install -qq --requirement requirements-oldest.txt
 	@$(MAKE) --no-print-directory test VENV=$(OLDEST) \
-		ARGS="tests/unit/migration tests/integration/test_verify*.py tests/integration/test_record.py $(ARGS)"
+		ARGS="tests/unit/migration tests/integration/test_verify*.py tests/integration/test_record.py \
+		tests/unit/web tests/unit/desktop $(ARGS)"
 
 .PHONY: test-bare
 test-bare: wheel ## install the wheel without extras into an environment of its own, and use it on SQLite

@@ -229,7 +229,7 @@ def findings() -> str:
             last = kind.id[1]
             lines += [f"## {_PROVED[last]}", ""]
         title = kind.title[0].upper() + kind.title[1:]
-        note = " This is a note: it does not fail the command." if kind.severity == "note" else ""
+        note = " This is a note: it does not make the command fail." if kind.severity == "note" else ""
         lines += [
             f"### {kind.id}",
             "",

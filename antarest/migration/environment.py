@@ -90,7 +90,7 @@ def run(context: Any, **options: Any) -> None:
 
 
 def _refuse_second_call(context: Any, project: Project) -> None:
-    """Refuse a second call in one run of `env.py`: it could have other options, and mean another database."""
+    """Refuse a second call in one run of `env.py`, because it might have other options or another database."""
     attributes, running = context.config.attributes, context._proxy  # noqa: SLF001 - it is new for each command
     if attributes.get(_RUNNING) is running:
         done = attributes[OUTCOME]

@@ -14,9 +14,11 @@ from sqlalchemy import URL
 from antarest.migration.branches import checks
 from antarest.migration.branches.writing import Written, write_again, write_revision
 from antarest.migration.errors.facts.run import ModelsNotMade, RevisionUnfinished, ScratchRunFailed
+from antarest.migration.errors.loss import Agreement
 from antarest.migration.errors.settings.db_config import DbConfig
 from antarest.migration.project.project import Project
 from antarest.migration.scratch.databases import KIND_VARIABLE, URL_VARIABLE
+from antarest.migration.workflow.workflow import MigrationWorkflow
 from tests.support import ROOT
 from tests.support_histories import Script, write_project, write_script
 
@@ -135,6 +137,36 @@ def test_after_db_revision_db_check_passes_on_both_engines(
     assert (written.by_hand, written.skipped) == ((), {})
     assert author.findings(db) == []
     assert author.revise(db) == Written(None)
+
+
+def enum_models(more: str = "") -> str:
+    """A table with an enum, and further columns."""
+    return f"sa.Table('t', metadata, sa.Column('id', sa.Integer), sa.Column('e', sa.Enum('x', 'y', name='e1')){more})\n"
+
+
+ENUMS = (
+    enum_models(),
+    # A column that needs a new type, and columns of old tables and new ones that use the existing one.
+    enum_models(", sa.Column('f', sa.Enum('p', name='e2')), sa.Column('g', sa.Enum('x', 'y', name='e1'))")
+    + "sa.Table('u', metadata, sa.Column('e', sa.Enum('x', 'y', name='e1')), "
+    "sa.Column('h', sa.Enum('q', name='e3')))\n",
+    enum_models(),  # The types of what is dropped are dropped.
+)
+
+
+def test_a_revision_makes_and_drops_the_enum_types_of_its_columns(author: Author, on_postgresql: DbConfig) -> None:
+    for models in ENUMS:
+        author.models(models)
+
+        written = author.revise(on_postgresql)
+
+        assert (written.by_hand, written.skipped) == ((), {})
+        assert author.findings(on_postgresql) == []
+        workflow = MigrationWorkflow(author.project, on_postgresql)
+        workflow.upgrade()
+        workflow.rollback(workflow.plan_rollback(), Agreement(everything=True))
+        workflow.upgrade()
+    assert author.revise(on_postgresql) == Written(None)
 
 
 ONLY_POSTGRESQL = """

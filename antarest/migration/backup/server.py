@@ -208,7 +208,7 @@ def drop(maintenance: Connection, name: str) -> None:
 
 
 def drop_unfinished(maintenance: Connection, live: str) -> None:
-    """Drop the databases that killed restores of this database have left, except those that have sessions."""
+    """Drop the databases that were left when restores of this database were killed. Keep those that have sessions."""
     ours = re.compile(
         re.escape(derived_name(live, RESTORE + "t" * _LENGTH_OF_TIME)[:-_LENGTH_OF_TIME]) + r"\d{8}t\d{9}z"
     )

@@ -90,7 +90,10 @@ class Signals:
             raise Stopped(signum)
 
     def _listen(self, pipe: socket.socket, others: int) -> None:
-        """Cancel the statement for each signal in the pipe, and copy the signal to the pipe that was set before."""
+        """Cancel the running statement for each signal in the pipe.
+
+        Copy the signal to the program's own pipe, if any.
+        """
         while data := pipe.recv(64):
             if others >= 0:
                 with suppress(OSError):

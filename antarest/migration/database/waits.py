@@ -119,7 +119,7 @@ def undisturbed(connection: Connection) -> dict[str, str]:
 
 
 def lock_timeout(db: DbConfig, waited: float = 0) -> str:
-    """Return how long a reading session that has waited so many seconds waits for a lock, as PostgreSQL spells it."""
+    """Return how much longer a reading session may wait for locks, if it has waited `waited` seconds, in SQL's form."""
     return f"{max(db.migration_lock_timeout - waited, _SHORTEST) * 1000:.0f}ms"
 
 
@@ -160,7 +160,7 @@ class LockWatch:
 
     Attributes:
         seen: the last wait that the thread saw.
-        waited: the seconds of all waits that it saw.
+        waited: the total time of the waits that it saw, in seconds.
         pid: the process id of the session on the server.
     """
 
@@ -294,7 +294,7 @@ class ReadWatch(LockWatch, Watcher):
             self.stop()
 
     def before(self, statement: str, attempt: Attempt | None = None) -> None:
-        """Note the statement that begins, and the time. Earlier waits leave it less time for its own."""
+        """Note the statement that begins, and the time. Its time limit is reduced by the earlier waits."""
         del attempt
         if self._connection and self.waited > self._deducted:
             self._limit(self._connection)

@@ -53,7 +53,7 @@ def refuse_losses(request: RunRequest, guard: LossGuard, state: str) -> None:
 
 
 def new_violations(before: set[tuple[Any, ...]], after: set[tuple[Any, ...]]) -> list[str]:
-    """Return the foreign keys that more rows violate than before, as "table -> table"."""
+    """Return the foreign keys that are now violated by more rows than before, as "table -> table"."""
     # A rebuild may change the rowid of a table without an integer key. So rows are counted, and not identified.
     counts, known = (Counter((row[0], row[2]) for row in rows) for rows in (after, before))
     return [f"{table} -> {referred}" for table, referred in sorted(counts - known)]

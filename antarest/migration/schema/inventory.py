@@ -138,7 +138,7 @@ class Definition:
 class Inventory:
     """A whole schema. The keys of each mapping are names. The key of a trigger or policy is "table.name".
 
-    `others` has the objects of further kinds, such as extensions. Of these, only the names are compared.
+    `others` has the objects of further kinds, such as extensions. For these kinds, only the names are compared.
     """
 
     engine: str

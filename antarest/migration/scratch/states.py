@@ -1,4 +1,4 @@
-"""The tables and columns after each revision of a history, found on a scratch database of the engine that is asked."""
+"""The tables and columns after each revision of a history, found on a scratch database of the given engine."""
 
 from __future__ import annotations
 

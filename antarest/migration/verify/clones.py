@@ -142,7 +142,7 @@ class Clones:
             driver.commit()
 
     def set_again(self, connection: Connection) -> None:
-        """Execute the statements again with which a connection begins. The end of a run resets all settings."""
+        """Execute the first statements of a connection again, because the end of a run resets all settings."""
         self._set(connection.connection.driver_connection, None)
 
     def _choose_file(self, _dialect: object, _record: object, arguments: list[object], _named: object) -> None:

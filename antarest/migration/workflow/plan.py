@@ -133,7 +133,7 @@ def plan_rollback(
         project: the project with the code of the downgrades.
         connection: a connection to read the database.
         current: the current revisions of the database.
-        steps: the number of single states to go back.
+        steps: the number of steps to go back, as in `alembic downgrade -N`.
         to: the revision to roll back to, instead of a number of steps.
         note: called with a line before a scratch database is made on the server of the database.
 

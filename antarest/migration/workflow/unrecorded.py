@@ -113,7 +113,7 @@ def note_left_over(request: RunRequest, undone: Iterable[Revision]) -> None:
 
 
 def _may_have_made(text: str, present: Iterable[str]) -> bool:
-    """Whether a revision with this text may have made one of these tables: it names it, or does not say the name."""
+    """Return whether a revision with this text may create one of these tables, or a table whose name is unknown."""
     made = {found["called"] or found["written"] for found in _MAKES.finditer(text)}
     return not made.isdisjoint(name.rpartition(".")[2] for name in present) or len(_MAY_MAKE.findall(text)) > len(made)
 

@@ -213,7 +213,7 @@ def merge_heads(project: Project, message: str) -> Path:
 
 
 def format_file(path: str) -> None:
-    """Format a new revision file and sort its imports, if ruff, which is a development tool, is installed."""
+    """Format a new revision file and sort its imports with ruff. Without ruff, do nothing."""
     try:
         from ruff import find_ruff_bin
     except ImportError:

@@ -16,6 +16,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from ...losses.tracking.conversions import can_convert
 from ...project.project import Project
+from .enums import EnumName, complete_enums, render_enum
 
 _REASON = "the downgrade drops it"
 
@@ -68,6 +69,7 @@ class _Rules:
 
     def __init__(self, writing: Writing, home: str | None) -> None:
         self._home = home
+        self._enums: frozenset[EnumName] = frozenset()
         self._given = writing.project.options
         self._own = writing.project.workflow_tables
         self._writing = writing
@@ -81,6 +83,7 @@ class _Rules:
                 _create_keys_last(upgrade)
                 _drop_in_order(upgrade)
                 upgrade.reverse_into(way_back)
+                self._enums = complete_enums(upgrade, way_back, self._writing.project.metadata())
         if change := self._given.get("process_revision_directives"):
             change(context, revision, directives)
         is_empty = all(ops_.is_empty() for script in directives for ops_ in script.upgrade_ops_list)
@@ -118,6 +121,8 @@ class _Rules:
         rendered: str | Literal[False] = theirs(kind, item, context) if theirs else False
         if rendered is not False:
             return rendered
+        if kind == "type" and (text := render_enum(item, self._enums, context, alone=not self._writing.in_batches)):
+            return text
         prefix = self._given.get("user_module_prefix")
         module = prefix.rstrip(".") if prefix else type(item).__module__
         # A prefix may be a name that script.py.mako imports from somewhere. It is imported only if it is the module.

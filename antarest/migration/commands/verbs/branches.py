@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def sync(context: CommandContext, *, allow_changed: bool = False, **flags: bool) -> int:
-    """Make the database match this checkout: undo the revisions that it lacks, then apply the pending ones."""
+    """Make the database match this checkout: undo revisions that the checkout lacks, then apply the pending ones."""
     with _follower(context.workflow).syncing(allow_changed=allow_changed) as plan:
         _carry_out(context, plan, **flags)
     return EXIT_DONE

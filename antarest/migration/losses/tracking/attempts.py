@@ -30,7 +30,7 @@ class Attempted:
         locked: the tables on which it needs an ACCESS EXCLUSIVE lock.
         takes: the tables that it drops, empties or rewrites, and the tables from which it drops columns.
         has_new: whether it needed a lock that the transaction did not have before.
-        sure: the identities of the tables that nobody else could write to before.
+        sure: the identities of the tables to which no other session could write, even before the statement.
     """
 
     locked: Sequence[str] = ()

@@ -1,4 +1,4 @@
-"""Finds the revision file whose change makes a new database differ from one that ran the file before the change."""
+"""Finds the edited revision file that makes a new database differ from a database that ran its old version."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def _gone_on(reached: Reached, revision: Revision) -> State:
 
 
 def _prove_way_back(runs: Runs, proof: Proof, revision: Revision, reached: Reached) -> None:
-    """Compare the schema after the downgrade, if the upgrade ran only on another path."""
+    """Run the downgrade and compare the schema, for a revision whose upgrade ran only on another path."""
     url = runs.clones.copy(reached.bare)
     with proof.trying("the way back"):
         _downgrade(runs, proof, revision, url, reached.state)

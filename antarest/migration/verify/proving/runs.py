@@ -45,7 +45,7 @@ class Runs:
             deferred.
         preparation: the statements that `env.py` executes in a database before the revisions, if it was run.
         refused: the connections to other databases that `env.py` tried to open.
-        memory: the generated rows of earlier databases.
+        memory: the generated rows of earlier databases, which are inserted again.
     """
 
     def __init__(self, target: Target, clones: Clones, rows: int) -> None:
@@ -196,7 +196,10 @@ class Runs:
 
 
 class _Integrity:
-    """The faults of a database: rows that refer to missing rows, keys that were not checked, late sequences."""
+    """The faults of a database.
+
+    They are rows that refer to missing rows, keys that were not checked, and sequences whose next number is taken.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._violations: Counter[tuple[str, str]] = integrity.violations(connection)

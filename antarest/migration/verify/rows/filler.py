@@ -56,7 +56,7 @@ def fill(
         pools: makes the pool of each column.
         formerly: earlier versions of the tables. The rows also respect the unique keys of these.
         schema: the schema of the database, if the caller has read it.
-        memory: the rows of other databases. A table that would get the same rows again gets them without a draw.
+        memory: the generated rows of other databases. If a table would get the same rows again, these are inserted.
 
     Returns:
         The number of rows added, by table; 0 for a table that had rows.
@@ -132,7 +132,7 @@ class _Filler:
         return self._draw_table(table)
 
     def _insert_waiting(self) -> None:
-        """Insert the remembered rows; if the database refuses them, draw others."""
+        """Insert the remembered rows. If the database refuses them, generate new rows."""
         waiting, self._waiting = self._waiting, []
         if not waiting or not self._inserter.insert_remembered([(table.name, known) for table, known in waiting]):
             self._numbered = max([self._numbered, *(known.numbered for _, known in waiting)])
@@ -162,13 +162,13 @@ class _Filler:
         return TableDraw(self._connection, table, self._tables, self._values, later, self._seed, self._pools)
 
     def _drawn_as(self, table: Table) -> tuple[Table, list[ForeignKey]]:
-        """The table with the keys that it had, and its foreign keys that are set afterwards."""
+        """Return the table with its earlier keys, and the foreign keys that are set afterwards."""
         before = self._formerly.get(table.name)
         later = [cut.key for cut in self._cuts if cut.table == table.name]
         return (_with_keys_of(table, before) if before else table), later
 
     def _origin(self, table: Table) -> str:
-        """A name for everything that the rows of a table depend on; empty if that is not known."""
+        """Return a hash of everything on which the rows of a table depend; empty if something is not known."""
         facts_of = getattr(self._pools, "facts", None)
         if self._memory is None or facts_of is None or table.name in self._advanced:
             return ""
@@ -185,7 +185,7 @@ class _Filler:
         return "" if pools is None else hashlib.sha256(repr(facts).encode()).hexdigest()
 
     def _add_together(self, table: str, draw: TableDraw, numbers: Iterable[int]) -> list[Draw]:
-        """Add all rows in one statement. Returns none if the database refuses a row, or if rows depend on each other.
+        """Add all rows in one statement, and return them; empty if a row is refused, or if rows refer to each other.
 
         This saves three round trips to the server for each row, and time on SQLite too.
         """

@@ -84,7 +84,7 @@ class Hints:
         return same.pop() if len(same) == 1 else ()
 
     def about(self, table: str, column: str) -> tuple[object, ...]:
-        """Everything that is known about a column."""
+        """Return everything that is known about a column."""
         gone = sorted(self.gone.get((table, column), ()))
         return self.labels_of(table, column), self.literals.get(column), self.shapes.get(column), gone
 

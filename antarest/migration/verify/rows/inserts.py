@@ -1,4 +1,4 @@
-"""Inserts rows, and says why a database refuses them."""
+"""Inserts rows, and returns the reason if a database refuses them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NUMBERED = {
 
 
 class Remembered(NamedTuple):
-    """Rows that a database has accepted, the largest number that was drawn for them, and the statement (PostgreSQL)."""
+    """Rows that a database has accepted, the largest number in them, and the statement that inserts them."""
 
     rows: list[Draw]
     numbered: int
@@ -43,7 +43,7 @@ class Inserter:
     """Inserts rows into some tables.
 
     Attributes:
-        statement: the last insertion, as the driver of PostgreSQL has sent it.
+        statement: the last INSERT, as the driver sent it to PostgreSQL.
     """
 
     def __init__(self, connection: Connection, tables: Mapping[str, TableClause]) -> None:
@@ -53,11 +53,11 @@ class Inserter:
         self._is_postgresql = connection.dialect.name == "postgresql"
 
     def insert(self, table: str, rows: list[Draw]) -> str:
-        """Insert rows in one statement. Returns the reason if the database refuses one; then it has none."""
+        """Insert rows in one statement. If the database refuses a row, insert none, and return the reason."""
         return self._together(lambda: self._insert(table, rows))
 
     def insert_remembered(self, tables: Sequence[tuple[str, Remembered]]) -> str:
-        """Insert rows of several tables, on PostgreSQL in one round trip. Returns the reason as `insert` does."""
+        """Insert rows into several tables, on PostgreSQL in one round trip. Return the reason as `insert` does."""
         if self._is_postgresql:
             return self._together(lambda: self._send(b";".join(known.statement for _, known in tables)))
         return self._together(
@@ -65,12 +65,12 @@ class Inserter:
         )
 
     def execute(self, statement: sa.Executable) -> str:
-        """Execute a statement. Returns the reason if the database, or a type, refuses its values."""
+        """Execute a statement. Return the reason if the database, or a type, refuses its values."""
         # On PostgreSQL a failed statement aborts the transaction.
         return self._together(lambda: self._execute(statement)) if self._is_postgresql else self._execute(statement)
 
     def with_rows(self, tables: Sequence[str]) -> set[str]:
-        """Return those of the tables that have rows."""
+        """Return the names of the tables that have rows."""
         found: set[str] = set()
         for start in range(0, len(tables), _MOST_QUESTIONS):
             some = tables[start : start + _MOST_QUESTIONS]
@@ -82,7 +82,7 @@ class Inserter:
         return found
 
     def with_numbers(self) -> set[str]:
-        """Return the tables in which the database has numbered rows already: their next number is not 1."""
+        """Return the tables whose next generated number is not 1, because the database has generated numbers before."""
         if not self._is_postgresql and not sa.inspect(self._connection).has_table("sqlite_sequence"):
             return set()
         return {*self._connection.execute(sa.text(_NUMBERED[self._connection.dialect.name])).scalars()}
@@ -111,7 +111,7 @@ class Inserter:
         return ""
 
     def _together(self, insert: Callable[[], str]) -> str:
-        """Undo an insertion if the database refuses it."""
+        """Run an insertion in a savepoint, which is rolled back if the database refuses a row."""
         driver: Any = self._connection.connection.driver_connection
         if not self._is_postgresql and not driver.in_transaction:
             self._connection.exec_driver_sql("BEGIN")  # Else the end of the savepoint commits.

@@ -52,7 +52,7 @@ class PlainValues:
         return ValuePool(tuple(each for each in values if repr(each) not in gone) or values, pool.fresh or other.fresh)
 
     def facts(self, table: str, columns: Sequence[str]) -> object:
-        """Everything beside the types that the pools of some columns of a table depend on; None if it has no name."""
+        """Return everything, apart from the types, on which the pools of some columns depend; None if not known."""
         name = getattr(self._awkward, "__name__", "<lambda>")
         asked = [self._hints.about(table, each) for each in columns]
         return None if name.startswith("<") else (name, asked)

@@ -132,7 +132,7 @@ def _read_all(connection: Connection, tables: Mapping[str, _Reflected]) -> dict[
 
 
 def contents(connection: Connection, tables: Mapping[str, TableClause]) -> dict[str, object]:
-    """Tell the contents of tables apart, with few statements: by a digest, or by the rows as the driver gives them."""
+    """Return a value for the content of each table, which differs for different contents: a digest, or the raw rows."""
     spelt = {name: connection.dialect.identifier_preparer.format_table(table) for name, table in tables.items()}
     if connection.dialect.name == "sqlite":
         driver: Any = connection.connection.driver_connection
@@ -232,7 +232,7 @@ _reflections: dict[object, _Reflection] = {}  # of the last schemas: many databa
 
 
 def _reflect(connection: Connection) -> _Reflection:
-    """Reflect the tables. A schema that was reflected before takes only one query."""
+    """Return the tables of a database. If the same schema was reflected before, this takes only one query."""
     state = (connection.dialect.name, *map(tuple, connection.exec_driver_sql(_STATE[connection.dialect.name])))
     if state not in _reflections:
         if len(_reflections) >= _MOST_REFLECTIONS:

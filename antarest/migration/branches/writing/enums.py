@@ -1,0 +1,132 @@
+"""Lets a revision make the enum types that its columns need, and drop them in its downgrade (PostgreSQL).
+
+Alembic makes a type with each table that uses it, also where it exists, and with no column that is added. It drops
+none, so an upgrade after a rollback fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.autogenerate import renderers
+from alembic.autogenerate.api import AutogenContext
+from alembic.operations import ops
+
+EnumName = tuple[str | None, str]
+"""The schema and the name of an enum type."""
+_Placed = tuple[tuple[str | None, str, str], sa.Column[Any]]
+
+
+class EnumOp(ops.MigrateOperation):
+    """Makes or drops an enum type. On SQLite, where an enum is a check of a column, it does nothing."""
+
+    def __init__(self, kind: sa.Enum, verb: str) -> None:
+        """Name the type, and what to do with it: `create` or `drop`."""
+        self.kind, self.verb = kind, verb
+
+
+@renderers.dispatch_for(EnumOp)
+def _render(context: AutogenContext, operation: EnumOp) -> str:
+    sqlalchemy, alembic = (context.opts[f"{each}_module_prefix"] for each in ("sqlalchemy", "alembic"))
+    labels = operation.kind.enums if operation.verb == "create" else []
+    kind = f"{sqlalchemy}Enum({_arguments(operation.kind, labels)})"
+    return f"{kind}.{operation.verb}({alembic}get_bind(), checkfirst=False)"
+
+
+def complete_enums(upgrade: ops.OpContainer, way_back: ops.OpContainer, metadata: sa.MetaData) -> frozenset[EnumName]:
+    """Add the operations that make and drop the enum types which only new columns, or only dropped ones, use.
+
+    Args:
+        upgrade: the operations of the upgrade. A table that it makes also makes its types.
+        way_back: those of the downgrade.
+        metadata: the models after the upgrade.
+
+    Returns:
+        The types that exist before the upgrade, and that models use.
+    """
+    tables, added = [*_columns(upgrade, ops.CreateTableOp)], [*_columns(upgrade, ops.AddColumnOp)]
+    new = {place for place, _ in (*tables, *added)}
+    others = [
+        column
+        for table in metadata.tables.values()
+        for column in table.columns
+        if (table.schema, table.name, column.name) not in new
+    ]
+    there = dict(_enums(others))
+    new_tables, new_columns = (_without(there, each) for each in (tables, added))
+    now = there | new_tables | new_columns
+    old_tables, old_columns = (_without(now, _columns(upgrade, each)) for each in (ops.DropTableOp, ops.DropColumnOp))
+    upgrade.ops[:0] = [EnumOp(kind, "create") for name, kind in new_columns.items() if name not in new_tables]
+    way_back.ops[:0] = [EnumOp(kind, "create") for name, kind in old_columns.items() if name not in old_tables]
+    upgrade.ops += [EnumOp(kind, "drop") for kind in (old_columns | old_tables).values()]
+    way_back.ops += [EnumOp(kind, "drop") for kind in (new_columns | new_tables).values()]
+    return frozenset(there)
+
+
+def _without(others: Collection[EnumName], found: Iterable[_Placed]) -> dict[EnumName, sa.Enum]:
+    """The enum types of these columns that no other column uses."""
+    return {name: kind for name, kind in _enums(column for _, column in found) if name not in others}
+
+
+def render_enum(item: Any, existing: Collection[EnumName], context: AutogenContext, *, alone: bool) -> str:
+    """Render an enum type that exists already, so that no table makes it again.
+
+    Args:
+        item: the type of a column.
+        existing: the types that exist.
+        context: takes the import.
+        alone: whether the revision runs on PostgreSQL alone.
+
+    Returns:
+        The Python code; empty for any other type.
+    """
+    if not _is_type(item) or (item.schema, item.name) not in existing:
+        return ""
+    context.imports.add("from sqlalchemy.dialects import postgresql")
+    arguments = _arguments(item, item.enums)
+    on_postgresql = f"postgresql.ENUM({arguments}, create_type=False)"
+    if alone:
+        return on_postgresql
+    check = ", create_constraint=True" if item.create_constraint else ""
+    prefix = context.opts["sqlalchemy_module_prefix"]
+    return f"{prefix}Enum({arguments}{check}).with_variant({on_postgresql}, 'postgresql')"
+
+
+def _arguments(kind: sa.Enum, labels: Iterable[str]) -> str:
+    schema = [f"schema={kind.schema!r}"] if kind.schema else []
+    return ", ".join([*map(repr, labels), f"name={str(kind.name)!r}", *schema])
+
+
+def _columns(operations: ops.OpContainer, kind: type[Any]) -> Iterator[_Placed]:
+    """The columns that operations of this kind make or drop, with schema, table and name."""
+    for each in operations.ops:
+        if isinstance(each, ops.OpContainer):
+            yield from _columns(each, kind)
+        elif isinstance(each, kind):
+            for column in _columns_of(each):
+                yield (each.schema, each.table_name, column.name), column
+
+
+def _columns_of(operation: Any) -> Iterable[sa.Column[Any]]:
+    if isinstance(operation, ops.AddColumnOp):
+        return [operation.column]
+    if isinstance(operation, ops.DropColumnOp):
+        return [operation.to_column()]
+    table: sa.Table = operation.to_table()
+    return table.columns
+
+
+def _enums(columns: Iterable[sa.Column[Any]]) -> Iterator[tuple[EnumName, sa.Enum]]:
+    """The enum types that PostgreSQL makes for these columns."""
+    for column in columns:
+        kind: Any = column.type
+        while isinstance(kind, (sa.TypeDecorator, sa.ARRAY)):
+            kind = kind.item_type if isinstance(kind, sa.ARRAY) else kind.impl
+        if _is_type(kind):
+            yield (kind.schema, kind.name), kind
+
+
+def _is_type(kind: object) -> bool:
+    return isinstance(kind, sa.Enum) and kind.native_enum and bool(kind.name)
