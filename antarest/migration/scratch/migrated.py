@@ -61,7 +61,7 @@ def upgrade_scratch(project: Project, connection: Connection, revisions: Collect
     Raises:
         ScratchRunFailed: a revision failed. Its transaction was rolled back.
     """
-    with suppress(Doubt, DBAPIError):  # Then all revisions run.
+    with suppress(Doubt, DBAPIError, NotAllowed):  # Then all revisions run.
         found = find(project, connection.dialect.name, map(project.history.resolve, revisions))
         if found:
             with connection.begin():
