@@ -76,6 +76,7 @@ EACH_VERB = {
             "history",
             "check",
             "grant",
+            "snapshot",
             "rollback-script",
             "install-hooks",
             "deployed-clear",
