@@ -124,6 +124,7 @@ ALL_IS_WELL = [
     ("release-notes base 7c1f0e5ab284", 0),
     ("rollback --sql", 0),
     ("diagram", 0),
+    ("snapshot", 0),
     ("seed --studies=3 --allow-production", 0),
     ("baseline --engine=sqlite", 0),
     ("alembic history --verbose", 0),
