@@ -15,6 +15,8 @@ from pathlib import Path
 
 from sqlalchemy import URL, NullPool, create_engine, make_url, text
 
+from antarest.migration.branches import snapshots
+from antarest.migration.project.project import Project
 from antarest.migration.scratch.databases import (
     KIND_VARIABLE,
     URL_VARIABLE,
@@ -130,17 +132,17 @@ print((time.perf_counter() - began) * 1000)
 
 
 def from_nothing(folder: Path, server: PostgresServer) -> Iterator[Row]:
-    """Measure the upgrade of an empty database to head."""
-    wanted: list[tuple[EngineName, int, float | None, Known | None]] = [
-        ("sqlite", 100, None, None),
-        ("sqlite", 1000, 0.3, Known(0.55, _REBUILDS)),
-        ("postgresql", 100, None, None),
-        ("postgresql", 1000, 1.0, Known(1.7, _GUARDS)),
+    """Measure the upgrade of an empty database to head, by all revisions and from the snapshot."""
+    wanted: list[tuple[EngineName, int, float | None, Known | None, float]] = [
+        ("sqlite", 100, None, None, 0.5),
+        ("sqlite", 1000, 0.3, Known(0.55, _REBUILDS), 0.06),
+        ("postgresql", 100, None, None, 1.0),
+        ("postgresql", 1000, 1.0, Known(1.7, _GUARDS), 0.4),
     ]
     seconds = 0.0
-    for engine, size, most, known in wanted:
+    for engine, size, most, known, most_loaded in wanted:
         with ExitStack() as stack:
-            _, ours, theirs = _sides(stack, folder / f"{engine}-{size}", engine, server, size, at_head=False)
+            bench, ours, theirs = _sides(stack, folder / f"{engine}-{size}", engine, server, size, at_head=False)
             what = f"empty {engine} database to head, {size:,} revisions"
             measured = compare(what, ours, theirs, most, known, repeats=3)
             yield measured
@@ -150,6 +152,8 @@ def from_nothing(folder: Path, server: PostgresServer) -> Iterator[Row]:
                 yield row("the same, memory in MiB", *memory, 0.5, Known(0.6, _FLOOR))
                 differ = _schema(ours) ^ _schema(theirs)
                 yield within("the same, what differs between the schemas", len(differ), 0, "objects")
+            snapshots.write(Project.load(bench.folder / "alembic.ini"), engine)
+            yield compare(f"{what}, from the snapshot", ours, theirs, most_loaded, repeats=3)
     with ExitStack() as stack:
         _, ours, _ = _sides(stack, folder / "5000", "sqlite", server, 5000, at_head=False)
         what = "empty sqlite database to head, 5,000 to 1,000 revisions"

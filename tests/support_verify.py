@@ -145,6 +145,7 @@ FOREIGN: dict[str, Foreign] = {
     "json_in_text": Foreign(notes=_on("V509", "a2", *BOTH)),
     "parsed_json": Foreign(notes=_on("V509", "r2", *BOTH)),
     "makes_a_role": Foreign(),
+    "random_values": Foreign(),
     "range_blames_first": Foreign(revisions="r2"),
     "shortened_names": Foreign(notes=_on("V509", "a2", *BOTH)),
     # ---- what is easily overlooked

@@ -1,4 +1,4 @@
-"""A simulated year of development, with parallel branches and releases: at every commit, `rollback.sh` is right.
+"""A simulated year of development, with parallel branches and releases: `rollback.sh` and the snapshot stay right.
 
 What a person would do is done: branches are begun and merged, two of them add revisions at the same time, and what then
 has two heads is put in order with `db.rebase`; now and then main is released, and later deployed.
@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
+from sqlalchemy import URL
 
+from antarest.migration.branches import snapshots
 from antarest.migration.branches.deployed import changed_since, record
 from antarest.migration.branches.own_revisions import plan_rebase
 from antarest.migration.errors.revision import BASE
 from antarest.migration.project import rollback_script
 from antarest.migration.project.project import Project
 from tests.support_branches import Clone, table
+from tests.support_snapshots import Snapshotted
 
 WEEKS = 52
+GENERATED = {"rollback.sh", "alembic/snapshot/sqlite.sql"}
 
 
 @dataclass
@@ -48,8 +53,14 @@ class Year:
         """Add a revision as `db.revision` does: with `rollback.sh`."""
         self.number += 1
         self.clone.write(table(f"t{self.number}"))
-        rollback_script.sync(self.project)
+        self.write_generated()
         self.clone.commit(f"Add t{self.number}")
+
+    def write_generated(self) -> None:
+        """Write what is generated from the revisions, as the commands do."""
+        rollback_script.sync(self.project)
+        for engine in snapshots.kept(self.project):
+            snapshots.write(self.project, engine)
 
     def merge(self, branch: str) -> None:
         """Merge main into a branch, put its revisions on top where there are two heads, then the branch into main."""
@@ -58,14 +69,14 @@ class Year:
         done = clone.try_git("merge", "--quiet", "--no-edit", "main")
         if done:
             conflicts = clone.git("diff", "--name-only", "--diff-filter=U").split()
-            assert set(conflicts) <= {"rollback.sh"}, "nothing but the script may conflict"
+            assert set(conflicts) <= GENERATED, "nothing but what is generated may conflict"
         repository = self.project.repository
         assert repository
         if len(self.project.history.heads) > 1:
             assert done, "two heads came together, and git did not stop"
             plan_rebase(self.project, repository, "main").write()
         if done:
-            rollback_script.sync(self.project)
+            self.write_generated()
             clone.commit(f"Merge main into {branch}")
         clone.switch("main")
         clone.git("merge", "--quiet", "--no-ff", "--no-edit", branch)
@@ -95,15 +106,25 @@ class Year:
         else:
             assert found[0] == (project.history[head].down[0] if project.history[head].down else BASE)
         assert rollback_script.is_in_sync(project)
+        assert list(snapshots.stale(project)) == []
+
+    def assert_loads(self, folder: Path) -> None:
+        """A new database gets from the snapshot of the head what its revisions make."""
+        project = self.project
+        loaded = Snapshotted(URL.create("sqlite", database=str(folder / "loaded.db")), project)
+        assert f"{len(project.history)} revisions from " in loaded.upgraded()
+        assert loaded.differs(loaded.replayed(URL.create("sqlite", database=str(folder / "replayed.db")))) == []
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_rollback_sh_is_right_at_every_commit_of_a_year(small: Clone, seed: int) -> None:
+def test_what_is_generated_is_right_at_every_commit_of_a_year(small: Clone, seed: int, tmp_path: Path) -> None:
     ini = small.folder / "alembic.ini"
     ini.write_text(ini.read_text() + "\n[antarest]\nrollback_script = rollback.sh\n")
-    rollback_script.sync(small.project)
-    began = small.commit("Add rollback.sh")
     year = Year(small, random.Random(seed))  # noqa: S311 - the same years each time, and no secret
+    if seed == 0:  # The other year stays without one.
+        snapshots.write(small.project, "sqlite")
+    year.write_generated()
+    began = small.commit("Add rollback.sh and the snapshot")
     open_branches: list[str] = []
     for week in range(WEEKS):
         what = year.dice.random()
@@ -126,14 +147,20 @@ def test_rollback_sh_is_right_at_every_commit_of_a_year(small: Clone, seed: int)
     assert len(year.project.history) > 10, "it was a busy year"
     for commit in small.git("rev-list", f"{began}..main").split():
         year.assert_right(commit)
+    small.switch("main")
+    assert len(snapshots.kept(year.project)) == (seed == 0)
+    if seed == 0:
+        year.assert_loads(tmp_path)
 
 
 def test_it_would_be_found_if_it_were_not(small: Clone) -> None:
     ini = small.folder / "alembic.ini"
     ini.write_text(ini.read_text() + "\n[antarest]\nrollback_script = rollback.sh\n")
-    rollback_script.sync(small.project)
+    year = Year(small, random.Random(0))  # noqa: S311
+    snapshots.write(small.project, "sqlite")
     small.write(table("forgotten"))
-    commit = small.commit("Forget the script")
+    rollback_script.sync(small.project)
+    commit = small.commit("Forget the snapshot")
 
     with pytest.raises(AssertionError):
-        Year(small, random.Random(0)).assert_right(commit)  # noqa: S311
+        year.assert_right(commit)

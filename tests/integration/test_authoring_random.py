@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from antarest.migration.branches.writing import Written
 from antarest.migration.errors.settings.db_config import DbConfig
 from antarest.migration.scratch.databases import EngineName, PostgresServer
-from tests.integration.test_authoring_engines import SQLITE, Author
+from tests.support_author import SQLITE, Author
 from tests.support_histories import Script, write_script
 
 NUMBERS = itertools.count()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import shutil
 from pathlib import Path
 from types import ModuleType
 
@@ -23,6 +24,7 @@ STUDY = "antarest/study/model.py"
 TASKS = "antarest/core/tasks/model.py"
 ANCHOR = "    folder: Mapped[str | None] = mapped_column(String(255), index=True)\n"
 HORIZON = "    horizon: Mapped[str | None] = mapped_column(String(40))\n"
+SNAPSHOTS = ["alembic/snapshot/postgresql.sql", "alembic/snapshot/sqlite.sql"]
 
 
 @pytest.fixture
@@ -84,7 +86,8 @@ def test_a_new_column_becomes_a_revision_that_goes_up_and_down(checkout: Checkou
     file = new_revision(checkout)
     revision = load(file)
     assert file.name == f"{revision.revision}_add_study_horizon.py"
-    assert changed(checkout) == [f"alembic/versions/{file.name}", "docs/schema.md", "scripts/rollback.sh"]
+    generated = ["docs/schema.md", "scripts/rollback.sh"]
+    assert changed(checkout) == [*SNAPSHOTS, f"alembic/versions/{file.name}", *generated]
     assert f"alembic/versions/{file.name}\n" in done.out
     assert "detected       adds column study.horizon\n" in done.out
     assert parse(checkout.path / "scripts" / "rollback.sh") == (HISTORY.head, revision.revision)
@@ -248,7 +251,9 @@ MESSAGES = {
 
 
 def test_any_message_with_a_word_is_accepted(checkout: Checkout) -> None:
-    """One revision after the other, each with a message that something could misread."""
+    """One revision after the other, each with a message that something could misread. There is no snapshot to keep."""
+    shutil.rmtree(checkout.path / "alembic" / "snapshot")
+    checkout.commit("Go on without a snapshot")
     for message in MESSAGES.values():
         head = project_of(checkout).history.head
 

@@ -15,7 +15,7 @@ from antarest.migration.errors.facts.run import NotRecorded, RevisionFailed
 from antarest.migration.errors.loss import Agreement
 from antarest.migration.run.request import RunOutcome, RunRequest
 from antarest.migration.workflow.plan import RollbackPlan
-from tests.support_histories import Database, Script, write_project
+from tests.support_histories import Database, Notes, Script, write_project
 from tests.support_runs import Start, refused
 
 Build = Callable[..., Database]
@@ -57,6 +57,16 @@ def test_a_segment_that_fails_leaves_what_was_committed_before_it(filled: Build)
     assert database.workflow.current() == ("two",)
     assert [database.value(f"SELECT count(*) FROM {name}") for name in ("one", "two")] == [1, 1]
     assert {"three", "half"} & tables(database) == set()
+
+
+def test_what_a_segment_lost_is_named_also_if_a_later_one_fails(filled: Build) -> None:
+    drops = Script("drops", upgrade='op.drop_table("one")', lossy={"upgrade": {"one": "old"}})
+    database, notes = filled(makes("one"), drops, makes("two", transaction="own"), BROKEN), Notes()
+
+    with pytest.raises(RevisionFailed):
+        database.workflow_with(notes).upgrade()
+
+    assert [note for note in notes.notes if note.startswith("lost")] == ["lost one: 1 row (old)"]
 
 
 def test_what_failed_runs_again_from_there(filled: Build) -> None:

@@ -91,6 +91,26 @@ def test_a_block_that_takes_values_and_then_fails_says_why(taken_from: URL, tmp_
         here.workflow.upgrade()
 
 
+@pytest.mark.parametrize("ends", ["commit", "rollback"])
+def test_what_a_revision_writes_in_a_savepoint_is_not_taken_for_the_work_of_others(
+    taken_from: URL, tmp_path: Path, ends: str
+) -> None:
+    upgrade = f"""
+        nested = op.get_bind().begin_nested()
+        sql("UPDATE job SET stats = NULL WHERE id = 1")
+        nested.{ends}()
+        sql("UPDATE job SET stats = NULL WHERE id = 2")
+    """
+    here = Database(taken_from, write_project(tmp_path, TAKING, Script("takes", upgrade=upgrade)))
+    here.workflow.upgrade("tables")
+    here.execute(VALUES)
+
+    with pytest.raises(LossNotDeclared) as error:
+        here.workflow.upgrade()
+
+    assert [loss.count for loss in error.value.losses] == [2 if ends == "commit" else 1]
+
+
 def test_others_can_read_what_an_update_changes_and_write_to_what_it_only_fills(
     postgres_database: URL, tmp_path: Path
 ) -> None:

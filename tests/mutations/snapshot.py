@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.mutations.patch import Patch
 
 _SNAPSHOT = "antarest/migration/snapshot"
-_WRITES = "antarest/migration/branches/snapshots.py"
+_WRITES = "antarest/migration/branches/snapshots/writer.py"
 _TESTS = "integration/test_snapshot.py"
 _DOUBT = f"{_TESTS}::test_with_a_doubt_every_revision_runs"
 _UNFIT = f"{_TESTS}::test_a_history_that_makes_something_else_each_time_has_no_snapshot"
@@ -16,69 +16,97 @@ THE_SNAPSHOT = (
         f"{_SNAPSHOT}/sqlite.py",
         "    yield from _sequence_rows(connection, exclude)\n",
         "",
-        [f"{_TESTS}::test_a_new_database_is_as_if_the_revisions_had_run"],
+        [f"{_TESTS}::test_a_new_database_is_as_if_the_revisions_had_run[sqlite]"],
     ),
     Patch(
         "The snapshot: it is loaded although a revision was edited",
         f"{_SNAPSHOT}/loading.py",
         "if digest_of(content) != snapshot.revisions[id_]:",
         "if False:",
-        [f"{_DOUBT}[edit_revision-revision table has changed since it was written]"],
+        [f"{_DOUBT}[sqlite-revision table has changed since it was written]"],
     ),
     Patch(
         "The snapshot: it is loaded although it was edited",
         f"{_SNAPSHOT}/file.py",
         'or digest.decode(errors="replace") != digest_of(rest)',
         "",
-        [f"{_DOUBT}[edit_snapshot-its file was edited or merged by hand]"],
+        [f"{_DOUBT}[sqlite-its file was edited or merged by hand]"],
     ),
     Patch(
         "The snapshot: it is loaded into a database that is not empty",
         f"{_SNAPSHOT}/loading.py",
-        "if table not in exclude:",
-        "if False:",
-        [f"{_DOUBT}[not_empty-the database is not empty: it has table other]"],
+        "if found := present(connection, exclude):",
+        'if found := "":',
+        [f"{_DOUBT}[sqlite-the database is not empty: it has table other]"],
     ),
     Patch(
         "The snapshot: it is loaded by an older engine",
         f"{_SNAPSHOT}/loading.py",
         "if _numbers(version) < _numbers(snapshot.proved[0]):",
         "if False:",
-        [f"{_DOUBT}[of_a_newer_sqlite-it was proved from 99.0.0 on]"],
+        [f"{_DOUBT}[sqlite-and it was proved ]"],
+    ),
+    Patch(
+        "The snapshot: it is loaded by a server on which it was not proved",
+        f"{_SNAPSHOT}/loading.py",
+        "if major not in snapshot.proved:",
+        "if False:",
+        [f"{_DOUBT}[postgresql-and it was proved ]"],
+    ),
+    Patch(
+        "The snapshot: revisions that name a schema follow the search path",
+        f"{_SNAPSHOT}/loading.py",
+        "if snapshot.home and snapshot.home != home:",
+        "if False:",
+        [f"{_TESTS}::test_it_follows_the_search_path_as_its_revisions_do"],
+    ),
+    Patch(
+        "The snapshot: what cannot be made again is written all the same",
+        _WRITES,
+        "if read != snapshot or different or not is_same:",
+        "if False:",
+        [f"{_TESTS}::test_what_statements_cannot_make_again_is_not_written"],
+    ),
+    Patch(
+        "The snapshot: one that lacks a revision counts as right",
+        "antarest/migration/branches/snapshots/__init__.py",
+        "missing = [id_ for id_ in project.history.order if id_ not in known]",
+        "missing = list[str]()",
+        [f"{_TESTS}::test_it_is_written_from_the_one_before_it_and_is_the_same_each_time[sqlite]"],
     ),
     Patch(
         "The snapshot: an upgrade goes beyond its target",
         f"{_SNAPSHOT}/loading.py",
         "snapshot.revisions.keys() - history.applied(targets)",
         "snapshot.revisions.keys() - {*history.order}",
-        [f"{_TESTS}::test_a_target_below_the_snapshot_is_reached_by_the_revisions"],
+        [f"{_TESTS}::test_a_target_below_the_snapshot_is_reached_by_the_revisions[sqlite]"],
     ),
     Patch(
         "The snapshot: the load is committed on its own",
         "antarest/migration/run/segments.py",
         "if steps and stands_alone(steps[0]):",
         "if begun or (steps and stands_alone(steps[0])):",
-        [f"{_TESTS}::test_revisions_after_the_snapshot_run_in_the_same_transaction"],
+        [f"{_TESTS}::test_revisions_after_the_snapshot_run_in_the_same_transaction[sqlite]"],
     ),
     Patch(
         "The snapshot: a random value is in it",
         _WRITES,
-        "if different := unequal(facts, self._facts(other)):",
-        "if different := []:",
-        [f"{_UNFIT}[two runs of revision odd differ: the rows of t]"],
+        "different = unequal(facts, self._facts(other))",
+        "different = list[str]()",
+        [f"{_UNFIT}[sqlite-two runs of revision odd differ: the rows of t]"],
     ),
     Patch(
         "The snapshot: the date of the run is in it",
         _WRITES,
-        "if dated := [name for name in unequal(before, facts) if _names(days, facts.get(name))]:",
-        "if dated := []:",
-        [f"{_UNFIT}[revision odd puts the date of today into the rows of d]"],
+        "if dated := [name for name in new if _names(days, facts.get(name))]:",
+        "if dated := list[str]():",
+        [f"{_UNFIT}[sqlite-revision odd puts the date of today into the rows of d]"],
     ),
     Patch(
         "The snapshot: a revision may depend on more than its text",
         f"{_SNAPSHOT}/outside.py",
         'return next(_reached(ast.parse(content)), "")',
         'return ""',
-        [f"{_UNFIT}[revision odd depends on more than its file: import os]"],
+        [f"{_UNFIT}[sqlite-revision odd depends on more than its file: import os]"],
     ),
 )

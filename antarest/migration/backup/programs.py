@@ -55,7 +55,7 @@ class Programs:
     target: Mapping[str, str]
 
     @classmethod
-    def of(cls, connection: Connection, db: DbConfig) -> Programs:
+    def of(cls, connection: Connection, db: DbConfig, folder: Path | None = None) -> Programs:
         """Find the programs for the server of a connection. They connect to the same server.
 
         Raises:
@@ -70,7 +70,7 @@ class Programs:
         target |= {"host": info.host, "port": str(info.port), "application_name": f"{_APPLICATION}-{os.getpid()}"}
         hidden = {*SECRETS, "hostaddr", *_VARIABLES}  # Every user can see the arguments of a program.
         shown = {key: value for key, value in target.items() if key not in hidden}
-        return cls(_find(info.server_version // 10_000, db), url, shown)
+        return cls(folder or _find(info.server_version // 10_000, db), url, shown)
 
     @property
     def application(self) -> str:

@@ -37,7 +37,7 @@ def record(project: Project, reference: str) -> tuple[str, str]:
 
     Raises:
         DeployedUnknown: the revision is not below the head.
-        MigrationError: the reference stands for no revision.
+        MigrationError: the reference names no revision.
     """
     project.refuse_installed()
     revision = project.resolve(reference)

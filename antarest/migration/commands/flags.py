@@ -38,31 +38,31 @@ FLAGS = {
     "debug": Flag("show the traceback of an error"),
     "project": Flag("the alembic.ini or its folder (default: found from here, as git finds a repository)", "PATH"),
     "x": Flag("a value that env.py and revisions read with context.get_x_argument; may be given again", "KEY=VALUE"),
-    "to": Flag("where to go: a revision, head or base; in a clone also a tag, a branch, a commit or a date", "REV"),
-    "steps": Flag("how many revisions to go back (default: 1)", "N"),
+    "to": Flag("the target: a revision, head or base; in a clone also a tag, a branch, a commit or a date", "REV"),
+    "steps": Flag("the number of revisions to go back (default: 1)", "N"),
     "dry_run": Flag("print the plan, and change nothing"),
     "from_base": Flag("start at base although the database has no recorded revision and is not empty"),
     "yes": Flag("answer questions with yes; this never permits a loss of data"),
     "allow_data_loss": Flag("agree to the losses of data that the plan names"),
     "allow_changed": Flag("also undo a revision whose code has changed since it was applied"),
-    "allow_production": Flag("also where the server is on another host, or the configuration says production"),
-    "studies": Flag("how many studies; the other rows follow from their number (default: 200)", "N"),
-    "message": Flag("what the revision is for; the name of its file is made from it", "TEXT"),
+    "allow_production": Flag("also if the server is on another host, or the configuration says production"),
+    "studies": Flag("the number of studies; all other numbers follow from it (default: 200)", "N"),
+    "message": Flag("the purpose of the revision; the name of the file is made from it", "TEXT"),
     "empty": Flag("write an empty revision, for changes that you write by hand"),
     "amend": Flag("write the newest revision again, with its id and message; roll it back first if it is applied"),
     "discard_edits": Flag("also amend a file that was edited by hand; the store keeps the old file"),
     "onto": Flag(
-        "the branch to go on top of (default: main; on main, the revisions that came with a merge or pull)", "REF"
+        "the new base of the revisions: a branch (default: main; on main, the merged or pulled revisions)", "REF"
     ),
     "backup": Flag("back up first, also on PostgreSQL (SQLite is always backed up)"),
     "from_": Flag("the backup to restore, by name or path (default: the newest)", "FILE"),
     "end_sessions": Flag("end the other sessions on the database (PostgreSQL)"),
-    "lock_timeout": Flag("how many seconds to wait for another run on the same database (default: 60)", "SECONDS"),
-    "json": Flag("print JSON, for machines"),
+    "lock_timeout": Flag("the seconds to wait for another run on the same database (default: 60)", "SECONDS"),
+    "json": Flag("print JSON, for programs"),
     "engine": Flag("sqlite, postgresql or both (default)", "NAME"),
-    "revisions": Flag("which revisions: A:B, A: or :B, with both ends, or one (default: all)", "A:B"),
+    "revisions": Flag("the revisions to prove: A:B (both included), A:, :B, or one (default: all)", "A:B"),
     "new": Flag("only the revisions that this branch adds to main"),
-    "rows": Flag("the least number of generated rows in a table (default: 3)", "N"),
+    "rows": Flag("the smallest number of generated rows in a table (default: 3)", "N"),
     "notes": Flag("list the notes too; by default they are only counted"),
     "markdown": Flag("also write the result as Markdown", "FILE"),
     "comment": Flag("also write Markdown for a comment on a pull request", "FILE"),
@@ -70,19 +70,20 @@ FLAGS = {
     "html": Flag("also write the result as a page for a browser", "FILE"),
     "github": Flag("also print each finding for GitHub Actions, which shows it at its file and line"),
     "versions": Flag("the folder of revisions, for a project without alembic.ini", "FOLDER"),
-    "metadata": Flag("where the metadata of the models is: package.module:attribute", "NAME"),
-    "start": Flag("a file of SQL, or module:function, that makes the tables before the first revision", "NAME"),
+    "metadata": Flag("the metadata of the models: package.module:attribute", "NAME"),
+    "start": Flag("a file of SQL, or module:function, that creates tables before the first revision", "NAME"),
     "run_env": Flag("run the env.py of the project; it can reach only the scratch database"),
     "env": Flag("with --run-env: a variable for env.py; may be repeated", "NAME=VALUE", repeats=True),
     "rows_from": Flag("a Python file with values for generated rows (default: tests/rows.py)", "FILE"),
     "since": Flag(
         "prove that a database at this commit's head can be upgraded (default: main, and the deployed revision)", "REF"
     ),
-    "keep": Flag("keep the databases before and after each revision with a finding, and print where they are"),
+    "keep": Flag("keep the databases before and after each revision with a finding, and print their URLs"),
     "sql": Flag("print the SQL for a DBA, and change nothing (PostgreSQL)"),
+    "prove": Flag("prove the snapshot on this PostgreSQL server too, on scratch databases", "URL"),
     "output": Flag("the folder or file to write to", "PATH"),
     "branch": Flag("the branch to switch to"),
-    "ref": Flag("what production runs: a tag, a revision, a branch, a commit or a date"),
+    "ref": Flag("the deployed state: a tag, a revision, a branch, a commit or a date"),
     "from_ref": Flag("the start: a revision, base, a tag, a branch, a commit or a date"),
     "to_ref": Flag("the end: a revision, base, a tag, a branch, a commit or a date"),
     "head": Flag(HIDDEN, "REV"),
@@ -115,7 +116,7 @@ def find_swallowed(words: Sequence[str], command: str) -> UsageError | None:
             behind = words[index + 1] if index + 1 < len(words) and index + 1 != task else "PATH"
             right = f"{command} --config={found['value'] or behind}"
         flag = ("--" if word.startswith("--") else "-") + found["flag"]
-        return UsageError(f"{flag} is taken by Invoke here, not by the task", Hint("Write it so", right))
+        return UsageError(f"{flag} is taken by Invoke here, not by the task", Hint("Write it like this", right))
     return None
 
 
@@ -127,5 +128,5 @@ def refuse_empty(options: Mapping[str, object], verb: str) -> None:
     """
     for name, value in options.items():
         if value == "":
-            hint = Hint("Give it one, or leave it out", f"inv db.{verb} --help")
+            hint = Hint("Give the flag a value, or omit it", f"inv db.{verb} --help")
             raise UsageError(f"{spelled(name)} has no value", hint)

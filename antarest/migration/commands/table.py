@@ -82,7 +82,7 @@ VERBS = {
     "rollback-script": Verb(revisions.write_rollback_script),
     "install-hooks": Verb(branches.install_hooks),
     "diagram": Verb(development.diagram),
-    "snapshot": Verb(development.snapshot),
+    "snapshot": Verb(development.snapshot, ("prove",)),
     "seed": Verb(development.seed, ("studies", "allow_production")),
 }
 

@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 
 from ..database.catalog import CatalogTable, measure
 from .moves import reads_unknown
-from .tracking.base import ChangeTracker, RowChanges
+from .tracking.base import ChangeTracker, RowChanges, Takes
+from .tracking.conversions import count_common
 
 
 class CopiedRows:
@@ -28,8 +29,9 @@ class CopiedRows:
         self._inserted: dict[Hashable, int] = {}
         self._known: Collection[Hashable] = ()
 
-    def before(self, statement: str) -> None:
+    def before(self, statement: str, takes: Takes) -> None:
         """Note which tables a statement reads and fills. Call this before the statement runs."""
+        self._compare(takes)
         tables = self._tracker.tables.values()
         read = {table.identity for table in tables if self._tracker.reads(table, None)}
         self._sources = {table: {table: inf} if table in self._old else dict(self._copied[table]) for table in read}
@@ -52,6 +54,16 @@ class CopiedRows:
             for old in {old for found in sources for old in found}:
                 most = max(found.get(old, 0) for found in sources)
                 self._copied[table.identity][old] += int(min(rows, most))
+
+    def _compare(self, takes: Takes) -> None:
+        """Where an old table goes, also count the rows that the revision itself has written to a new one unchanged."""
+        for old in (table for name, table in self._tracker.tables.items() if name in takes):
+            for new in self._new() if {*old.columns} == takes[old.name] else ():
+                copied = self._copied[new.identity]
+                if 0 < copied[old.identity] < measure(self._connection, old).rows:
+                    pairs = [(name, name) for name in old.columns if name in new.columns]
+                    same = count_common(self._connection, old, new, pairs, values=False) if pairs else 0
+                    copied[old.identity] = max(copied[old.identity], same or 0)
 
     def in_place_of(self, old: CatalogTable, new: CatalogTable) -> int:
         """Return how many rows of an old table are in a new one; all rows of the new one if no statement copied any."""

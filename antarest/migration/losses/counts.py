@@ -118,7 +118,7 @@ class LossCounter:
         for name, columns in takes.items():
             self._count_before(self._tracker.tables[name], columns)
         self._moves.before(statement, takes)
-        self._copied.before(statement)
+        self._copied.before(statement, takes)
 
     def after(self, *, has_changed_tables: bool) -> None:
         """Note the effect of a statement that has run."""
@@ -305,15 +305,15 @@ class LossCounter:
 
     def _copies_of(self, table: CatalogTable, now: CatalogTable) -> dict[str, tuple[str, int | None]]:
         """Return for each column its name in the rebuilt table, and the number of values that the copy changed."""
-        origins = {new: self._tracker.origins[identity] for new, identity in now.columns.items()}
+        origins = {new: self._tracker.origins.of(identity) for new, identity in now.columns.items()}
         places: dict[Hashable, tuple[str, int | None]] = {}
-        for new, origin in origins.items():
+        for new, origin in ((new, origin) for new, each in origins.items() for origin in each):
             if origin.column not in places or table.columns.get(new) == origin.column:
                 places[origin.column] = (new, origin.changed)
         found = {name: places[identity] for name, identity in table.columns.items() if identity in places}
         for name, identity in table.columns.items():
             # No statement was understood to fill the column. It may have been filled by its name.
-            is_unknown = name in now.columns and origins[name].column == now.columns[name]
+            is_unknown = name in now.columns and origins[name][-1].column == now.columns[name]
             is_other = not is_unknown or (table.name, name) in self._missing or not self._tracker.was_read(identity)
             if name not in found and not is_other:
                 converts = self._tracker.origins.can_convert(table.types[name], now.types[name])
@@ -325,7 +325,8 @@ class LossCounter:
 
     def _note_others(self, table: CatalogTable, counted: _Counted, found: Measure, changes: RowChanges) -> None:
         """Note the number of rows that other sessions have written or deleted in a table that is counted again."""
-        if self._tracker.written_by_others() and table.identity not in self._tracker.emptied:
+        is_alone = not self._tracker.may_be_shared(table.identity) or counted.exact_since == self._tracker.went_back
+        if self._tracker.written_by_others() and table.identity not in self._tracker.emptied and not is_alone:
             expected = counted.rows + changes.inserted - changes.deleted
             counted.others = max(counted.others, found.chosen, abs(found.rows - expected))
 

@@ -179,9 +179,9 @@ class Project:
             reference: `head`, `base`, a revision, the beginning of its id, or a branch label; also a git ref or a date.
 
         Raises:
-            RevisionNotFound: the reference stands for nothing.
-            AmbiguousRevision, AmbiguousReference: the reference stands for more than one revision.
-            MultipleHeads: the reference stands for a state with several heads.
+            RevisionNotFound: nothing has this name.
+            AmbiguousRevision, AmbiguousReference: the reference can mean more than one revision.
+            MultipleHeads: the reference names a state with several heads.
         """
         if reference in (HEAD, BASE) or reference in self.history or self.repository is None:
             return self.history.resolve(reference)

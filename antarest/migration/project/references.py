@@ -43,9 +43,9 @@ class References:
         """Return the id of the revision for a reference: a revision, a tag, a branch, a commit or a date.
 
         Raises:
-            RevisionNotFound: the reference stands for nothing.
+            RevisionNotFound: nothing has this name.
             AmbiguousRevision: the reference is the beginning of two ids.
-            AmbiguousReference: the reference stands for two things with different heads.
+            AmbiguousReference: the reference has two meanings with different heads.
             ReferenceUnusable: this checkout cannot go to the revisions of that state.
         """
         found: dict[str, str] = {}

@@ -16,11 +16,9 @@ from .request import RunOutcome, RunRequest
 
 
 def finish(request: RunRequest, outcome: RunOutcome) -> None:
-    """Grant the missing rights of the application's role, report the losses, and update `rollback.sh`."""
+    """Grant the missing rights of the application's role, and update `rollback.sh`."""
     if not outcome.steps and outcome.before and request.db.role_to_grant:
         note_grants(request, grant_at_rest(request))
-    for loss in outcome.losses:
-        request.listener.note(f"lost {loss}")
     try:
         if request.project.is_checkout and rollback_script.sync(request.project):
             request.listener.note(f"rewrote {request.project.rollback_script}")

@@ -145,6 +145,8 @@ class _Run:
             self.left = self.left[len(segment.steps) - segment.from_snapshot :]
             self.outcome.record_commit()
             self.request.listener.committed(self.outcome.after)
+            for loss in segment.losses:
+                self.request.listener.note(f"lost {loss}")
             if segment.steps:
                 self._confirm(segment.steps)
         finally:
@@ -227,13 +229,18 @@ class _Run:
         """Plan the run from the current revisions. For an empty database, begin with the snapshot if it can be used."""
         request, outcome, start = self.request, self.outcome, self.start
         outcome.before = outcome.after = current
-        begins = start.fits(connection, current)
+        begins = not request.prepare and start.fits(connection, current)
         self.left = [] if begins else self.plan(current)
         outcome.total = start.total if begins else len(self.left)
         if request.before_change and (begins or self.left or request.prepare):
             # Each try makes a backup, since others may have written since the last one.
             outcome.backup = request.before_change(request, outcome, connection) or outcome.backup
+        if request.prepare:
+            request.prepare(connection)
+            outcome.is_prepared = True
+            begins = start.fits(connection, ())
         if begins:
+            make_schema_of(request.project.version_table, connection)
             start.load(self.context.get_context(), outcome.segment)
             done = outcome.segment.from_snapshot
             self.left = [] if done == outcome.total else self.plan(outcome.segment.goal)
@@ -250,9 +257,6 @@ class _Run:
 
     def _change(self, connection: Connection, guard: LossGuard) -> None:
         request, outcome, segment = self.request, self.outcome, self.outcome.segment
-        if request.prepare and not outcome.steps:
-            request.prepare(connection)
-            outcome.is_prepared = True
         migration = self.context.get_context()
         make_schema_of(request.project.version_table, connection)
         violations = set() if segment.from_snapshot else foreign_key_violations(connection)

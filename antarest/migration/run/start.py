@@ -36,7 +36,7 @@ class SnapshotStart:
     def of(cls, request: RunRequest, current: tuple[str, ...]) -> Self:
         """Find the snapshot, if the run only upgrades and the database has run no revision."""
         start = cls(request)
-        if request.upgrades_to and not current:
+        if request.upgrades_to and (request.prepare or not current):
             try:
                 start.candidate = find(
                     request.project, request.db.migration_url.get_backend_name(), request.upgrades_to

@@ -96,7 +96,9 @@ def _quoted(found: re.Match[str]) -> str:
 
 
 def shadow_tables(texts: Mapping[str, str]) -> set[str]:
-    """Return the shadow tables, in which virtual tables keep their data. They are created and dropped with these.
+    """Return the shadow tables, in which virtual tables keep their data.
+
+    They are created and dropped together with the virtual tables.
 
     Args:
         texts: the text of each table, by name.

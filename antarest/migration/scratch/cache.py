@@ -105,7 +105,7 @@ class ScratchCache:
     def store_facts(self, key: str, facts: Any) -> None:
         """Store data that a run of the revisions has produced.
 
-        The key names everything else on which the data depends.
+        The key must differ if anything else differs on which the data depends.
         """
         if file := self._facts_file(key):
             _write(file, json.dumps(facts).encode())

@@ -29,7 +29,7 @@ from ..schema.inventory import Inventory
 from ..schema.reflection import reflect
 from .databases import EngineName, NoPostgres, scratch_database
 from .included import included
-from .migrated import revision_texts, scratch_at
+from .migrated import revision_texts, scratch_at, upgrade_scratch
 from .runner import ScratchRunner
 from .servers import ScratchServer, ScratchServers, asked_of, scratch_servers
 
@@ -167,7 +167,7 @@ class Bench:
         with ExitStack() as attempt:
             url = attempt.enter_context(server.new())
             with server.connected(url) as connection:
-                ScratchRunner.of(project).upgrade(connection, project.history.heads)
+                upgrade_scratch(project, connection, project.history.heads)
                 migrated = reflect(connection, exclude=project.workflow_tables)
             models = self._models_on(server, url)
             self._stack.enter_context(attempt.pop_all())

@@ -40,6 +40,7 @@ _RUN_REVISIONS = (
     "losses/rebuilds",
     "scratch/runner",
     "schema/objects",
+    "snapshot/*",
 )
 """Our modules that take part when a revision runs or that read what it made, as paths in this package."""
 

@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from ..database.catalog import Tables
 from ..database.connection import moving
@@ -19,6 +21,8 @@ from ..losses.tracking import open_tracker
 from ..losses.tracking.base import ChangeTracker, NotAllowed
 from ..project.project import Project
 from ..schema.objects import ObjectKey, read_objects
+from ..snapshot.file import Doubt
+from ..snapshot.loading import find, refuse_database
 from .cache import ScratchCache
 from .databases import scratch_database
 from .runner import ScratchRunner
@@ -40,10 +44,30 @@ def scratch_at(project: Project, revisions: Collection[str]) -> Iterator[Connect
         file = Path(str(url.database))
         if cache.copy_to(file) < len(order):
             with moving(url) as connection:
-                ScratchRunner.of(project).upgrade(connection, revisions)
+                upgrade_scratch(project, connection, revisions)
             cache.store(file)
         with moving(url) as connection:
             yield connection
+
+
+def upgrade_scratch(project: Project, connection: Connection, revisions: Collection[str]) -> None:
+    """Upgrade a scratch database to these revisions. An empty one begins with the snapshot, unless there is a doubt.
+
+    Args:
+        project: the project.
+        connection: to the database, without a transaction.
+        revisions: the revisions.
+
+    Raises:
+        ScratchRunFailed: a revision failed. Its transaction was rolled back.
+    """
+    with suppress(Doubt, DBAPIError):  # Then all revisions run.
+        found = find(project, connection.dialect.name, map(project.history.resolve, revisions))
+        if found:
+            with connection.begin():
+                refuse_database(found.snapshot, connection, project.workflow_tables)
+                found.load(MigrationContext.configure(connection, opts=project.scratch_options()))
+    ScratchRunner.of(project).upgrade(connection, revisions)
 
 
 def objects_of_history(project: Project, connection: Connection, note: Tell = say_nothing) -> set[ObjectKey]:
@@ -140,7 +164,7 @@ def downgrade_effects(
 
     def run(server: ScratchServer) -> list[DowngradeEffect]:
         with server.database() as scratch:
-            ScratchRunner.of(project).upgrade(scratch, current)
+            upgrade_scratch(project, scratch, current)
             return _effects(project, scratch, undone, server.guard)
 
     with scratch_servers(asked, revision_texts(project), note) as servers:

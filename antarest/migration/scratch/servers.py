@@ -286,6 +286,20 @@ def scratch_servers(
         yield ScratchServers(stack, asked, "\n".join(about), note)
 
 
+@contextmanager
+def server_at(url: URL, about: Sequence[str]) -> Iterator[ScratchServer]:
+    """Make scratch databases on a server that a user names, and no other one.
+
+    Args:
+        url: a database on it, with a role that may create databases.
+        about: the texts of the revisions that will run.
+    """
+    with ExitStack() as stack:
+        yield ScratchServers(stack, None, "\n".join(about), say_nothing)._on(  # noqa: SLF001 - of this module
+            redact_url(url), url, stack, is_ours=False
+        )
+
+
 def _is_of_the_server(error: AntarestError) -> bool:
     """Return whether the failed task may succeed on another server."""
     cause = error.__cause__

@@ -8,15 +8,9 @@ from sqlalchemy import Connection
 
 from ..schema.inventory import Inventory
 from ..schema.reflection import only_reading, reflect
-from . import sqlite
+from . import postgresql, sqlite
 
 _PARTS = ("tables", "enums", "sequences", "views", "triggers", "functions", "domains")
-
-
-def statements(connection: Connection, exclude: Collection[str]) -> tuple[str, ...]:
-    """Return the statements that create a copy of a database, without some tables."""
-    with only_reading(connection):
-        return tuple(sqlite.statements(connection, exclude))
 
 
 def read_facts(connection: Connection, exclude: Collection[str]) -> Mapping[str, object]:
@@ -26,8 +20,9 @@ def read_facts(connection: Connection, exclude: Collection[str]) -> Mapping[str,
         connection: a connection to the database.
         exclude: the tables of Alembic and the workflow.
     """
+    more = {"sqlite": sqlite.facts, "postgresql": postgresql.facts}[connection.dialect.name]
     with only_reading(connection):
-        return {**dict(_schema(reflect(connection, exclude=exclude))), **dict(sqlite.facts(connection, exclude))}
+        return {**dict(_schema(reflect(connection, exclude=exclude))), **dict(more(connection, exclude))}
 
 
 def unequal(one: Mapping[str, object], other: Mapping[str, object]) -> list[str]:

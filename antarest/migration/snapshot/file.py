@@ -32,6 +32,7 @@ class Snapshot:
         engine: the engine of the databases that can load it.
         proved: the versions of the engine on which it was tried: the oldest one (SQLite), or each major version
             (PostgreSQL).
+        home: the schema that must be the current one; empty if the revisions follow the search path.
         current: the current revisions of a database that has loaded it.
         naming: the hash of the naming convention of the models. Constraints without a name get their names from it.
         revisions: the hash of each revision file that it replaces, by revision, in the order of the history.
@@ -40,6 +41,7 @@ class Snapshot:
 
     engine: str
     proved: tuple[str, ...]
+    home: str
     current: tuple[str, ...]
     naming: str
     revisions: Mapping[str, str]
@@ -51,6 +53,7 @@ class Snapshot:
             ("format", _FORMAT),
             ("engine", self.engine),
             *(("proved", each) for each in self.proved),
+            *([("home", self.home)] if self.home else []),
             *(("current", each) for each in self.current),
             ("naming", self.naming),
             *(("revision", f"{id_} {digest}") for id_, digest in self.revisions.items()),
@@ -81,6 +84,7 @@ class Snapshot:
         return cls(
             engine=all_of("engine")[0],
             proved=all_of("proved"),
+            home="".join(all_of("home")),
             current=all_of("current"),
             naming=all_of("naming")[0],
             revisions=dict(each.rpartition(" ")[::2] for each in all_of("revision")),

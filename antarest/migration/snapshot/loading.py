@@ -16,11 +16,8 @@ from ..errors.settings.whole_file import content_of
 from ..errors.text import count
 from ..project.project import Project
 from ..project.revision_files import digest_of
+from . import postgresql, sqlite
 from .file import Doubt, Snapshot, path_of
-
-_SQLITE_OBJECTS = r"""
-    SELECT type || ' ' || name, tbl_name FROM main.sqlite_master WHERE name NOT LIKE 'sqlite\_%' ESCAPE '\'
-"""
 
 
 @dataclass(frozen=True)
@@ -48,9 +45,14 @@ class Candidate:
             migration: Alembic's migration context, on a connection with a transaction.
         """
         connection: Connection = migration.connection
-        for statement in self.snapshot.statements:
-            connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
-        migration._ensure_version_table()  # noqa: SLF001 - as Alembic does before the first revision
+        migration._ensure_version_table()  # noqa: SLF001 - Alembic makes it before the first revision, too
+        if connection.dialect.name == "sqlite":
+            for statement in self.snapshot.statements:
+                connection.exec_driver_sql(statement)
+        elif self.snapshot.statements:
+            with postgresql.set_for_dump(connection):  # The server gets all of them at once.
+                script = ";\n".join(self.snapshot.statements)
+                connection.exec_driver_sql(script, execution_options={"no_parameters": True})
         rows = [{"version_num": each} for each in self.snapshot.current]
         connection.execute(migration._version.insert(), rows)  # noqa: SLF001
 
@@ -105,12 +107,28 @@ def refuse_database(snapshot: Snapshot, connection: Connection, exclude: Collect
     Raises:
         Doubt: the snapshot cannot be loaded into this database.
     """
+    check = {"sqlite": _refuse_sqlite, "postgresql": _refuse_postgresql}[snapshot.engine]
+    check(snapshot, connection)
+    present = {"sqlite": sqlite.present, "postgresql": postgresql.present}[snapshot.engine]
+    if found := present(connection, exclude):
+        raise Doubt(f"the database is not empty: it has {found}")
+
+
+def _refuse_sqlite(snapshot: Snapshot, _connection: Connection) -> None:
     version = sqlite3.sqlite_version
     if _numbers(version) < _numbers(snapshot.proved[0]):
         raise Doubt(f"this is {ENGINES['sqlite']} {version}, and it was proved from {snapshot.proved[0]} on")
-    for name, table in connection.exec_driver_sql(_SQLITE_OBJECTS):
-        if table not in exclude:
-            raise Doubt(f"the database is not empty: it has {name}")
+
+
+def _refuse_postgresql(snapshot: Snapshot, connection: Connection) -> None:
+    major, home = str((connection.dialect.server_version_info or ("",))[0]), postgresql.home(connection)
+    if major not in snapshot.proved:
+        proved = " and ".join(snapshot.proved)
+        raise Doubt(f"this is {ENGINES['postgresql']} {major}, and it was proved on {proved}")
+    if not home:
+        raise Doubt("the search path names no schema that exists")
+    if snapshot.home and snapshot.home != home:
+        raise Doubt(f"its revisions name the schema {snapshot.home}, and the current one is {home}")
 
 
 def naming_of(options: Mapping[str, Any]) -> str:

@@ -17,6 +17,9 @@ _NAMES = "SELECT type, name, tbl_name FROM main.sqlite_master ORDER BY type, nam
 _STORED = "SELECT name FROM pragma_table_xinfo(?, 'main') WHERE hidden = 0 ORDER BY cid"
 _HAS_SEQUENCES = "SELECT 1 FROM main.sqlite_master WHERE name = 'sqlite_sequence'"
 _SEQUENCES = "SELECT name, seq FROM main.sqlite_sequence ORDER BY name"
+_PRESENT = r"""
+    SELECT type || ' ' || name, tbl_name FROM main.sqlite_master WHERE name NOT LIKE 'sqlite\_%' ESCAPE '\'
+"""
 _PRAGMAS = ("user_version", "application_id")
 """The numbers that a transaction can set in the file itself."""
 _ROWS = 200  # of one INSERT
@@ -58,6 +61,11 @@ def facts(connection: Connection, exclude: Collection[str]) -> Iterator[tuple[st
             yield f"the rows of {name}", [tuple(row) for row in rows]
     yield "the sequences", [*_sequences(connection, exclude)]
     yield from ((name, connection.exec_driver_sql(f"PRAGMA main.{name}").scalar()) for name in _PRAGMAS)
+
+
+def present(connection: Connection, exclude: Collection[str]) -> str:
+    """An object in the database, as `table study`; empty if there is none."""
+    return next((name for name, table in connection.exec_driver_sql(_PRESENT) if table not in exclude), "")
 
 
 def _own(connection: Connection, exclude: Collection[str]) -> Sequence[Any]:

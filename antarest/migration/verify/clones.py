@@ -79,7 +79,7 @@ class Clones:
             event.listen(self._engine, "before_cursor_execute", self._pretend, retval=True)
 
     def close(self) -> None:
-        """Close the connection to the server, and drop the roles that revisions have made there."""
+        """Close the connection to the server, and drop the roles that revisions have created there."""
         if self._made:
             self._location.drop_all()  # A role with rights in a database cannot be dropped.
             for role in self._made:
@@ -113,9 +113,10 @@ class Clones:
             self._database = outer
 
     def _pretend(self, connection: Connection, _cursor: object, statement: str, parameters: Any, *_: object) -> Any:
-        """Let each database have roles of its own, although all databases of a server share them.
+        """Replace a statement about a role, so that each database seems to have its own roles.
 
-        A role that this proof has made is not made again in another database, and all of them stay until the end.
+        In fact, all databases of a server share the roles. A role is created for the first database that needs it, and
+        exists until the end of the proof.
         """
         found = _ROLE.match(statement)
         if found is None:

@@ -308,7 +308,7 @@ class MigrationWorkflow:
         def prepare(connection: Connection) -> None:
             reset.drop_objects(self.project, connection, plan, everything=everything)
 
-        return self.run(_steps("upgrade", head), replace(self.request, prepare=prepare), head)
+        return self.run(_steps("upgrade", head), replace(self.request, prepare=prepare, upgrades_to=(head,)), head)
 
     def grant(self) -> list[str]:
         """Grant the missing rights of the application's role.

@@ -1,7 +1,7 @@
-"""Lets a revision make the enum types that its columns need, and drop them in its downgrade (PostgreSQL).
+"""Adds to a revision the statements that create and drop the enum types of its columns (PostgreSQL).
 
-Alembic makes a type with each table that uses it, also where it exists, and with no column that is added. It drops
-none, so an upgrade after a rollback fails.
+Alembic creates an enum type with each table that uses it, even if the type exists already, but not with a column that
+is added to a table. It never drops a type, so an upgrade after a rollback fails.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _Placed = tuple[tuple[str | None, str, str], sa.Column[Any]]
 
 
 class EnumOp(ops.MigrateOperation):
-    """Makes or drops an enum type. On SQLite, where an enum is a check of a column, it does nothing."""
+    """Creates or drops an enum type. On SQLite it does nothing, because an enum there is a check of a column."""
 
     def __init__(self, kind: sa.Enum, verb: str) -> None:
-        """Name the type, and what to do with it: `create` or `drop`."""
+        """Create the operation for a type. The verb is `create` or `drop`."""
         self.kind, self.verb = kind, verb
 
 
@@ -36,11 +36,11 @@ def _render(context: AutogenContext, operation: EnumOp) -> str:
 
 
 def complete_enums(upgrade: ops.OpContainer, way_back: ops.OpContainer, metadata: sa.MetaData) -> frozenset[EnumName]:
-    """Add the operations that make and drop the enum types which only new columns, or only dropped ones, use.
+    """Add the operations that create and drop enum types, if only new columns or only dropped columns use a type.
 
     Args:
-        upgrade: the operations of the upgrade. A table that it makes also makes its types.
-        way_back: those of the downgrade.
+        upgrade: the operations of the upgrade. The creation of a table also creates its types.
+        way_back: the operations of the downgrade.
         metadata: the models after the upgrade.
 
     Returns:
@@ -66,21 +66,21 @@ def complete_enums(upgrade: ops.OpContainer, way_back: ops.OpContainer, metadata
 
 
 def _without(others: Collection[EnumName], found: Iterable[_Placed]) -> dict[EnumName, sa.Enum]:
-    """The enum types of these columns that no other column uses."""
+    """Return the enum types of these columns, without the types that other columns use."""
     return {name: kind for name, kind in _enums(column for _, column in found) if name not in others}
 
 
 def render_enum(item: Any, existing: Collection[EnumName], context: AutogenContext, *, alone: bool) -> str:
-    """Render an enum type that exists already, so that no table makes it again.
+    """Return the Python code for an enum type that exists already, so that no table creates it again.
 
     Args:
         item: the type of a column.
         existing: the types that exist.
-        context: takes the import.
-        alone: whether the revision runs on PostgreSQL alone.
+        context: receives the import that the code needs.
+        alone: whether the project is for PostgreSQL only.
 
     Returns:
-        The Python code; empty for any other type.
+        The code; empty for any other type.
     """
     if not _is_type(item) or (item.schema, item.name) not in existing:
         return ""
@@ -100,7 +100,7 @@ def _arguments(kind: sa.Enum, labels: Iterable[str]) -> str:
 
 
 def _columns(operations: ops.OpContainer, kind: type[Any]) -> Iterator[_Placed]:
-    """The columns that operations of this kind make or drop, with schema, table and name."""
+    """Yield the columns that operations of this kind create or drop, each with its schema, table and name."""
     for each in operations.ops:
         if isinstance(each, ops.OpContainer):
             yield from _columns(each, kind)
@@ -119,7 +119,7 @@ def _columns_of(operation: Any) -> Iterable[sa.Column[Any]]:
 
 
 def _enums(columns: Iterable[sa.Column[Any]]) -> Iterator[tuple[EnumName, sa.Enum]]:
-    """The enum types that PostgreSQL makes for these columns."""
+    """Yield the enum types that PostgreSQL creates for these columns, each with its schema and name."""
     for column in columns:
         kind: Any = column.type
         while isinstance(kind, (sa.TypeDecorator, sa.ARRAY)):

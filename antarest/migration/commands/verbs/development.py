@@ -10,6 +10,7 @@ from pathlib import Path
 from ...errors.base import EXIT_DONE, AntarestError, Hint
 from ...errors.facts.configuration import UsageError
 from ...errors.facts.refusal import PackageMissing
+from ...errors.settings.urls import ENGINES, normalise_url
 from ...errors.text import count, fields
 from ...project.project import Project
 from ..boundary import CommandContext
@@ -44,12 +45,20 @@ def diagram(context: CommandContext) -> int:
     return EXIT_DONE
 
 
-def snapshot(context: CommandContext) -> int:
+def snapshot(context: CommandContext, *, prove: str | None = None) -> int:
     """Write the snapshots: the schema at head, which a new database loads instead of running every revision."""
     from ...branches import snapshots
 
-    written = snapshots.write(context.project)
-    context.report("\n".join(map(results.near, written)) if written else "nothing to do: the snapshots are up to date")
+    project = context.project
+    if prove:
+        path = snapshots.prove(project, normalise_url(prove))
+        context.report(results.near(path) if path else "nothing to do: the snapshot was proved on this version")
+        return EXIT_DONE
+    engines = project.engines or ((context.db.migration_url.get_backend_name(),) if context.db else snapshots.BOTH)
+    wanted = [each for each in snapshots.BOTH if each in engines or each in snapshots.kept(project)]
+    written = [snapshots.write(project, each, context.progress.note) for each in wanted]
+    shown = [results.near(path) for path in written if path]
+    context.report("\n".join(shown) or "nothing to do: the snapshots are up to date")
     return EXIT_DONE
 
 
@@ -58,11 +67,13 @@ def follow_snapshots(context: CommandContext) -> None:
     from ...branches import snapshots
 
     project = Project.load(context.project.ini)
-    try:
-        for path in snapshots.write(project, snapshots.kept(project)):
-            context.report(fields([("snapshot", results.near(path))]))
-    except AntarestError as error:  # Nothing loads the old snapshot, and `db.check` reports it.
-        context.report(fields([("snapshot", f"not written, and out of date: {error.message}")]))
+    for engine in snapshots.kept(project):
+        try:
+            path = snapshots.write(project, engine, context.progress.note)
+            lines = [results.near(path)] if path else []
+        except AntarestError as error:  # Nothing loads the old one, and `db.check` reports it.
+            lines = [f"not written for {ENGINES[engine]}, and out of date: {error.message}"]
+        context.report(fields([("snapshot", line) for line in lines]))
 
 
 def follow(project: Project) -> Path | None:

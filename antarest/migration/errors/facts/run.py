@@ -23,6 +23,12 @@ class RevisionFailed(MigrationError, code="db.E601"):
     again. The message also says which revision the database is at.
     """
 
+    fact = "the {} of revision {} failed: {}"
+    hints_of_kind: tuple[Hint, ...] = (
+        Hint("Fix the revision or the data, then look at what is pending", "inv db.status"),
+        _TRACEBACK,
+    )
+
     def __init__(
         self,
         revision: str,
@@ -36,16 +42,15 @@ class RevisionFailed(MigrationError, code="db.E601"):
     ) -> None:
         self.revision, self.direction, self.reason, self.statement = revision, direction, reason, statement
         super().__init__(
-            f"the {direction} of revision {revision} failed: {reason}",
+            self.fact.format(direction, revision, reason),
             *([_RUN_THEM] if _PENDING in reason else []),
-            Hint("Fix the revision or the data, then look at what is pending", "inv db.status"),
-            _TRACEBACK,
+            *self.hints_of_kind,
             details={"database": database} | ({"statement": statement} if statement else {}) | dict(details or {}),
             state=state,
         )
 
 
-class DeferredConstraintFailed(MigrationError, code="db.E620"):
+class DeferredConstraintFailed(RevisionFailed, code="db.E620"):
     """A deferred foreign key or constraint trigger fails at the end of a revision. The run was rolled back.
 
     Why: a statement of the revision may break a deferred constraint for a while. The run checks it at the end of each
@@ -54,26 +59,10 @@ class DeferredConstraintFailed(MigrationError, code="db.E620"):
     To do: break and repair the key in one revision: move the repair into the revision that the message names.
     """
 
-    def __init__(
-        self,
-        revision: str,
-        direction: str,
-        reason: str,
-        *,
-        database: str,
-        state: str,
-        statement: str = "",
-        details: Mapping[str, str] | None = None,
-    ) -> None:
-        self.revision, self.direction, self.reason, self.statement = revision, direction, reason, statement
-        super().__init__(
-            f"after the {direction} of revision {revision} a deferred constraint fails: {reason}",
-            Hint(
-                "If a later revision repairs it, put that into this one. Then look at what is pending", "inv db.status"
-            ),
-            details={"database": database, **(details or {})},
-            state=state,
-        )
+    fact = "after the {} of revision {} a deferred constraint fails: {}"
+    hints_of_kind = (
+        Hint("If a later revision repairs it, put that into this one. Then look at what is pending", "inv db.status"),
+    )
 
 
 class RevisionNotRunnable(MigrationError, code="db.E612"):

@@ -1,4 +1,7 @@
-"""Converts our commands to the form that the user can type. Other code writes that of a checkout: `inv db.status`."""
+"""Converts our commands to the form that the user can type.
+
+Other code writes them as in a checkout: `inv db.status`.
+"""
 
 from __future__ import annotations
 

@@ -153,6 +153,7 @@ State = TypeVar("State")
 
 _MADE = re.compile(r"\s*SAVEPOINT\s+(\S+?)\s*;?\s*", re.IGNORECASE)
 _BACK_TO = re.compile(r"\s*ROLLBACK\s+(?:(?:WORK|TRANSACTION)\s+)?TO\s+(?:SAVEPOINT\s+)?(\S+?)\s*;?\s*", re.IGNORECASE)
+_RELEASED = re.compile(r"\s*RELEASE\s+(?:SAVEPOINT\s+)?\S+?\s*;?\s*", re.IGNORECASE)
 _COMMENTS = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 
 
@@ -186,6 +187,9 @@ class Savepoints(Generic[State]):
         if "SAVEPOINT" not in (upper := statement.upper()) and "ROLLBACK" not in upper and "RELEASE" not in upper:
             return False
         bare = _COMMENTS.sub(" ", statement)
+        if _RELEASED.fullmatch(bare):
+            self.forget()
+            return False
         if made := _MADE.fullmatch(bare):
             self._states[_name(made[1])] = self._save()
             return False

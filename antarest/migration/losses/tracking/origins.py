@@ -26,6 +26,10 @@ class Origin(NamedTuple):
     is_exact: bool = True
 
 
+OriginsState = dict[Hashable, dict[Hashable, Origin]]
+"""The origins of columns, by column and by the column that the values come from."""
+
+
 class Origins:
     """The origin of the values of each column, in one transaction."""
 
@@ -33,12 +37,16 @@ class Origins:
         self._connection = connection
         self._engine = connection.dialect.name
         self._old: frozenset[Hashable] = frozenset()  # the columns that a revision does not make
-        self._origins: dict[Hashable, Origin] = {}
+        self._origins: OriginsState = {}
         self._fillings: dict[Hashable, Origin] = {}  # of old columns: they also have values of their own
 
     def __getitem__(self, column: Hashable) -> Origin:
-        """Return the origin of a column's values: the column itself, unless a statement has copied them."""
-        return self._origins.get(column, Origin(column))
+        """Return the last origin of a column's values: the column itself, unless a statement has copied them."""
+        return self.of(column)[-1]
+
+    def of(self, column: Hashable) -> list[Origin]:
+        """Return all origins of a column's values: several tables may have been copied into its table."""
+        return [*self._origins.get(column, {}).values()] or [Origin(column)]
 
     def filling(self, column: Hashable) -> Origin:
         """Return the origin of the values that were copied into a column which also has values of its own."""
@@ -50,13 +58,13 @@ class Origins:
         self._origins.clear()
         self._fillings.clear()
 
-    def save(self) -> dict[Hashable, Origin]:
+    def save(self) -> OriginsState:
         """Return the state, for a savepoint."""
-        return dict(self._origins)
+        return {column: {**origins} for column, origins in self._origins.items()}
 
-    def restore(self, state: dict[Hashable, Origin]) -> None:
+    def restore(self, state: OriginsState) -> None:
         """Restore the state of a savepoint."""
-        self._origins = dict(state)
+        self._origins = {column: {**origins} for column, origins in state.items()}
 
     def note(self, copy: Copy, tables: Tables) -> bool:
         """Note a copy that has run. Return whether the copy is understood.
@@ -69,22 +77,23 @@ class Origins:
         converted = [each for each in copied if not self._is_old(each) and self._is_converted(each)]
         changed = dict(zip((each.column for each in converted), self._count(copy, converted), strict=True))
         for each in copied:
-            column, origin = each.target.columns[each.column], self[each.source.columns[each.original]]
-            before = self._origins.get(column)
-            if before is None or before.column != origin.column:
-                before = origin
-            is_exact = origin.is_exact and each.is_bare and each.column not in changed
-            if self._is_old(each):
-                self._fillings[column] = Origin(origin.column, is_exact=is_exact)
-                continue
-            self.add(column, before, changed.get(each.column, 0), is_exact=is_exact)
+            column = each.target.columns[each.column]
+            for origin in self.of(each.source.columns[each.original]):
+                is_exact = origin.is_exact and each.is_bare and each.column not in changed
+                if self._is_old(each):
+                    self._fillings[column] = Origin(origin.column, is_exact=is_exact)
+                else:
+                    before = self._origins.get(column, {}).get(origin.column, origin)
+                    self.add(column, before, changed.get(each.column, 0), is_exact=is_exact)
         return bool(copied)
 
     def add(self, column: Hashable, origin: Origin, changed: int | None, *, is_exact: bool = False) -> None:
         """Note that a column has got the values of an origin, and how many of them a change of type has altered."""
         is_known = changed is not None and origin.changed is not None
         amount = (origin.changed or 0) + (changed or 0) if is_known else None
-        self._origins[column] = Origin(origin.column, amount, origin.is_exact and is_exact)
+        origins = self._origins.setdefault(column, {})
+        origins.pop(origin.column, None)  # The last one is the last in order.
+        origins[origin.column] = Origin(origin.column, amount, origin.is_exact and is_exact)
 
     def can_convert(self, old: str, new: str) -> bool:
         """Return whether a value can change when it is stored in a column of another type."""

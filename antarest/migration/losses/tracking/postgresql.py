@@ -19,9 +19,8 @@ from ...database.driver_errors import LOCK_FAILURES, sqlstate
 from ...database.lock.tables import Learned, TableLocks
 from .attempts import Attempted, inner_statement, try_out
 from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Savepoints, Takes
-from .copies import find_table
 from .links import Links, read_definitions
-from .origins import Origin, Origins
+from .origins import Origins, OriginsState
 from .retypes import Retypes
 from .statement import (
     CHANGES_TABLES,
@@ -31,6 +30,7 @@ from .statement import (
     DROPS,
     INSERTS,
     LINKS_TABLES,
+    MAKES_TABLES,
     READS,
     RETYPES,
     RUNS_TEXT,
@@ -67,7 +67,7 @@ class _PostgresState(NamedTuple):
     tables: Tables
     emptied: set[Hashable]
     changes: dict[Hashable, RowChanges]
-    origins: dict[Hashable, Origin]
+    origins: OriginsState
     explained: Counter[Hashable]
 
 
@@ -145,8 +145,7 @@ class PostgresTracker:
             raise NotAllowed(_NOT_COUNTED)
         if not self.tables or not seen.does(CHANGES_TABLES, *_WRITES, READS, RUNS_TEXT):
             return {}
-        copy = self.origins.read(statement)
-        if seen.does(CHANGES_TABLES) or (copy and find_table(self.tables, copy.into) is None):
+        if seen.does(CHANGES_TABLES):
             self.look()
         named = [table for table in self.tables.values() if seen.names(table.bare_name)]
         self._named = self._links.reached({table.identity for table in named}, "i")
@@ -276,9 +275,9 @@ class PostgresTracker:
             before = self.tables
             self._look(set() if self._statement.does(TRUNCATES) else self._named)
             self._retypes.note(before, self.tables)
+        elif self._statement.does(MAKES_TABLES):
+            self.look()
         copy = self.origins.read(statement)
-        if copy and find_table(self.tables, copy.into) is None:
-            self.look()  # The revision has made it.
         if not copy or not self.origins.note(copy, self.tables):
             self._columns_read |= self._copied  # It is not known which column has got which.
         return self._statement.does(CHANGES_TABLES)

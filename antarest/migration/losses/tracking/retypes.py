@@ -73,7 +73,8 @@ class Retypes:
                 type_ = types.get(identity, table.types[name])
                 if type_ != table.types[name]:
                     unknown = None if can_convert("postgresql", type_, table.types[name]) else 0
-                    self._origins.add(identity, self._origins[identity], self._counts.get(identity, unknown))
+                    for origin in self._origins.of(identity):
+                        self._origins.add(identity, origin, self._counts.get(identity, unknown))
 
 
 def read_retypes(statement: str) -> list[Retype]:

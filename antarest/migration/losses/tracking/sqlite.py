@@ -17,7 +17,7 @@ from ...database.catalog import CatalogTable, Tables, measure, read_tables
 from ...database.driver_connections import Attempt
 from ...database.lock.tables import Learned
 from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Savepoints, Takes
-from .origins import Origin, Origins
+from .origins import Origins, OriginsState
 
 _ROW_ACTIONS = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
 _DROPS = frozenset({sqlite3.SQLITE_DROP_TABLE, sqlite3.SQLITE_DROP_VTABLE})
@@ -63,7 +63,7 @@ class _SqliteState(NamedTuple):
     texts: dict[str, tuple[int, str]]
     emptied: set[Hashable]
     rows: dict[Hashable, _Rows]
-    origins: dict[Hashable, Origin]
+    origins: OriginsState
 
 
 class SqliteTracker:

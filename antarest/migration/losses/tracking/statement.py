@@ -16,6 +16,7 @@ _HARMLESS = "CONSTRAINT|INDEX|DEFAULT|NOT|SEQUENCE|TRIGGER|VIEW|IDENTITY|EXPRESS
 DROPS = re.compile(rf"\bDROP\s+(?!(?:{_HARMLESS})\b)", re.IGNORECASE)
 TRUNCATES = re.compile(r"\bTRUNCATE\b", re.IGNORECASE)
 CHANGES_TABLES = re.compile(r"\b(?:ALTER|DROP|TRUNCATE|CLUSTER)\b", re.IGNORECASE)  # their columns, names or files
+MAKES_TABLES = re.compile(r"\bCREATE\b[^;]*\bTABLE\b", re.IGNORECASE)
 LINKS_TABLES = re.compile(r"\b(?:REFERENCES|PARTITION|INHERITS?)\b", re.IGNORECASE)
 DEFINES = re.compile(r"\b(?:FUNCTION|PROCEDURE|TRIGGER|RULE|VIEW|RENAME)\b", re.IGNORECASE)
 # Actions on rows and values
@@ -175,7 +176,7 @@ class Statement:
 
     @property
     def can_run_in_savepoint(self) -> bool:
-        """Whether a savepoint can undo the statement."""
+        """Whether the statement can run in a savepoint, and the rollback to the savepoint undoes it."""
         return not _NO_ATTEMPT.search(_LITERALS.sub(" ", self.written))
 
     @property

@@ -1,1 +1,4 @@
-"""Proofs of earlier runs: as long as nothing has changed on which one depends, it need not be made again."""
+"""The proofs that earlier runs have stored.
+
+A stored proof is used again until something changes on which it depends.
+"""

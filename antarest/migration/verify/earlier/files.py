@@ -23,10 +23,10 @@ _IMPORT_SYSTEM = "<frozen importlib"
 
 
 class FileWatch:
-    """Notes which file of the project imports, opens or lists which other one, as long as the process lives.
+    """Records which files of the project import, open or list other files and folders, until the process ends.
 
-    An audit hook hears of each file that is opened. A module that was imported before is not opened again, so imports
-    are noted too.
+    An audit hook of Python reports each opened file. A module that was imported before is not opened again, so imports
+    are recorded too.
     """
 
     def __init__(self) -> None:
@@ -34,14 +34,14 @@ class FileWatch:
 
     @classmethod
     def started(cls) -> Self:
-        """Start to watch this process. Python has no way to end it."""
+        """Start to watch this process. Python cannot remove the hook, so the watch never ends."""
         watch = cls()
         sys.addaudithook(watch._hear)
         builtins.__import__ = watch._importing(builtins.__import__)
         return watch
 
     def used_by(self, *files: str) -> set[str]:
-        """Return these files, and all files and folders that they use directly or through others."""
+        """Return these files, and all files and folders that they use, directly or through other files."""
         found, left = set[str](), [os.path.realpath(each) for each in files]
         while left:
             file = left.pop()
@@ -102,7 +102,7 @@ def _is_of_project(file: str) -> bool:
 
 
 def _source(file: str) -> str:
-    """Return the source of a compiled module."""
+    """Return the source file of a compiled module. Return any other file unchanged."""
     if file.endswith(".pyc"):
         with suppress(ValueError):
             return importlib.util.source_from_cache(file)
@@ -110,7 +110,7 @@ def _source(file: str) -> str:
 
 
 def digest_of(file: str) -> str:
-    """Return a name for the content of a file, or for the names in a folder; empty if it does not exist."""
+    """Return a hash of the content of a file, or of the names in a folder; empty if it does not exist."""
     try:
         if os.path.isdir(file):  # noqa: PTH112 - paths are texts here
             names = sorted(each for each in os.listdir(file) if each != "__pycache__")  # noqa: PTH208

@@ -1,8 +1,9 @@
-"""Keeps the proofs of an engine in a folder of the user, and finds them again.
+"""Stores the proofs of an engine in a folder of the user, and finds them again.
 
-The name of a kept proof depends on everything that is known before the revision runs: the program, the versions, the
-options, all earlier revisions with the state that they leave, and the revision. The kept proof names the rest, which is
-compared when it is read: the content of the files that the revision used, and what was known of its columns.
+The key of a stored proof is a hash of everything that is known before the revision runs: the program, the versions, the
+options, all earlier revisions with the state that they leave, and the revision itself. The other dependencies are
+stored with the proof, and compared when it is read: the content of the files that the revision used, and the known
+facts about its columns.
 """
 
 from __future__ import annotations
@@ -48,24 +49,24 @@ _OTHERS = """
 
 
 def user_folder() -> Path:
-    """Return the folder of the user for kept proofs. It can be deleted at any time."""
+    """Return the user's folder for stored proofs. The folder can be deleted at any time."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(home, "antarest", "verify")
 
 
 @dataclass
 class EarlierProof:
-    """A kept proof.
+    """A stored proof.
 
     Attributes:
         proof: the proof.
-        files: the digests of the files that the revision used.
-        hints: the digest of what was known about the columns of the revision before it ran.
+        files: the hashes of the files that the revision used.
+        hints: the hash of the facts about the columns that were known before the revision ran.
         labels: the labels of enums that the revision has given to columns.
-        gone: the values that it has replaced.
-        written: the texts that it has written.
-        is_beside: whether it writes through a connection of its own.
-        state: the name of the state after it.
+        gone: the values that the revision has replaced.
+        written: the texts that the revision has written.
+        is_beside: whether the revision writes through a connection of its own.
+        state: the key of the state after the revision.
     """
 
     proof: Proof
@@ -79,10 +80,10 @@ class EarlierProof:
 
 
 class EarlierProofs:
-    """Reads and writes the kept proofs of an engine.
+    """Reads and writes the stored proofs of an engine.
 
     Args:
-        folder: the folder; None to keep nothing.
+        folder: the folder; None to store nothing.
         watch: knows the files of the project that were used.
         target: the project.
         connection: a connection to a database from which the history starts.
@@ -104,22 +105,22 @@ class EarlierProofs:
 
     @property
     def is_on(self) -> bool:
-        """Whether proofs are kept."""
+        """Whether proofs are stored."""
         return self._folder is not None
 
     def name_of(self, state: str, revision: Revision) -> str:
-        """Return the name of the proof of a revision, after a state."""
+        """Return the key of the proof of a revision that runs after a state."""
         return digest(self._start, state, revision.id, revision.path.read_bytes())
 
     def name_of_whole(self, *facts: object) -> str:
-        """Return the name of the proof of the history as a whole."""
+        """Return the key of the proof of the history as a whole."""
         return digest(self._start, self._target.metadata_name, self._target.models_of_env, facts)
 
     def state_after(self, name: str, revision: Revision, schema: Inventory, connection: Connection) -> str:
-        """Return the name of the state that a revision leaves. It tells states apart in which later ones may differ.
+        """Return the key of the state after a revision. Two states with the same key are equal for later revisions.
 
         Args:
-            name: the name of the proof of the revision.
+            name: the key of the proof of the revision.
             revision: the revision.
             schema: the schema after it.
             connection: a connection to the database after it, without generated rows.
@@ -128,7 +129,7 @@ class EarlierProofs:
         return digest(name, data, schema, content_of(connection, [self._target.project.version_table.name]))
 
     def find(self, name: str) -> EarlierProof | None:
-        """Read a kept proof, if the files that it depends on are as they were."""
+        """Return a stored proof, if the files on which it depends have not changed; else None."""
         if self._folder is None:
             return None
         path = self._folder / f"{name}{_SUFFIX}"
@@ -146,7 +147,7 @@ class EarlierProofs:
         return kept if all(self._digest(file) == found for file, found in kept.files.items()) else None
 
     def keep(self, name: str, kept: EarlierProof) -> None:
-        """Write a proof, unless a part of it could not be proved."""
+        """Store a proof, unless a part of it could not be proved."""
         if self._folder and not kept.proof.not_proved:
             with suppress(OSError):
                 self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -155,7 +156,10 @@ class EarlierProofs:
                 write_whole(self._folder / f"{name}{_SUFFIX}", content, 0o600)
 
     def files_of(self, revision: Revision | None) -> dict[str, str]:
-        """Return the digests of all files that a revision has used; without one, of all files that were used."""
+        """Return the hashes of all files that a revision has used.
+
+        Without a revision, return those of all used files.
+        """
         if self._watch is None:
             return {}
         roots = [str(self._target.rows_file)] if self._target.rows_file else []
@@ -171,7 +175,7 @@ class EarlierProofs:
         return self._digests[file]
 
     def shrink(self) -> None:
-        """Delete the kept proofs that were not used for the longest time, if all together are too large."""
+        """Delete the stored proofs that were not used for the longest time, until the folder is small enough."""
         if self._folder is None:
             return
         with suppress(OSError):
@@ -184,7 +188,7 @@ class EarlierProofs:
 
 
 def digest(*facts: object) -> str:
-    """Return a name for some facts."""
+    """Return a hash of some facts."""
     return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 
@@ -194,7 +198,7 @@ def _server(connection: Connection) -> str:
 
 
 def content_of(connection: Connection, exclude: Collection[str]) -> str:
-    """Return a name for the rows of a database, and for its functions and sequences."""
+    """Return a hash of the rows, the functions and the sequences of a database."""
     found: list[object] = [*sorted(contents(connection, reflect_tables(connection, exclude)).items())]
     if connection.dialect.name == "postgresql":
         found += [tuple(row) for row in connection.exec_driver_sql(_OTHERS)]
@@ -202,7 +206,7 @@ def content_of(connection: Connection, exclude: Collection[str]) -> str:
 
 
 def hints_about(hints: Hints, schemas: Iterable[Inventory | None], applied: Collection[str]) -> str:
-    """Return a name for everything that is known about the columns of some schemas."""
+    """Return a hash of everything that is known about the columns of some schemas."""
     known = hints.after(applied)
     columns = {
         (name, column.name)
@@ -215,7 +219,7 @@ def hints_about(hints: Hints, schemas: Iterable[Inventory | None], applied: Coll
 
 
 def _options(target: Target) -> list[Any] | None:
-    """Return the options that decide how revisions run; None if one of them is code."""
+    """Return the options with which revisions run; None if one of them is a function, which cannot be compared."""
     options = dict(target.options())
     convention: dict[Any, Any] = dict(getattr(options.pop("target_metadata", None), "naming_convention", None) or {})
     if any(map(callable, convention.values())) or options.get("on_version_apply"):
@@ -233,7 +237,7 @@ def _module_file(name: str) -> list[str]:
 
 @cache
 def _installed() -> list[str]:
-    """The installed packages with their versions."""
+    """Return the installed packages with their versions."""
     folder = Path(sysconfig.get_path("purelib"))
     return sorted(each.name for each in folder.glob("*.dist-info"))
 

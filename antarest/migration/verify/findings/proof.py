@@ -15,6 +15,7 @@ from ...schema.compare import Difference
 from ...schema.inventory import Inventory
 from ..rows.snapshots import Sample
 from .finding import Finding
+from .kinds import Severity
 
 ColumnValues = Mapping[str, Mapping[str, tuple[tuple[str, str], ...]]]
 """By table and column, the value of each row beside its key, sorted, in one spelling for both engines."""
@@ -116,7 +117,7 @@ class Proof:
         samples: by table, a few of the rows that the upgrade changes, before and after it.
         starts_empty: whether no revision is applied before this one.
         kept: the URLs of the kept databases, by "before" and "after"; empty if a database could not be kept.
-        is_earlier: whether an earlier run has made it, and nothing has changed on which it depends.
+        is_earlier: whether the proof comes from an earlier run, because nothing has changed on which it depends.
     """
 
     revision: str
@@ -141,10 +142,12 @@ class Proof:
         """Add findings of one kind."""
         self.findings += [Finding.of(id_, each, self.revision, self.engine, **more) for each in found]
 
-    def add_differences(self, id_: str, found: Iterable[Difference], before: str, after: str) -> None:
+    def add_differences(
+        self, id_: str, found: Iterable[Difference], before: str, after: str, *, severity: Severity = "error"
+    ) -> None:
         """Add a finding for each difference between two schemas. The names of the two sides are for the text."""
         for each in found:
-            self.add(id_, each.render(before, after), item=each.path, table=each.table)
+            self.add(id_, each.render(before, after), severity=severity, item=each.path, table=each.table)
 
     def has(self, *ids: str) -> bool:
         """Return whether there are findings of these kinds that are more than a note."""

@@ -51,6 +51,12 @@ _RIGHTS = text(f"""
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.oid >= 16384
 """)
 
+# The objects that an inventory does not have, each with its kind.
+_OTHERS = text("""
+    SELECT 'schema', nspname FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_'
+    UNION ALL SELECT 'statistics', stxname FROM pg_catalog.pg_statistic_ext
+""")
+
 Rights = Mapping[str, set[tuple[str, str]]]
 """By object, the rights on it, each with the role that has it."""
 
@@ -61,6 +67,12 @@ def read_rights(connection: Connection) -> Rights:
     for object_, right, role in connection.execute(_RIGHTS) if connection.dialect.name == "postgresql" else ():
         found.setdefault(object_, set()).update([(right, role)] if right else [])
     return found
+
+
+def read_others(connection: Connection) -> set[tuple[str, str]]:
+    """Read the kind and name of the objects that an inventory does not have. There are none on SQLite."""
+    rows = connection.execute(_OTHERS) if connection.dialect.name == "postgresql" else ()
+    return {(kind, name) for kind, name in rows}
 
 
 def differing_rights(before: Rights, after: Rights, version_table: str) -> Iterator[tuple[str, str]]:

@@ -124,6 +124,17 @@ def written_texts(before: RowSnapshot, after: RowSnapshot) -> Iterator[tuple[tup
                     yield (name, column), value
 
 
+def other_columns(one: RowSnapshot, other: RowSnapshot) -> set[str]:
+    """Return each "table.column" whose values differ."""
+    return {
+        f"{name}.{column}"
+        for name, table in one.tables.items()
+        if name in other.tables
+        for column in {*table.columns} & {*other.tables[name].columns}
+        if sorted(map(repr, table.pick([column]))) != sorted(map(repr, other.tables[name].pick([column])))
+    }
+
+
 def unfounded_declarations(
     before: RowSnapshot, after: RowSnapshot, declared: Mapping[str, str]
 ) -> tuple[list[str], list[str]]:
@@ -167,8 +178,7 @@ def row_findings(
     declared = [*revision.losses(direction), *revision.losses(other)]
     on_the_way = compare_rows(before, between).lost
     final = compare_rows(before, after) if after else RowDifferences(lost=on_the_way)
-    # A column that was dropped and added again has no values: they are lost, not changed.
-    lost = final.lost + Counter({item: number for item, number in final.changed.items() if item in on_the_way})
+    lost = _lost_in_all(before, between, on_the_way, final)
     round_trip = f"after {direction} and {other}"
     found: list[RowFinding] = []
     for item, number in sorted(lost.items()):
@@ -189,6 +199,19 @@ def row_findings(
             what = count(number, "new row" if item == table else "other value")
             found.append(RowFinding("V504", item, table, f"{what} in {item} {round_trip}"))
     return found
+
+
+def _lost_in_all(
+    before: RowSnapshot, between: RowSnapshot, on_the_way: Counter[str], final: RowDifferences
+) -> Counter[str]:
+    """Count the losses of both directions. What was dropped and made again is lost, and no longer among the changes."""
+    # A column that was dropped and added again has no values: they are lost, not changed.
+    lost = final.lost + Counter({item: number for item, number in final.changed.items() if item in on_the_way})
+    for table in before.tables.keys() - between.tables.keys():  # The other direction has made its rows again.
+        if again := [item for item in final.changed if _table_of(before, item) == table]:
+            lost[table] = on_the_way[table]
+            final.changed -= Counter({item: final.changed[item] for item in again})
+    return lost
 
 
 def cast_findings(before: RowSnapshot, after: RowSnapshot, columns: Collection[str]) -> Iterator[RowFinding]:

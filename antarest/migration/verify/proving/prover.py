@@ -180,7 +180,7 @@ class Prover:
 
 
 class _Attempt:
-    """Finds the proof of a revision that an earlier run has kept, or keeps the one that is made now."""
+    """Finds the stored proof of a revision, or stores the new proof."""
 
     def __init__(self, earlier: EarlierProofs, runs: Runs, state: State, revision: Revision) -> None:
         self._earlier = earlier
@@ -193,10 +193,10 @@ class _Attempt:
         self._hints = replace(hints, labels={**hints.labels}, gone={each: {*gone} for each, gone in hints.gone.items()})
 
     def known(self, *, with_errors: bool) -> EarlierProof | None:
-        """Find the proof, and go on to the state after the revision.
+        """Return the stored proof, and continue with the state after the revision. None if there is no such proof.
 
         Args:
-            with_errors: whether a proof with errors counts.
+            with_errors: whether a proof with errors can be used.
         """
         kept = self._earlier.find(self._name) if self._name else None
         if kept is None or kept.hints != self._about(kept.proof.schema):
@@ -214,12 +214,12 @@ class _Attempt:
         return kept
 
     def finish(self, proof: Proof, after: State, *, keeps: bool) -> None:
-        """Name the state after the revision, and keep the proof.
+        """Compute the key of the state after the revision, and store the proof.
 
         Args:
             proof: the proof.
             after: the state after the revision.
-            keeps: whether to keep the proof.
+            keeps: whether to store the proof.
         """
         if not self._name:
             return

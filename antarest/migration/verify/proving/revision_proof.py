@@ -8,18 +8,16 @@ from ...errors.facts.run import ScratchRunFailed
 from ...errors.revision import Revision
 from ...schema.compare import differences
 from ...schema.inventory import Inventory
-from ...schema.objects import read_objects
 from ..findings.finding import Finding
+from ..findings.kinds import Severity
 from ..findings.proof import Proof
-from ..findings.rights import differing_rights, read_rights
+from ..findings.rights import differing_rights, read_others, read_rights
 from .paths import Reached, another_path
 from .row_proof import NO_WAY_BACK, RowProof
 from .runs import Runs
 from .state import State
 from .steps import RevisionStep, refusal
 
-_INVENTORIED = {"table", "foreign table", "view", "materialized view", "index", "sequence", "type", "trigger", "domain"}
-_INVENTORIED |= {"function", "procedure", "domain constraint", "table constraint", "default value", "default acl"}
 _OFTEN_LEFT = ("extension", "schema")  # Others may use them, and revisions make them with IF NOT EXISTS.
 
 
@@ -133,7 +131,9 @@ def _downgrade(runs: Runs, proof: Proof, revision: Revision, url: URL, state: St
 def _compare_schemas(proof: Proof, before: Inventory, after: Inventory) -> None:
     for each in differences(before, after):
         is_left = not each.aspect and each.before is None
-        proof.add_differences("V404" if is_left else "V403", [each], "the schema before", "the downgraded schema")
+        severity: Severity = "note" if is_left and each.kind in _OFTEN_LEFT else "error"
+        sides = ("the schema before", "the downgraded schema")
+        proof.add_differences("V404" if is_left else "V403", [each], *sides, severity=severity)
     for name, table in before.tables.items():
         names = [column.name for column in table.columns]
         now = [column.name for column in after.tables[name].columns] if name in after.tables else names
@@ -148,13 +148,12 @@ def _compare_others(runs: Runs, proof: Proof, before: URL, after: URL) -> None:
     sides = []
     for url in (before, after):
         with runs.connected(url) as connection:
-            objects = {each.key for each in read_objects(connection, exclude=runs.exclude)}
-            sides.append((read_rights(connection), {each for each in objects if each.kind not in _INVENTORIED}))
+            sides.append((read_rights(connection), read_others(connection)))
     (then, old), (now, new) = sides
-    for key in sorted(new - old):
-        severity = "note" if key.kind in _OFTEN_LEFT else "error"
-        proof.add("V404", f"{key.kind} {key.name}: only in the downgraded schema", severity=severity, item=key.name)
-    for key in sorted(old - new):
-        proof.add("V403", f"{key.kind} {key.name}: only in the schema before", item=key.name)
+    for kind, name in sorted(new - old):
+        severity = "note" if kind in _OFTEN_LEFT else "error"
+        proof.add("V404", f"{kind} {name}: only in the downgraded schema", severity=severity, item=name)
+    for kind, name in sorted(old - new):
+        proof.add("V403", f"{kind} {name}: only in the schema before", item=name)
     for name, found in differing_rights(then, now, runs.exclude[0]):
         proof.add("V407", found, item=name)

@@ -32,6 +32,7 @@ from .steps import refusal
 NO_WAY_BACK = ("V401", "V403", "V404")  # After these findings, a second upgrade starts from another schema.
 _VALUE = re.compile(r"'[^']*'|\"[^\"]*\"|[\d.e+-]+")
 _NO_JSON = re.compile(r"NoneType|the JSON object must be str\b.* not (?!int|float|bool)")  # not even text
+_RANDOM = re.compile(r"random|secrets|urandom|uuid[14_]|crypt|argon|hash|salt|password", re.IGNORECASE)
 _TOO_LONG = re.compile(r"index row (?:size|requires) \d+")
 _SEARCHES = 20  # for awkward values, on one engine: each search fills a database about ten times
 _JSON = ("JSON", "JSONB")
@@ -86,6 +87,7 @@ class RowProof:
         plain = self._begin(before.take(nowhere), "upgrade")
         if plain.between:
             passing = momentary(self._proof.schema) if self._proof.schema else set()
+            passing |= self._random_columns(before, plain.between)
             then, now = (column_values(rows, passing, self._words) for rows in (plain.before, plain.between))
             self._proof.rows = (then, now)
             for place, written in row_changes.written_texts(plain.before, plain.between):
@@ -146,6 +148,14 @@ class RowProof:
             self._proof.schema.tables.get(name) == table and then.get(name) == now.get(name)
             for name, table in state.schema.tables.items()
         )
+
+    def _random_columns(self, before: State, between: RowSnapshot) -> set[str]:
+        """Run an upgrade that may use random values again, and return the columns that get other values, as items."""
+        if not _RANDOM.search(self._source):
+            return set()
+        again = self._begin(before.fill(nowhere), "upgrade")
+        self._runs.clones.drop(again.url)
+        return row_changes.other_columns(between, again.between) if again.between else set()
 
     def _leaves_events(self, before: State) -> bool:
         """Return whether the upgrade may write rows that a deferred constraint checks at the commit (PostgreSQL)."""

@@ -149,7 +149,7 @@ class Runs:
             return snapshot(connection, exclude=self.exclude)
 
     def only_upgrade(self, url: URL, revisions: Sequence[str]) -> None:
-        """Run the upgrades of some revisions, each on its own.
+        """Run the upgrades of some revisions one by one, without a proof.
 
         Raises:
             ScratchRunFailed: one of them failed.

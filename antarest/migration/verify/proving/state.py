@@ -50,8 +50,8 @@ class State:
         before: the schema before the last of them. Plain rows respect its unique keys too: right after an upgrade has
             dropped such a key, no application has written rows that break it.
         made_by: the revision that has created each table, column and sequence, by name.
-        name: tells the states of a history apart.
-        waiting: the last of these revisions, which have not run yet because earlier runs have proved them.
+        name: a key, which differs for different states.
+        waiting: the last of the applied revisions, which have not run yet because stored proofs were used.
     """
 
     runs: Runs
@@ -69,7 +69,7 @@ class State:
         """The database without generated rows.
 
         Raises:
-            ScratchRunFailed: a revision that an earlier run has proved fails now.
+            ScratchRunFailed: a revision with a stored proof fails now.
         """
         if self.waiting:
             self.runs.only_upgrade(self._bare, self.waiting)
@@ -132,7 +132,7 @@ class State:
         self._note(revision, schema)
 
     def skip(self, revision: str, schema: Inventory) -> None:
-        """Go on to the state after a revision that an earlier run has proved. It runs when the database is needed."""
+        """Continue with the state after a revision that has a stored proof. It runs only if the database is needed."""
         self.waiting.append(revision)
         self._note(revision, schema)
 

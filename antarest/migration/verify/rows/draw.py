@@ -31,7 +31,7 @@ class NoValidRow(MigrationError, code="db.E850"):
 
     Why: no value that was tried satisfies the checks of the table, or the checks contradict each other.
 
-    To do: give values for the column with the call or flag that asks for rows. The message shows how.
+    To do: give values for the column. The message shows the flag or the argument for this.
     """
 
     def __init__(self, table: str, reason: str) -> None:

@@ -117,7 +117,7 @@ _rows: dict[object, TableRows] = {}  # rows that were read before, by their tabl
 
 
 def _read_all(connection: Connection, tables: Mapping[str, _Reflected]) -> dict[str, TableRows]:
-    """Read the tables. Rows that were read before from another database are only compared."""
+    """Return the rows of the tables. If the content of a table was read before, the rows are not read again."""
     digests = contents(connection, {name: table for name, (table, _) in tables.items()})
     found: dict[str, TableRows] = {}
     for name, (table, key) in tables.items():

@@ -1,4 +1,4 @@
-"""Writes the snapshots of a project, and finds those that are out of date.
+"""Makes the snapshot of a project on one engine, and proves it.
 
 Two scratch databases run the revisions. If the two differ, or contain the date of the run, the revisions do not always
 have the same effect, and no snapshot is written. Before the new file is written, a third database loads its content,
@@ -8,36 +8,33 @@ and must be equal to the other two.
 from __future__ import annotations
 
 import re
-import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from itertools import product
-from pathlib import Path
 
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from ..database.connection import moving, read_current
-from ..errors.facts.project import SnapshotUnfit
-from ..errors.revision import VersionTable
-from ..errors.settings.whole_file import write_whole
-from ..errors.text import reason, shorten
-from ..project.project import Project
-from ..project.revision_files import digest_of
-from ..scratch.databases import EngineName, scratch_database
-from ..scratch.runner import ScratchRunner
-from ..snapshot.facts import read_facts, statements, unequal
-from ..snapshot.file import Doubt, Snapshot, path_of
-from ..snapshot.loading import Candidate, find, naming_of
-from ..snapshot.outside import reached
+from ...database.connection import read_current
+from ...errors.facts.project import SnapshotUnfit
+from ...errors.facts.run import ScratchRunFailed
+from ...errors.revision import VersionTable
+from ...errors.text import reason, shorten
+from ...project.project import Project
+from ...project.revision_files import digest_of
+from ...scratch.runner import ScratchRunner
+from ...snapshot.facts import read_facts, unequal
+from ...snapshot.file import Doubt, Snapshot
+from ...snapshot.loading import Candidate, find, naming_of
+from ...snapshot.outside import reached
+from .grounds import Ground
 
 Facts = Mapping[str, object]
 
-ENGINES: tuple[EngineName, ...] = ("sqlite",)
 _ZONES: tuple[tzinfo | None, ...] = (UTC, None)
 _DATES = ("%Y-%m-%d", "%Y%m%d", "%Y, %-m, %-d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y")
 _LONG_NUMBER = re.compile(r"\b\d{10,19}\b")
@@ -45,101 +42,105 @@ _DAY = 24 * 3600  # seconds
 _TICK = 1.1  # seconds; the clock of SQL on SQLite shows whole ones
 
 
-def write(project: Project, engines: Sequence[EngineName] = ENGINES) -> list[Path]:
-    """Write the snapshot of each of these engines. A file that is up to date is not changed.
-
-    Returns:
-        The files that were written.
-
-    Raises:
-        InstalledCopy: the project is an installed copy.
-        SnapshotUnfit: the revisions cannot have a snapshot.
-        ScratchRunFailed: a revision fails.
-    """
-    project.refuse_installed()
-    written = []
-    for engine in engines:
-        path = path_of(project, engine)
-        if any(path == each for each, _ in stale(project)) or not path.is_file():
-            write_whole(path, _SnapshotWriter.of(project, engine).make().render())
-            written.append(path)
-    return written
-
-
-def kept(project: Project) -> list[EngineName]:
-    """Return the engines for which the project has a snapshot."""
-    return [engine for engine in ENGINES if path_of(project, engine).is_file()]
-
-
-def stale(project: Project) -> Iterator[tuple[Path, str]]:
-    """Yield the files of the snapshots that are out of date, each with the reason."""
-    for engine in kept(project):
-        path = path_of(project, engine)
-        try:
-            candidate = find(project, engine, project.history.heads)
-        except Doubt as doubt:
-            yield path, str(doubt)
-        else:
-            known = candidate.contents if candidate else {}
-            if missing := [id_ for id_ in project.history.order if id_ not in known]:
-                yield path, f"it lacks revision {missing[0]}"
-
-
 @dataclass(frozen=True)
-class _SnapshotWriter:
+class SnapshotWriter:
     """Makes a snapshot, from the old one and the revisions after it, or from all revisions.
 
     Attributes:
         project: the project.
-        engine: the engine.
+        ground: makes the scratch databases.
         old: the old snapshot; None if there is none, or if it cannot be used.
         runner: runs each revision in a transaction of its own, because a single transaction may need too many locks.
     """
 
     project: Project
-    engine: EngineName
+    ground: Ground
     old: Candidate | None
     runner: ScratchRunner
 
     @classmethod
-    def of(cls, project: Project, engine: EngineName) -> _SnapshotWriter:
+    def of(cls, project: Project, ground: Ground) -> SnapshotWriter:
+        """Prepare to write the snapshot of a project."""
+        runner = replace(ScratchRunner.of(project), commits_each=True)
         try:
-            old = find(project, engine, project.history.heads)
+            return cls(project, ground, find(project, ground.engine, project.history.heads), runner)
         except Doubt:
-            old = None
-        return cls(project, engine, old, replace(ScratchRunner.of(project), commits_each=True))
+            return cls(project, ground, None, runner)
 
     def make(self) -> Snapshot:
         """Make the snapshot, and prove it.
 
         Raises:
             SnapshotUnfit: the revisions do not always have the same effect, or the snapshot has another effect.
+            ScratchRunFailed: a revision fails.
         """
-        history, known = self.project.history, self.old.contents if self.old else {}
-        new = [id_ for id_ in history.order if id_ not in known]
-        for id_ in new:
-            if named := reached(history[id_].path.read_bytes()):
-                raise SnapshotUnfit(f"revision {id_} depends on more than its file: {named}")
+        self._refuse_outside()
         days = _days()
-        with self._database(self.old) as one, self._database(self.old) as other:
+        with self._database(self.old) as one:
             before = self._facts(one)
             self._run(one)
             facts = self._facts(one)
-            if any(name.startswith("the rows") for name in unequal(before, facts)):
+            new = unequal(before, facts)
+            if any(name.startswith("the rows") for name in new):
                 time.sleep(_TICK)  # Else both may get the same time.
-            self._run(other)
-            if different := unequal(facts, self._facts(other)):
-                raise self._differ(different)
+            home = self._run_again(facts)
             days |= _days()
-            if dated := [name for name in unequal(before, facts) if _names(days, facts.get(name))]:
+            if dated := [name for name in new if _names(days, facts.get(name))]:
                 raise self._dated(dated, days)
-            snapshot = self._snapshot(one)
+            snapshot = self._snapshot(one, home)
         self._prove(snapshot, facts)
         return snapshot
 
+    def prove_here(self) -> Snapshot:
+        """Prove the old snapshot on another server. Return it with the version of this server.
+
+        Raises:
+            SnapshotUnfit: it makes something else than the revisions.
+            ScratchRunFailed: a revision fails.
+        """
+        assert self.old  # noqa: S101 - the caller has looked
+        snapshot = self.old.snapshot
+        with self._database(None) as replayed:
+            self._run(replayed)
+            version, facts = self.ground.version(replayed), self._facts(replayed)
+        self._prove(snapshot, facts, by_statements=False)
+        return replace(snapshot, proved=tuple(sorted({*snapshot.proved, version}, key=int)))
+
+    def _refuse_outside(self) -> None:
+        history, known = self.project.history, self.old.contents if self.old else {}
+        for id_ in history.order:
+            if id_ not in known and (named := reached(history[id_].path.read_bytes())):
+                raise SnapshotUnfit(f"revision {id_} depends on more than its file: {named}")
+
+    def _run_again(self, facts: Facts) -> str:
+        """Run the revisions in a second database, which must get the same facts.
+
+        Returns:
+            The schema that the revisions name; empty if they follow the search path.
+
+        Raises:
+            SnapshotUnfit: two runs differ.
+        """
+        homes = self.ground.homes[-1:] if self.old and self.old.snapshot.home else self.ground.homes
+        for home in homes:
+            is_last = home == homes[-1]
+            with self._database(self.old, home) as other:
+                try:
+                    self._run(other)
+                except ScratchRunFailed:
+                    if is_last:
+                        raise
+                    continue
+                different = unequal(facts, self._facts(other))
+            if not different:
+                return home if is_last and len(self.ground.homes) > 1 else ""
+            if is_last:
+                raise self._differ(different)
+        raise AssertionError
+
     @contextmanager
-    def _database(self, start: Candidate | None) -> Iterator[Connection]:
-        with scratch_database(self.engine) as url, moving(url) as connection:
+    def _database(self, start: Candidate | None, home: str = "") -> Iterator[Connection]:
+        with self.ground.database(home or self.ground.homes[-1]) as connection:
             if start:
                 with connection.begin():
                     start.load(MigrationContext.configure(connection, opts=dict(self.runner.options)))
@@ -151,18 +152,26 @@ class _SnapshotWriter:
     def _facts(self, connection: Connection) -> Facts:
         return read_facts(connection, self.project.workflow_tables)
 
-    def _snapshot(self, connection: Connection) -> Snapshot:
-        history, found = self.project.history, statements(connection, self.project.workflow_tables)
-        version = sqlite3.sqlite_version
+    def _statements(self, connection: Connection) -> tuple[str, ...]:
+        return self.ground.statements(connection, self.project.workflow_tables)
+
+    def _snapshot(self, connection: Connection, home: str) -> Snapshot:
+        history, found = self.project.history, self._statements(connection)
+        proved: tuple[str, ...] = (self.ground.version(connection),)
         if self.old and found == self.old.snapshot.statements:
-            version = self.old.snapshot.proved[0]
+            proved = self.old.snapshot.proved  # The new revisions make nothing.
         current = read_current(connection, VersionTable(self.runner.options["version_table"]))
         connection.rollback()
         digests = {id_: digest_of(history[id_].path.read_bytes()) for id_ in history.order}
-        return Snapshot(self.engine, (version,), current, naming_of(self.runner.options), digests, found)
+        return Snapshot(self.ground.engine, proved, home, current, naming_of(self.runner.options), digests, found)
 
-    def _prove(self, snapshot: Snapshot, facts: Facts) -> None:
+    def _prove(self, snapshot: Snapshot, facts: Facts, *, by_statements: bool = True) -> None:
         """Load the snapshot into a scratch database, and compare the result with the facts.
+
+        Args:
+            snapshot: the content of the file.
+            facts: those of a database that has run the revisions.
+            by_statements: whether the database that has loaded the file must give the same file again.
 
         Raises:
             SnapshotUnfit: the statements of the snapshot fail, or have another result than the revisions.
@@ -171,9 +180,10 @@ class _SnapshotWriter:
         try:
             with self._database(Candidate(read, "", {})) as loaded:
                 different = unequal(facts, self._facts(loaded))
+                is_same = not by_statements or self._statements(loaded) == snapshot.statements
         except DBAPIError as error:
             raise SnapshotUnfit(f"its statements do not run: {reason(error)}") from error
-        if read != snapshot or different:
+        if read != snapshot or different or not is_same:
             raise SnapshotUnfit(f"statements cannot make {shorten(different or ['the file'])} again")
 
     def _differ(self, names: Sequence[str]) -> SnapshotUnfit:
