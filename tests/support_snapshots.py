@@ -73,11 +73,6 @@ _POSTGRESQL = r'''
         "CREATE TRIGGER adds BEFORE INSERT ON \"order\" FOR EACH ROW EXECUTE FUNCTION touches()",
         "REFRESH MATERIALIZED VIEW stored",
     )
-    if op.get_bind().exec_driver_sql("SELECT 1 FROM pg_available_extensions WHERE name = 'pg_trgm'").first():
-        sql(
-            "CREATE EXTENSION IF NOT EXISTS pg_trgm",
-            "CREATE INDEX ix_words ON \"order\" USING gin (\"a b\" gin_trgm_ops)",
-        )
 '''
 ODD = {"sqlite": Script("odd", upgrade=_SQLITE), "postgresql": Script("odd", upgrade=_POSTGRESQL)}
 LATER = Script("later", upgrade='op.create_table("later", sa.Column("id", sa.Integer, primary_key=True))')

@@ -79,7 +79,9 @@ def find(project: Project, engine: str, targets: Iterable[str]) -> Candidate | N
     path, history = path_of(project, engine), project.history
     if not path.is_file():
         return None
-    snapshot = Snapshot.parse(content_of(path))
+    if not (content := content_of(path)):
+        raise Doubt("its file cannot be read, or is empty")
+    snapshot = Snapshot.parse(content)
     if gone := [id_ for id_ in snapshot.revisions if id_ not in history]:
         raise Doubt(f"it has revision {gone[0]}, which has no file")
     if beyond := snapshot.revisions.keys() - history.applied(targets):
@@ -132,8 +134,14 @@ def _refuse_postgresql(snapshot: Snapshot, connection: Connection) -> None:
 
 
 def naming_of(options: Mapping[str, Any]) -> str:
-    """Return the hash of the naming convention of the models. Constraints without a name get their names from it."""
+    """Return the hash of the naming convention of the models. Constraints without a name get their names from it.
+
+    Raises:
+        Doubt: the convention calls a function, whose names can change while the convention stays.
+    """
     convention = getattr(options["target_metadata"], "naming_convention", None) or {}
+    if any(callable(value) for value in convention.values()):
+        raise Doubt("the naming convention of the models calls a function")
     return hashlib.sha256(
         repr(sorted((str(key), str(value)) for key, value in convention.items())).encode()
     ).hexdigest()

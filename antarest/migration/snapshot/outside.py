@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 _MODULES = frozenset(
@@ -44,12 +45,27 @@ _NAMES = frozenset(
         "compile",
         "eval",
         "exec",
+        "getattr",
         "globals",
         "open",
         "vars",
     ]
 )
-_ATTRIBUTES = frozenset(["config", "get_tag_argument", "get_x_argument", "read_bytes", "read_text"])
+_ATTRIBUTES = frozenset(
+    ["config", "get_tag_argument", "get_x_argument", "opts", "read_bytes", "read_text", "server_version_info"]
+)
+_SQL = re.compile(
+    r"""
+    \b(?: current_(?:user|role|database|catalog|setting) | session_user | sqlite_version | load_extension | readfile
+        | inet_\w+ | lo_import | dblink\w* | pg_read_\w+ | pg_(?:available_)?extension\w* | pg_settings | pg_roles
+        | pg_authid | pg_user | pg_database
+        | (?:CREATE|ALTER|DROP) \s+ (?:ROLE|USER|GROUP|DATABASE|SYSTEM|TABLESPACE|PUBLICATION|SUBSCRIPTION)
+        | OWNER \s+ TO | COPY \s [^;]* \b FROM )\b
+    | \bATTACH \s+ (?!PARTITION\b)
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+"""SQL that reads or changes something outside of the database, its schemas and its rows."""
 _OPERATIONS = frozenset(
     [
         "add_column",
@@ -95,19 +111,30 @@ def reached(content: bytes) -> str:
 
 
 def _reached(tree: ast.AST) -> Iterator[str]:
+    operators = {"op", *_batches(tree)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (f"import {each.name}" for each in node.names if not _is_known(each.name))
         elif isinstance(node, ast.ImportFrom):
-            is_alembic = node.module == "alembic" and {each.name for each in node.names} <= {"op", "context"}
+            names = {(each.name, each.asname) for each in node.names}
+            is_alembic = node.module == "alembic" and names <= {("op", None), ("context", None)}
             if node.level or not (is_alembic or _is_known(node.module or "")):
                 yield f"from {'.' * node.level}{node.module or ''} import {node.names[0].name}"
         elif isinstance(node, ast.Name) and node.id in _NAMES:
             yield node.id
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and (found := _SQL.search(node.value)):
+            yield found[0]
         elif isinstance(node, ast.Attribute):
-            is_operation = isinstance(node.value, ast.Name) and node.value.id == "op"
+            is_operation = isinstance(node.value, ast.Name) and node.value.id in operators
             if node.attr in _ATTRIBUTES or (is_operation and node.attr not in _OPERATIONS):
-                yield f"op.{node.attr}" if is_operation else node.attr
+                yield f"{ast.unparse(node.value)}.{node.attr}" if is_operation else node.attr
+
+
+def _batches(tree: ast.AST) -> Iterator[str]:
+    """Yield the names of the batches, as `batch` in `with op.batch_alter_table("study") as batch`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.withitem) and isinstance(node.optional_vars, ast.Name):
+            yield node.optional_vars.id
 
 
 def _is_known(module: str) -> bool:

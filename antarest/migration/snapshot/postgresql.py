@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
@@ -64,7 +63,7 @@ _OTHERS = """
         AND c.relnamespace NOT IN (SELECT oid FROM pg_namespace WHERE nspname ~ '^pg_')
 """
 _PRESENT = f"""
-    SELECT o.type, o.name FROM (
+    SELECT o.type, o.name, {_NAME.format("o.namespace", "o.name")} FROM (
         SELECT CASE c.relkind WHEN 'S' THEN 'sequence' WHEN 'v' THEN 'view' ELSE 'table' END, c.relname, c.oid,
             c.relnamespace FROM pg_class AS c WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'c')
         UNION ALL SELECT 'function', p.proname, p.oid, p.pronamespace FROM pg_proc AS p
@@ -72,8 +71,7 @@ _PRESENT = f"""
         UNION ALL SELECT 'operator', x.oprname, x.oid, x.oprnamespace FROM pg_operator AS x
         UNION ALL SELECT 'collation', l.collname, l.oid, l.collnamespace FROM pg_collation AS l
     ) AS o (type, name, oid, namespace)
-    WHERE o.namespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
-        AND {_OURS.format(oid="o.oid", namespace="o.namespace")} ORDER BY 1, 2
+    WHERE {_OURS.format(oid="o.oid", namespace="o.namespace")} ORDER BY 1, 2
 """
 _SETTINGS = {"check_function_bodies": "off", "standard_conforming_strings": "on"}
 """What the statements of pg_dump need: a function may name a table that is made after it."""
@@ -82,8 +80,9 @@ _SET = "SELECT " + ", ".join(f"current_setting('{name}'), set_config('{name}', :
 
 def facts(connection: Connection, exclude: Collection[str]) -> Iterator[tuple[str, object]]:
     """Yield the facts that equal databases share, beside the inventory: objects, rows, sequences, rights, comments."""
+    connection.exec_driver_sql("SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = ISO")  # The databases may differ.
     own = ObjectKey("schema", home(connection))
-    objects = (each.key for each in read_objects(connection, exclude=exclude))
+    objects = (each.key for each in read_objects(connection))
     yield "the names of the objects", sorted(key for key in objects if key != own)
     for name, relation, kind, bare in connection.exec_driver_sql(_RELATIONS).all():
         if bare in exclude:
@@ -94,13 +93,8 @@ def facts(connection: Connection, exclude: Collection[str]) -> Iterator[tuple[st
         else:
             rows = connection.exec_driver_sql(f'SELECT t::text FROM ONLY {relation} AS t ORDER BY t::text COLLATE "C"')
             yield f"the rows of {name}", [row[0] for row in rows]
-    hidden = (
-        re.compile(rf"(?:rights on|storage of) (?:{'|'.join(map(re.escape, exclude))})(?:\..*)?") if exclude else None
-    )
     for query in (_RIGHTS, _OTHERS):
-        for name, value in connection.exec_driver_sql(query):
-            if not (hidden and hidden.fullmatch(name)):
-                yield name, value
+        yield from map(tuple, connection.exec_driver_sql(query))
     for name, schema, comment in connection.exec_driver_sql(_COMMENTS):
         yield name.replace(f"{schema}.", ""), comment
 
@@ -111,9 +105,12 @@ def home(connection: Connection) -> str:
 
 
 def present(connection: Connection, exclude: Collection[str]) -> str:
-    """An object in the current schema, as `table study`, apart from those of extensions; empty if there is none."""
+    """Return an object of any schema, as `table study`; empty if there is none. Those of extensions do not count.
+
+    A revision may read a table of another schema, so the result can depend on all schemas.
+    """
     found = connection.exec_driver_sql(_PRESENT).all()
-    return next((f"{kind} {name}" for kind, name in found if name not in exclude), "")
+    return next((f"{kind} {full}" for kind, name, full in found if name not in exclude), "")
 
 
 @contextmanager

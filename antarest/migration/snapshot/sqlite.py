@@ -51,11 +51,11 @@ def statements(connection: Connection, exclude: Collection[str]) -> Iterator[str
 
 def facts(connection: Connection, exclude: Collection[str]) -> Iterator[tuple[str, object]]:
     """Yield the facts of a database by name, except its inventory: rows, sequences, and numbers in its header."""
-    names = [tuple(each) for each in connection.exec_driver_sql(_NAMES) if each[2] not in exclude]
-    yield "the names of the objects", names
+    yield "the names of the objects", [tuple(each) for each in connection.exec_driver_sql(_NAMES)]
     for kind, name, _, sql in _own(connection, exclude):
         if kind == "table":
             columns = _columns(connection, name)
+            columns += [row_id] if (row_id := _row_id(sql, columns)) else []
             read = ", ".join(f"typeof({column}), {column}" for column in columns)
             rows = connection.exec_driver_sql(f"SELECT {read} FROM {_quote(name)} ORDER BY {_order(sql, columns)}")
             yield f"the rows of {name}", [tuple(row) for row in rows]
@@ -73,9 +73,14 @@ def _own(connection: Connection, exclude: Collection[str]) -> Sequence[Any]:
 
 
 def _inserts(connection: Connection, table: str, sql: str) -> Iterator[str]:
-    columns = _columns(connection, table)
+    columns, order = _columns(connection, table), _order(sql, _columns(connection, table))
+    # Without the row ids, an INSERT numbers the rows from 1 on. A view or the application may use them.
+    row_id = _row_id(sql, columns)
+    numbers = connection.exec_driver_sql(f"SELECT {row_id} FROM {_quote(table)} ORDER BY 1").scalars() if row_id else ()
+    if any(number != place for place, number in enumerate(numbers, 1)):
+        columns = [row_id, *columns]
     texts = " || ', ' || ".join(f"quote({column})" for column in columns)
-    found = connection.exec_driver_sql(f"SELECT {texts} FROM {_quote(table)} ORDER BY {_order(sql, columns)}").all()
+    found = connection.exec_driver_sql(f"SELECT {texts} FROM {_quote(table)} ORDER BY {order}").all()
     for start in range(0, len(found), _ROWS):
         rows = ",\n".join(f"({values})" for (values,) in found[start : start + _ROWS])
         yield f"INSERT INTO {_quote(table)} ({', '.join(columns)}) VALUES\n{rows}"
@@ -87,7 +92,15 @@ def _columns(connection: Connection, table: str) -> list[str]:
 
 
 def _order(sql: str, columns: Sequence[str]) -> str:
-    return ", ".join(columns) if "WITHOUT ROWID" in read_table(sql).options else "rowid"
+    return _row_id(sql, columns) or ", ".join(columns)
+
+
+def _row_id(sql: str, columns: Sequence[str]) -> str:
+    """Return the name of the row id that no column of the table hides; empty if there is none."""
+    if "WITHOUT ROWID" in read_table(sql).options:
+        return ""
+    hidden = {column.strip('"').lower() for column in columns}
+    return next((name for name in ("rowid", "_rowid_", "oid") if name not in hidden), "")
 
 
 def _sequence_rows(connection: Connection, exclude: Collection[str]) -> Iterator[str]:

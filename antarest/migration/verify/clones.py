@@ -167,7 +167,7 @@ class Clones:
                 self._maintenance.execute(text(f'DROP DATABASE IF EXISTS "{url.database}" WITH (FORCE)'))
 
     def keep(self, url: URL, name: str) -> URL | None:
-        """Rename a database so that it is not dropped. Nobody may be connected to it.
+        """Rename a database, so that the end of the proof does not drop it. No session may be connected to it.
 
         Returns:
             Its new URL; None if the location can keep no databases.

@@ -18,6 +18,7 @@ from .dump import dumped
 
 _HOME = "public"
 _ELSEWHERE = "antarest_elsewhere"
+_ZONE = "Asia/Kathmandu"  # A time without a zone is another moment there.
 
 
 class Ground(Protocol):
@@ -35,7 +36,11 @@ class Ground(Protocol):
         """
 
     def database(self, home: str = "") -> AbstractContextManager[Connection]:
-        """Make a database with this current schema for the block. The connection has no transaction."""
+        """Make a database for the block. The connection has no transaction.
+
+        Args:
+            home: its current schema. If it is given, the settings of the database differ from those of the first one.
+        """
 
     def version(self, connection: Connection) -> str:
         """The version on which a snapshot is proved here."""
@@ -76,13 +81,14 @@ class PostgresGround:
     homes: Sequence[str] = (_ELSEWHERE, _HOME)
 
     @contextmanager
-    def database(self, home: str = _HOME) -> Iterator[Connection]:
+    def database(self, home: str = "") -> Iterator[Connection]:
         """Make a database on the server."""
         with self.server.new() as url:
-            if home != _HOME:
+            if home:
                 with moving(url) as connection, connection.begin():
-                    connection.exec_driver_sql(f"CREATE SCHEMA {home}")
-                    connection.exec_driver_sql(f'ALTER DATABASE "{url.database}" SET search_path = {home}, public')
+                    connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {home}")
+                    for setting in (f"search_path = {home}, {_HOME}", f"timezone = '{_ZONE}'"):
+                        connection.exec_driver_sql(f'ALTER DATABASE "{url.database}" SET {setting}')
             with self.server.connected(url) as connection:
                 yield connection
 

@@ -111,6 +111,10 @@ class SnapshotWriter:
         for id_ in history.order:
             if id_ not in known and (named := reached(history[id_].path.read_bytes())):
                 raise SnapshotUnfit(f"revision {id_} depends on more than its file: {named}")
+        try:
+            naming_of(self.runner.options)
+        except Doubt as doubt:
+            raise SnapshotUnfit(str(doubt)) from None
 
     def _run_again(self, facts: Facts) -> str:
         """Run the revisions in a second database, which must get the same facts.
@@ -140,7 +144,7 @@ class SnapshotWriter:
 
     @contextmanager
     def _database(self, start: Candidate | None, home: str = "") -> Iterator[Connection]:
-        with self.ground.database(home or self.ground.homes[-1]) as connection:
+        with self.ground.database(home) as connection:
             if start:
                 with connection.begin():
                     start.load(MigrationContext.configure(connection, opts=dict(self.runner.options)))
@@ -177,18 +181,22 @@ class SnapshotWriter:
             SnapshotUnfit: the statements of the snapshot fail, or have another result than the revisions.
         """
         read = Snapshot.parse(snapshot.render())
+        different, is_same = set[str](), True
+        others = () if snapshot.home else self.ground.homes[:-1]
         try:
-            with self._database(Candidate(read, "", {})) as loaded:
-                different = unequal(facts, self._facts(loaded))
-                is_same = not by_statements or self._statements(loaded) == snapshot.statements
+            for home in (*others, ""):
+                with self._database(Candidate(read, "", {}), home) as loaded:
+                    different.update(unequal(facts, self._facts(loaded)))
+                    if by_statements and not home:
+                        is_same = self._statements(loaded) == snapshot.statements
         except DBAPIError as error:
             raise SnapshotUnfit(f"its statements do not run: {reason(error)}") from error
         if read != snapshot or different or not is_same:
-            raise SnapshotUnfit(f"statements cannot make {shorten(different or ['the file'])} again")
+            raise SnapshotUnfit(f"statements cannot make {shorten(sorted(different) or ['the file'])} again")
 
     def _differ(self, names: Sequence[str]) -> SnapshotUnfit:
         """Return the error for facts that differ between two runs. It names the revision."""
-        for (id_, one), (_, other) in zip(self._trace(names), self._trace(names), strict=True):
+        for (id_, one), (_, other) in zip(self._trace(names), self._trace(names, self.ground.homes[-1]), strict=True):
             if different := unequal(one, other):
                 return SnapshotUnfit(f"two runs of revision {id_} differ: {shorten(different)}")
         return SnapshotUnfit(f"two runs of the revisions differ: {shorten(names)}")
@@ -200,10 +208,10 @@ class SnapshotWriter:
                 return SnapshotUnfit(f"revision {id_} puts the date of today into {shorten(dated)}")
         return SnapshotUnfit(f"the date of today is in {shorten(names)}")
 
-    def _trace(self, names: Sequence[str]) -> list[tuple[str, Facts]]:
+    def _trace(self, names: Sequence[str], home: str = "") -> list[tuple[str, Facts]]:
         """Run the revisions, and return these facts after each revision."""
         found: list[tuple[str, Facts]] = []
-        with self._database(self.old) as connection:
+        with self._database(self.old, home) as connection:
 
             def note(id_: str) -> None:
                 facts = self._facts(connection)
