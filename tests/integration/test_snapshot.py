@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
 from sqlalchemy import URL, create_engine, text
@@ -289,12 +288,8 @@ def test_a_moment_that_depends_on_the_time_zone_has_no_snapshot(tmp_path: Path, 
 
 def test_a_naming_convention_with_a_function_has_no_snapshot(tmp_path: Path, sqlite_database: URL) -> None:
     project = write_project(tmp_path, TABLE)
-    models = """
-        import sqlalchemy as sa
-        named = {"ours": lambda constraint, table: "x", "ck": "ck_%(ours)s"}
-        metadata = sa.MetaData(naming_convention=named)
-    """
-    (tmp_path / "shop.py").write_text(dedent(models))
+    convention = '{"ours": lambda constraint, table: "x", "ck": "ck_%(ours)s"}'
+    (tmp_path / "shop.py").write_text(f"import sqlalchemy\nmetadata = sqlalchemy.MetaData(None, None, {convention})\n")
     with project.ini.open("a") as ini:
         ini.write(f"prepend_sys_path = {tmp_path}\n[antarest]\nmetadata = shop:metadata\n")
     project = Project.load(project.ini)
