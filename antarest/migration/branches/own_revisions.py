@@ -11,6 +11,7 @@ from pathlib import Path
 from ..errors.facts.branches import AmendRefused, EditedRevision, RebaseRefused
 from ..errors.revision import BASE, Revision
 from ..errors.settings.whole_file import write_whole
+from ..errors.syntax import parse
 from ..project.git import MAINS, Repository
 from ..project.project import Project
 from ..project.revision_files import write_files
@@ -136,7 +137,7 @@ def follow(revision: Revision, down: str) -> bytes:
     """Return the file of a revision, changed so that it follows another one: in the code and in the docstring."""
     text = revision.path.read_text(encoding="utf-8")
     lines = text.splitlines(keepends=True)
-    value = _value_of(ast.parse(text), "down_revision")
+    value = _value_of(parse(text), "down_revision")
     first, last = value.lineno - 1, (value.end_lineno or value.lineno) - 1
     # Columns are counted in bytes.
     head, tail = lines[first].encode()[: value.col_offset], lines[last].encode()[value.end_col_offset :]

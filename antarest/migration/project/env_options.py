@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors.base import AntarestError, Hint
 from ..errors.facts.project import EnvNotAdopted, InvalidProject
 from ..errors.revision import VersionTable
+from ..errors.syntax import parse
 from ..errors.text import described
 
 if TYPE_CHECKING:
@@ -287,7 +288,7 @@ def _version_table_in(env: Path) -> VersionTable | None:
         # A project that did not adopt the workflow may call a helper, which is not read.
         return VersionTable() if is_adopted or ".configure" in text else None
     try:
-        nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+        nodes = [node for node in ast.walk(parse(text)) if isinstance(node, ast.Call)]
     except SyntaxError:
         return None
     calls = [_literals(call) for call in nodes if getattr(call.func, "attr", "") in ("run", "configure")]

@@ -19,6 +19,7 @@ from typing import Any
 from ..errors.base import AntarestError
 from ..errors.facts.project import InvalidRevisionFile
 from ..errors.revision import Revision
+from ..errors.syntax import parse
 from ..errors.text import first_line
 from .history import History
 
@@ -180,7 +181,7 @@ def parse_revision(content: bytes, path: Path) -> Revision:
         InvalidRevisionFile: the file is not Python, or does not say which revision it is.
     """
     try:
-        tree = ast.parse(content, filename=str(path))
+        tree = parse(content, filename=str(path))
     except SyntaxError as error:
         place = f"line {error.lineno}: " if error.lineno else ""
         raise InvalidRevisionFile(path, f"{place}{error.msg}") from None
@@ -323,7 +324,7 @@ def does_the_same(one: bytes, other: bytes) -> bool:
 
 def _bare(content: bytes) -> ast.Module:
     """Return the code of a file without its docstrings."""
-    tree = ast.parse(content)
+    tree = parse(content)
     for node in ast.walk(tree):
         if isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node) is not None:
             del node.body[0]

@@ -6,6 +6,8 @@ import ast
 import re
 from collections.abc import Iterator
 
+from ..errors.syntax import parse
+
 _MODULES = frozenset(
     [
         "__future__",
@@ -107,7 +109,7 @@ def reached(content: bytes) -> str:
     Args:
         content: the content of the revision file, which must be valid Python.
     """
-    return next(_reached(ast.parse(content)), "")
+    return next(_reached(parse(content)), "")
 
 
 def _reached(tree: ast.AST) -> Iterator[str]:

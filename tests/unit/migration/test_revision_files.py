@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -163,3 +166,24 @@ def test_a_file_with_the_marks_of_a_conflict_is_refused_at_once(tmp_path: Path) 
     (tmp_path / "a.py").write_text('revision = "a"\ndown_revision = None\n<<<<<<< HEAD\n')
     with pytest.raises(InvalidRevisionFile):
         read_history([tmp_path])
+
+
+def test_threads_may_read_files_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "b1.py"
+    file.write_text('revision = "b1"\ndown_revision = None\n' + "x = [[1], [2], {3: [4]}]\n" * 20)
+    threshold = gc.get_threshold()
+
+    def change_thread(*_: object) -> None:
+        time.sleep(0)
+
+    # The collector runs while a file is parsed, and what it runs lets another thread go on.
+    gc.callbacks.append(change_thread)
+    gc.set_threshold(20)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            read = list(threads.map(read_revision, [file] * 400))
+    finally:
+        gc.set_threshold(*threshold)
+        gc.callbacks.remove(change_thread)
+
+    assert {revision.id for revision in read} == {"b1"}

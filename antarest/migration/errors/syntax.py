@@ -1,0 +1,23 @@
+"""Python's parser, safe to call from several threads."""
+
+import ast
+import threading
+
+# On Python 3.11, two threads that parse at once can meet "AST constructor recursion depth mismatch": the interpreter
+# keeps one count of the depth for all threads, and the garbage collector may change the thread half-way.
+_LOCK = threading.Lock()
+
+
+def parse(source: str | bytes, filename: str = "<unknown>") -> ast.Module:
+    """Return the syntax tree of a source.
+
+    Args:
+        source: the source; bytes are decoded as Python decodes a file.
+        filename: its name, for messages.
+
+    Raises:
+        SyntaxError: it is not Python.
+        ValueError: it has a null byte.
+    """
+    with _LOCK:
+        return ast.parse(source, filename=filename)
