@@ -105,7 +105,7 @@ THE_SNAPSHOT = (
     Patch(
         "The snapshot: a revision may depend on more than its text",
         f"{_SNAPSHOT}/outside.py",
-        'return next(_reached(ast.parse(content)), "")',
+        'return next(_reached(parse(content)), "")',
         'return ""',
         [f"{_UNFIT}[sqlite-revision odd depends on more than its file: import os]"],
     ),
