@@ -1,4 +1,4 @@
-"""The plan of a restore on either engine, and the checks that the database has not changed since."""
+"""The plan of a restore on either engine, and the check that the database has not changed since the plan."""
 
 from __future__ import annotations
 

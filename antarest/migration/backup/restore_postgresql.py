@@ -1,7 +1,8 @@
 """Restores a backup into PostgreSQL: fills and verifies a new database, then exchanges the names of both.
 
-Both databases are renamed in one transaction. Before that the live database does not change. After it the old database
-still exists, and the result names it. The owner, the locale, the rights and the settings are those of the old database.
+Both databases are renamed in one transaction. Before this transaction, the live database does not change. After it, the
+old database still exists, and the result names it. The new database gets the owner, the locale, the rights and the
+settings of the old database.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def prepared(job: Job, *, end_sessions: bool | None) -> Iterator[PostgresRestore
     Raises:
         BackupUnusable: the backup is not an archive of pg_dump, or it is damaged.
         ProgramsMissing: there is no pg_restore of the server's version.
-        RestoreNotAllowed: the role does not have the rights.
+        RestoreNotAllowed: the role does not have the rights for a restore.
         DatabaseInUse: others are connected, and their sessions may not be ended.
         RestoreFailed: the backup cannot be restored.
     """

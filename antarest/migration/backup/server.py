@@ -143,7 +143,7 @@ def maintaining(db: DbConfig, live: str, tell: Tell) -> Iterator[Connection]:
     Args:
         db: the server.
         live: the database that will be renamed.
-        tell: called with a line about a lock that is waited for.
+        tell: called with a line about a lock for which this command waits.
     """
     refused: DatabaseError | None = None
     for name in _MAINTENANCE:
@@ -265,9 +265,9 @@ def _giving(properties: Properties) -> Iterator[sql.Composable]:
 
 
 def sessions(maintenance: Connection, name: str, own: int = 0) -> list[ServerSession]:
-    """Return the sessions on a database, without our session `own`.
+    """Return the sessions on a database, without our session with the process id `own`.
 
-    A session ends a moment after its connection is closed. So this waits until our idle sessions have ended.
+    A session ends a moment after its connection is closed. So the function waits until our idle sessions have ended.
     """
     end = time.monotonic() + _TO_END
     while True:

@@ -69,7 +69,7 @@ def make_from(
         source: the connection.
         folder: the folder for the backup.
         version_table: the table that records the revision.
-        progress: called with the progress.
+        progress: called with the finished and the total amount of work.
         spare: a backup in use, which must not be deleted.
         on_copied: called when the source is no longer read.
 

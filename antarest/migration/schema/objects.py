@@ -19,7 +19,7 @@ class ObjectKey(NamedTuple):
 
 @dataclass(frozen=True)
 class DatabaseObject:
-    """An object of a database. Two objects are equal if their keys are equal, also in two databases.
+    """An object of a database. Two objects are equal if their keys are equal, even in different databases.
 
     Attributes:
         key: its kind and its name.

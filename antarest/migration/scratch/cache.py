@@ -31,15 +31,15 @@ _LEFT_BEHIND = 3600  # seconds; an unfinished file of this age belongs to a proc
 
 
 class ScratchCache:
-    """The cached databases of a list of revisions. One has run the first revision, one the first two, and so on."""
+    """The cached databases of a list of revisions: one that has run the first revision, one for the first two, ..."""
 
     def __init__(self, project: Project, revisions: Sequence[str], also: Sequence[str] = ()) -> None:
-        """Find the files of these revisions. A project outside of a git repository has none.
+        """Find the cached files of these revisions. A project outside of a git repository has no cache.
 
         Args:
             project: the project of the revisions.
             revisions: their ids, in the order of the history.
-            also: further modules of ours on which the stored result depends, as paths in this package.
+            also: further modules of `antarest.migration` on which the stored result depends, such as `losses/guard`.
         """
         self._project = project
         self._revisions = revisions
@@ -105,7 +105,7 @@ class ScratchCache:
     def store_facts(self, key: str, facts: Any) -> None:
         """Store data that a run of the revisions has produced.
 
-        The key must differ if anything else differs on which the data depends.
+        If the data depends on anything besides the revisions, the key must contain it.
         """
         if file := self._facts_file(key):
             _write(file, json.dumps(facts).encode())

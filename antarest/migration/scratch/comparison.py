@@ -98,7 +98,7 @@ class Bench:
     Attributes:
         engines: the engines to compare on, the most important one first.
         required: the engines on which the comparison must not fail.
-        skipped: the reason why there is no comparison on an engine.
+        skipped: for each engine without a comparison, the reason.
         at_head: by engine, a scratch database that has run the migrations.
     """
 
@@ -132,7 +132,7 @@ class Bench:
         return found
 
     def compare_again(self, project: Project) -> list[Comparison]:
-        """Compare after a revision was added, on the engines on which it worked before.
+        """Compare after a revision was added, on the engines on which `compare()` has worked.
 
         Raises:
             ScratchRunFailed: the new revision fails.
@@ -275,7 +275,7 @@ def connected_at_head(project: Project, db: DbConfig | None) -> Iterator[Connect
 
 @contextmanager
 def _keeping_rules(metadata: MetaData) -> Iterator[None]:
-    """Restore the create rules of constraints after the block, because SQLAlchemy may change them in it."""
+    """Restore the `_create_rule` of each constraint after the block, because SQLAlchemy may change it."""
     rules = [(each, each._create_rule) for table in metadata.tables.values() for each in table.constraints]  # noqa: SLF001
     try:
         yield

@@ -213,7 +213,7 @@ def _first_server(stack: ExitStack) -> PostgresServer:
 
 
 def _close_sockets(error: BaseException | None) -> None:
-    """Close the sockets that the package docker leaves open if no engine answers. Their warning would stop pytest."""
+    """Close the sockets that the package docker leaves open if no engine answers. Open sockets would stop pytest."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         while error:

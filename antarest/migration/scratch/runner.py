@@ -90,7 +90,7 @@ class ScratchRunner:
 
         Args:
             connection: a connection to a scratch database.
-            targets: the revisions, or names that Alembic gives to revisions.
+            targets: the revisions, or names such as `heads`.
             after_step: called with the id of each revision that has run, before its commit.
 
         Raises:

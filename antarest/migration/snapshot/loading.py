@@ -137,7 +137,7 @@ def naming_of(options: Mapping[str, Any]) -> str:
     """Return the hash of the naming convention of the models. Constraints without a name get their names from it.
 
     Raises:
-        Doubt: the convention calls a function, whose names can change while the convention stays.
+        Doubt: the convention calls a function. Its names can change while the hash stays the same.
     """
     convention = getattr(options["target_metadata"], "naming_convention", None) or {}
     if any(callable(value) for value in convention.values()):

@@ -55,7 +55,7 @@ class NewDatabase(Protocol):
 
         Args:
             engine: the engine.
-            revision: the revision of the database, or `head`. Without one the database is empty.
+            revision: the revision of the database, or `head`. Without a revision, the database is empty.
             with_rows: whether every table has rows.
         """
 

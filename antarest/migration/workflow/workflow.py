@@ -59,7 +59,7 @@ class MigrationWorkflow:
             environment: the configured environment; a database of `production` is reset only with `--allow-production`.
             source: the configuration file, for messages.
             listener: receives the progress of a run.
-            others: the settings of other projects to which the database may belong.
+            others: for each other project to which the database may belong, the path of its `alembic.ini`.
         """
         self.project = project
         self.others = tuple(others)
@@ -212,7 +212,7 @@ class MigrationWorkflow:
             from_base: whether the upgrade may start at base although the database is not empty.
 
         Raises:
-            UnknownRevision, OutOfReach, MultipleHeads: the upgrade cannot go there; nothing was changed.
+            UnknownRevision, OutOfReach, MultipleHeads: the upgrade cannot go to the target; nothing was changed.
             RevisionFailed, LossNotDeclared, ForeignKeysViolated: the run was rolled back; the error names the revision.
             DatabaseLocked: another run held the database, or another session held a needed lock, for too long.
             RunInterrupted, RunTerminated: SIGINT or SIGTERM came; everything that was not committed was rolled back.
@@ -232,7 +232,7 @@ class MigrationWorkflow:
 
     @property
     def request(self) -> RunRequest:
-        """The request for a run on this database that makes a backup before it changes something."""
+        """The request for a run on this database. The run makes a backup before it changes something."""
         from ..errors.listener import Listener
         from ..run.request import RunRequest
         from .unrecorded import before_change

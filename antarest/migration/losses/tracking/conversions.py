@@ -1,4 +1,4 @@
-"""The SQL that counts the values that a change of type alters. Such a value differs when it is cast back."""
+"""The SQL that counts the values that a change of type alters. An altered value differs when it is cast back."""
 
 from __future__ import annotations
 
