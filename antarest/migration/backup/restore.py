@@ -28,7 +28,7 @@ class RestorePlan:
 
     Attributes:
         backup: the backup.
-        held: the contents of the backup, as they were read from it.
+        held: the contents of the backup, as read from the backup itself.
         database: the redacted URL of the database.
         live: the contents of the database now; None if it is damaged and cannot be read.
         damage: a description of the damage to the database; empty if it is intact.

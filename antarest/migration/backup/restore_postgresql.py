@@ -28,7 +28,7 @@ _ATTEMPTS = 5  # attempts to rename; the server waits some seconds in each
 
 @contextmanager
 def prepared(job: Job, *, end_sessions: bool | None) -> Iterator[PostgresRestore]:
-    """Restore a backup into a new database, verify it, and compare it with the live one.
+    """Restore a backup into a new database, verify it, and compare it with the live database.
 
     Args:
         job: the backup and the database.

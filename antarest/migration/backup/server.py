@@ -117,7 +117,7 @@ def require_rights(connection: Connection, db: DbConfig) -> None:
     """Check the rights before the restore begins.
 
     Raises:
-        RestoreNotAllowed: the role may not create databases, or may not rename the restored one.
+        RestoreNotAllowed: the role is not allowed to create databases, or to rename the restored database.
     """
     role, may_create, is_owner, owner = connection.execute(_RIGHTS).one()
     missing, statements = [], []
@@ -180,7 +180,7 @@ def derived_name(name: str, suffix: str) -> str:
 
 
 def create(maintenance: Connection, name: str, like: Properties) -> None:
-    """Create an empty database with the owner, encoding and locale of another one."""
+    """Create an empty database with the owner, encoding and locale of another database."""
     own = like.own
     clauses: list[sql.Composable] = [
         sql.SQL("OWNER {} TEMPLATE template0 ENCODING {}").format(
@@ -208,7 +208,7 @@ def drop(maintenance: Connection, name: str) -> None:
 
 
 def drop_unfinished(maintenance: Connection, live: str) -> None:
-    """Drop the databases that were left when restores of this database were killed. Keep those that have sessions."""
+    """Drop the databases that killed restores of this database have left. Keep databases that have sessions."""
     ours = re.compile(
         re.escape(derived_name(live, RESTORE + "t" * _LENGTH_OF_TIME)[:-_LENGTH_OF_TIME]) + r"\d{8}t\d{9}z"
     )
@@ -222,7 +222,7 @@ def rename(maintenance: Connection, names: Mapping[str, str], properties: Proper
     """Rename databases in one transaction, and set the properties of the live database on the new one.
 
     Returns:
-        Whether they were renamed. They are not renamed while others are connected to one of them.
+        Whether the databases were renamed. They are not renamed while other sessions are connected to one of them.
     """
     pairs = [(sql.Identifier(old), sql.Identifier(new)) for old, new in names.items()]
     statements: list[sql.Composable] = [sql.SQL("ALTER DATABASE {} RENAME TO {}").format(*pair) for pair in pairs]

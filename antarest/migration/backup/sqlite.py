@@ -104,7 +104,7 @@ def write(source: sqlite3.Connection, file: Path, progress: Progress) -> None:
 
 
 def copy(source: sqlite3.Connection, target: sqlite3.Connection, progress: Progress) -> None:
-    """Overwrite a database with another one, in one transaction.
+    """Overwrite the target with the contents of the source, in one transaction.
 
     Raises:
         Busy: another process has locked the file. The driver itself would wait without a limit.

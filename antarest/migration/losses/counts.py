@@ -114,7 +114,7 @@ class LossCounter:
     def before(self, statement: str, takes: Takes) -> None:
         """Count the tables from which a statement may remove data. Call this before the statement runs.
 
-        Statements that differ only in their values are counted together, since a revision may run one for each row.
+        Statements that differ only in their values are counted together, because there may be one for each row.
         """
         self._shape = _VALUES.sub("?", statement)
         for name, columns in takes.items():

@@ -1,6 +1,6 @@
 """Runs deferred foreign keys and constraint triggers at the end of each revision.
 
-PostgreSQL would run them at the commit, and then the revision at fault is not known. It also refuses to alter a table
+PostgreSQL would run them at the commit, when the revision at fault is no longer known. It also refuses to alter a table
 while such a foreign key or trigger of the table still waits.
 """
 

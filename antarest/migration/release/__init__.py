@@ -30,7 +30,7 @@ class RevisionRange:
     """The revisions between two states.
 
     Attributes:
-        start: the revision before the first one; `base` if there is none.
+        start: the revision before the first of `revisions`; `base` if there is none.
         end: the last revision.
         revisions: the revisions that an upgrade applies, in order.
     """

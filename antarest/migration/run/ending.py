@@ -1,4 +1,4 @@
-"""Errors that end a run: they name its backup, and the state of the database after a signal."""
+"""Errors that end a run. They name the backup of the run, and the state of the database after a signal."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ class RunOutcome:
         after: the current revisions of the database after the last commit.
         total: the number of revisions to run.
         steps: the revisions that were committed.
-        losses: the committed losses. All of them were declared, and a person agreed to those of downgrades.
+        losses: the committed losses. All of them were declared, and a person agreed to the losses of downgrades.
         is_prepared: whether `RunRequest.prepare` has run, and was committed.
         backup: the backup that was made before the run changed anything.
         segment: the segment that is in progress.
@@ -133,12 +133,12 @@ class RunRequest:
         agreement: the losses of a downgrade to which a person agreed.
         before_change: makes a backup and returns its path. The run calls it when it holds the lock and before it writes
             anything, but only if it will change something. An error ends the run.
-        prepare: a function that runs inside the transaction before the first revision. For example, a reset drops the
-            objects with it.
+        prepare: a function that runs inside the transaction before the first revision. For a reset, it drops the
+            objects of the history.
         command: the command that a person would repeat.
         file_change: the change of files that happens right before the last commit.
         from_base: whether the run may start at base although the database is not empty.
-        undo: the revisions as they were applied, if a downgrade runs other code than that in the project's files.
+        undo: the revisions as they were applied, for downgrades that do not run the code in the project's files.
         upgrades_to: the target revisions of a run that only upgrades; empty for any other run. On an empty database,
             such a run can begin with the snapshot of the project.
     """

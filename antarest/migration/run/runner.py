@@ -311,7 +311,7 @@ class _Run:
             recorder.write()
 
     def _note_heads(self, heads: Collection[str], **_: object) -> None:
-        """Note the revisions that Alembic has recorded. They will be the current ones after the commit."""
+        """Note the revisions that Alembic has recorded. They will be the current revisions after the commit."""
         self.outcome.segment.goal = tuple(sorted(heads))
 
     def _leave(self, guard: LossGuard) -> None:

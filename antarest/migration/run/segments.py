@@ -208,7 +208,7 @@ class Blocks:
         self._guard.begin(*self._running)
 
     def _reset_timeouts(self) -> None:
-        """Reset the timeouts that were switched off for the block: behind a pooler, others use this session too."""
+        """Reset the timeouts that were switched off for the block: behind a pooler, other programs use the session."""
         with suppress(SQLAlchemyError):
             for name in ("lock_timeout", "statement_timeout"):
                 self._connection.exec_driver_sql(f"RESET {name}")

@@ -66,7 +66,7 @@ _POSTGRESQL = """
 
 
 def read_objects(connection: Connection, *, exclude: Collection[str] = ()) -> set[DatabaseObject]:
-    """Return the objects of a database, without those of the server.
+    """Return the objects of a database, without the system objects of the server.
 
     The result includes triggers, indexes, policies, rules, partitions, and the tables of extensions. It does not
     include other parts of tables and extensions.

@@ -31,7 +31,7 @@ _LEFT_BEHIND = 3600  # seconds; an unfinished file of this age belongs to a proc
 
 
 class ScratchCache:
-    """The cached databases of a list of revisions: one that has run the first revision, one for the first two, ..."""
+    """The cached databases of a list of revisions. Each has run the revisions up to a certain place in the list."""
 
     def __init__(self, project: Project, revisions: Sequence[str], also: Sequence[str] = ()) -> None:
         """Find the cached files of these revisions. A project outside of a git repository has no cache.
@@ -133,7 +133,7 @@ class ScratchCache:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file and delete those that are too old; do nothing if the folder cannot be written to."""
+    """Write a file of the cache, and delete files that are too old. Do nothing if the folder is read-only."""
     with suppress(OSError):
         write_whole(path, content)  # Everybody may read it: another user of this clone may need it.
         files = sorted(path.parent.iterdir(), key=lambda each: each.stat().st_mtime)

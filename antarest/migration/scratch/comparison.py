@@ -1,7 +1,7 @@
 """The comparison of the models with the migrations, on each engine that the project has.
 
 For each engine, this module runs the migrations and creates the models on scratch databases, and reads both schemas.
-`db.check` and `db.revision` both use it, so that they cannot contradict each other.
+`db.check` and `db.revision` both use this comparison, so they cannot contradict each other.
 
 A project has the engines that `[antarest] engines` names. Without that line, it has the engine of the configured
 database. It also has the other engine if its models and its migrations run there too.
@@ -150,7 +150,7 @@ class Bench:
         return found
 
     def _how_to_say(self, engine: EngineName) -> str:
-        """Return a hint on how the project can name its engines; empty if it names them."""
+        """Return a hint on how the project can name its engines; empty if the project names them."""
         others = [each for each in self.engines if each != engine]
         return "" if self.project.engines else f" (engines = {others[0]} in [antarest] says that it need not)"
 
@@ -205,7 +205,7 @@ class Bench:
 
 
 def engines_of(project: Project, db: DbConfig | None) -> tuple[list[EngineName], list[EngineName]]:
-    """Return the engines of a project, the most important one first, and those of them that are required.
+    """Return the engines of a project, the most important one first, and a second list with the required engines.
 
     Args:
         project: the project.

@@ -105,7 +105,7 @@ class EmbeddedServer:
         return f"kill -QUIT {pid}; sleep 1; rm -r {shlex.quote(str(self._folder))}"
 
     def stop(self) -> None:
-        """Stop the server, as for maintenance. This ends all sessions."""
+        """Stop the server, as an administrator does for maintenance. This ends all sessions."""
         self._command("stop")
 
     def start(self) -> None:

@@ -62,8 +62,8 @@ class Asked:
         db: the connection settings of the real database.
         version: the major version of the real database's server.
         may_create: whether the role of the real database may create databases.
-        schemas: the schemas of its search path, apart from `public`.
-        extensions: the extensions that are installed in it.
+        schemas: the schemas in the search path of the real database, apart from `public`.
+        extensions: the extensions that are installed in the real database.
     """
 
     db: DbConfig
@@ -291,7 +291,7 @@ def server_at(url: URL, about: Sequence[str]) -> Iterator[ScratchServer]:
     """Make scratch databases on the server that a user names, and on no other server.
 
     Args:
-        url: a database on it, with a role that may create databases.
+        url: a database on the server, with a role that may create databases.
         about: the texts of the revisions that will run.
     """
     with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""Reads a PostgreSQL database for a snapshot: facts to compare two databases, and whether one is empty."""
+"""Reads a PostgreSQL database for a snapshot: facts to compare with another database, and whether it is empty."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ class NewDatabase(Protocol):
 
 @pytest.fixture(scope="session")
 def postgres(pytestconfig: pytest.Config) -> Iterator[PostgresServer]:
-    """A PostgreSQL server. `antarest.migration.scratch.databases` describes which one."""
+    """A PostgreSQL server. `antarest.migration.scratch.databases` describes how it is chosen."""
     shared = shared_server(pytestconfig)
     if isinstance(shared, str):
         pytest.fail(shared, pytrace=False)

@@ -1,4 +1,4 @@
-"""The plans of upgrades and rollbacks: the revisions, the data that each downgrade drops, and where it moves values."""
+"""The plans of upgrades and rollbacks: the revisions, and the data that each downgrade drops or moves."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def plan_undo(
 def _effects(
     project: Project, connection: Connection, current: tuple[str, ...], undone: Sequence[str], note: Tell
 ) -> tuple[list[DowngradeEffect], str]:
-    """Return the effect of each downgrade. If no scratch database can run them, return no effects, and the reason."""
+    """Return the effect of each downgrade. If no scratch database can run the downgrades, return only the reason."""
     # These import Alembic, which an upgrade at head does not need.
     from ..scratch.databases import NoPostgres
     from ..scratch.migrated import DowngradeEffect, downgrade_effects

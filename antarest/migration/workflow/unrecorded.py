@@ -99,7 +99,7 @@ def note_left_over(request: RunRequest, undone: Iterable[Revision]) -> None:
 
     Args:
         request: the request of the run.
-        undone: the revisions that it has undone.
+        undone: the revisions that the run has undone.
     """
     project, texts = request.project, [_text(each) for each in undone]
     with suppress(AntarestError), looking(request.db) as connection:

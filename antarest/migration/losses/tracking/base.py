@@ -95,7 +95,7 @@ class ChangeTracker(Protocol):
         """
 
     def after(self, statement: str) -> bool:
-        """Read the tables again after a statement that may have changed them. Return whether it may have changed them.
+        """Read the tables again if a statement may have changed them. Return whether it may have done so.
 
         Raises:
             NotAllowed: the statement could not be watched.
@@ -111,7 +111,7 @@ class ChangeTracker(Protocol):
     def foresee_deferred(self) -> None:
         """Note the tables that deferred triggers can update.
 
-        Call this right before they run at the end of a revision.
+        Call this right before these triggers run at the end of a revision.
         """
 
     def unforeseen(self, updated: Mapping[Hashable, int]) -> dict[Hashable, set[str]]:
@@ -125,10 +125,10 @@ class ChangeTracker(Protocol):
         """
 
     def reads(self, table: CatalogTable, column: str | None) -> bool:
-        """Return whether the statement can read a column. Without a column, return whether it can read the table."""
+        """Return whether the current statement can read a column, or the table if no column is given."""
 
     def writes_to(self, table: CatalogTable, column: str | None) -> bool:
-        """Return whether the statement can insert rows into a table, or write to a column."""
+        """Return whether the current statement can insert rows into a table, or write to a column."""
 
     def rows_written(self, table: CatalogTable) -> int:
         """Return a number that grows with each row that is inserted or updated in a table."""

@@ -120,7 +120,7 @@ class PostgresTracker:
         self._links.forget()
 
     def look(self) -> None:
-        """Read the tables again. A table that has a new file was truncated, unless a statement rewrote it."""
+        """Read the tables again. A table with a new storage file was truncated, unless a statement rewrote it."""
         self._look(set())
 
     def _look(self, rewritten: set[Hashable]) -> None:
@@ -298,14 +298,14 @@ class PostgresTracker:
         return self._updates.unforeseen(updated)
 
     def reads(self, table: CatalogTable, column: str | None) -> bool:
-        """Return whether the statement can read a column. Without a column, return whether it can read the table."""
+        """Return whether the current statement can read a column, or the table if no column is given."""
         seen = self._statement
         if column is None or table.identity not in self._named:
             return table.identity in self._named
         return seen.can_read(column) if seen.does(READS) else seen.names(column)
 
     def writes_to(self, table: CatalogTable, column: str | None) -> bool:
-        """Return whether the statement can insert rows into a table, or write to a column."""
+        """Return whether the current statement can insert rows into a table, or write to a column."""
         seen = self._statement
         if table.identity not in self._named:
             return False

@@ -115,7 +115,7 @@ class SqliteTracker:
         self._savepoints.forget()
 
     def look(self) -> None:
-        """Read the tables again. This runs after each statement that changes tables, so a name identifies a table."""
+        """Read the tables again. This runs after each change of tables, so a name always stands for the same table."""
         schema = self._connection.exec_driver_sql(_SCHEMA).all()
         texts = {name: (place, sql) for kind, name, place, sql in schema if kind == "table"}
         changed = [name for name, seen in texts.items() if self._texts.get(name) != seen or not self._is_text_true]
@@ -194,15 +194,15 @@ class SqliteTracker:
         """Do nothing, because SQLite has no deferred triggers."""
 
     def unforeseen(self, updated: Mapping[Hashable, int]) -> dict[Hashable, set[str]]:  # noqa: ARG002 - SQLite says all
-        """Return nothing, because SQLite reports before a statement what it will update."""
+        """Return no columns, because SQLite reports all updates of a statement before the statement runs."""
         return {}
 
     def reads(self, table: CatalogTable, column: str | None) -> bool:
-        """Return whether the statement reads a column. Without a column, return whether it reads the table."""
+        """Return whether the current statement reads a column, or the table if no column is given."""
         return (table.identity if column is None else table.columns[column]) in self._reads
 
     def writes_to(self, table: CatalogTable, column: str | None) -> bool:
-        """Return whether the statement inserts rows into a table, or writes to a column."""
+        """Return whether the current statement inserts rows into a table, or writes to a column."""
         wanted = {(sqlite3.SQLITE_INSERT, table.name, ""), (sqlite3.SQLITE_UPDATE, table.name, (column or "").lower())}
         return not wanted.isdisjoint((code, name, (written or "").lower()) for code, name, written in self._writes)
 

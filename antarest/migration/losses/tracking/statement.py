@@ -1,4 +1,4 @@
-"""Finds the possible effects of a PostgreSQL statement from its words, and those of the functions and views in it."""
+"""Finds the possible effects of a PostgreSQL statement from the words in it and in the functions that it calls."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Statement:
 
     @classmethod
     def of(cls, written: str, definitions: Mapping[str, str]) -> Statement:
-        """Return a statement with the definitions of all objects that it names, directly or through others."""
+        """Return a statement with the definitions of the objects that it names, and of the objects that these name."""
         words, left, called = _words(written), dict(definitions), []
         while found := [name for name in left if words >= _words(name)]:
             called += [left.pop(name) for name in found]
@@ -161,7 +161,7 @@ class Statement:
 
     @cached_property
     def on_tables(self) -> OnTables | None:
-        """The tables that the statement drops, truncates or rewrites. None if its text does not name all of them."""
+        """The tables that the statement drops, truncates or rewrites. None if its text does not name each of them."""
         if found := _ON_TABLES.fullmatch(self.written):
             verb, rest = found["verb"].upper().split()[0], found["rest"]
             is_open = re.search(r"\bCASCADE\b", rest, re.IGNORECASE) and verb != "TRUNCATE"
