@@ -273,7 +273,7 @@ class Folder:
 
 
 def create(path: Path) -> int:
-    """Create an empty file that only its owner may read, and return its descriptor."""
+    """Create an empty file that only its owner can read, and return its descriptor."""
     return os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
 
 

@@ -113,7 +113,7 @@ class Restore(ABC):
         """Replace the database by the backup. If this fails at any moment, the database has not changed.
 
         Args:
-            end_sessions: whether the sessions of others may be ended (PostgreSQL).
+            end_sessions: whether to end the sessions of others (PostgreSQL).
 
         Raises:
             DatabaseInUse: others have the database open.

@@ -32,13 +32,13 @@ def prepared(job: Job, *, end_sessions: bool | None) -> Iterator[PostgresRestore
 
     Args:
         job: the backup and the database.
-        end_sessions: whether the sessions of others may be ended; None to decide later.
+        end_sessions: whether to end the sessions of others; None to decide later.
 
     Raises:
         BackupUnusable: the backup is not an archive of pg_dump, or it is damaged.
         ProgramsMissing: there is no pg_restore of the server's version.
         RestoreNotAllowed: the role does not have the rights for a restore.
-        DatabaseInUse: others are connected, and their sessions may not be ended.
+        DatabaseInUse: others are connected, and `end_sessions` is False.
         RestoreFailed: the backup cannot be restored.
     """
     with looking(job.db, job.listener.note) as connection:

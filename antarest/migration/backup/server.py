@@ -219,7 +219,7 @@ def drop_unfinished(maintenance: Connection, live: str) -> None:
 
 
 def rename(maintenance: Connection, names: Mapping[str, str], properties: Properties) -> bool:
-    """Rename databases in one transaction, and set the properties of the live database on the new one.
+    """Rename databases in one transaction, and set the properties of the live database on the new database.
 
     Returns:
         Whether the databases were renamed. They are not renamed while other sessions are connected to one of them.
@@ -299,7 +299,7 @@ def end_sessions(maintenance: Connection, db: DbConfig, name: str) -> None:
     """End the sessions of others.
 
     Raises:
-        RestoreNotAllowed: the role may not end one of the sessions.
+        RestoreNotAllowed: the role is not allowed to end one of the sessions.
     """
     for session in sessions(maintenance, name):
         try:

@@ -1,7 +1,7 @@
 """Backs up SQLite with its own copy function, while others can read and write.
 
-Only sqlite3 may open the file of the database: any other code that opens and closes it releases the locks of this
-process.
+Only sqlite3 opens the file of the database here. Any other code that opens and closes the file would release the locks
+of this process on it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _STEP = 2000  # pages copied between two reports of the progress; with each repo
 
 
 def make(db: DbConfig, version_table: VersionTable, listener: Listener) -> Backup:
-    """Back up an SQLite database. This process may hold the write lock of the database.
+    """Back up an SQLite database. This works even if this process holds the write lock of the database.
 
     Args:
         db: the database.

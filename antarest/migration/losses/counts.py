@@ -72,7 +72,7 @@ class _Counted:
 
     Attributes:
         rows: the number of rows when the revision began.
-        values: the counts of each counted column, by the name of the column when the revision began.
+        values: the counts of columns. Each key is the name that a column had when the revision began.
         open: whether statements may have overwritten values since the last count.
         shape: the text of the statements that may have overwritten values, without the values in the text.
         others: the number of rows that other sessions were seen to write or delete while the table was not locked.
@@ -257,7 +257,7 @@ class LossCounter:
     def _values_lost(
         self, table: CatalogTable, now: CatalogTable, counted: _Counted | None, changes: RowChanges
     ) -> dict[str, int | None]:
-        """Return the number of values, by column, that are gone from a table that still exists.
+        """Return for each column the number of values that are gone from a table that still exists.
 
         Values of deleted rows do not count.
         """
@@ -277,7 +277,7 @@ class LossCounter:
     def _retyped(
         self, table: CatalogTable, kept: Collection[str], known: Mapping[str, _Values]
     ) -> dict[str, int | None]:
-        """Return the number of values, by column, that a change of type has lost."""
+        """Return for each column the number of values that a change of type has lost."""
         lost: dict[str, int | None] = {}
         for name in kept:
             origin, values = self._tracker.origins[table.columns[name]], known.get(name)
@@ -290,7 +290,7 @@ class LossCounter:
     def _values_copied(
         self, table: CatalogTable, now: CatalogTable, counted: _Counted | None, rows: int
     ) -> dict[str, int | None]:
-        """Return the number of values, by column, that a rebuild has lost. Values of deleted rows do not count."""
+        """Return for each column the number of values that a rebuild has lost. Values of deleted rows do not count."""
         known, places = counted.values if counted else {}, self._copies_of(table, now)
         left = measure(self._connection, now, {new for name, (new, _) in places.items() if name in known})
         lost: dict[str, int | None] = {}

@@ -55,7 +55,7 @@ def revision_range(project: Project, start: str, end: str) -> RevisionRange:
 
 
 def write_sql(project: Project, between: RevisionRange) -> dict[str, list[str]]:
-    """Return the statements for PostgreSQL, by the name of their file.
+    """Return the statements for PostgreSQL, as a mapping from the name of a file to its statements.
 
     Raises:
         Irreversible: a revision cannot be undone.

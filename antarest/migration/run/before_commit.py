@@ -91,7 +91,7 @@ def failures(request: RunRequest, outcome: RunOutcome) -> Iterator[None]:
 
 
 def _first_part(steps: Sequence[Step]) -> Iterator[Hint]:
-    """Yield a hint to run a first part of the steps alone, which needs fewer locks."""
+    """Yield a hint to run only the first part of the steps, because this needs fewer locks."""
     half, direction = len(steps) // 2, steps[0][1] if steps else ""
     if half and direction == "upgrade":
         yield Hint("Run it in parts, first", f"inv db.upgrade --to={steps[half - 1][0].id}")

@@ -137,7 +137,7 @@ class RunRequest:
             objects of the history.
         command: the command that a person would repeat.
         file_change: the change of files that happens right before the last commit.
-        from_base: whether the run may start at base although the database is not empty.
+        from_base: whether the run is allowed to start at base although the database is not empty.
         undo: the revisions as they were applied, for downgrades that do not run the code in the project's files.
         upgrades_to: the target revisions of a run that only upgrades; empty for any other run. On an empty database,
             such a run can begin with the snapshot of the project.

@@ -74,7 +74,7 @@ class ScratchCache:
         return 0
 
     def store(self, database: Path) -> None:
-        """Store a copy of a database that has run all of the revisions. Nobody may be connected to it."""
+        """Store a copy of a database that has run all of the revisions. The database must have no connections."""
         if self._file and database.stat().st_size <= _LARGEST:
             _write(self._file, database.read_bytes())
 

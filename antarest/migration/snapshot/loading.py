@@ -1,4 +1,4 @@
-"""Decides whether a snapshot may be loaded, and loads it."""
+"""Decides whether a snapshot can be loaded, and loads it."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def refuse_database(snapshot: Snapshot, connection: Connection, exclude: Collect
     Args:
         snapshot: the snapshot.
         connection: a connection to the database.
-        exclude: the tables of Alembic and the workflow, which may exist.
+        exclude: the tables of Alembic and the workflow. A database with only these tables counts as empty.
 
     Raises:
         Doubt: the snapshot cannot be loaded into this database.

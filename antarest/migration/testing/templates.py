@@ -140,7 +140,7 @@ def sqlite_template(template: Template, for_all: Path, for_one: Path, run: str) 
         run: as for `Template.key`.
 
     Returns:
-        The file. It may be copied, but not changed.
+        The file. Copy it, and do not change it.
 
     Raises:
         TemplateFailed: a revision fails.

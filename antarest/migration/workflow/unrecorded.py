@@ -61,7 +61,7 @@ def refuse_start(
         project: the project.
         connection: a connection to the database.
         current: the revisions that the database records.
-        from_base: whether the upgrade may start at base although the database is not empty.
+        from_base: whether the upgrade is allowed to start at base although the database is not empty.
         note: called with a line before a scratch database is made on the server of the database.
 
     Raises:
