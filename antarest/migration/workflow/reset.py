@@ -186,7 +186,7 @@ def _lock(tables: list[DatabaseObject], connection: Connection) -> None:
 
 
 def _drop(objects: list[DatabaseObject], connection: Connection) -> None:
-    """Drop objects in an order that the engine permits. An object on which others depend is tried again after them.
+    """Drop objects in an order that the engine permits: an object on which others depend is dropped after the others.
 
     A schema or an extension that others use is not dropped.
     """

@@ -85,7 +85,7 @@ class Links:
 
 
 def read_definitions(connection: Connection) -> dict[str, str]:
-    """Return the texts of the functions, triggers and rules of a database, by the name that a statement calls."""
+    """Return the texts of the functions, triggers and rules of a database. The keys are the names in statements."""
     found: dict[str, str] = {}
     for name, definition in connection.execute(text(_DEFINITIONS)):
         found[name] = f"{found.get(name, '')}\n{definition or ''}"
