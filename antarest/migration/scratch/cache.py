@@ -46,7 +46,7 @@ class ScratchCache:
         self._also = also
 
     def copy_to(self, file: Path) -> int:
-        """Copy the database that has run the largest number of the revisions.
+        """Copy the cached database that has run the largest number of the revisions.
 
         Args:
             file: the copy.
