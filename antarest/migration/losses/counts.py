@@ -99,7 +99,7 @@ class LossCounter:
     """
 
     def __init__(self, connection: Connection, tracker: ChangeTracker, moves: Moves) -> None:
-        """Begin with the current tables of a tracker, on a connection to the database, and with declared moves."""
+        """Begin with the current tables of the tracker. `moves` has the moves that the revision declares."""
         self._connection = connection
         self._tracker = tracker
         self._before = tracker.tables
