@@ -56,7 +56,7 @@ class Backups:
 
         Args:
             asked: the name or path of the backup; by default the newest one.
-            end_sessions: whether the sessions of others may be ended (PostgreSQL); None to decide later.
+            end_sessions: whether to end the sessions of others (PostgreSQL); None to decide later.
 
         Raises:
             BackupNotFound, BackupUnusable: there is no such backup, or it cannot be used.

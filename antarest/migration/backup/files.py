@@ -1,8 +1,8 @@
 """The folder of backups, in which backups are written, named, found and deleted.
 
 A backup is a file with a description in JSON beside it. Only their owner can read the two files. They are written in a
-temporary folder, and renamed when they are on the disk. The description is renamed first, so that a backup always has
-one. The description says to which database a backup belongs; the name of the file does not count.
+temporary folder, and renamed when they are on the disk. The description is renamed first, so that a backup always has a
+description. The description says to which database a backup belongs; the name of the file does not count.
 """
 
 from __future__ import annotations
@@ -273,7 +273,7 @@ class Folder:
 
 
 def create(path: Path) -> int:
-    """Create an empty file that only its owner may read, and return its descriptor."""
+    """Create an empty file that only its owner can read, and return its descriptor."""
     return os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
 
 
@@ -318,7 +318,7 @@ def _json_files(folder: Path) -> list[Path]:
 
 
 def _describe(file: Path, backup: Path | None) -> tuple[str, Backup] | None:
-    """Return the database and the backup of a description; None if it is invalid, or if the backup is missing."""
+    """Return the database and the backup of a description; None if the description is invalid or has no backup."""
     path = backup or file
     try:
         if not path.is_file():

@@ -107,7 +107,7 @@ def _dump(programs: Programs, connection: Connection, file: Path, options: Seque
 
 
 def verify(programs: Programs, file: Path) -> None:
-    """Read a whole backup. To read its table of contents is not enough, because the rest may be cut off.
+    """Read a whole backup. Its table of contents alone is not enough, because the rest of the file may be cut off.
 
     Raises:
         BackupUnusable: the file is not a backup, or it cannot be read.

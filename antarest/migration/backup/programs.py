@@ -56,7 +56,7 @@ class Programs:
 
     @classmethod
     def of(cls, connection: Connection, db: DbConfig, folder: Path | None = None) -> Programs:
-        """Find the programs for the server of a connection. They connect to the same server.
+        """Find the programs for the server of a connection. The programs connect to the same server.
 
         Raises:
             ProgramsMissing: there are no programs of the server's major version.

@@ -1,4 +1,4 @@
-"""The plan of a restore on either engine, and the checks that the database has not changed since."""
+"""The plan of a restore on either engine, and the check that the database has not changed since the plan."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class RestorePlan:
 
     Attributes:
         backup: the backup.
-        held: the contents of the backup, as they were read from it.
+        held: the contents of the backup, as read from the backup itself.
         database: the redacted URL of the database.
         live: the contents of the database now; None if it is damaged and cannot be read.
         damage: a description of the damage to the database; empty if it is intact.
@@ -113,7 +113,7 @@ class Restore(ABC):
         """Replace the database by the backup. If this fails at any moment, the database has not changed.
 
         Args:
-            end_sessions: whether the sessions of others may be ended (PostgreSQL).
+            end_sessions: whether to end the sessions of others (PostgreSQL).
 
         Raises:
             DatabaseInUse: others have the database open.

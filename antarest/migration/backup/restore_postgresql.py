@@ -1,7 +1,8 @@
 """Restores a backup into PostgreSQL: fills and verifies a new database, then exchanges the names of both.
 
-Both databases are renamed in one transaction. Before that the live database does not change. After it the old database
-still exists, and the result names it. The owner, the locale, the rights and the settings are those of the old database.
+Both databases are renamed in one transaction. Before this transaction, the live database does not change. After it, the
+old database still exists, and the result names it. The new database gets the owner, the locale, the rights and the
+settings of the old database.
 """
 
 from __future__ import annotations
@@ -27,17 +28,17 @@ _ATTEMPTS = 5  # attempts to rename; the server waits some seconds in each
 
 @contextmanager
 def prepared(job: Job, *, end_sessions: bool | None) -> Iterator[PostgresRestore]:
-    """Restore a backup into a new database, verify it, and compare it with the live one.
+    """Restore a backup into a new database, verify it, and compare it with the live database.
 
     Args:
         job: the backup and the database.
-        end_sessions: whether the sessions of others may be ended; None to decide later.
+        end_sessions: whether to end the sessions of others; None to decide later.
 
     Raises:
         BackupUnusable: the backup is not an archive of pg_dump, or it is damaged.
         ProgramsMissing: there is no pg_restore of the server's version.
-        RestoreNotAllowed: the role does not have the rights.
-        DatabaseInUse: others are connected, and their sessions may not be ended.
+        RestoreNotAllowed: the role does not have the rights for a restore.
+        DatabaseInUse: others are connected, and `end_sessions` is False.
         RestoreFailed: the backup cannot be restored.
     """
     with looking(job.db, job.listener.note) as connection:

@@ -1,7 +1,7 @@
 """Restores a backup into an SQLite file: SQLite overwrites the file with the pages of the backup, in one transaction.
 
-The file itself is not replaced. Otherwise a process that has it open would continue with the old file, and lose its
-writes. Instead, such a process reads the backup with its next statement. If the restore is killed before the end,
+The file itself is not replaced. Otherwise a process that has the file open would continue with the old file, and lose
+its writes. Instead, such a process reads the backup with its next statement. If the restore is killed before the end,
 SQLite rolls back when the file is opened next. Only a file that SQLite cannot open at all is replaced.
 """
 
@@ -78,7 +78,7 @@ class SqliteRestore(Restore):
 
     @contextmanager
     def _alone(self) -> Iterator[tuple[Connection, sqlite3.Connection]]:
-        """Lock the file for the whole block, also between two transactions."""
+        """Lock the file for the whole block, even between two transactions of the block."""
         engine = create_engine(
             "sqlite://",
             creator=lambda: sqlite3.connect(self._file, isolation_level=None, timeout=0),
@@ -143,7 +143,7 @@ class SqliteRestore(Restore):
         return self._damaged
 
     def _fit_page_size(self, driver: sqlite3.Connection, source: Connection) -> bool:
-        """Leave WAL mode if the page size has to change, which WAL does not allow. Return whether it was left."""
+        """Leave WAL mode if the page size has to change, because WAL mode forbids this. Return whether it was left."""
         size = driver.execute("PRAGMA page_size").fetchone()[0]
         mode = driver.execute("PRAGMA journal_mode").fetchone()[0]
         if mode != "wal" or source.exec_driver_sql("PRAGMA page_size").scalar() == size:

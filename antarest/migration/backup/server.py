@@ -117,7 +117,7 @@ def require_rights(connection: Connection, db: DbConfig) -> None:
     """Check the rights before the restore begins.
 
     Raises:
-        RestoreNotAllowed: the role may not create databases, or may not rename the restored one.
+        RestoreNotAllowed: the role is not allowed to create databases, or to rename the restored database.
     """
     role, may_create, is_owner, owner = connection.execute(_RIGHTS).one()
     missing, statements = [], []
@@ -143,7 +143,7 @@ def maintaining(db: DbConfig, live: str, tell: Tell) -> Iterator[Connection]:
     Args:
         db: the server.
         live: the database that will be renamed.
-        tell: called with a line about a lock that is waited for.
+        tell: called with a line about a lock for which this command waits.
     """
     refused: DatabaseError | None = None
     for name in _MAINTENANCE:
@@ -180,7 +180,7 @@ def derived_name(name: str, suffix: str) -> str:
 
 
 def create(maintenance: Connection, name: str, like: Properties) -> None:
-    """Create an empty database with the owner, encoding and locale of another one."""
+    """Create an empty database with the owner, encoding and locale of another database."""
     own = like.own
     clauses: list[sql.Composable] = [
         sql.SQL("OWNER {} TEMPLATE template0 ENCODING {}").format(
@@ -208,7 +208,7 @@ def drop(maintenance: Connection, name: str) -> None:
 
 
 def drop_unfinished(maintenance: Connection, live: str) -> None:
-    """Drop the databases that were left when restores of this database were killed. Keep those that have sessions."""
+    """Drop the databases that killed restores of this database have left. Keep databases that have sessions."""
     ours = re.compile(
         re.escape(derived_name(live, RESTORE + "t" * _LENGTH_OF_TIME)[:-_LENGTH_OF_TIME]) + r"\d{8}t\d{9}z"
     )
@@ -219,10 +219,10 @@ def drop_unfinished(maintenance: Connection, live: str) -> None:
 
 
 def rename(maintenance: Connection, names: Mapping[str, str], properties: Properties) -> bool:
-    """Rename databases in one transaction, and set the properties of the live database on the new one.
+    """Rename databases in one transaction, and set the properties of the live database on the new database.
 
     Returns:
-        Whether they were renamed. They are not renamed while others are connected to one of them.
+        Whether the databases were renamed. They are not renamed while other sessions are connected to one of them.
     """
     pairs = [(sql.Identifier(old), sql.Identifier(new)) for old, new in names.items()]
     statements: list[sql.Composable] = [sql.SQL("ALTER DATABASE {} RENAME TO {}").format(*pair) for pair in pairs]
@@ -265,9 +265,9 @@ def _giving(properties: Properties) -> Iterator[sql.Composable]:
 
 
 def sessions(maintenance: Connection, name: str, own: int = 0) -> list[ServerSession]:
-    """Return the sessions on a database, without our session `own`.
+    """Return the sessions on a database, without our session with the process id `own`.
 
-    A session ends a moment after its connection is closed. So this waits until our idle sessions have ended.
+    A session ends a moment after its connection is closed. So the function waits until our idle sessions have ended.
     """
     end = time.monotonic() + _TO_END
     while True:
@@ -299,7 +299,7 @@ def end_sessions(maintenance: Connection, db: DbConfig, name: str) -> None:
     """End the sessions of others.
 
     Raises:
-        RestoreNotAllowed: the role may not end one of the sessions.
+        RestoreNotAllowed: the role is not allowed to end one of the sessions.
     """
     for session in sessions(maintenance, name):
         try:

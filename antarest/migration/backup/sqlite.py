@@ -1,7 +1,7 @@
 """Backs up SQLite with its own copy function, while others can read and write.
 
-Only sqlite3 may open the file of the database: any other code that opens and closes it releases the locks of this
-process.
+Only sqlite3 opens the file of the database here. Any other code that opens and closes the file would release the locks
+of this process on it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _STEP = 2000  # pages copied between two reports of the progress; with each repo
 
 
 def make(db: DbConfig, version_table: VersionTable, listener: Listener) -> Backup:
-    """Back up an SQLite database. This process may hold the write lock of the database.
+    """Back up an SQLite database. This works even if this process holds the write lock of the database.
 
     Args:
         db: the database.
@@ -69,7 +69,7 @@ def make_from(
         source: the connection.
         folder: the folder for the backup.
         version_table: the table that records the revision.
-        progress: called with the progress.
+        progress: called with the finished and the total amount of work.
         spare: a backup in use, which must not be deleted.
         on_copied: called when the source is no longer read.
 
@@ -104,7 +104,7 @@ def write(source: sqlite3.Connection, file: Path, progress: Progress) -> None:
 
 
 def copy(source: sqlite3.Connection, target: sqlite3.Connection, progress: Progress) -> None:
-    """Overwrite a database with another one, in one transaction.
+    """Overwrite the target with the contents of the source, in one transaction.
 
     Raises:
         Busy: another process has locked the file. The driver itself would wait without a limit.

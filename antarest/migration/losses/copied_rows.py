@@ -15,7 +15,10 @@ from .tracking.conversions import count_common
 
 
 class CopiedRows:
-    """Counts the rows that statements copy from old tables to new ones. Call `before()` and `after()` around each."""
+    """Counts the rows that statements copy from old tables to new tables.
+
+    Call `before()` and `after()` around each statement.
+    """
 
     def __init__(self, connection: Connection, tracker: ChangeTracker) -> None:
         """Begin with the current tables. These are the old tables."""
@@ -56,7 +59,7 @@ class CopiedRows:
                 self._copied[table.identity][old] += int(min(rows, most))
 
     def _compare(self, takes: Takes) -> None:
-        """Where an old table goes, also count the rows that the revision itself has written to a new one unchanged."""
+        """Before a statement that may remove an old table, count the rows of that table that a new table also has."""
         for old in (table for name, table in self._tracker.tables.items() if name in takes):
             for new in self._new() if {*old.columns} == takes[old.name] else ():
                 copied = self._copied[new.identity]
@@ -66,7 +69,10 @@ class CopiedRows:
                     copied[old.identity] = max(copied[old.identity], same or 0)
 
     def in_place_of(self, old: CatalogTable, new: CatalogTable) -> int:
-        """Return how many rows of an old table are in a new one; all rows of the new one if no statement copied any."""
+        """Return the number of rows of an old table that are in a new table.
+
+        If no statement copied rows from the old table, return the number of all rows of the new table.
+        """
         rows, copied = measure(self._connection, new).rows, self._copied[new.identity][old.identity]
         return min(rows, max(copied - self._changes(new).deleted, 0)) if copied else rows
 

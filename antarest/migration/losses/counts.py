@@ -38,7 +38,8 @@ class _Values:
         first: the first count.
         now: the last count.
         deleted: the number of rows that had been deleted before the last count.
-        overwritten: the values that NULL had replaced before the last count, and those that NULL or "" had replaced.
+        overwritten: the number of values that NULL replaced before the last count, and the number of values that NULL
+            or an empty text replaced.
     """
 
     first: Fullness
@@ -52,7 +53,7 @@ class _Values:
         return min(max(self.overwritten), self.first.values)
 
     def count_again(self, now: Fullness, deleted: int) -> None:
-        """Add a count after statements that may overwrite values. Values of deleted rows were not overwritten.
+        """Add a count after statements that may overwrite values. Values of deleted rows do not count as overwritten.
 
         New values do not make up for values that are lost later.
         """
@@ -71,11 +72,12 @@ class _Counted:
 
     Attributes:
         rows: the number of rows when the revision began.
-        values: the counted columns, by the names that they had then.
+        values: the counts of columns. Each key is the name that a column had when the revision began.
         open: whether statements may have overwritten values since the last count.
-        shape: the text of these statements, without the values in it.
+        shape: the text of the statements that may have overwritten values, without the values in the text.
         others: the number of rows that other sessions were seen to write or delete while the table was not locked.
-        exact_since: the number of rollbacks to a savepoint (which release locks) before the last count under a lock.
+        exact_since: how often the transaction had rolled back to a savepoint before the last count under a lock; None
+            if there was no such count. A rollback to a savepoint releases locks.
     """
 
     rows: int
@@ -97,7 +99,7 @@ class LossCounter:
     """
 
     def __init__(self, connection: Connection, tracker: ChangeTracker, moves: Moves) -> None:
-        """Begin with the current tables of a tracker, on a connection to the database, and with declared moves."""
+        """Begin with the current tables of the tracker. `moves` has the moves that the revision declares."""
         self._connection = connection
         self._tracker = tracker
         self._before = tracker.tables
@@ -112,7 +114,7 @@ class LossCounter:
     def before(self, statement: str, takes: Takes) -> None:
         """Count the tables from which a statement may remove data. Call this before the statement runs.
 
-        Statements with the same text except for values are counted together, since a revision may run one for each row.
+        Statements that differ only in their values are counted together, because there may be one for each row.
         """
         self._shape = _VALUES.sub("?", statement)
         for name, columns in takes.items():
@@ -200,7 +202,7 @@ class LossCounter:
 
         Args:
             lost: the result of `lost()`.
-            declared: the losses that the revision declares. For these, no other try is needed.
+            declared: the losses that the revision declares. A table with only declared losses is not yielded.
         """
         alive = {table.identity: table for table in self._tracker.tables.values()}
         nulled = {(each.table, each.column) for each in lost}
@@ -255,9 +257,9 @@ class LossCounter:
     def _values_lost(
         self, table: CatalogTable, now: CatalogTable, counted: _Counted | None, changes: RowChanges
     ) -> dict[str, int | None]:
-        """Return the number of values, by column, that are gone from a table that still exists.
+        """Return for each column the number of values that are gone from a table that still exists.
 
-        Deleted rows do not count.
+        Values of deleted rows do not count.
         """
         names = {name: new for new, name in now.old_names(table).items()}
         known = counted.values if counted else {}
@@ -275,7 +277,7 @@ class LossCounter:
     def _retyped(
         self, table: CatalogTable, kept: Collection[str], known: Mapping[str, _Values]
     ) -> dict[str, int | None]:
-        """Return the number of values, by column, that a change of type has lost."""
+        """Return for each column the number of values that a change of type has lost."""
         lost: dict[str, int | None] = {}
         for name in kept:
             origin, values = self._tracker.origins[table.columns[name]], known.get(name)
@@ -288,7 +290,7 @@ class LossCounter:
     def _values_copied(
         self, table: CatalogTable, now: CatalogTable, counted: _Counted | None, rows: int
     ) -> dict[str, int | None]:
-        """Return the number of values, by column, that a rebuild of the table has lost. Deleted rows do not count."""
+        """Return for each column the number of values that a rebuild has lost. Values of deleted rows do not count."""
         known, places = counted.values if counted else {}, self._copies_of(table, now)
         left = measure(self._connection, now, {new for name, (new, _) in places.items() if name in known})
         lost: dict[str, int | None] = {}

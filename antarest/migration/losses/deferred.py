@@ -1,7 +1,7 @@
 """Runs deferred foreign keys and constraint triggers at the end of each revision.
 
-PostgreSQL would run them at the commit, and then the revision at fault is not known. It also refuses to alter a table
-while one of them still waits.
+PostgreSQL would run them at the commit, when the revision at fault is no longer known. It also refuses to alter a table
+while such a foreign key or trigger of the table still waits.
 """
 
 from __future__ import annotations

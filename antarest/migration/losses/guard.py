@@ -5,15 +5,17 @@ that is really gone, and names each loss with its count before the run commits. 
 is about to remove data from it, so a large table that nobody touches costs nothing.
 
 It compares counts. A value that is overwritten with another value is no loss. A rebuilt table is no loss either, if all
-of its rows were copied and it has the same number of values. If the guard is not sure, it reports too much: rows that
-move to another partition count as lost. Rows that the revision inserts and then deletes together with others count too.
-It does not see
+of its rows were copied and it has the same number of values. If the guard is not sure, it reports too much. For
+example, rows that move to another partition count as lost. Rows that the revision inserts, and then deletes together
+with other rows, count as lost too.
+
+The guard does not see
 
 - data outside of the columns of tables: large objects, an attribute dropped from a composite type, foreign tables;
 - statements on a connection that the revision opens itself, or of a `sqlite3.Cursor` that it makes itself;
-- values that one statement, or several of the same text, take from a column, if they also fill as many NULLs or insert
-  as many values;
-- a row that one `INSERT OR REPLACE` deletes besides the row that it replaces, if it also adds a row (SQLite);
+- values that a statement removes from a column, if the same statement fills as many NULLs of the column, or inserts as
+  many values; several statements with the same text count as one statement;
+- on SQLite, a row that an `INSERT OR REPLACE` deletes besides the row that it replaces, if it also adds a row.
 """
 
 from __future__ import annotations
@@ -44,14 +46,14 @@ class LossGuard(Watcher):
     """Watches one transaction of a run, and measures its losses.
 
     Call `start()` inside the transaction, `begin()` before and `end()` after each revision, and `finish()` before the
-    commit. In between, a statement or a call that would commit fails.
+    commit. Between `start()` and `finish()`, a statement or a call that would commit fails.
 
     Attributes:
         losses: the losses until now, in order.
         overtaken: the tables whose data a revision used and then removed, while others changed that data. Another try
             can count exactly, because it locks these tables first.
         missing: the objects, such as triggers, that a rebuild in the last revision has lost.
-        hidden: the tables that the last revision wrote to, although row security may have hidden rows from it.
+        hidden: the tables that the last revision wrote to while row security may have hidden some of their rows.
     """
 
     def __init__(
@@ -68,8 +70,8 @@ class LossGuard(Watcher):
             connection: the connection of the transaction.
             exclude: the tables that are not watched.
             rebuilds: watches the rebuilds of tables (SQLite).
-            learned: the tables that earlier tries of the transaction had to lock. They are locked at its beginning.
-                Each further table that this try has to lock is added (PostgreSQL).
+            learned: the tables that earlier tries of the transaction had to lock. `start()` locks these tables. Each
+                further table that this try has to lock is added (PostgreSQL).
             note: called with a line for the user.
         """
         self.losses: list[Loss] = []
@@ -88,7 +90,7 @@ class LossGuard(Watcher):
         """Begin to watch. A database without tables has nothing to lose, and is not counted.
 
         Raises:
-            NotLocked: another session holds a table that has to be locked for too long.
+            NotLocked: another session holds, for too long, a table that this transaction has to lock.
         """
         self._tracker.start(self._learned)
         self._deferred, self._row_security = DeferredConstraints(self._connection), RowSecurity(self._connection)

@@ -1,9 +1,9 @@
 """Counts the rows and values that arrive at the destination to which a revision declares to move them.
 
 Values of one type are compared one by one, right before a statement removes them from their source. A value that is
-then in the source and in the destination has arrived. This comparison is impossible if rows become a list, if a value
-gets another type, or if the destination is filled only when the source is gone. In these cases the module counts the
-rows that statements have added to the destination while they read the source.
+both in the source and in the destination at that time has arrived. This comparison is impossible if rows become a list,
+if a value gets another type, or if the destination is filled only after the source is gone. In these cases the module
+counts the rows that statements have added to the destination while they read the source.
 """
 
 from __future__ import annotations
@@ -33,15 +33,19 @@ class _Move:
     """A move of rows or values.
 
     Attributes:
-        table: the source table, as it was at first.
+        table: the source table, as it was before the revision.
         column: the source column; None for rows.
         place: the destination, "table" or "table.column".
-        first: the amount that was in the source and in the destination before the revision.
-        arrived: the amount that was in both when a statement removed it from the source.
-        is_compared: whether the destination already had data at such a time, so that both could be compared.
-        filled: the number of rows that were written by statements that read the source, by the identity of their table.
-        taking: the amount in both before the running statement; None if the statement removes nothing.
-        filling: the rows that were written before the running statement, by table; None if it does not read the source.
+        first: the number of rows or values that were both in the source and in the destination before the revision.
+        arrived: the number of rows or values that were in both when a statement removed them from the source.
+        is_compared: whether the destination had new data when a statement removed data from the source. If so, source
+            and destination could be compared.
+        filled: for each table, by its identity, the number of rows that statements wrote to it while they read the
+            source.
+        taking: the number of rows or values in both before the running statement; None if the statement removes nothing
+            from the source.
+        filling: for each table, the number of rows that were written to it before the running statement; None if this
+            statement does not read the source.
     """
 
     table: CatalogTable
@@ -66,7 +70,7 @@ class Moves:
         Args:
             connection: a connection to the database.
             tracker: knows how the tables change.
-            destinations: for each "table" or "table.column", where the revision says that it moves the data.
+            destinations: for each "table" or "table.column", the destinations that the revision declares for its data.
         """
         self._connection = connection
         self._tracker = tracker
@@ -84,7 +88,12 @@ class Moves:
         self._tables: Tables = {}  # before the statement that runs
 
     def before(self, statement: str, taken: Collection[str]) -> None:
-        """Count the tables from which a statement may remove data. Call this before the statement runs."""
+        """Count the data that is in a source and in its destination. Call this before each statement runs.
+
+        Args:
+            statement: the text of the statement.
+            taken: the tables from which the statement may remove data.
+        """
         self._tables = tables = self._tracker.tables
         names = {tables[name].identity for name in taken}
         for move in self._all():
@@ -109,7 +118,10 @@ class Moves:
                         move.filled[table.identity] += measure(self._connection, table).rows
 
     def not_arrived(self, losses: Mapping[str, int | None]) -> dict[str, int | None]:
-        """Return the number of rows or values that did not arrive, by item. Each arrival counts for one source only."""
+        """Return the number of lost rows or values that did not arrive at a destination, by "table" or "table.column".
+
+        A row or value that has arrived counts for one source only.
+        """
         grown = {place: max(self._full(place) - full, 0) for place, full in self._full_at_first.items()}
         return {item: amount and self._rest(item, amount, grown) for item, amount in losses.items()}
 
@@ -126,7 +138,7 @@ class Moves:
         return lost
 
     def _filled(self, move: _Move) -> int:
-        """Return the number of rows written to the destination, including those before a rebuild of its table."""
+        """Return the number of rows written to the destination, including rows from before a rebuild of its table."""
         table, column = self._seen[move.place]
         homes = self._homes[move.place, table if column is None else column]
         return sum(move.filled[home] for home in homes)
@@ -173,9 +185,9 @@ class Moves:
         return measure(self._connection, table, [] if column is None else [column]).of(column)
 
     def _common(self, move: _Move) -> int | None:
-        """Return the amount that is in both source and destination.
+        """Return the number of rows or values that are both in the source and in the destination.
 
-        It is None if they cannot be compared, and 0 if one of them is gone.
+        It is None if the two cannot be compared, and 0 if one of the two is gone.
         """
         source, place = self._now(move.table), self._find(move.place)
         if source is None or place is None:
@@ -189,9 +201,9 @@ class Moves:
         return count_common(self._connection, source, place[0], pairs, values=is_column) if pairs else 0
 
     def _pairs(self, move: _Move) -> tuple[list[tuple[str, str]], bool]:
-        """Return the pairs of columns to compare, and whether they show everything that arrives.
+        """Return the pairs of columns to compare, and whether the pairs show everything that arrives.
 
-        They show everything for a move of a column, and for a move of rows if a statement was seen to copy these
+        The pairs show everything for a move of a column, and for a move of rows if a statement was seen to copy these
         columns.
         """
         source, place = self._now(move.table), self._find(move.place)

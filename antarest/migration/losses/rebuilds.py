@@ -1,9 +1,9 @@
 """Finds the objects that a table rebuild on SQLite loses: triggers, indexes, views, checks, and properties of columns.
 
-For most changes of a table SQLite needs a new table. `op.batch_alter_table` makes it from the properties of the old
-table that it can reflect. The others are lost, and nothing reports this. So the schema is compared before and after
-each revision, by the text that SQLite stores. If an object is missing, and the revision did not drop it by its name,
-the run ends.
+For most changes of a table SQLite needs a new table. `op.batch_alter_table` makes the new table from those properties
+of the old table that Alembic can read. The other properties are lost, and nothing reports this. So the guard compares
+the text of the schema, as SQLite stores it, before and after each revision. If an object is missing, and the revision
+did not drop it by its name, the run ends.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ class RebuildGuard:
         return old.kind == "trigger" or not self._is_about_dropped(old.table, old.sql, table)
 
     def _is_about_dropped(self, table: str, sql: str, now: TableText) -> bool:
-        """Return whether the text names a dropped column. Then the object was dropped together with this column."""
+        """Return whether a definition names a dropped column. If so, its object was dropped with the column."""
         before = _find(self._before, "table", table)
         columns = read_table(before.sql).columns if before else frozenset[str]()
         gone = {column for column in columns - now.columns if (fold(table), column) not in self._named.renamed}
@@ -243,7 +243,7 @@ def _plain(name: str) -> str:
 
 
 def report_operation(context: MigrationContext, operation: MigrateOperation) -> None:
-    """Report an operation of Alembic that is about to run to the guard of the run, if there is one."""
+    """Tell the guard of the run, if there is a guard, that an operation of Alembic is about to run."""
     guard: RebuildGuard | None = context.opts.get(_OPTION)
     if guard is not None:
         guard.note_operation(operation)

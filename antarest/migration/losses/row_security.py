@@ -32,10 +32,10 @@ class _ProtectedTable:
     """A table with active row security.
 
     Attributes:
-        bare_name: its name without its schema.
-        name: its name.
-        locked: whether the transaction holds a lock for writing on it.
-        changes: the number of rows that the transaction has changed.
+        bare_name: the name of the table without its schema.
+        name: the name of the table in messages.
+        locked: whether the transaction holds a lock on the table for writing.
+        changes: the number of rows of the table that the transaction has changed.
     """
 
     bare_name: str
@@ -80,7 +80,7 @@ class RowSecurity:
         return sorted(self._written)
 
     def _compare(self) -> set[str]:
-        """Return the tables that were written to since they were last read, even if no statement names them."""
+        """Return the tables that were written to since the last `_read()`, even if no statement names them."""
         now = self._read()
         return {
             table.name

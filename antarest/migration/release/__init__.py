@@ -30,7 +30,7 @@ class RevisionRange:
     """The revisions between two states.
 
     Attributes:
-        start: the revision before the first one; `base` if there is none.
+        start: the revision before the first of `revisions`; `base` if there is none.
         end: the last revision.
         revisions: the revisions that an upgrade applies, in order.
     """
@@ -55,7 +55,7 @@ def revision_range(project: Project, start: str, end: str) -> RevisionRange:
 
 
 def write_sql(project: Project, between: RevisionRange) -> dict[str, list[str]]:
-    """Return the statements for PostgreSQL, by the name of their file.
+    """Return the statements for PostgreSQL, as a mapping from the name of a file to its statements.
 
     Raises:
         Irreversible: a revision cannot be undone.

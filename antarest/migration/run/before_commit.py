@@ -32,15 +32,14 @@ _LONGEST_PAUSE = 30.0  # seconds
 def refuse_losses(request: RunRequest, guard: LossGuard, state: str) -> None:
     """Refuse a loss that no revision declares, or that a downgrade causes without an agreement.
 
-    Some losses are not counted if other sessions wrote to a table between the first use and the removal of its data.
-
     Args:
         request: the run.
         guard: the guard with the losses of the run.
         state: the state of the database, for the error.
 
     Raises:
-        Overtaken: other sessions wrote first.
+        Overtaken: other sessions wrote to a table after a revision used its data and before the revision removed it. So
+            the count of the losses may be wrong.
         LossNotDeclared, LossNotConfirmed: there is such a loss.
     """
     if guard.overtaken:
@@ -92,7 +91,7 @@ def failures(request: RunRequest, outcome: RunOutcome) -> Iterator[None]:
 
 
 def _first_part(steps: Sequence[Step]) -> Iterator[Hint]:
-    """Yield a hint to run a first part of the steps alone, which needs fewer locks."""
+    """Yield a hint to run only the first part of the steps, because this needs fewer locks."""
     half, direction = len(steps) // 2, steps[0][1] if steps else ""
     if half and direction == "upgrade":
         yield Hint("Run it in parts, first", f"inv db.upgrade --to={steps[half - 1][0].id}")
@@ -112,7 +111,7 @@ def naming_blockers(what: str, request: RunRequest, writer: Writer) -> Iterator[
 
     Args:
         what: the change, for the message.
-        request: the request for it.
+        request: the request for the change.
         writer: the migration lock, which this run holds.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Errors that end a run: they name its backup, and the state of the database after a signal."""
+"""Errors that end a run. They name the backup of the run, and the state of the database after a signal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .request import RunOutcome, RunRequest
 
 @contextmanager
 def naming_backup(outcome: RunOutcome) -> Iterator[None]:
-    """Add the path of the backup to the error of a run that fails after it."""
+    """If a run fails after its backup, add the path of the backup to the error."""
     try:
         yield
     except AntarestError as error:

@@ -1,9 +1,9 @@
 """Operations that move data: `op.move_column`, `op.backfill`, `op.copy_rows`, `op.split_json` and `op.join_json`.
 
-They never loop over rows. Each executes one statement. On a large table it executes one for each range of keys, so that
-the run can print its progress. All statements are part of the revision's transaction, and load no rows. `--sql` writes
-a single statement. Importing this module registers the operations, as Alembic's documentation describes for custom
-operations.
+No operation loops over rows in Python. An operation executes a single statement. On a large table it executes one
+statement for each range of keys, and the run prints its progress. All statements are part of the revision's
+transaction, and load no rows. With `--sql`, an operation writes a single statement. Importing this module registers the
+operations, as Alembic's documentation describes for custom operations.
 """
 
 from __future__ import annotations
@@ -58,14 +58,15 @@ class DataOperations(_Operation):
     ) -> None:
         """Copy the values of a column to another table, along a foreign key in either direction.
 
-        Rows of the target without a row of the source keep their values.
+        A row of the target without a matching row in the source keeps its value.
 
         Args:
             operations: Alembic's operations.
-            source: "table.column".
-            target: "table.column".
-            on: the columns of the target that must be equal, by the columns of the source.
-            key: a unique column of the target. A large table is processed in ranges of its values.
+            source: the column with the values, as "table.column".
+            target: the column that gets the values, as "table.column".
+            on: a mapping from columns of the source table to columns of the target table. A row of the source matches a
+                row of the target if all these columns are equal.
+            key: a unique column of the target table. A large table is processed in ranges of its values.
             chunk: the number of rows in a range; 0 for a single statement.
 
         Raises:
@@ -98,9 +99,9 @@ class DataOperations(_Operation):
         Args:
             operations: Alembic's operations.
             table: the table.
-            values: by column, a value, or an expression such as `sa.text("lower(name)")`.
-            where: the condition for the rows, as SQL; without it all rows.
-            key: a unique column. A large table is processed in ranges of its values.
+            values: a mapping from each column to its value, or to an expression such as `sa.text("lower(name)")`.
+            where: the condition for the rows, as SQL; empty for all rows.
+            key: a unique column of the table. A large table is processed in ranges of its values.
             chunk: the number of rows in a range; 0 for a single statement.
         """
         here = _table(table, key, *values)
@@ -123,15 +124,15 @@ class DataOperations(_Operation):
         key: str = "id",
         chunk: int = CHUNK,
     ) -> None:
-        """Copy the rows of a table into another one, as for a rebuild.
+        """Copy the rows of a table into another table, as a rebuild does.
 
         Args:
             operations: Alembic's operations.
             source: the table with the rows.
             target: the table that gets the rows.
-            columns: the columns that both tables have. Or a mapping: by column of the target, a column of the source or
-                an expression.
-            where: the condition for the rows, as SQL; without it all rows.
+            columns: the names of columns that both tables have; or a mapping from columns of the target to columns of
+                the source or to expressions.
+            where: the condition for the rows, as SQL; empty for all rows.
             key: a unique column of the source. A large table is processed in ranges of its values.
             chunk: the number of rows in a range; 0 for a single statement.
         """
@@ -154,18 +155,18 @@ class DataOperations(_Operation):
         key: str = "id",
         chunk: int = CHUNK,
     ) -> None:
-        """Create a row for each different element of the JSON lists in a text column. A null is not an element.
+        """Create a row for each different element of the JSON lists in a text column. A JSON null creates no row.
 
         A text that is not a JSON list stops the revision, on both engines.
 
         Args:
             operations: Alembic's operations.
-            source: "table.column" with the lists.
+            source: the column with the lists, as "table.column".
             target: the table that gets the rows.
-            value: the column of the target for the element, as text.
-            keys: the columns that are copied with each element: the column of the target, by the column of the source.
-                Without keys, equal elements of several lists make one row.
-            key: a unique column of the source. A large table is processed in ranges of its values.
+            value: the column of the target that gets the element, as text.
+            keys: the columns that are copied with each element, as a mapping from columns of the source table to
+                columns of the target. Without keys, equal elements of several lists make one row.
+            key: a unique column of the source table. A large table is processed in ranges of its values.
             chunk: the number of rows in a range; 0 for a single statement. Without `keys` it is always one statement.
         """
         table, column = _split(source)
@@ -191,17 +192,19 @@ class DataOperations(_Operation):
         key: str = "id",
         chunk: int = CHUNK,
     ) -> None:
-        """Create JSON lists from rows, sorted by code points on both engines. This reverses `split_json`.
+        """Create JSON lists from rows. This reverses `split_json`.
 
-        Rows of the target without elements keep their lists.
+        The elements of a list are sorted by their code points, on both engines. A row of the target without elements
+        keeps its list.
 
         Args:
             operations: Alembic's operations.
             source: the table with a row for each element.
-            target: "table.column" that gets the lists, as text.
-            value: the column with the element.
-            keys: the columns of the target that must be equal, by the columns of the source.
-            key: a unique column of the target. A large table is processed in ranges of its values.
+            target: the column that gets the lists, as "table.column". A list is stored as text.
+            value: the column of the source with the element.
+            keys: a mapping from columns of the source to columns of the target table. The list of a row of the target
+                has the elements of the rows of the source for which all these columns are equal.
+            key: a unique column of the target table. A large table is processed in ranges of its values.
             chunk: the number of rows in a range; 0 for a single statement.
         """
         table, column = _split(target)

@@ -34,10 +34,10 @@ class Segment:
         running: the revision that is running.
         steps: the revisions that have run or were loaded with the snapshot.
         from_snapshot: the number of revisions that were loaded with the snapshot.
-        losses: the losses of these revisions.
+        losses: the losses of the revisions in this transaction.
         goal: the current revisions of the database after the commit.
         outside: the running revision, if it has left its transaction; else empty.
-        has_changed_files: whether the files were changed, perhaps only some of them.
+        has_changed_files: whether the change of files has begun. Perhaps only some files were changed.
         is_committing: whether the commit has begun.
         is_unsure: whether the connection was lost during the commit, so that the result of the commit is not known.
     """
@@ -62,7 +62,7 @@ class RunOutcome:
         after: the current revisions of the database after the last commit.
         total: the number of revisions to run.
         steps: the revisions that were committed.
-        losses: the committed losses. All of them were declared, and a person agreed to those of downgrades.
+        losses: the committed losses. All of them were declared, and a person agreed to the losses of downgrades.
         is_prepared: whether `RunRequest.prepare` has run, and was committed.
         backup: the backup that was made before the run changed anything.
         segment: the segment that is in progress.
@@ -124,7 +124,7 @@ class FileChange:
 
 @dataclass(frozen=True)
 class RunRequest:
-    """The request for a run; Alembic's command names the steps.
+    """The request for a run. Alembic's command determines the steps of the run.
 
     Attributes:
         project: the Alembic project.
@@ -133,11 +133,12 @@ class RunRequest:
         agreement: the losses of a downgrade to which a person agreed.
         before_change: makes a backup and returns its path. The run calls it when it holds the lock and before it writes
             anything, but only if it will change something. An error ends the run.
-        prepare: runs inside the transaction before the first revision (a reset drops the objects there).
+        prepare: a function that runs inside the transaction before the first revision. For a reset, it drops the
+            objects of the history.
         command: the command that a person would repeat.
         file_change: the change of files that happens right before the last commit.
-        from_base: whether the run may start at base although the database is not empty.
-        undo: the revisions as they were applied, if a downgrade runs other code than that in the project's files.
+        from_base: whether the run is allowed to start at base although the database is not empty.
+        undo: the revisions as they were applied, for downgrades that do not run the code in the project's files.
         upgrades_to: the target revisions of a run that only upgrades; empty for any other run. On an empty database,
             such a run can begin with the snapshot of the project.
     """
@@ -160,7 +161,7 @@ class RunRequest:
         return redact_url(self.db.migration_url)
 
     def patience(self) -> Patience:
-        """Return the time that the run may wait for locks of others. It begins now."""
+        """Return the time limit for waiting for locks of others. The time counts from now."""
         return Patience(self.db.migration_lock_timeout, self.listener.note)
 
     def revision_of(self, step: Any) -> Revision:

@@ -3,7 +3,7 @@
 It is Alembic's `op` with three changes. First, `op.batch_alter_table` reads only the table that it rebuilds. Alembic
 also reads all tables that foreign keys lead to, which the new table does not need: with 20 tables in a chain, this took
 60 % of the time of all revisions. Second, the guard of rebuilds receives each operation, because inside a batch there
-is no statement to watch. Third, a batch on SQLite does not CAST to a date or a time, which would keep only the year.
+is no statement to watch. Third, a batch on SQLite does not CAST to a date or a time: a CAST would keep only the year.
 Alembic has no hook for these changes, so they are made on the `Operations` object of the run, and not on the classes.
 """
 
@@ -72,7 +72,7 @@ _DATES = (sa.Date, sa.DateTime, sa.Time, sa.Interval)
 
 
 def _keep_dates(context: MigrationContext) -> None:
-    """Let a batch copy values into a column for dates or times without a CAST, which would keep only the year."""
+    """Let a batch copy values into a column for dates or times without a CAST. A CAST would keep only the year."""
     cast = context.impl.cast_for_batch_migrate
 
     def copy_or_cast(existing: sa.Column[Any], transfer: dict[str, Any], type_: Any) -> None:

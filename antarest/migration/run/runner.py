@@ -90,7 +90,7 @@ def _current(request: RunRequest) -> tuple[str, ...]:
 
 @dataclass
 class _Run:
-    """One run that holds the lock. `outcome` has its results and the segment in progress; `left` has the next steps."""
+    """One run that holds the lock. `outcome` has its results and the current segment, `left` the remaining steps."""
 
     context: Any
     request: RunRequest
@@ -247,7 +247,7 @@ class _Run:
             outcome.total = done + len(self.left)
 
     def _follow(self, current: tuple[str, ...]) -> None:
-        """Continue after another run that came between two segments (SQLite), if it has applied steps of ours."""
+        """If another run has moved the database between two segments, leave out the steps that it has applied."""
         outcome, history = self.outcome, self.request.project.history
         applied = history.applied(current)
         is_our_way = outcome.steps[-1][1] == "upgrade" and set(outcome.after) <= applied
@@ -311,11 +311,11 @@ class _Run:
             recorder.write()
 
     def _note_heads(self, heads: Collection[str], **_: object) -> None:
-        """Note the revisions that Alembic has recorded. They will be the current ones after the commit."""
+        """Note the revisions that Alembic has recorded. They will be the current revisions after the commit."""
         self.outcome.segment.goal = tuple(sorted(heads))
 
     def _leave(self, guard: LossGuard) -> None:
-        """Check the losses before a revision leaves its transaction, because this commits the transaction."""
+        """Check the losses before a revision leaves its transaction. Leaving the transaction commits it."""
         segment = self.outcome.segment
         refuse_losses(self.request, guard, self.outcome.state())
         segment.outside = segment.running[0].id if segment.running else ""

@@ -2,7 +2,7 @@
 
 A run is one segment, unless a revision asks for a boundary. With `transaction = "own"` the run commits before and after
 the revision. With `"none"` the revision also leaves its transaction, with `autocommit_block()`, for statements that
-PostgreSQL refuses to run inside one.
+PostgreSQL refuses to run inside a transaction.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def plan_steps(request: RunRequest, steps_of: StepsOf, destination: str | None, 
         current: the current revisions of the database.
 
     Raises:
-        UnknownRevision, AlembicRefused, RevisionNotFound, AmbiguousRevision: the run cannot go there.
+        UnknownRevision, AlembicRefused, RevisionNotFound, AmbiguousRevision: the run cannot go to the destination.
         Irreversible, AutocommitNotAsked, RevisionNotRunnable: a revision on the path cannot run.
     """
     if not request.prepare:
@@ -133,14 +133,14 @@ def leaves_transaction(revision: Revision, engine: str) -> bool:
 def first_segment(
     steps: Sequence[Any], revision_of: Callable[[Any], Revision], engine: str, *, begun: bool = False
 ) -> list[Any]:
-    """Return the steps at the beginning that are committed together; empty if there are no steps.
+    """Return the first steps, which are committed together; empty if there are none.
 
     Args:
         steps: all steps.
         revision_of: returns the revision of a step.
         engine: the engine of the database.
-        begun: whether the transaction has changed something already. Then a step that needs its own transaction is left
-            out.
+        begun: whether the transaction has changed something already. If so, the result does not begin with a step that
+            needs its own transaction.
     """
 
     def stands_alone(step: Any) -> bool:
@@ -153,7 +153,7 @@ def first_segment(
 
 
 def let_blocks_pass(context: Any) -> None:
-    """Let the `autocommit_block()` of a revision stay in its transaction, because SQLite need not leave it."""
+    """On SQLite, let the `autocommit_block()` of a revision stay inside the transaction."""
     context.autocommit_block = nullcontext
 
 
@@ -208,7 +208,7 @@ class Blocks:
         self._guard.begin(*self._running)
 
     def _reset_timeouts(self) -> None:
-        """Reset the timeouts that were switched off for the block: behind a pooler, others use this session too."""
+        """Reset the timeouts that were switched off for the block: behind a pooler, other programs use the session."""
         with suppress(SQLAlchemyError):
             for name in ("lock_timeout", "statement_timeout"):
                 self._connection.exec_driver_sql(f"RESET {name}")

@@ -1,4 +1,4 @@
-"""The start of a run on an empty database: the run loads the project's snapshot, unless there is a doubt about it."""
+"""The start of a run on an empty database. The run loads the project's snapshot, if it is safe to use the snapshot."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class SnapshotStart:
 
     Attributes:
         request: the run.
-        candidate: the snapshot, as long as there is no doubt.
+        candidate: the snapshot; None as soon as there is a reason not to use it.
     """
 
     request: RunRequest
@@ -63,7 +63,7 @@ class SnapshotStart:
         return True
 
     def load(self, migration: Any, segment: Segment) -> None:
-        """Load the snapshot in the transaction of the run. If this fails, undo it: then every revision runs.
+        """Load the snapshot in the transaction of the run. If the load fails, undo it, so that every revision runs.
 
         Args:
             migration: Alembic's migration context.

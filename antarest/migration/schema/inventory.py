@@ -67,7 +67,7 @@ class CheckConstraint:
 class Index:
     """An index that belongs to no constraint.
 
-    A key is a column or an expression, and the order if it is not ascending.
+    A key is a column or an expression, followed by its order unless this is ascending.
     """
 
     name: str

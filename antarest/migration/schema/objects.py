@@ -19,7 +19,7 @@ class ObjectKey(NamedTuple):
 
 @dataclass(frozen=True)
 class DatabaseObject:
-    """An object of a database. Two objects are equal if their keys are equal, also in two databases.
+    """An object of a database. Two objects are equal if their keys are equal, even in different databases.
 
     Attributes:
         key: its kind and its name.
@@ -66,7 +66,7 @@ _POSTGRESQL = """
 
 
 def read_objects(connection: Connection, *, exclude: Collection[str] = ()) -> set[DatabaseObject]:
-    """Return the objects of a database, without those of the server.
+    """Return the objects of a database, without the system objects of the server.
 
     The result includes triggers, indexes, policies, rules, partitions, and the tables of extensions. It does not
     include other parts of tables and extensions.

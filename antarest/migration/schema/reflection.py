@@ -5,8 +5,8 @@
     for difference in differences(before, reflect(connection)):
         print(difference.render("before", "after"))
 
-`compare.differences` compares two databases of the same engine (models with migrations, before with after), and
-`parity.parity` SQLite with PostgreSQL.
+`compare.differences` compares two databases of the same engine, such as one with the models and one with the
+migrations. `parity.parity` compares SQLite with PostgreSQL.
 """
 
 from __future__ import annotations

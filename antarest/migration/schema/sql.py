@@ -119,7 +119,7 @@ def split(tokens: Sequence[str], separator: str = ",") -> Iterator[list[str]]:
 
 
 def closing(tokens: Sequence[str], start: int) -> int:
-    """Return the position of the parenthesis that closes the one at `start`."""
+    """Return the position of the closing parenthesis for the opening parenthesis at `start`."""
     depth = 0
     for position in range(start, len(tokens)):
         depth += (tokens[position] in _OPENING) - (tokens[position] in _CLOSING)

@@ -157,7 +157,8 @@ def read_table(sql: str) -> TableText:
 def with_sorted_constraints(sql: str) -> str:
     """Return the text of a `CREATE TABLE` with its constraints in the order of their names, behind the columns.
 
-    Alembic writes them in another order each time. A text with comments or with names in brackets is left as it is.
+    Alembic writes the constraints in another order each time. A text with comments, or with names in brackets, is left
+    as it is.
     """
     tokens = [] if _COMMENT_OR_BRACKET.search(sql) else pieces(sql)
     words = [each.word for each in tokens]

@@ -31,22 +31,22 @@ _LEFT_BEHIND = 3600  # seconds; an unfinished file of this age belongs to a proc
 
 
 class ScratchCache:
-    """The cached databases of a list of revisions. One has run the first revision, one the first two, and so on."""
+    """The cached databases of a list of revisions. Each has run the revisions up to a certain place in the list."""
 
     def __init__(self, project: Project, revisions: Sequence[str], also: Sequence[str] = ()) -> None:
-        """Find the files of these revisions. A project outside of a git repository has none.
+        """Find the cached files of these revisions. A project outside of a git repository has no cache.
 
         Args:
             project: the project of the revisions.
             revisions: their ids, in the order of the history.
-            also: further modules of ours on which the stored result depends, as paths in this package.
+            also: further modules of `antarest.migration` on which the stored result depends, such as `losses/guard`.
         """
         self._project = project
         self._revisions = revisions
         self._also = also
 
     def copy_to(self, file: Path) -> int:
-        """Copy the database that has run the largest number of the revisions.
+        """Copy the cached database that has run the largest number of the revisions.
 
         Args:
             file: the copy.
@@ -74,7 +74,7 @@ class ScratchCache:
         return 0
 
     def store(self, database: Path) -> None:
-        """Store a copy of a database that has run all of the revisions. Nobody may be connected to it."""
+        """Store a copy of a database that has run all of the revisions. The database must have no connections."""
         if self._file and database.stat().st_size <= _LARGEST:
             _write(self._file, database.read_bytes())
 
@@ -105,7 +105,7 @@ class ScratchCache:
     def store_facts(self, key: str, facts: Any) -> None:
         """Store data that a run of the revisions has produced.
 
-        The key must differ if anything else differs on which the data depends.
+        If the data depends on anything besides the revisions, the key must contain it.
         """
         if file := self._facts_file(key):
             _write(file, json.dumps(facts).encode())
@@ -133,7 +133,7 @@ class ScratchCache:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file and delete those that are too old; do nothing if the folder cannot be written to."""
+    """Write a file of the cache, and delete files that are too old. Do nothing if the folder is read-only."""
     with suppress(OSError):
         write_whole(path, content)  # Everybody may read it: another user of this clone may need it.
         files = sorted(path.parent.iterdir(), key=lambda each: each.stat().st_mtime)

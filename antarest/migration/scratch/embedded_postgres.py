@@ -2,8 +2,8 @@
 
 Only the programs of the package are used. Its interface offers a Unix socket without a password, and as root it opens
 every folder above its own to other users. Our server listens on a free TCP port of this host and asks for a password.
-If we are root, it runs as "nobody", with copies of the programs. Its files are in memory if there is enough: then a
-copy of a database takes 0.03 s instead of 0.3 s.
+If we are root, the server runs as "nobody", with copies of the programs. Its files are in memory if there is enough
+memory. A copy of a database then takes 0.03 s instead of 0.3 s.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class EmbeddedServer:
         return f"kill -QUIT {pid}; sleep 1; rm -r {shlex.quote(str(self._folder))}"
 
     def stop(self) -> None:
-        """Stop the server, as for maintenance. This ends all sessions."""
+        """Stop the server, as an administrator does for maintenance. This ends all sessions."""
         self._command("stop")
 
     def start(self) -> None:

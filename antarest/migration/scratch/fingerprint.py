@@ -48,20 +48,21 @@ _RUN_REVISIONS = (
 def fingerprints(
     history: History, revisions: Sequence[str], options: Mapping[str, Any], also: Sequence[str] = ()
 ) -> list[str]:
-    """Return a name for each database of a history: the one after the first revision, after the second, and so on.
+    """Return a name for the database that has run the first revision, for that with the first two, and so on.
 
-    A name depends on the content of the revisions, the options of Alembic, our modules that run revisions, and the
-    versions of the libraries. The list ends before a revision that may depend on more: it imports another module, reads
-    a file or the `alembic.ini`, or calls an operation that the project has made.
+    A name depends on the content of the revisions, the options of Alembic, the modules of `antarest.migration` that run
+    revisions, and the versions of the libraries. The list ends before the first revision whose effect may depend on
+    anything else. Such a revision imports another module, reads a file or the `alembic.ini`, or calls an operation that
+    the project defines.
 
     Args:
         history: the history of the revisions.
         revisions: their ids, in the order of the history.
         options: the options of Alembic's migration context.
-        also: further modules of ours that have an effect, as paths in this package. A path may be a pattern.
+        also: further modules of `antarest.migration` on which the names depend, such as `losses/guard` or `snapshot/*`.
 
     Returns:
-        A name of 64 characters for each revision, up to the first that may depend on more.
+        The names, of 64 characters each, in the order of the revisions.
     """
     # Alembic takes no naming convention from a list of metadata.
     convention = getattr(options["target_metadata"], "naming_convention", {})
@@ -89,7 +90,7 @@ def stands_alone(content: bytes) -> bool:
 
 
 def _circumstances(options: Mapping[str, Any], convention: Mapping[Any, Any], also: Sequence[str]) -> bytes:
-    """Return everything apart from the revisions on which the databases depend."""
+    """Return, as bytes, everything besides the revision files that has an effect on the databases."""
     # A function chooses what is compared or rendered, and has no other name in the next process.
     own_options = sorted(
         (name, value) for name, value in options.items() if name != "target_metadata" and not callable(value)

@@ -99,7 +99,7 @@ def owned_databases(server: URL, beginning: str) -> Iterator[tuple[Engine, str]]
 
 
 def _drop_left(engine: Engine, beginning: str) -> None:
-    """Drop databases without an owner, except those with a comment (kept on purpose) or with sessions (in use)."""
+    """Drop databases without an owner. Databases with a comment or with sessions are kept."""
     found = text("""
         SELECT datname FROM pg_database
         WHERE datname ~ :pattern AND shobj_description(oid, 'pg_database') IS NULL

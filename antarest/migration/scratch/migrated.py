@@ -36,7 +36,7 @@ _FINDS_EFFECTS = ("scratch/migrated", "scratch/servers", "losses/tracking/*")
 def scratch_at(project: Project, revisions: Collection[str]) -> Iterator[Connection]:
     """Open a connection, without a transaction, to a scratch SQLite database at these revisions.
 
-    A database that the cache has is copied. Otherwise the revisions run, and the cache stores the result.
+    If the cache has such a database, it is copied. Otherwise the revisions run, and the cache stores the result.
     """
     order = _order(project, revisions)
     cache = ScratchCache(project, order)
@@ -51,11 +51,11 @@ def scratch_at(project: Project, revisions: Collection[str]) -> Iterator[Connect
 
 
 def upgrade_scratch(project: Project, connection: Connection, revisions: Collection[str]) -> None:
-    """Upgrade a scratch database to these revisions. An empty one begins with the snapshot, unless there is a doubt.
+    """Upgrade a scratch database to these revisions. If it is empty, load the project's snapshot first where possible.
 
     Args:
         project: the project.
-        connection: to the database, without a transaction.
+        connection: a connection to the scratch database, without a transaction.
         revisions: the revisions.
 
     Raises:

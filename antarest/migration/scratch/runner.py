@@ -45,8 +45,8 @@ class ScratchRunner:
 
     Attributes:
         config: the Alembic configuration of the project.
-        script: Alembic's view of its revision files.
-        history: the same revisions, with their declarations.
+        script: Alembic's view of the revision files of the project.
+        history: the revisions of the project, with their declarations.
         options: the options of Alembic's migration context.
         commits_each: whether each revision is committed on its own, as `transaction_per_migration` demands.
         runs_deferred: whether deferred constraints run at the end of each revision, as in a run of the workflow. With
@@ -66,7 +66,7 @@ class ScratchRunner:
     def of(cls, project: Project) -> Self:
         """Return the runner for a project that follows our conventions.
 
-        Its revision files are imported when they run.
+        The revision files of the project are imported when they run.
         """
         config = project.alembic_config()
         script = ScriptDirectory.from_config(config)
@@ -90,7 +90,7 @@ class ScratchRunner:
 
         Args:
             connection: a connection to a scratch database.
-            targets: the revisions, or names that Alembic gives to revisions.
+            targets: the revisions, or names such as `heads`.
             after_step: called with the id of each revision that has run, before its commit.
 
         Raises:
@@ -109,7 +109,7 @@ class ScratchRunner:
     def downgrade(
         self, connection: Connection, revisions: Sequence[str], steps_of: Callable[[Sequence[Any]], Iterable[Any]]
     ) -> None:
-        """Undo these revisions, in this order, and commit where they ask for it.
+        """Undo these revisions, in this order, and commit where the revisions ask for it.
 
         Args:
             connection: a connection to a scratch database.

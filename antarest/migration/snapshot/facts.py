@@ -18,8 +18,8 @@ def read_facts(connection: Connection, exclude: Collection[str]) -> Mapping[str,
 
     Args:
         connection: a connection to the database.
-        exclude: the tables of Alembic and the workflow, whose rows are not facts. Their layout is one, because a
-            revision may change it.
+        exclude: the tables of Alembic and the workflow. Their rows are not facts. Their columns are facts, because a
+            revision may change these tables.
     """
     more = {"sqlite": sqlite.facts, "postgresql": postgresql.facts}[connection.dialect.name]
     with only_reading(connection):

@@ -30,12 +30,12 @@ class Snapshot:
 
     Attributes:
         engine: the engine of the databases that can load it.
-        proved: the versions of the engine on which it was tried: the oldest one (SQLite), or each major version
-            (PostgreSQL).
-        home: the schema that must be the current one; empty if the revisions follow the search path.
-        current: the current revisions of a database that has loaded it.
+        proved: the versions of the engine on which the snapshot was tried: for SQLite the oldest of them, for
+            PostgreSQL each major version.
+        home: the schema that must be the current schema; empty if the revisions follow the search path.
+        current: the current revisions of a database that has loaded the snapshot.
         naming: the hash of the naming convention of the models. Constraints without a name get their names from it.
-        revisions: the hash of each revision file that it replaces, by revision, in the order of the history.
+        revisions: the hash of each revision file that the snapshot replaces, by revision, in the order of the history.
         statements: the statements that create the schema and its rows, and set its sequences.
     """
 

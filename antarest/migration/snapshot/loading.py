@@ -1,4 +1,4 @@
-"""Decides whether a snapshot may be loaded, and loads it."""
+"""Decides whether a snapshot can be loaded, and loads it."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def refuse_database(snapshot: Snapshot, connection: Connection, exclude: Collect
     Args:
         snapshot: the snapshot.
         connection: a connection to the database.
-        exclude: the tables of Alembic and the workflow, which may exist.
+        exclude: the tables of Alembic and the workflow. A database with only these tables counts as empty.
 
     Raises:
         Doubt: the snapshot cannot be loaded into this database.
@@ -137,7 +137,7 @@ def naming_of(options: Mapping[str, Any]) -> str:
     """Return the hash of the naming convention of the models. Constraints without a name get their names from it.
 
     Raises:
-        Doubt: the convention calls a function, whose names can change while the convention stays.
+        Doubt: the convention calls a function. Its names can change while the hash stays the same.
     """
     convention = getattr(options["target_metadata"], "naming_convention", None) or {}
     if any(callable(value) for value in convention.values()):

@@ -133,7 +133,7 @@ def _reached(tree: ast.AST) -> Iterator[str]:
 
 
 def _batches(tree: ast.AST) -> Iterator[str]:
-    """Yield the names of the batches, as `batch` in `with op.batch_alter_table("study") as batch`."""
+    """Yield the names of the batches, such as `batch` in `with op.batch_alter_table("study") as batch`."""
     for node in ast.walk(tree):
         if isinstance(node, ast.withitem) and isinstance(node.optional_vars, ast.Name):
             yield node.optional_vars.id

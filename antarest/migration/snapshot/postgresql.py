@@ -1,4 +1,4 @@
-"""Reads a PostgreSQL database for a snapshot: facts to compare two databases, and whether one is empty."""
+"""Reads a PostgreSQL database for a snapshot: facts to compare with another database, and whether it is empty."""
 
 from __future__ import annotations
 
@@ -100,14 +100,14 @@ def facts(connection: Connection, exclude: Collection[str]) -> Iterator[tuple[st
 
 
 def home(connection: Connection) -> str:
-    """The schema that gets what names no schema; empty if there is none."""
+    """Return the current schema, in which objects without the name of a schema are created; empty if there is none."""
     return str(connection.exec_driver_sql("SELECT current_schema()").scalar() or "")
 
 
 def present(connection: Connection, exclude: Collection[str]) -> str:
-    """Return an object of any schema, as `table study`; empty if there is none. Those of extensions do not count.
+    """Return an object, such as `table study`; empty if there is none. Objects of extensions do not count.
 
-    A revision may read a table of another schema, so the result can depend on all schemas.
+    The objects of all schemas count, because a revision may read a table of another schema.
     """
     found = connection.exec_driver_sql(_PRESENT).all()
     return next((f"{kind} {full}" for kind, name, full in found if name not in exclude), "")

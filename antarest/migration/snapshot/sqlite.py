@@ -64,7 +64,7 @@ def facts(connection: Connection, exclude: Collection[str]) -> Iterator[tuple[st
 
 
 def present(connection: Connection, exclude: Collection[str]) -> str:
-    """An object in the database, as `table study`; empty if there is none."""
+    """Return an object of the database, such as `table study`; empty if there is none."""
     return next((name for name, table in connection.exec_driver_sql(_PRESENT) if table not in exclude), "")
 
 
@@ -96,7 +96,7 @@ def _order(sql: str, columns: Sequence[str]) -> str:
 
 
 def _row_id(sql: str, columns: Sequence[str]) -> str:
-    """Return the name of the row id that no column of the table hides; empty if there is none."""
+    """Return a name of the row id that is not the name of a column, such as `rowid`; empty if there is none."""
     if "WITHOUT ROWID" in read_table(sql).options:
         return ""
     hidden = {column.strip('"').lower() for column in columns}

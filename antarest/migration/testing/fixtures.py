@@ -55,14 +55,14 @@ class NewDatabase(Protocol):
 
         Args:
             engine: the engine.
-            revision: the revision of the database, or `head`. Without one the database is empty.
+            revision: the revision of the database, or `head`. Without a revision, the database is empty.
             with_rows: whether every table has rows.
         """
 
 
 @pytest.fixture(scope="session")
 def postgres(pytestconfig: pytest.Config) -> Iterator[PostgresServer]:
-    """A PostgreSQL server. `antarest.migration.scratch.databases` describes which one."""
+    """A PostgreSQL server. `antarest.migration.scratch.databases` describes how it is chosen."""
     shared = shared_server(pytestconfig)
     if isinstance(shared, str):
         pytest.fail(shared, pytrace=False)

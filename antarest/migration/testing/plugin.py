@@ -1,8 +1,8 @@
 """The pytest plugin. `conftest.py` names it: `pytest_plugins = ["antarest.migration.testing.plugin"]`.
 
 It gives all tests the fixtures of `antarest.migration.testing`. One PostgreSQL serves the whole run, its workers, and
-the commands that tests run. With pytest-xdist it starts before the workers. Otherwise it starts if a selected test
-needs it. With `--keep-db` it continues if a test fails.
+the commands that tests run. With pytest-xdist this server starts before the workers. Otherwise it starts if a selected
+test needs it. With `--keep-db` the server continues to run if a test fails.
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ def test_the_models_are_what_the_migrations_make(verification: Any, engine: Engi
 
 
 def test_the_history_is_sound(verification: Any) -> None:
-    """There are no findings about the graph, the files, and the whole history in one run."""
+    """There are no findings about the graph, the files, and the run of the whole history."""
     assert verification.not_proved == []
     assert [each for each in verification.errors if not each.id.startswith(_ELSEWHERE)] == []
 

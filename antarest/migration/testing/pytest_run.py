@@ -84,7 +84,7 @@ def folder_of_run(config: pytest.Config, temporary: pytest.TempPathFactory) -> P
 
 
 def _worker_input(config: pytest.Config) -> Mapping[str, Any]:
-    """Return the input of a worker of pytest-xdist. Environment variables would also reach a run that a test starts."""
+    """Return the input of a worker of pytest-xdist, which a run of pytest inside a test does not inherit."""
     return getattr(config, "workerinput", {})
 
 

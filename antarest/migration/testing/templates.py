@@ -134,13 +134,13 @@ def sqlite_template(template: Template, for_all: Path, for_one: Path, run: str) 
     """Return the file of a template for SQLite, which is created if it is missing.
 
     Args:
-        template: its content.
+        template: the content of the template.
         for_all: the folder of templates that other runs share.
         for_one: the folder of templates that are only for this run.
         run: as for `Template.key`.
 
     Returns:
-        The file. It may be copied, but not changed.
+        The file. Copy it, and do not change it.
 
     Raises:
         TemplateFailed: a revision fails.
@@ -182,9 +182,9 @@ def postgres_template(template: Template, server: URL, maintenance: Connection, 
     """Return the name of a template for PostgreSQL, which is created if it is missing.
 
     Args:
-        template: its content.
+        template: the content of the template.
         server: the URL of the maintenance database.
-        maintenance: a connection to it that commits each statement.
+        maintenance: a connection to the maintenance database that commits each statement.
         run: as for `Template.key`.
         unfinished: the name of the database until it is complete.
 

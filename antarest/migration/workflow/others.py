@@ -18,13 +18,13 @@ def refuse_others(project: Project, others: Sequence[Path], current: Sequence[st
 
     Args:
         project: the project that was found.
-        others: the settings of the projects around it.
+        others: for each other project around this one, the path of its `alembic.ini`.
         current: the current revisions of the database.
         database: the URL of the database, redacted.
 
     Raises:
-        OtherProject: another project has a revision that this one lacks; or the database is empty, and there are other
-            projects around.
+        OtherProject: another project has the revision of the database, and this one lacks it; or the database is empty,
+            and it is not clear for which project it is.
     """
     if other := other_project(project, others, current):
         unknown = project.history.unknown(current)[0]

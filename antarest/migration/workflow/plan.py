@@ -1,4 +1,4 @@
-"""The plans of upgrades and rollbacks: the revisions, the data that each downgrade drops, and where it moves values."""
+"""The plans of upgrades and rollbacks: the revisions, and the data that each downgrade drops or moves."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ class Drop:
     """A table or column that a downgrade drops, or rows that it declares to delete.
 
     Attributes:
-        loss: the rows or values in it now, with the declaration of the revision.
-        moved_to: the places to which the revision declares to move the values.
-        is_drop: False if only some of its rows or values may be lost. Then the count is the largest possible loss.
+        loss: the present number of rows or values in the table or column, with the declaration of the revision.
+        moved_to: the tables or columns to which the revision declares to move the values.
+        is_drop: False if only some of the rows or values may be lost. If so, the count is the largest possible loss.
     """
 
     loss: Loss
@@ -84,8 +84,8 @@ class RollbackPlan:
         current: the current revisions of the database.
         target: the revision to roll back to.
         steps: the downgrades, in order; empty if the database is already at the target.
-        unknown: the reason why the losses of the downgrades are not known; empty if they are known. With a reason, the
-            steps have only the declared losses, and the run measures the others before its commit.
+        unknown: the reason why the losses of the downgrades are not known; empty if they are known. If there is a
+            reason, `steps` has only the declared losses, and the run measures all losses before its commit.
     """
 
     current: tuple[str, ...]
@@ -99,7 +99,7 @@ class RollbackPlan:
         return tuple(drop.loss for step in self.steps for drop in step.drops if drop.loses)
 
     def refuse_undeclared(self, database: str) -> None:
-        """Refuse losses that the revisions do not declare, because nobody can agree to those.
+        """Refuse losses that the revisions do not declare, because nobody can agree to an undeclared loss.
 
         Args:
             database: the URL of the database, redacted.
@@ -186,7 +186,7 @@ def plan_undo(
 def _effects(
     project: Project, connection: Connection, current: tuple[str, ...], undone: Sequence[str], note: Tell
 ) -> tuple[list[DowngradeEffect], str]:
-    """Return the effect of each downgrade. If no scratch database can run them, return no effects, and the reason."""
+    """Return the effect of each downgrade. If no scratch database can run the downgrades, return only the reason."""
     # These import Alembic, which an upgrade at head does not need.
     from ..scratch.databases import NoPostgres
     from ..scratch.migrated import DowngradeEffect, downgrade_effects
@@ -219,8 +219,8 @@ def _plan_step(revision: Revision, effect: DowngradeEffect, counter: _Counter) -
 class _Counter:
     """A counter of the present data in tables and columns.
 
-    A table or column may not exist yet, because a downgrade of the plan creates it from another one. Then the data of
-    that other table or column is counted.
+    If a table or column does not exist yet, because a downgrade of the plan creates it from another table or column,
+    the data of that other table or column is counted.
     """
 
     def __init__(self, connection: Connection, exclude: Iterable[str]) -> None:

@@ -68,7 +68,7 @@ class ResetPlan:
 
 
 def plan_reset(project: Project, connection: Connection, note: Tell) -> ResetPlan:
-    """Find the objects of the history that the database has, at any revision, and count their rows.
+    """Find the objects of the database that the history creates at any revision, and count their rows.
 
     Args:
         project: the project.
@@ -101,14 +101,14 @@ def _plan(found: _Found, connection: Connection) -> ResetPlan:
 def drop_objects(project: Project, connection: Connection, plan: ResetPlan, *, everything: bool) -> None:
     """Drop the objects of the history, and delete the record of the revision.
 
-    This runs in the caller's transaction. On PostgreSQL it does not drop with CASCADE. If an object of somebody else
-    depends on one of ours, the function fails, and so does the whole transaction.
+    This runs in the caller's transaction. On PostgreSQL, no object is dropped with CASCADE. If an object of somebody
+    else depends on an object of the history, the function fails, and so does the whole transaction.
 
     Args:
         project: the project.
         connection: the connection with the transaction.
         plan: the plan to which somebody has agreed.
-        everything: whether they agreed to lose all rows, and not only as many as the plan shows.
+        everything: whether this person agreed to lose all rows, and not only as many as the plan shows.
 
     Raises:
         ResetNotConfirmed: there are now more rows than in the plan.
@@ -137,7 +137,7 @@ class _Found:
 
     Attributes:
         made: every object that the history creates.
-        dropped: those of them that the database has. Objects that are dropped with their table are left out.
+        dropped: the objects in `made` that the database has. Objects that are dropped with their table are left out.
         tables: the tables with rows, including partitions that the history did not create.
         along: the other objects that are dropped with one of these tables although the history did not create them.
     """
@@ -178,7 +178,7 @@ class _Found:
 def _lock(tables: list[DatabaseObject], connection: Connection) -> None:
     """Lock tables of PostgreSQL and their partitions, so that their rows can be counted.
 
-    Only the first lock is waited for, because a wait while another lock is held can end in a deadlock.
+    The function waits only for the first lock, because a wait while another lock is held can end in a deadlock.
     """
     for names, wait in ((tables[:1], ""), (tables[1:], " NOWAIT")):
         if names:
@@ -186,7 +186,7 @@ def _lock(tables: list[DatabaseObject], connection: Connection) -> None:
 
 
 def _drop(objects: list[DatabaseObject], connection: Connection) -> None:
-    """Drop objects in an order that the engine permits. An object on which others depend is tried again after them.
+    """Drop objects in an order that the engine permits: an object on which others depend is dropped after the others.
 
     A schema or an extension that others use is not dropped.
     """

@@ -27,12 +27,13 @@ class Status:
         unknown: the current revisions that no file has.
         rollback_script_in_sync: whether `rollback.sh` is up to date; None if the project has none.
         missing_grants: the rights that the application's role lacks.
-        elsewhere: a sentence about the place of unknown revisions; empty if it is not known.
-        other_project: the settings of another project that has the unknown revisions; empty if none is known.
+        elsewhere: a sentence that says where the unknown revisions are, such as on a branch; empty if it is not known.
+        other_project: the `alembic.ini` of another project that has the unknown revisions; empty if none is known.
         deployed: the revision of production; empty if none is recorded.
         edited: the revisions whose file was edited after they were applied.
         rollback_script: the path of `rollback.sh`; empty if the project has none.
-        recorded_elsewhere: the revisions that version tables in other schemas record, by schema, if this one has none.
+        recorded_elsewhere: the revisions that version tables in other schemas record, by schema; empty if the version
+            table of the project records a revision.
         not_checked: everything that was not checked, with the reason.
     """
 

@@ -61,7 +61,7 @@ def refuse_start(
         project: the project.
         connection: a connection to the database.
         current: the revisions that the database records.
-        from_base: whether the upgrade may start at base although the database is not empty.
+        from_base: whether the upgrade is allowed to start at base although the database is not empty.
         note: called with a line before a scratch database is made on the server of the database.
 
     Raises:
@@ -99,7 +99,7 @@ def note_left_over(request: RunRequest, undone: Iterable[Revision]) -> None:
 
     Args:
         request: the request of the run.
-        undone: the revisions that it has undone.
+        undone: the revisions that the run has undone.
     """
     project, texts = request.project, [_text(each) for each in undone]
     with suppress(AntarestError), looking(request.db) as connection:

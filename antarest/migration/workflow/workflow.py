@@ -59,7 +59,7 @@ class MigrationWorkflow:
             environment: the configured environment; a database of `production` is reset only with `--allow-production`.
             source: the configuration file, for messages.
             listener: receives the progress of a run.
-            others: the settings of other projects to which the database may belong.
+            others: for each other project to which the database may belong, the path of its `alembic.ini`.
         """
         self.project = project
         self.others = tuple(others)
@@ -184,7 +184,7 @@ class MigrationWorkflow:
 
         Args:
             to: the target: `head`, a revision or the beginning of its id, or a tag, a branch, a commit or a date.
-            from_base: whether the upgrade may start at base although the database is not empty.
+            from_base: whether the upgrade is allowed to start at base although the database is not empty.
 
         Raises:
             Unrecorded, RowsOverlap: the revision of the database is not known.
@@ -209,10 +209,10 @@ class MigrationWorkflow:
 
         Args:
             to: a plan that `plan_upgrade` returned, or the target for a new plan.
-            from_base: whether the upgrade may start at base although the database is not empty.
+            from_base: whether the upgrade is allowed to start at base although the database is not empty.
 
         Raises:
-            UnknownRevision, OutOfReach, MultipleHeads: the upgrade cannot go there; nothing was changed.
+            UnknownRevision, OutOfReach, MultipleHeads: the upgrade cannot go to the target; nothing was changed.
             RevisionFailed, LossNotDeclared, ForeignKeysViolated: the run was rolled back; the error names the revision.
             DatabaseLocked: another run held the database, or another session held a needed lock, for too long.
             RunInterrupted, RunTerminated: SIGINT or SIGTERM came; everything that was not committed was rolled back.
@@ -232,7 +232,7 @@ class MigrationWorkflow:
 
     @property
     def request(self) -> RunRequest:
-        """The request for a run on this database that makes a backup before it changes something."""
+        """The request for a run on this database. The run makes a backup before it changes something."""
         from ..errors.listener import Listener
         from ..run.request import RunRequest
         from .unrecorded import before_change
@@ -257,8 +257,8 @@ class MigrationWorkflow:
 
         Args:
             plan: the plan that `plan_rollback` returned.
-            agreement: the losses that may happen. It must cover the losses that the run measures, even if the plan
-                shows others.
+            agreement: the losses that are allowed to happen. The agreement must cover the losses that the run measures,
+                even if the plan shows other losses.
 
         Raises:
             LossNotDeclared, LossNotConfirmed, RevisionFailed: the run was rolled back; nothing was changed.
@@ -295,7 +295,7 @@ class MigrationWorkflow:
 
         Args:
             plan: the plan that `plan_reset` returned.
-            everything: whether all rows may be lost, and not only as many as the plan shows.
+            everything: whether the reset is allowed to lose all rows, and not only as many as the plan shows.
 
         Raises:
             ResetNotConfirmed: there are now more rows than in the plan; nothing was changed.

@@ -1,7 +1,7 @@
 """Tracks from which tables a statement is about to remove data, and how many rows a transaction has changed.
 
-Each engine has its own tracker: SQLite reports, before a statement runs, where it will write; PostgreSQL counts
-afterwards.
+Each engine has its own tracker. SQLite reports, before a statement runs, where the statement will write. PostgreSQL
+counts the changed rows after the statement.
 """
 
 from __future__ import annotations

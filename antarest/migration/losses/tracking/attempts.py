@@ -1,4 +1,4 @@
-"""Attempts to run a statement in a savepoint. They show locks and losses that the text does not show (PostgreSQL).
+"""Attempts to run a statement in a savepoint, which show locks and losses that its text does not show (PostgreSQL).
 
 The rollback to the savepoint undoes the changes of the statement, and releases its locks. It does not reset sequences.
 """
@@ -27,9 +27,9 @@ class Attempted:
     """The effects of a statement in an attempt.
 
     Attributes:
-        locked: the tables on which it needs an ACCESS EXCLUSIVE lock.
-        takes: the tables that it drops, empties or rewrites, and the tables from which it drops columns.
-        has_new: whether it needed a lock that the transaction did not have before.
+        locked: the tables on which the statement needs an ACCESS EXCLUSIVE lock.
+        takes: the tables that the statement drops, empties or rewrites, and the tables from which it drops columns.
+        has_new: whether the statement needed a lock that the transaction did not have before.
         sure: the identities of the tables to which no other session could write, even before the statement.
     """
 
@@ -49,7 +49,8 @@ def try_out(connection: Connection, locks: TableLocks, tables: Tables, attempt: 
         attempt: runs the statement.
 
     Returns:
-        The effects of the statement. They are empty if it failed: then it will fail again when it runs, with a message.
+        The effects of the statement; none if the statement failed. In that case it fails again, with a message, when it
+        runs outside of the savepoint.
 
     Raises:
         Error: the error of the driver, if the statement did not get a lock at once.

@@ -51,8 +51,8 @@ class ChangeTracker(Protocol):
         emptied: the identities of the tables that are known to have lost all their rows.
         origins: the origin of the values of each column.
         locked: the identities of the tables that the last `before()` locked, so that a count is exact from now on.
-        went_back: how often the transaction has gone back to a savepoint, as far as is known.
-        unlocked: the identities of the tables that it could not lock, so that no count is exact.
+        went_back: how often the transaction has rolled back to a savepoint, as far as the tracker knows.
+        unlocked: the identities of the tables that the tracker could not lock, so that no count is exact.
     """
 
     tables: Tables
@@ -70,7 +70,7 @@ class ChangeTracker(Protocol):
                 that it has to lock.
 
         Raises:
-            NotLocked: another session holds one of them for too long.
+            NotLocked: another session holds one of these tables for too long.
         """
 
     def begin(self) -> None:
@@ -95,7 +95,7 @@ class ChangeTracker(Protocol):
         """
 
     def after(self, statement: str) -> bool:
-        """Read the tables again after a statement that may have changed them. Return whether it may have changed them.
+        """Read the tables again if a statement may have changed them. Return whether it may have done so.
 
         Raises:
             NotAllowed: the statement could not be watched.
@@ -111,7 +111,7 @@ class ChangeTracker(Protocol):
     def foresee_deferred(self) -> None:
         """Note the tables that deferred triggers can update.
 
-        Call this right before they run at the end of a revision.
+        Call this right before these triggers run at the end of a revision.
         """
 
     def unforeseen(self, updated: Mapping[Hashable, int]) -> dict[Hashable, set[str]]:
@@ -125,10 +125,10 @@ class ChangeTracker(Protocol):
         """
 
     def reads(self, table: CatalogTable, column: str | None) -> bool:
-        """Return whether the statement can read a column. Without a column, return whether it can read the table."""
+        """Return whether the current statement can read a column, or the table if no column is given."""
 
     def writes_to(self, table: CatalogTable, column: str | None) -> bool:
-        """Return whether the statement can insert rows into a table, or write to a column."""
+        """Return whether the current statement can insert rows into a table, or write to a column."""
 
     def rows_written(self, table: CatalogTable) -> int:
         """Return a number that grows with each row that is inserted or updated in a table."""
@@ -160,8 +160,8 @@ _COMMENTS = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 class Savepoints(Generic[State]):
     """Follows the savepoints of a transaction by its statements.
 
-    If it cannot follow (several statements in one string, a released savepoint), it forgets all savepoints. Then a loss
-    that was rolled back may be reported, but no real loss is missed.
+    If it cannot follow them, it forgets all savepoints. Examples are several statements in one string, or a released
+    savepoint. After that, a loss that was rolled back may be reported, but no real loss is missed.
     """
 
     def __init__(self, save: Callable[[], State], restore: Callable[[State], None]) -> None:
@@ -182,7 +182,7 @@ class Savepoints(Generic[State]):
     def follow(self, statement: str) -> bool:
         """Note a statement that has run.
 
-        Return whether it rolled back to a savepoint, so that tables may have changed.
+        Return whether the statement may have rolled back to a savepoint. If so, the tables may have changed.
         """
         if "SAVEPOINT" not in (upper := statement.upper()) and "ROLLBACK" not in upper and "RELEASE" not in upper:
             return False
@@ -203,5 +203,5 @@ class Savepoints(Generic[State]):
 
 
 def _name(written: str) -> str:
-    """Return one name for all spellings of a savepoint. If two savepoints share the name, the later one is used."""
+    """Return one spelling of a savepoint's name. Of two savepoints with the same name, the later one counts."""
     return written.strip("\"'`[]").lower()

@@ -1,4 +1,4 @@
-"""The SQL that counts the values that a change of type alters. Such a value differs when it is cast back."""
+"""The SQL that counts the values that a change of type alters. An altered value differs when it is cast back."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def _stored(value: str, declared: str) -> str:
 
 
 def _same(new: str, old: str, conversion: Conversion) -> str:
-    """Return the SQL for whether the new value equals the old one. Its result is NULL if one of them is NULL."""
+    """Return the SQL condition that the new value equals the old value. It is NULL if one of the values is NULL."""
     kinds = {"text": "TEXT", "integer": "INTEGER", "real": "REAL", "blob": "BLOB"}
     back = " ".join(f"WHEN '{kind}' THEN CAST({new} AS {name})" for kind, name in kinds.items())
     same = f"+{old} = +{new} COLLATE BINARY"
@@ -177,7 +177,7 @@ _SIZES = re.compile(r"\s*\(([\d, -]+)\)")
 
 
 def _parsed(type_: str) -> tuple[str, list[int]]:
-    """Return the name of a type, and its sizes. A number has two: the digits before its point, and those after it."""
+    """Return the name of a type, and its sizes. A number has two: the digits before the point and after the point."""
     sizes = [int(size) for found in _SIZES.finditer(type_) for size in found[1].split(",")]
     if len(sizes) == 2:  # noqa: PLR2004 - precision and scale
         sizes[0] -= sizes[1]
@@ -200,7 +200,7 @@ def _postgresql(reads: str, conversions: Sequence[Conversion], *, as_text: bool 
 
 
 def _in_savepoint(connection: Connection, query: str) -> list[int | None] | None:
-    """Return the one row of a query that runs in a savepoint; None if it fails."""
+    """Return the only row of a query that runs in a savepoint; None if the query fails."""
     cursor = connection.connection.cursor()
     try:
         cursor.execute("SAVEPOINT antarest_conversions")

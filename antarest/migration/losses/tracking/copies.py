@@ -1,4 +1,4 @@
-"""Finds the columns that a statement copies, and where: `INSERT INTO new (id) SELECT id FROM old` and the like.
+"""Finds the columns that a statement copies, and their destinations: `INSERT INTO new (id) SELECT id FROM old`.
 
 A statement that this module does not understand does not count as a copy.
 """
@@ -35,12 +35,12 @@ class Copied(NamedTuple):
 
     Attributes:
         target: the table that the statement fills.
-        column: the column of this table.
+        column: the column of `target` that the statement fills.
         source: the table that the statement reads.
-        original: the column of the source.
-        new: the new value as SQL, in the query.
-        old: the old value as SQL.
-        is_bare: whether the new value is the unchanged old value, before it is stored.
+        original: the column of `source` that the statement reads.
+        new: the SQL expression for the value that the statement writes, as in the statement.
+        old: the SQL expression for the value that the statement reads, such as `"old"."id"`.
+        is_bare: whether `new` is only the name of a column, so that the statement copies the value unchanged.
     """
 
     target: CatalogTable
@@ -58,7 +58,7 @@ class Copied(NamedTuple):
 
 
 class _Source(NamedTuple):
-    """A table that a query reads, and its alias there."""
+    """A table that a query reads, and the alias of the table in the query."""
 
     table: CatalogTable
     alias: str
@@ -72,11 +72,11 @@ class Copy:
     """A statement that fills a table from a query.
 
     Attributes:
-        into: the name of the table, perhaps after the name of its schema.
-        named: the columns that it fills, in order; empty if the statement does not name them.
-        items: the expressions of the query, in the same order.
-        rest: the query from its FROM on, up to its groups, order or limit.
-        text: the statement, to which the positions of the parts refer.
+        into: the name of the filled table, perhaps after the name of its schema.
+        named: the columns that the statement fills, in order; empty if the statement does not name them.
+        items: the expressions of the query, in the order of the filled columns.
+        rest: the query from its FROM on, up to its GROUP BY, ORDER BY or LIMIT.
+        text: the text of the statement. The positions in `items` and `rest` are positions in this text.
         is_plain: whether the query returns one row for each row that it reads.
     """
 
@@ -138,7 +138,7 @@ class Copy:
 
 @lru_cache(maxsize=16)  # Each statement is read before and after it runs.
 def read_copy(statement: str, *, brackets: bool) -> Copy | None:
-    """Parse a statement; None if it is not a copy.
+    """Parse a statement that fills a table from a query. Return None for any other statement.
 
     Args:
         statement: its text.
@@ -180,7 +180,7 @@ def _read_query(text: str, into: Sequence[str], named: Sequence[str], parts: Seq
 
 
 def _origin(item: Sequence[Piece], target: str, sources: Sequence[_Source]) -> tuple[_Source, str] | None:
-    """Return the one column that an expression uses. Of several columns, return the one with the name of the target."""
+    """Return the column that an expression uses. Of several columns, return the one with the name of the target."""
     found: dict[tuple[str, str], tuple[_Source, str]] = {}
     for at, piece in enumerate(item):
         before = item[at - 1].word if at else ""

@@ -49,7 +49,7 @@ class Links:
         self._read = None
 
     def reached(self, start: Collection[Hashable], kinds: str) -> set[Hashable]:
-        """Return these tables, and those that lose rows or values together with them through links of these kinds."""
+        """Return these tables, and the tables that lose rows or values with them through links of these kinds."""
         found, waiting = set(start), list(start)
         while waiting:
             parent = waiting.pop()
@@ -61,12 +61,12 @@ class Links:
     def nulled(
         self, parents: Collection[Hashable], kinds: str, has_changed: Callable[[str], bool] = lambda _column: True
     ) -> set[Hashable]:
-        """Return the tables with a foreign key to these tables, if its action may set it to NULL.
+        """Return the tables with a foreign key to these tables that an action may set to NULL.
 
         Args:
-            parents: the tables that the key refers to.
-            kinds: the actions.
-            has_changed: returns whether a referred column has changed.
+            parents: the tables to which the foreign keys refer.
+            kinds: the actions that count, as the letters in `_LINKS`.
+            has_changed: returns whether a column to which a foreign key refers has changed.
         """
         return {
             child
@@ -85,7 +85,7 @@ class Links:
 
 
 def read_definitions(connection: Connection) -> dict[str, str]:
-    """Return the texts of the functions, triggers and rules of a database, by the name that a statement calls."""
+    """Return the texts of the functions, triggers and rules of a database. The keys are the names in statements."""
     found: dict[str, str] = {}
     for name, definition in connection.execute(text(_DEFINITIONS)):
         found[name] = f"{found.get(name, '')}\n{definition or ''}"

@@ -1,4 +1,4 @@
-"""Follows values from column to column through the statements that copy them, and counts those that a type changes."""
+"""Follows values through the statements that copy them to other columns, and counts values that a new type alters."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class Origins:
         self._fillings: dict[Hashable, Origin] = {}  # of old columns: they also have values of their own
 
     def __getitem__(self, column: Hashable) -> Origin:
-        """Return the last origin of a column's values: the column itself, unless a statement has copied them."""
+        """Return the last origin of a column's values: the column itself, unless a statement has filled it."""
         return self.of(column)[-1]
 
     def of(self, column: Hashable) -> list[Origin]:
-        """Return all origins of a column's values: several tables may have been copied into its table."""
+        """Return all origins of a column's values, because several tables may have been copied into its table."""
         return [*self._origins.get(column, {}).values()] or [Origin(column)]
 
     def filling(self, column: Hashable) -> Origin:

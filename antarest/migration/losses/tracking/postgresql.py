@@ -2,7 +2,7 @@
 
 The server counts the rows that a transaction deletes and updates, by any statement. The tracker finds the tables that a
 statement drops, truncates or updates by the names in the statement, and in the functions, views, triggers and rules
-that it calls. If that fails (dynamic SQL), the loss is still noticed, but its count is unknown.
+that it calls. If that fails, as for dynamic SQL, the loss is still noticed, but its count is unknown.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class PostgresTracker:
         self._links.forget()
 
     def look(self) -> None:
-        """Read the tables again. A table that has a new file was truncated, unless a statement rewrote it."""
+        """Read the tables again. A table with a new storage file was truncated, unless a statement rewrote it."""
         self._look(set())
 
     def _look(self, rewritten: set[Hashable]) -> None:
@@ -132,7 +132,7 @@ class PostgresTracker:
         self.emptied |= moved - rewritten
 
     def before(self, statement: str, attempt: Attempt | None = None) -> Takes:
-        """Lock the tables that a statement drops, truncates or rewrites. Find those that it names and writes to."""
+        """Lock the tables that a statement drops, truncates or rewrites. Return the tables that it takes data from."""
         self.locked, self._named, self._copied = set(), set(), set()
         self._retypes.forget()
         self._updates.forget()
@@ -187,7 +187,7 @@ class PostgresTracker:
         return [table for table in tables if table.identity in keys]
 
     def _in_the_way(self, seen: Statement, what: OnTables) -> list[CatalogTable]:
-        """Return the tables that the statement locks: those that it names, and those that lose rows or keys too."""
+        """Return the tables that the statement locks: the tables that it names, and those that lose rows or keys."""
         if not (named := self._meant(what.tables)):
             return []
         is_truncate = what.verb == "TRUNCATE"
@@ -199,7 +199,7 @@ class PostgresTracker:
         return [table for table in self.tables.values() if table.identity in found]
 
     def _meant(self, names: Iterable[tuple[str, str]]) -> set[Hashable]:
-        """Return the tables to which names may refer. Without a schema, the search path of the session decides."""
+        """Return the tables to which names may refer. The search path decides about names without a schema."""
         found: set[Hashable] = set()
         for schema, name in names:
             same = [table for table in self.tables.values() if table.bare_name == name and schema in ("", table.schema)]
@@ -298,14 +298,14 @@ class PostgresTracker:
         return self._updates.unforeseen(updated)
 
     def reads(self, table: CatalogTable, column: str | None) -> bool:
-        """Return whether the statement can read a column. Without a column, return whether it can read the table."""
+        """Return whether the current statement can read a column, or the table if no column is given."""
         seen = self._statement
         if column is None or table.identity not in self._named:
             return table.identity in self._named
         return seen.can_read(column) if seen.does(READS) else seen.names(column)
 
     def writes_to(self, table: CatalogTable, column: str | None) -> bool:
-        """Return whether the statement can insert rows into a table, or write to a column."""
+        """Return whether the current statement can insert rows into a table, or write to a column."""
         seen = self._statement
         if table.identity not in self._named:
             return False

@@ -40,7 +40,7 @@ class Retypes:
     """The changes of types in one transaction. Call `count()` before and `note()` after a statement."""
 
     def __init__(self, connection: Connection, origins: Origins) -> None:
-        """Begin without changes of types. `origins` receives the counts."""
+        """Begin with no changes of types. The counts of altered values are added to `origins`."""
         self._connection = connection
         self._origins = origins
         self._counts: dict[Hashable, int | None] = {}

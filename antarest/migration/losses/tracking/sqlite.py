@@ -35,14 +35,15 @@ _Actions = list[tuple[int, str, str | None]]
 
 @dataclass
 class _Rows:
-    """The row counts of one table. The table is counted when its kind of writes changes, and at the end.
+    """The row counts of one table. The table is counted when the kind of the writes to it changes, and at the end.
 
-    So the number of deleted rows is known, even if as many rows are inserted later.
+    The kinds are insertions, deletions and replacements. So the number of deleted rows is known, even if as many rows
+    are inserted later.
 
     Attributes:
         changes: the rows that were inserted and deleted before the last count.
         count: the number of rows at the last count; None before the first write.
-        way: the present kind of writes.
+        way: the kind of the last write.
     """
 
     changes: RowChanges = field(default_factory=RowChanges)
@@ -114,7 +115,7 @@ class SqliteTracker:
         self._savepoints.forget()
 
     def look(self) -> None:
-        """Read the tables again. This runs after each statement that changes tables, so a name identifies a table."""
+        """Read the tables again. This runs after each change of tables, so a name always stands for the same table."""
         schema = self._connection.exec_driver_sql(_SCHEMA).all()
         texts = {name: (place, sql) for kind, name, place, sql in schema if kind == "table"}
         changed = [name for name, seen in texts.items() if self._texts.get(name) != seen or not self._is_text_true]
@@ -190,18 +191,18 @@ class SqliteTracker:
         return {identity: rows.changes for identity, rows in self._rows.items()}
 
     def foresee_deferred(self) -> None:
-        """Do nothing, because SQLite defers no statement."""
+        """Do nothing, because SQLite has no deferred triggers."""
 
     def unforeseen(self, updated: Mapping[Hashable, int]) -> dict[Hashable, set[str]]:  # noqa: ARG002 - SQLite says all
-        """Return nothing, because SQLite reports before a statement what it will update."""
+        """Return no columns, because SQLite reports all updates of a statement before the statement runs."""
         return {}
 
     def reads(self, table: CatalogTable, column: str | None) -> bool:
-        """Return whether the statement reads a column. Without a column, return whether it reads the table."""
+        """Return whether the current statement reads a column, or the table if no column is given."""
         return (table.identity if column is None else table.columns[column]) in self._reads
 
     def writes_to(self, table: CatalogTable, column: str | None) -> bool:
-        """Return whether the statement inserts rows into a table, or writes to a column."""
+        """Return whether the current statement inserts rows into a table, or writes to a column."""
         wanted = {(sqlite3.SQLITE_INSERT, table.name, ""), (sqlite3.SQLITE_UPDATE, table.name, (column or "").lower())}
         return not wanted.isdisjoint((code, name, (written or "").lower()) for code, name, written in self._writes)
 
@@ -218,7 +219,7 @@ class SqliteTracker:
         return False
 
     def written_by_others(self) -> str:
-        """Return nothing, because the transaction is the only writer."""
+        """Return an empty text, because the transaction is the only writer."""
         return ""
 
     def was_read(self, column: Hashable) -> bool:
@@ -231,7 +232,7 @@ class SqliteTracker:
         return _REPLACE if is_insert and (self._replaces or name in self._replacing) else is_insert
 
     def _follow_rows(self, actions: _Actions) -> None:
-        """Count the rows of each table for which the kind of writes changes with this statement."""
+        """Count the rows of each table if this statement writes to it in another way than the statement before."""
         writes = {(code, name) for code, name, _ in actions if code in _ROW_ACTIONS and name in self.tables}
         self._refilled = set()
         for code, name in writes:

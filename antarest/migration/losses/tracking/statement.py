@@ -1,4 +1,4 @@
-"""Finds the possible effects of a PostgreSQL statement from its words, and those of the functions and views in it."""
+"""Finds the possible effects of a PostgreSQL statement from the words in it and in the functions that it calls."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class OnTables:
         verb: "DROP", "ALTER" or "TRUNCATE"; empty for any other statement.
         tables: the schema and the name of each table that the statement locks with ACCESS EXCLUSIVE. The schema is
             empty if the statement names none.
-        takes: whether the statement can remove data from them.
+        takes: whether the statement can remove data from these tables.
     """
 
     verb: str
@@ -95,7 +95,7 @@ class Statement:
 
     @classmethod
     def of(cls, written: str, definitions: Mapping[str, str]) -> Statement:
-        """Return a statement with the definitions of all objects that it names, directly or through others."""
+        """Return a statement with the definitions of the objects that it names, and of the objects that these name."""
         words, left, called = _words(written), dict(definitions), []
         while found := [name for name in left if words >= _words(name)]:
             called += [left.pop(name) for name in found]
@@ -121,19 +121,19 @@ class Statement:
 
     @cached_property
     def changes(self) -> tuple[str, str] | None:
-        """The schema and the name of the only table in which it can change values; None if this is not clear."""
+        """The schema and the name of the only table in which the statement changes values; None if this is unclear."""
         found = _CHANGES.match(self.written) if self.is_plain else None
         return (_folded(found["schema"]), _folded(found["name"])) if found else None
 
     def can_take(self, column: str) -> bool:
-        """Return whether it can set values of this column to NULL or an empty text, in the table that it changes."""
+        """Return whether the statement can set values of this column, in the table that it changes, to NULL or ''."""
         if not self.changes or self._assigned is None:
             return self.names(column)
         return any(_words(target) >= _words(column) for target in self._assigned)
 
     @cached_property
     def _assigned(self) -> list[str] | None:
-        """The targets that an UPDATE may set to NULL or an empty text; None if its text is not understood."""
+        """The columns that an UPDATE may set to NULL or an empty text; None if its text is not understood."""
         parts = pieces(self.written.rstrip().rstrip(";"))
         words = [part.word for part in parts]
         places = outer(words)
@@ -161,7 +161,7 @@ class Statement:
 
     @cached_property
     def on_tables(self) -> OnTables | None:
-        """The tables that the statement drops, truncates or rewrites. None if its text does not name all of them."""
+        """The tables that the statement drops, truncates or rewrites. None if its text does not name each of them."""
         if found := _ON_TABLES.fullmatch(self.written):
             verb, rest = found["verb"].upper().split()[0], found["rest"]
             is_open = re.search(r"\bCASCADE\b", rest, re.IGNORECASE) and verb != "TRUNCATE"
