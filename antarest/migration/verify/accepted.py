@@ -34,7 +34,7 @@ def accept(project: Project, found: Verification, drift: Sequence[str]) -> Basel
 
 
 def apply_baseline(project: Project, found: Verification) -> None:
-    """Turn the accepted findings into notes."""
+    """Turn the findings that the baseline of the project accepts into notes."""
     if not project.baseline.findings:
         return
     history = project.history

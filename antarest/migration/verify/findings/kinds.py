@@ -13,7 +13,7 @@ class FindingKind:
     """A kind of finding.
 
     Attributes:
-        id: its stable id. The first digit says which part of the proof finds it.
+        id: the stable id of the kind. Its first digit says which part of the proof makes such findings.
         title: the problem, in a few words.
         why: the consequence if nobody fixes it.
         fix: the way to fix it.

@@ -1,4 +1,4 @@
-"""Finds faults that the schema and the models may share, so that a comparison of the two does not show them."""
+"""Finds faults that a comparison of the schema with the models does not show, because both may have them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def lints(schema: Inventory, start: Inventory | None, made_by: Mapping[str, str]
 
     Args:
         schema: the schema at head.
-        start: the schema before the revisions that are proved; its faults are not reported again. None if there is
-            none.
+        start: the schema before the revisions that are proved; None if no revision is proved. Faults that this schema
+            already has are not reported.
         made_by: the revision that has created each table and column, by name.
         engine: the engine.
     """
@@ -66,7 +66,7 @@ def _singulars(name: str) -> set[str]:
 
 
 def _starts(table: Table, length: int) -> Iterator[tuple[str, ...]]:
-    """Yield the first columns of each index, of each unique constraint and of the primary key."""
+    """Yield the first columns, `length` of them, of each unique constraint, of the primary key and of each index."""
     for unique in table.uniques:
         yield unique.columns[:length]
     if table.primary_key:

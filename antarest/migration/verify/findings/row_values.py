@@ -95,7 +95,7 @@ def shown(value: object) -> str:
 def is_lost_by_cast(value: object, after: object) -> bool:
     """Return whether a cast to another type has lost a part of a value. Another spelling of the value is no loss.
 
-    A value that became something unrelated was translated on purpose, such as a label that became a number.
+    An unrelated new value is no loss either, because a revision may translate values: for example, labels to numbers.
     """
     if value is None or _plain(value) == _plain(after):
         return False
@@ -157,7 +157,7 @@ def _plain(value: object) -> str:  # noqa: PLR0911 - one line for each type
 
 
 def _text(text: str) -> str:
-    """Return a text. If one engine has a type of its own for such a value, the text is normalised."""
+    """Return a text in one spelling, if it is a UUID or a time. Return any other text unchanged."""
     if _UUID.fullmatch(text):
         return text.replace("-", "").lower()
     if _MOMENT.fullmatch(text):

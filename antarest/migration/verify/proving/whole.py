@@ -34,8 +34,8 @@ def prove_whole(
 
     Args:
         runs: runs the revisions.
-        since: the project with earlier versions of its revisions.
-        states: the database at head. There are several if the history has alternative bases.
+        since: the project with earlier versions of its revision files.
+        states: the states of the database at head. There are several if the history has alternative bases.
         blocked: the revisions that no path reaches.
         start: the schema before the revisions that are proved; None if no revision is proved.
     """

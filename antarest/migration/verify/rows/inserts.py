@@ -57,7 +57,7 @@ class Inserter:
         return self._together(lambda: self._insert(table, rows))
 
     def insert_remembered(self, tables: Sequence[tuple[str, Remembered]]) -> str:
-        """Insert rows into several tables, on PostgreSQL in one round trip. Return the reason as `insert` does."""
+        """Insert rows into several tables, on PostgreSQL in one round trip. If this fails, return the reason."""
         if self._is_postgresql:
             return self._together(lambda: self._send(b";".join(known.statement for _, known in tables)))
         return self._together(
@@ -82,7 +82,7 @@ class Inserter:
         return found
 
     def with_numbers(self) -> set[str]:
-        """Return the tables whose next generated number is not 1, because the database has generated numbers before."""
+        """Return the tables for which the database has already generated numbers, so that the next one is not 1."""
         if not self._is_postgresql and not sa.inspect(self._connection).has_table("sqlite_sequence"):
             return set()
         return {*self._connection.execute(sa.text(_NUMBERED[self._connection.dialect.name])).scalars()}

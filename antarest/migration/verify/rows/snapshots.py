@@ -172,7 +172,7 @@ def _read_what_can_be_read(connection: Connection, table: TableClause) -> list[R
 
 
 def _is_driven(column: sa.ColumnClause[Any], connection: Connection) -> bool:
-    """Return whether the driver itself makes the Python value. It fails for years that Python does not support."""
+    """Return whether the driver converts the values of a column. It fails for years that Python does not support."""
     return connection.dialect.name == "postgresql" and isinstance(column.type, (sa.DateTime, sa.Date))
 
 
@@ -198,7 +198,7 @@ def _value(reader: Callable[[Any], Any] | None, value: object) -> object:
 
 
 class FloatAsDecimal(sa.TypeDecorator[Decimal]):
-    """A NUMERIC of SQLite, which stores a float. Its values are the decimals that PostgreSQL would return."""
+    """The type of a NUMERIC column of SQLite, which stores floats. It returns the decimals that PostgreSQL returns."""
 
     impl = sa.Float
     cache_ok = True
