@@ -29,10 +29,10 @@ def write(project: Project, engine: EngineName, note: Tell = say_nothing) -> Pat
     Args:
         project: the project.
         engine: the engine.
-        note: told what else the user should know.
+        note: called with messages for the user.
 
     Returns:
-        The file; None if it is right already, and stays as it is.
+        The new file; None if the existing file is up to date.
 
     Raises:
         InstalledCopy: the project is an installed copy.
@@ -64,10 +64,10 @@ def prove(project: Project, url: URL) -> Path | None:
         url: a database on the server, with a role that may create databases.
 
     Returns:
-        The file; None if the version was in it already.
+        The changed file; None if the file already has the version.
 
     Raises:
-        SnapshotUnfit: the snapshot is out of date, or it makes something else on this server.
+        SnapshotUnfit: the snapshot is out of date, or has another effect on this server.
     """
     project.refuse_installed()
     if why := why_stale(project, "postgresql"):
@@ -82,17 +82,17 @@ def prove(project: Project, url: URL) -> Path | None:
 
 
 def kept(project: Project) -> list[EngineName]:
-    """The engines for which the project has a snapshot."""
+    """Return the engines for which the project has a snapshot."""
     return [engine for engine in BOTH if path_of(project, engine).is_file()]
 
 
 def stale(project: Project) -> Iterator[tuple[Path, str]]:
-    """Yield the snapshots that do not stand for all revisions as they are now, each with the reason."""
+    """Yield the snapshots that are out of date, each with the reason."""
     yield from ((path_of(project, engine), why) for engine in kept(project) if (why := why_stale(project, engine)))
 
 
 def why_stale(project: Project, engine: EngineName) -> str:
-    """Why a snapshot does not stand for all revisions as they are now; empty if it does."""
+    """Return why the snapshot of an engine is out of date; empty if it contains all revisions as they are now."""
     try:
         candidate = find(project, engine, project.history.heads)
     except Doubt as doubt:

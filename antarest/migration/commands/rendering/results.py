@@ -103,7 +103,7 @@ def _applied(entry: RecordLine) -> str:
 
 
 def upgrade(plan: UpgradePlan) -> str:
-    """Return the line that is printed before an upgrade with pending revisions."""
+    """Return the line that is printed before an upgrade, with the number of pending revisions."""
     way = f"{position(plan.current)} -> {plan.target} ({count(len(plan.pending), 'revision')})"
     return fields([("upgrade", way)])
 
@@ -118,11 +118,11 @@ def pending(revisions: Sequence[Revision]) -> str:
 
 
 def plan(plan: RollbackPlan, origins: Mapping[str, str] | None = None) -> str:
-    """Return the plan of a rollback: its revisions, and the data that each of them drops.
+    """Return the plan of a rollback: its revisions, and the data that the downgrade of each revision drops.
 
     Args:
         plan: the rollback.
-        origins: the origin of a revision's code, by its id, if that is not the checkout.
+        origins: by id, where the code of a revision was found, if not in the checkout.
     """
     lines = [f"rollback       {position(plan.current)} -> {plan.target} ({count(len(plan.steps), 'revision')})"]
     for step in plan.steps:
@@ -141,7 +141,7 @@ def plan(plan: RollbackPlan, origins: Mapping[str, str] | None = None) -> str:
 
 
 def sync_plan(sync: SyncPlan) -> str:
-    """Return the revisions to undo, with the origin of their code, and the revisions to apply after them."""
+    """Return the revisions to undo, with the origin of their code, and the revisions to apply afterwards."""
     lines = [
         f"edited         {id_}: its file is not what was applied; it stays as it is in the database"
         for id_ in sync.edited
@@ -244,7 +244,7 @@ def near(path: Path | None) -> str:
 
 
 def checks(made: Sequence[Check]) -> str:
-    """Return the findings of `db.check`, the checks that it made, and those that it did not make."""
+    """Return the faults that `db.check` found, the checks that it made, and the checks that it did not make."""
     failures = [failure for check in made for failure in check.failures]
     lines = [f"{each.check}: {each.fact}\n    {spell(each.command)}" for each in failures]
     if not failures:

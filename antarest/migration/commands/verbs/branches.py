@@ -106,10 +106,10 @@ def install_hooks(context: CommandContext) -> int:
 
 
 def refuse_message_with_amend(message: str | None, *, empty: bool) -> None:
-    """Refuse `--message` and `--empty`, because an amended revision keeps its message.
+    """Refuse `--message` and `--empty` together with `--amend`, because an amended revision keeps its message.
 
     Raises:
-        UsageError: one of them was given.
+        UsageError: `--message` or `--empty` was given.
     """
     if message or empty:
         hint = Hint("Keep its id and message", "inv db.revision --amend")
@@ -119,10 +119,10 @@ def refuse_message_with_amend(message: str | None, *, empty: bool) -> None:
 def _carry_out(
     context: CommandContext, plan: SyncPlan, *, dry_run: bool = False, yes: bool = False, allow_data_loss: bool = False
 ) -> bool:
-    """Print a plan, ask for consent, and run it.
+    """Print a plan, ask for consent, and run the plan.
 
     Returns:
-        Whether it was run.
+        Whether the plan was run.
     """
     workflow = context.workflow
     context.introduce()
