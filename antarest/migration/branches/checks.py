@@ -32,7 +32,7 @@ class CheckFailure:
     Attributes:
         check: the check that found the fault.
         fact: a sentence about the fault.
-        command: a command that fixes it, or shows more.
+        command: a command that fixes the fault, or shows more about it.
     """
 
     check: str
@@ -65,7 +65,7 @@ def check(
 
     Args:
         project: the project.
-        status: the status of the configured database; None if it cannot be reached, as on a build server.
+        status: the status of the configured database; None if this database cannot be reached, as on a build server.
         db: the configured database. It is only read, to create scratch databases like it.
         note: called with a message before a scratch database is created on the server of the configured database.
 
@@ -73,7 +73,7 @@ def check(
         The checks, including those that were not made.
 
     Raises:
-        MigrationError: the revision files do not form a history, or they fail on an engine of the project.
+        MigrationError: the revision files do not form a history, or a revision fails on an engine of the project.
         NoPostgres: the project has PostgreSQL, and there is no server.
     """
     for id_ in project.history.order:
@@ -93,7 +93,7 @@ def check(
 
 
 def _no_models(project: Project) -> str:
-    """Return the reason why the models are not known; empty if they are known."""
+    """Return the reason why the models of the project are not known; empty if the models are known."""
     try:
         return "" if project.has_metadata else "neither env.py nor [antarest] names the metadata of the models"
     except EnvNotAdopted as error:

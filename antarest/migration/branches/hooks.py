@@ -1,7 +1,7 @@
-"""Git hooks that report in one line that the database and the checkout differ.
+"""Git hooks that print one line if the database and the checkout differ.
 
 The hooks run after `git switch`, `git checkout`, `git merge` and `git pull`. A hook first asks git whether revision
-files have changed, which takes milliseconds. Only if they have, the hook starts Python. A hook never fails, never waits
+files have changed, which takes milliseconds. The hook starts Python only if this is so. A hook never fails, never waits
 for a lock, and never migrates a database.
 """
 

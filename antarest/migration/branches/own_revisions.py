@@ -48,7 +48,7 @@ def amendable(project: Project, *, discard_edits: bool) -> Revision:
 
     Raises:
         MultipleHeads: there are several newest revisions.
-        AmendRefused: there is no revision, or the newest one is a merge, is deployed, or is on main or in a tag.
+        AmendRefused: there is no revision; or the newest revision is a merge, is deployed, or is on main or in a tag.
         EditedRevision: the file of the revision was edited.
     """
     history, repository = project.history, project.repository
@@ -100,7 +100,7 @@ def plan_rebase(project: Project, repository: Repository, onto: str = "") -> Reb
 
 
 def _chains(own: Sequence[Revision]) -> list[list[Revision]]:
-    """Group revisions into chains. In a chain, each revision follows the one before it.
+    """Group revisions into chains. In a chain, each revision follows the previous revision.
 
     Raises:
         RebaseRefused: several revisions follow one revision, or a revision joins two chains.

@@ -25,11 +25,12 @@ def seed(workflow: MigrationWorkflow, studies: int, *, allow_production: bool = 
 
     Args:
         workflow: the project, and the database to fill.
-        studies: the number of studies. The numbers of all other rows depend on it.
-        allow_production: whether to fill even a database on another host, or one whose configuration says production.
+        studies: the number of studies. The numbers of all other rows depend on this number.
+        allow_production: whether to fill even a database on another host, or a database whose configuration says
+            production.
 
     Yields:
-        A table and the number of its new rows, each time that rows were inserted.
+        The name of a table and the number of its new rows, each time that rows were inserted.
 
     Raises:
         ResetRefused: the configuration says production, or the server is not on this host.

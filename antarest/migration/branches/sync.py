@@ -181,6 +181,6 @@ def _kept(
 
 
 def _heads(applied: Applied, kept: Collection[str]) -> tuple[str, ...]:
-    """Return the newest of the kept revisions: those that the version table contains if all of them are applied."""
+    """Return the newest of the kept revisions: those that the version table contains after the downgrades."""
     followed = {down for id_ in kept for down in applied.history[id_].down}
     return tuple(sorted(id_ for id_ in kept if id_ not in followed))

@@ -102,7 +102,7 @@ class CommandContext:
 
     @property
     def project_named(self) -> str:
-        """The value of `--project` on the command line; empty if it is missing."""
+        """The value of `--project` on the command line; empty if the flag is missing."""
         return self._project if isinstance(self._project, str) else ""
 
     @property

@@ -16,8 +16,8 @@ _DISCARDED: list[TextIO] = []
 class Output:
     """The standard output of a command.
 
-    If a command cannot print its next step, it does not take that step. It reports the steps that it has taken on any
-    stream that still works.
+    If a command cannot print its next step, the command does not take this step. The steps that the command has taken
+    are reported on any stream that still works.
 
     Attributes:
         failure: the reason why nothing more can be printed; empty while the standard output works.

@@ -19,7 +19,7 @@ _ARROWS: dict[Direction, str] = {"upgrade": "up  ", "downgrade": "down"}
 
 
 class Progress(Listener):
-    """Prints a line for each revision. A terminal also shows the running revision, with its time."""
+    """Prints a line for each revision. A terminal also shows the running revision, and the time that has passed."""
 
     _EVERY = 1.0  # seconds
 
@@ -32,7 +32,7 @@ class Progress(Listener):
         self._last_line = time.monotonic()
 
     def started(self, revision: Revision, direction: Direction) -> None:
-        """Show the running revision on a terminal. In a pipe, its line is printed when it has ended."""
+        """Show the running revision on a terminal. In a pipe, do nothing until the revision has ended."""
         self._last_line = time.monotonic()
         if not self._stream.isatty():
             return
@@ -41,7 +41,7 @@ class Progress(Listener):
         self._clock = _Clock(self._EVERY, lambda seconds: self._write(f"\r  {arrow} {seconds:7.0f} s  {line}"))
 
     def finished(self, revision: Revision, direction: Direction, seconds: float) -> None:
-        """Print the revision with its time."""
+        """Print the revision and its duration."""
         self._stop_clock()
         start = "\r\x1b[K" if self._stream.isatty() else ""
         arrow = style(_ARROWS[direction], "dim", self._stream)
@@ -74,7 +74,7 @@ class Progress(Listener):
             self._write(f"{text}\n")
 
     def note(self, text: str) -> None:
-        """Print the note on a line of its own."""
+        """Print a note on its own line."""
         self.stop()
         self._stream.report(text)
 

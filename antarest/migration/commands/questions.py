@@ -20,7 +20,7 @@ HOW_FAR = (
 
 
 def positive(steps: str | None) -> int:
-    """Return the number of steps back, which is one if the flag is missing.
+    """Return the number of steps back in the value of the flag `--steps`; 1 if the flag is missing.
 
     Raises:
         UsageError: the value is not a number of steps.

@@ -26,7 +26,7 @@ _FOREIGN = ("project", "versions", "metadata", "rows_from")
 
 @dataclass(frozen=True)
 class Verb:
-    """A command: its function and its own flags. Each verb also has the flags in `EVERYWHERE`.
+    """A command of the command line. Each verb has its own flags, and the flags in `EVERYWHERE`.
 
     Attributes:
         call: the function, whose docstring is the help text.

@@ -79,7 +79,7 @@ class Clones:
             event.listen(self._engine, "before_cursor_execute", self._pretend, retval=True)
 
     def close(self) -> None:
-        """Close the connection to the server, and drop the roles that revisions have created there."""
+        """Close the connection to the server, and drop the roles that revisions have created on the server."""
         if self._made:
             self._location.drop_all()  # A role with rights in a database cannot be dropped.
             for role in self._made:
@@ -152,7 +152,7 @@ class Clones:
         return self._make(None)
 
     def copy(self, other: URL) -> URL:
-        """Copy a database, and return the URL of the copy. Nobody may be connected to the original."""
+        """Copy a database, and return the URL of the copy. No session is allowed to be connected to the original."""
         return self._make(other)
 
     def drop(self, url: URL) -> None:
@@ -164,7 +164,7 @@ class Clones:
                 self._maintenance.execute(text(f'DROP DATABASE IF EXISTS "{url.database}" WITH (FORCE)'))
 
     def keep(self, url: URL, name: str) -> URL | None:
-        """Rename a database, so that the end of the proof does not drop it. No session may be connected to it.
+        """Rename a database, so that it is kept after the proof. No session is allowed to be connected to it.
 
         Returns:
             The new URL of the database; None if the location keeps no databases.

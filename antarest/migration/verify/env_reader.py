@@ -25,7 +25,7 @@ _MOST_FILES = 200  # the limit of the search for the naming convention: an appli
 
 
 def target_of(project: str | None, versions: str | None, metadata: str | None, rows_from: str | None) -> Target:
-    """Find the project to prove. Without arguments, it is found from the current folder.
+    """Find the project to prove. Without arguments, search for it from the current folder upwards.
 
     Args:
         project: the `alembic.ini` of the project.

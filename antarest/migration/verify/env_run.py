@@ -66,7 +66,7 @@ def own_surroundings(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 def run_env(target: Target, connection: Connection, url: URL) -> EnvRun:
-    """Run `env.py`, without any revision. If it needs an async driver, run it again with one.
+    """Run `env.py`, without any revision. If `env.py` needs an async driver, run it again with such a driver.
 
     Args:
         target: the project.

@@ -37,7 +37,7 @@ def earlier_targets(target: Target, ref: str | None) -> Iterator[list[Target]]:
 
     Args:
         target: the project as it is checked out.
-        ref: a commit. If it is None, there are two commits: that at which the branch left main, and the deployed one.
+        ref: a commit; None for two commits: the commit at which the branch left main, and the deployed commit.
 
     Yields:
         A list with the project at each commit. Commits with the same revision files as now are left out.

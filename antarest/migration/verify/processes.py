@@ -50,8 +50,8 @@ def prove(plan: ProofPlan, engines: Sequence[EngineName], server: PostgresServer
         server: the server for the databases of PostgreSQL. Without it the proof finds or starts one.
 
     Yields:
-        Each proof as soon as it is ready. On each engine, the revisions come in the order of the history, and then the
-        history as a whole.
+        Each proof as soon as it is ready. The proofs of an engine come in the order of the history. The last one is the
+        proof of the history as a whole.
 
     Raises:
         NoPostgres: no PostgreSQL is available.
@@ -132,7 +132,7 @@ def location_for(
     Args:
         engine: the engine.
         server: the server for PostgreSQL. Without it the block finds or starts one.
-        keep: whether databases may be kept.
+        keep: whether databases can be kept.
     """
     if engine == "sqlite":
         kept = tempfile.mkdtemp(prefix="antarest-kept-") if keep else ""

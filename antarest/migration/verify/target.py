@@ -42,7 +42,7 @@ class Target:
     Attributes:
         project: the files and settings of the project.
         metadata_name: the name of its `MetaData`, as `package.module:attribute`; empty if the name is not known.
-        rows_file: a Python file with `ROWS` or `values_at`, for generated rows; None if there is none.
+        rows_file: the Python file with `ROWS` or `values_at`, for generated rows; None if no file is given.
         render_as_batch: the option `render_as_batch` of `env.py`.
         naming_convention: the naming convention of the metadata, if it could be read without an import.
         commits_each: whether each revision is committed on its own: the option `transaction_per_migration` of `env.py`.
@@ -132,7 +132,7 @@ class Target:
         """The metadata of the models; None if it is not known.
 
         Raises:
-            InvalidProject: the user named the metadata, and it cannot be imported.
+            InvalidProject: the user named the metadata, and this metadata cannot be imported.
         """
         try:
             return self._imported_metadata()
@@ -143,7 +143,7 @@ class Target:
 
     @property
     def why_no_models(self) -> str:
-        """The reason why the metadata of `env.py` is not known; empty if it is known, or if there is none."""
+        """The reason why the metadata of `env.py` cannot be imported; empty if it can, or if `env.py` has none."""
         try:
             self._imported_metadata()
         except InvalidProject as error:

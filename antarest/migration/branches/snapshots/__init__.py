@@ -36,7 +36,7 @@ def write(project: Project, engine: EngineName, note: Tell = say_nothing) -> Pat
 
     Raises:
         InstalledCopy: the project is an installed copy.
-        SnapshotUnfit: there can be no snapshot of these revisions.
+        SnapshotUnfit: a snapshot of these revisions is not possible.
         ScratchRunFailed: a revision fails.
         NoPostgres: there is no server for scratch databases.
     """
@@ -57,11 +57,11 @@ def write(project: Project, engine: EngineName, note: Tell = say_nothing) -> Pat
 
 
 def prove(project: Project, url: URL) -> Path | None:
-    """Prove the snapshot of PostgreSQL on another server, and note its major version in the file.
+    """Prove the snapshot of PostgreSQL on another server, and add the major version of the server to the file.
 
     Args:
         project: the project.
-        url: a database on the server, with a role that may create databases.
+        url: the URL of a database on the server. Its role must be allowed to create databases.
 
     Returns:
         The changed file; None if the file already has the version.

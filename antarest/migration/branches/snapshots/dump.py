@@ -56,7 +56,8 @@ def dumped(connection: Connection, exclude: Collection[str], home: str) -> tuple
         home: the current schema of the database.
 
     Raises:
-        SnapshotUnfit: there is no `pg_dump` for the server, or `pg_dump` fails, or a right names the role that dumps.
+        SnapshotUnfit: there is no `pg_dump` for the server, or `pg_dump` fails, or a statement would give a right to
+            the role of the scratch database.
     """
     user = str(connection.engine.url.username)
     script = _script(connection, exclude)
@@ -134,7 +135,7 @@ def _words(pieces: list[_ScriptPiece]) -> list[str]:
 
 
 def _at_home(pieces: list[_ScriptPiece], home: str, user: str) -> str:
-    """Return a statement without the name of the schema `home`, so that it works in any current schema."""
+    """Return a statement without the name of the schema `home`. The result works in any current schema."""
     parts: list[str] = []
     for at, piece in enumerate(pieces):
         after = "".join(each.text for each in pieces[at + 1 : at + 4])

@@ -32,8 +32,8 @@ class Ground(Protocol):
     def homes(self) -> Sequence[str]:
         """The schemas to try, in order, as the current schema of the second database.
 
-        The last one is also the current schema of the first database. With another one, the second database shows
-        whether the revisions follow the search path.
+        The last of them is also the current schema of the first database. With any other schema, the second database
+        shows whether the revisions follow the search path.
         """
 
     def database(self, home: str = "") -> AbstractContextManager[Connection]:

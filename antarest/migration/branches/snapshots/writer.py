@@ -227,7 +227,7 @@ def _days() -> set[str]:
 
 
 def _names(days: set[str], fact: object) -> bool:
-    """Return whether a fact contains one of these dates, or a Unix time near now, in s, ms, µs or ns."""
+    """Return whether a fact contains one of the dates, or a Unix time near the present time, in s, ms, µs or ns."""
     text, now = repr(fact), time.time()
     units = {10: 1, 13: 10**3, 16: 10**6, 19: 10**9}
     numbers = ((int(each), units.get(len(each))) for each in _LONG_NUMBER.findall(text))

@@ -62,8 +62,8 @@ def write_revision(
 ) -> Written:
     """Write a revision file from the differences between the models and the migrations.
 
-    On each engine of the project, one scratch database gets the schema of the models, and another one runs the
-    migrations and the new revision. The differences that remain have to be written by hand.
+    On each engine of the project, one scratch database gets the schema of the models, and another scratch database runs
+    the migrations and the new revision. The differences that remain have to be written by hand.
 
     Args:
         project: the project that gets the revision.
@@ -100,7 +100,7 @@ def _written(
     """Return the result of writing a revision, from the comparisons before and after the new revision has run.
 
     Args:
-        path: the new file; None if there is none.
+        path: the new file; None if no file was written.
         before: the comparisons of the models with the migrations without the new revision.
         left: the same comparisons with the new revision.
         skipped: by engine, the reason why nothing was compared.

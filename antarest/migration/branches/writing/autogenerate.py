@@ -76,7 +76,7 @@ class _Rules:
         self._writing = writing
 
     def complete(self, context: MigrationContext, revision: object, directives: list[ops.MigrationScript]) -> None:
-        """Correct and order the operations, let `env.py` change them, and declare the losses that they cause."""
+        """Correct and sort the operations of a revision, let `env.py` change them, and declare the losses."""
         for script in directives:
             for upgrade, way_back in zip(script.upgrade_ops_list, script.downgrade_ops_list, strict=True):
                 has_identity = context.dialect.name != "sqlite"

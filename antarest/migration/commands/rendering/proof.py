@@ -28,7 +28,7 @@ def head(found: Verification, target: Target) -> str:
 
 
 def summary(found: Verification, target: Target, stream: TextIO, *, notes: bool = False) -> str:
-    """Return the result: a short list of the findings, then each finding by its revision, and the outcome.
+    """Return the result: a short list of the kinds of findings, the findings by revision, and the outcome.
 
     Args:
         found: the result of the proof.

@@ -124,7 +124,7 @@ def _escaped(text: str) -> str:
 
 
 def as_sarif(found: Verification, target: Target) -> str:
-    """Return the findings as SARIF 2.1.0, which services for code review read.
+    """Return the findings as SARIF 2.1.0, a format that services for code review can read.
 
     Source: https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
     """

@@ -149,7 +149,7 @@ def _without_object(finding: Finding) -> str:
 
 
 def relative(path: Path) -> str:
-    """Return the path relative to the working folder, as services expect it; the whole path if it is outside."""
+    """Return the path as text, relative to the working folder. A path outside of this folder stays absolute."""
     return (path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path).as_posix()
 
 

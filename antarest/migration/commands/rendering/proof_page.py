@@ -100,7 +100,7 @@ def _impact(proof: Proof) -> Iterator[str]:
 
 
 def _schemas(found: Verification, proof: Proof) -> Iterator[str]:
-    """Yield the tables that the upgrade changes, before and after it."""
+    """Yield the HTML of each table that the upgrade changes: its columns and constraints before and after."""
     before, after = _before(found, proof), proof.schema
     if before is None or after is None:
         return
@@ -139,7 +139,7 @@ def _described(table: Table | None) -> Iterator[str]:
 
 
 def _rows(proof: Proof) -> Iterator[str]:
-    """Yield rows of the tables that the upgrade changes, before and after it."""
+    """Yield the HTML of some rows that the upgrade changes: their values before and after."""
     for table, sides in proof.samples.items():
         lines = [["  ".join(each) for each in side] or ["(no rows)"] for side in sides]
         yield _pair(f"rows of {table}", *_marked(*lines))

@@ -83,7 +83,7 @@ def status_json(status: Status, project: str, source: str) -> str:
 
 
 def history(entries: Sequence[HistoryEntry], unknown: Sequence[str]) -> str:
-    """Return the list of revisions, newest first. `*` marks the applied ones; current and head are named."""
+    """Return the list of revisions, newest first. It marks applied revisions with `*`, and names current and head."""
     rows = [(f"? {id_}  (current; not in this checkout: inv db.sync)", "") for id_ in unknown]
     for entry in entries:
         marks = {"current": entry.is_current, "head": entry.is_head, "edited since": entry.is_edited}
@@ -109,7 +109,7 @@ def upgrade(plan: UpgradePlan) -> str:
 
 
 def pending(revisions: Sequence[Revision]) -> str:
-    """Return the revisions that an upgrade would run, and the losses that they declare."""
+    """Return the revisions that an upgrade would run, and the losses that these revisions declare."""
     lines = []
     for revision in revisions:
         lines.append(f"  {revision_line(revision)}")
@@ -237,7 +237,7 @@ def written(written: Written, rollback_script: Path | None, diagram: Path | None
 
 
 def near(path: Path | None) -> str:
-    """Return the path, relative to the working directory if it is inside."""
+    """Return the path as text. A path inside the working directory is relative to this directory."""
     if path is None:
         return ""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -36,7 +36,7 @@ def switch(context: CommandContext, *, branch: str, allow_changed: bool = False,
 
 
 def redo(context: CommandContext, **flags: bool) -> int:
-    """Undo the newest revision and apply it again, as its file is now."""
+    """Undo the newest revision, and apply it again with the present code of its file."""
     with _follower(context.workflow).redoing() as plan:
         _carry_out(context, plan, **flags)
     return EXIT_DONE
@@ -99,7 +99,7 @@ def amend(context: CommandContext, *, discard_edits: bool = False, **flags: bool
 
 
 def install_hooks(context: CommandContext) -> int:
-    """Write git hooks that report in one line that the database and the checkout differ."""
+    """Write git hooks that print one line if the database and the checkout differ."""
     for path in _follower(context.workflow).install_hooks():
         context.report(str(path))
     return EXIT_DONE

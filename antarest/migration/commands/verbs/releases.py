@@ -24,7 +24,7 @@ def deployed(context: CommandContext, *, ref: str) -> int:
 
 
 def deployed_clear(context: CommandContext) -> int:
-    """Record that nothing is in production. The target of rollback.sh is then the revision before the head."""
+    """Record that nothing is in production. Now rollback.sh goes back from the head to the revision before the head."""
     from ...branches.deployed import clear
 
     clear(context.project)

@@ -65,7 +65,7 @@ class EarlierProof:
         labels: the labels of enums that the revision has given to columns.
         gone: the values that the revision has replaced.
         written: the texts that the revision has written.
-        is_beside: whether the revision writes through a connection of its own.
+        is_beside: whether the revision writes through another connection than that of Alembic.
         state: the key of the state after the revision.
     """
 
@@ -109,7 +109,7 @@ class EarlierProofs:
         return self._folder is not None
 
     def name_of(self, state: str, revision: Revision) -> str:
-        """Return the key of the proof of a revision that runs in a state of the database, which is given by its key."""
+        """Return the key of the proof of a revision, if `state` is the key of the state in which the revision runs."""
         return digest(self._start, state, revision.id, revision.path.read_bytes())
 
     def name_of_whole(self, *facts: object) -> str:

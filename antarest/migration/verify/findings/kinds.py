@@ -1,4 +1,4 @@
-"""The kinds of findings of a proof: an id, the problem, its consequence, and the fix."""
+"""Defines the kinds of findings: each has an id, a problem, its consequence, and its fix."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ _PAGES = "SELECT name, rootpage FROM sqlite_master WHERE type = 'table'"
 
 @dataclass
 class Impact:
-    """The effects of an upgrade on the tables that existed before it.
+    """The effects of an upgrade on the tables that existed before the upgrade.
 
     Attributes:
         seconds: the duration of the upgrade, on the generated rows.
@@ -66,7 +66,7 @@ class Impact:
 
 
 class ImpactMeter:
-    """A meter of the effects of a revision. Call `start` before the revision, and `read` before its commit."""
+    """Measures the effects of an upgrade. Call `start` before the upgrade, and `read` before its commit."""
 
     def __init__(self, version_table: str) -> None:
         self._version_table = version_table
@@ -110,12 +110,13 @@ class Proof:
         schema: the schema after the upgrade; None if the upgrade failed.
         before: the schema before the upgrade; only set for the first revision to prove.
         impact: the effects of the upgrade on tables with rows.
-        is_irreversible: whether the revision has no downgrade. Its file declares this, or its downgrade refuses.
+        is_irreversible: whether the revision has no downgrade, because its file declares this or the downgrade refuses
+            to run.
         compares_rows: whether rows were compared.
-        rows: the values of each column by table, before and after the upgrade, for the comparison of the engines.
+        rows: by table, the values of each column before and after the upgrade, for the comparison of the engines.
         behaviour: the reactions of the database to changes of rows, by change. It is set for the history as a whole,
             and for the state before the first revision to prove.
-        samples: a few of the rows that the upgrade changes by table, before and after the upgrade.
+        samples: by table, a few of the rows that the upgrade changes, before and after the upgrade.
         starts_empty: whether no revision is applied before this revision.
         kept: the URLs of the kept databases, under the keys "before" and "after". A URL is empty if the database could
             not be kept.
@@ -147,7 +148,7 @@ class Proof:
     def add_differences(
         self, id_: str, found: Iterable[Difference], before: str, after: str, *, severity: Severity = "error"
     ) -> None:
-        """Add a finding for each difference between two schemas. `before` and `after` describe the two in its text."""
+        """Add a finding for each difference between two schemas, which the text calls `before` and `after`."""
         for each in found:
             self.add(id_, each.render(before, after), severity=severity, item=each.path, table=each.table)
 

@@ -96,7 +96,10 @@ def _other_keys(table: TableRows, now: TableRows, key: Sequence[str]) -> int:
 
 
 def replaced_values(before: RowSnapshot, after: RowSnapshot) -> dict[tuple[str, str], set[str]]:
-    """Return the values that a run has replaced in every row that had them. They are given by `repr`, by column."""
+    """Return the values that no row has after a run, because the run has replaced each of them.
+
+    The values are given as `repr`, by table and column.
+    """
     found: dict[tuple[str, str], set[str]] = {}
     for name, table in before.tables.items():
         now = after.tables.get(name)
@@ -225,7 +228,7 @@ def cast_findings(before: RowSnapshot, after: RowSnapshot, columns: Collection[s
     Args:
         before: the rows before the upgrade.
         after: the rows after the upgrade.
-        columns: each "table.column" with another type than before.
+        columns: each "table.column" whose type the upgrade has changed.
     """
     for item in sorted(columns):
         name, _, column = item.rpartition(".")

@@ -88,7 +88,7 @@ def spelled(key: Row) -> tuple[str, ...]:
 
 
 def shown(value: object) -> str:
-    """Return a value for a message, cut if it is long."""
+    """Return a value as text for a message. A long text is cut."""
     return _short(_plain(value))
 
 

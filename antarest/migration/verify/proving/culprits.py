@@ -20,7 +20,7 @@ def culprit(state: State, source: str, fails: Callable[[Awkward], bool]) -> str:
 
     Args:
         state: the database before the revision runs.
-        source: the source of the revision. Only the tables that it names are tried.
+        source: the source of the revision. Only the tables that the source names are tried.
         fails: a function that returns whether the revision fails on rows with the given awkward values.
 
     Returns:
@@ -49,7 +49,7 @@ def culprit(state: State, source: str, fails: Callable[[Awkward], bool]) -> str:
 
 
 def _narrowed(items: Sequence[_Item], fails: Callable[[Sequence[_Item]], bool]) -> _Item | None:
-    """Find the one item that makes the revision fail: halve the items, keep the half that fails, and begin again.
+    """Find the one item that makes the revision fail, by halving the items again and again.
 
     Returns:
         The item; None if the revision does not fail, or if it fails only with items of both halves.

@@ -51,11 +51,11 @@ def another_path(
         runs: runs the revisions.
         proof: receives the finding.
         revision: the revision.
-        state: the state before it.
+        state: the state before the revision.
         failed: the failure.
 
     Returns:
-        The state; None if no path leads there.
+        The state after the revision; None if no path leads there.
     """
     if reached := next(_as_alembic(runs, revision, state, failed), None):
         return reached
@@ -107,7 +107,7 @@ def _as_alembic(runs: Runs, revision: Revision, state: State, failed: ScratchRun
 
 
 def _from_nothing(runs: Runs, revision: Revision) -> Reached | None:
-    """Run a base on an empty database, because it may be an alternative to the other bases of the history."""
+    """Run a base revision on an empty database, because the base may be an alternative to the other bases."""
     upgrade = partial(runs.without_rows, step=RevisionStep(revision.id, "upgrade"))
     return next(_try(runs, State.empty(runs), upgrade, is_proved=True), None)
 

@@ -166,7 +166,7 @@ class Prover:
         return self._runs.clones.copy(state.filled(everywhere).url)
 
     def _keep_databases(self, proof: Proof, before: URL, after: State | None) -> None:
-        """Keep the databases before and after a revision that has a finding, so that the user can look at them."""
+        """Keep the databases before and after a revision, for the user to look at, if the revision has a finding."""
         if not any(each.severity == "error" for each in proof.findings):
             self._runs.clones.drop(before)
             return

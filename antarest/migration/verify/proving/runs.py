@@ -78,7 +78,7 @@ class Runs:
     def prepared(self) -> URL:
         """Create a database.
 
-        If `env.py` is run, the database is prepared as `env.py` does it; otherwise it is empty.
+        If `env.py` is run, its statements before the revisions are executed. Otherwise the database is empty.
         """
         url = self.clones.new()
         if self.preparation:
@@ -89,7 +89,7 @@ class Runs:
         return url
 
     def new(self) -> URL:
-        """Create a database from which the history starts: a prepared one, or one with the tables of `--start`."""
+        """Create a database in which the first revision can run, with the tables of `--start` if the flag is given."""
         url = self.prepared()
         if name := self.target.start.get(self.clones.engine, ""):
             with self.connected(url) as connection:
@@ -102,7 +102,7 @@ class Runs:
             return reflect(connection, exclude=self.exclude)
 
     def without_rows(self, url: URL, step: RevisionStep, proof: Proof | None = None) -> Inventory:
-        """Run a revision, and return the schema after it.
+        """Run a revision, and return the schema after the revision.
 
         Args:
             url: the database.
@@ -125,7 +125,7 @@ class Runs:
         return schema
 
     def with_rows(self, url: URL, revision: str, direction: Direction, proof: Proof) -> RowSnapshot:
-        """Run a revision on a database with rows, and return the rows after it.
+        """Run a revision on a database with rows, and return the rows after the revision.
 
         Args:
             url: the database.
@@ -153,7 +153,7 @@ class Runs:
         """Run the upgrades of some revisions one by one, without a proof.
 
         Raises:
-            ScratchRunFailed: one of them failed.
+            ScratchRunFailed: one of the revisions failed.
         """
         for is_beside, some in groupby(revisions, key=lambda each: each in self.beside):
             with self.clones.connected(url, as_alembic=is_beside) as connection:
@@ -176,7 +176,7 @@ class Runs:
         return self.schema(url)
 
     def upgrade(self, url: URL, target: Target, heads: Sequence[str] = ("heads",)) -> str:
-        """Run all revisions of a project, in the segments that they ask for.
+        """Run all revisions of a project, divided into transactions as the revisions declare it.
 
         Returns:
             The reason if a revision fails; else an empty text.

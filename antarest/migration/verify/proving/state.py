@@ -30,7 +30,7 @@ class Filled(NamedTuple):
 
     Attributes:
         url: the database.
-        rows: its rows.
+        rows: the rows of the database.
         without_rows: the reason for each table that got no row.
     """
 
@@ -83,7 +83,7 @@ class State:
         return cls(runs, bare, runs.schema(bare))
 
     def filled(self, awkward: Awkward) -> Filled:
-        """Return a copy of the database with rows. Later calls return the same copy, so it must not be changed."""
+        """Return a copy of the database with rows. The caller must not change it: later calls return the same copy."""
         if awkward not in self._filled:
             self._filled[awkward] = self.fill(awkward)
         return self._filled[awkward]
@@ -95,7 +95,7 @@ class State:
         return filled
 
     def fill(self, awkward: Awkward) -> Filled:
-        """Create a copy of the database, and fill it with rows."""
+        """Create a copy of the database, and fill the copy with rows."""
         runs, skipped = self.runs, dict[str, str]()
         url = runs.clones.copy(self.bare)
         values = runs.target.values_at(self.applied)

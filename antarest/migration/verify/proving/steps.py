@@ -109,7 +109,7 @@ class RevisionStep:
 
 
 def refusal(failed: ScratchRunFailed, revision: Revision) -> str:
-    """Return the message with which a revision refuses to run; empty if it failed for another reason."""
+    """Return the message with which a revision refuses to run; empty if the run failed for another reason."""
     error = failed.__cause__
     if error is None or isinstance(error, (DBAPIError, AntarestError)):
         return ""

@@ -46,19 +46,19 @@ class NoValidRow(MigrationError, code="db.E850"):
 
 
 class TableDraw:
-    """Generates rows for one table, and remembers those that the database has accepted.
+    """Generates rows for one table, and remembers the rows that the database has accepted.
 
     Args:
         connection: reads the rows to which the foreign keys can refer.
         table: the table, which is empty.
         tables: every table with the types of its columns.
-        values: by "table.column", the values that replace the generated ones.
+        values: by "table.column", the values that replace the generated values.
         later: the foreign keys that are set after all tables have rows.
         seed: determines the order of the values.
         pools: makes the pool of a column.
 
     Raises:
-        NoValidRow: no value is known for a column that needs one.
+        NoValidRow: a column needs a value, but no value for its type is known.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class TableDraw:
         """Return a row, or None if its values break a constraint.
 
         Args:
-            number: the number of the row. Its first attempt takes the values in order, so that every value is used.
+            number: the number of the row. The first attempt for each row takes the values in order, to use every value.
             attempt: the number of the attempt. Later attempts choose at random, at first only for constrained columns.
         """
         row = {
@@ -148,7 +148,7 @@ class TableDraw:
                     yield column.name, self._shuffled(pool)
 
     def _generated_pool(self, column: Column) -> ValuePool:
-        """Return the pool of a column. It is empty if the column should get its default."""
+        """Return the pool of a column; empty if the column should get its default."""
         nullable = column.name in self._nullable
         if column.name in self._later and nullable:
             return ValuePool((None,))
@@ -196,7 +196,7 @@ class TableDraw:
     def _made_by_database(self, column: Column) -> bool:
         """Return whether the database generates the value of a column.
 
-        If a row has to refer to itself, this class generates the value, because the foreign key needs it too.
+        If a row has to refer to itself, this class generates the value, because the foreign key needs the same value.
         """
         for key in self._keys:
             if key.referred_table == self._table.name and column.name in key.referred_columns:

@@ -51,13 +51,14 @@ def fill(
         seed: the same seed, schema and values give the same rows.
         rows: the number of rows that each table gets. A table gets fewer if its constraints do not allow so many, and
             more if one of its columns has a pool with more values.
-        values: by "table.column", values that replace the generated ones; None is NULL. Columns that the schema does
-            not have are ignored, so that one mapping is enough for a whole history.
+        values: by "table.column", values that replace the generated values; None is NULL. Columns that the schema does
+            not have are ignored. Therefore one mapping is enough for a whole history.
         exclude: the tables that get no rows.
         pools: makes the pool of each column.
-        formerly: earlier versions of the tables. The rows also respect the unique keys of these.
-        schema: the schema of the database, if the caller has read it.
-        memory: the generated rows of other databases. If a table would get the same rows again, they come from here.
+        formerly: earlier versions of the tables. The rows also respect the unique keys of the earlier versions.
+        schema: the schema of the database, if the caller has already read it.
+        memory: the generated rows of other databases. If a table would get the same rows again, they are taken from
+            this memory.
 
     Returns:
         The number of rows added, by table; 0 for a table that had rows.
@@ -133,7 +134,7 @@ class _Filler:
         return self._draw_table(table)
 
     def _insert_waiting(self) -> None:
-        """Insert the remembered rows. If the database refuses them, generate new rows."""
+        """Insert the remembered rows. If the database refuses these rows, generate new ones."""
         waiting, self._waiting = self._waiting, []
         if not waiting or not self._inserter.insert_remembered([(table.name, known) for table, known in waiting]):
             self._numbered = max([self._numbered, *(known.numbered for _, known in waiting)])
@@ -163,7 +164,7 @@ class _Filler:
         return TableDraw(self._connection, table, self._tables, self._values, later, self._seed, self._pools)
 
     def _drawn_as(self, table: Table) -> tuple[Table, list[ForeignKey]]:
-        """Return the table with its earlier keys, and the foreign keys that are set afterwards."""
+        """Return the table with its earlier keys, and its foreign keys that are set after all tables have rows."""
         before = self._formerly.get(table.name)
         later = [cut.key for cut in self._cuts if cut.table == table.name]
         return (_with_keys_of(table, before) if before else table), later
@@ -201,7 +202,7 @@ class _Filler:
         return rows
 
     def _add(self, table: str, draw: TableDraw, number: int) -> str:
-        """Try rows until the database accepts one. Return the reason if it accepts none."""
+        """Try rows until the database accepts a row. If it accepts none of them, return the reason."""
         reason = "every row that was tried breaks a unique key"
         for attempt in range(_ATTEMPTS):
             row = draw.row(number, attempt)

@@ -56,7 +56,7 @@ class Hints:
 
     @classmethod
     def of(cls, revisions: Iterable[Revision]) -> Hints:
-        """Read the files of the revisions, and return the values that they expect."""
+        """Read the files of the revisions, and return the values that the revisions expect."""
         found = cls()
         for each in revisions:
             with suppress(OSError, SyntaxError, ValueError):

@@ -28,7 +28,7 @@ _NUMBERED = {
 
 
 class Remembered(NamedTuple):
-    """Rows that a database has accepted, the largest number in them, and the statement that inserts them."""
+    """Rows that a database has accepted, the largest of their generated numbers, and their INSERT statement."""
 
     rows: list[Draw]
     numbered: int
@@ -65,7 +65,7 @@ class Inserter:
         )
 
     def execute(self, statement: sa.Executable) -> str:
-        """Execute a statement. Return the reason if the database, or a type, refuses its values."""
+        """Execute a statement. If the database or a type of SQLAlchemy refuses a value, return the reason."""
         # On PostgreSQL a failed statement aborts the transaction.
         return self._together(lambda: self._execute(statement)) if self._is_postgresql else self._execute(statement)
 

@@ -32,7 +32,7 @@ Awkward = Callable[[str, str, object], bool]
 
 
 class PlainValues:
-    """Makes pools of plain values for columns.
+    """Makes pools of plain values for columns. Each pool can also get some awkward values.
 
     Args:
         hints: the values that the revisions expect.

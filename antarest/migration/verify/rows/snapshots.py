@@ -46,7 +46,7 @@ _CELL = 40  # characters of a value
 
 @dataclass(frozen=True)
 class TableRows:
-    """The rows of one table, sorted. `key` has the columns of the primary key; it is empty if there is none."""
+    """The rows of one table, sorted. `key` has the columns of the primary key; empty if the table has none."""
 
     columns: tuple[str, ...]
     key: tuple[str, ...]
@@ -63,13 +63,13 @@ class RowSnapshot:
     """All rows of a database.
 
     Attributes:
-        tables: the rows by table. The name of a table includes its schema, unless that is the current schema.
+        tables: the rows by table. The name of a table includes its schema, unless this is the current schema.
     """
 
     tables: Mapping[str, TableRows]
 
     def find(self, item: str) -> tuple[str, str | None] | None:
-        """Split "table" or "table.column" into its names. None if there is no such table or column."""
+        """Split "table" or "table.column" into its names; return None if there is no such table or column."""
         return find({name: rows.columns for name, rows in self.tables.items()}, item)
 
 
@@ -103,7 +103,8 @@ def snapshot(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) -
         exclude: the tables to leave out.
 
     Returns:
-        The rows. SQLAlchemy converts each value by the type of its column, so that it is equal on both engines.
+        The rows. SQLAlchemy converts each value by the type of its column. Therefore equal rows of both engines are
+        equal here.
     """
     with only_reading(connection):
         found = _reflect(connection)
