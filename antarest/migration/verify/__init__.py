@@ -1,6 +1,6 @@
 """The proof of a history: every revision runs up and down, on both engines, with rows in the tables.
 
-The proof uses scratch databases only. It works on any Alembic project, and does not run `env.py`.
+The proof uses only scratch databases. It works on any Alembic project. It runs `env.py` only if the user asks for this.
 """
 
 from __future__ import annotations

@@ -226,8 +226,8 @@ class Target:
     def import_paths(self) -> None:
         """Extend the search path for imports as Alembic does.
 
-        The folder of the project and the current folder are added last if `alembic.ini` does not exist, so that nothing
-        sets a path, or if the user names the models.
+        If there is no `alembic.ini`, or if the user names the models, the folder of the project and the current folder
+        are added at the end of the path.
         """
         sys.path[:0] = [path for path in self.paths if path not in sys.path]
         if not self.project.ini.is_file() or (self.metadata_name and not self.models_of_env):

@@ -119,7 +119,7 @@ def _end(found: Verification) -> int:
 
 
 def baseline(context: CommandContext, *, engine: str | None = None, rows_from: str | None = None) -> int:
-    """Accept the faults that an old history has on the day of its adoption. The checks then fail only for new faults."""
+    """Accept the faults that an old history has on the day of adoption. The checks then fail only for new faults."""
     project = context.project
     path = project.root / FILE_NAME
     if path.exists():

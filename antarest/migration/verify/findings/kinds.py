@@ -76,7 +76,7 @@ _ALL = (
     FindingKind(
         "V201",
         "a revision imports the application",
-        "The revision uses the models of today. When the models change, its effect changes, or it fails.",
+        "The revision uses the models of today. When they change, the revision has another effect, or fails.",
         "Write the definitions of the tables that the revision needs into the revision file.",
     ),
     FindingKind(
@@ -97,13 +97,13 @@ _ALL = (
         "V302",
         "the upgrade fails on tables with rows",
         "The upgrade works on the machine of every developer, and fails in production.",
-        "Give a NOT NULL column a `server_default`. Correct the values before a new constraint refuses them.",
+        "Give a NOT NULL column a `server_default`. Correct the values before the revision adds a constraint.",
     ),
     FindingKind(
         "V303",
         "running all revisions at once gives another schema than running them one by one",
         "A new database differs from a database that was upgraded release by release.",
-        "The revision must not need a change that another one makes in the same run, such as a new enum type.",
+        "The revision must not need a change that another revision makes in the same run, such as a new enum type.",
     ),
     FindingKind(
         "V304",
@@ -210,7 +210,7 @@ _ALL = (
         "V505",
         "rows refer to missing rows, or a foreign key was never checked",
         "The next statement that checks the rows fails, or a delete removes the wrong rows.",
-        "Correct the rows before you create the key, and `VALIDATE` it. The key must refer to unique columns.",
+        "Correct the rows before you create and validate the foreign key. The key must refer to unique columns.",
     ),
     FindingKind(
         "V506",
@@ -228,7 +228,7 @@ _ALL = (
     FindingKind(
         "V508",
         "a sequence is behind the rows of its table",
-        "The next inserted rows get numbers that exist already, and PostgreSQL refuses them.",
+        "The next inserted rows get numbers that exist already, and PostgreSQL refuses these rows.",
         "Set the sequence to the highest copied id: `SELECT setval('table_id_seq', (SELECT max(id) FROM table))`.",
     ),
     FindingKind(

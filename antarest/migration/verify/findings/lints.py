@@ -1,4 +1,4 @@
-"""Finds faults that a comparison of the schema with the models does not show, because both may have them."""
+"""Finds faults that both the schema and the models may have. A comparison of the two does not show such faults."""
 
 from __future__ import annotations
 

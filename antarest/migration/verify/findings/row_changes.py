@@ -262,7 +262,8 @@ def _is_declared(
 ) -> bool:
     """Return whether the loss of an item is declared.
 
-    A declared table stands for its rows. If no row is left, it also stands for the values in all its columns.
+    If a revision declares the loss of a table, it declares the loss of rows. If no row is left, it also declares the
+    loss of the values in each column.
     """
     is_empty = table in before.tables and lost.get(table) == len(before.tables[table].rows)
     return item in declared or (table in declared and (is_empty or item not in lost))

@@ -25,11 +25,11 @@ _SHOWN = 60  # characters of a value
 
 
 def column_values(rows: RowSnapshot, momentary: Collection[str], tables: Collection[str]) -> ColumnValues:
-    """Return the values of each column with the keys of their rows, sorted, and spelled alike for both engines.
+    """Return the values of each column, each value with the key of its row. They are spelled alike for both engines.
 
     Args:
         rows: the rows.
-        momentary: the columns whose default depends on the time, as "table.column". These are left out.
+        momentary: the columns to leave out, as "table.column", because their default depends on the time.
         tables: the tables to read.
     """
     return {

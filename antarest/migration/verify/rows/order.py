@@ -1,4 +1,4 @@
-"""The order in which tables can be filled, and the foreign keys that are set afterwards."""
+"""Finds an order in which tables can be filled, and the foreign keys that can only be set afterwards."""
 
 from __future__ import annotations
 

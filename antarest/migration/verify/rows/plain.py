@@ -44,7 +44,7 @@ class PlainValues:
         self._awkward = awkward
 
     def __call__(self, table: str, column: str, kind: sa.types.TypeEngine[Any]) -> ValuePool:
-        """Return the pool of a column. It is empty for an unknown type."""
+        """Return the pool of a column; empty if its type is unknown."""
         pool, other = self._plain(table, column, _without_wrapper(kind)), pool_of(kind)
         more = (value for value in other.values if self._awkward(table, column, value))
         values = pool.values if self._hints.labels_of(table, column) else distinct((*pool.values, *more))

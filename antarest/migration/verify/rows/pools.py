@@ -72,7 +72,7 @@ def awkward(_table: str, _column: str, kind: sa.types.TypeEngine[Any]) -> ValueP
 
 
 def pool_of(kind: sa.types.TypeEngine[Any]) -> ValuePool:
-    """Return the pool of awkward values for a type. It is empty for an unknown type."""
+    """Return the pool of awkward values for a type; empty if the type is unknown."""
     if isinstance(kind, DOMAIN):
         return pool_of(kind.data_type)
     if isinstance(kind, FloatAsDecimal):
