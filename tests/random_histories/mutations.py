@@ -87,7 +87,7 @@ MUTATIONS = (
     _kind("V403 V404", "the downgrade leaves the new name", faults.down_forgets, columns.rename_column),
     _kind(
         "V401",
-        "the downgrade drops by a wrong name",
+        "the downgrade drops an object by a wrong name",
         faults.misnames,
         *_create_constraint,
         parts.create_index,

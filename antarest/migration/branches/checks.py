@@ -74,7 +74,7 @@ def check(
 
     Raises:
         MigrationError: the revision files do not form a history, or a revision fails on an engine of the project.
-        NoPostgres: the project has PostgreSQL, and there is no server.
+        NoPostgres: the project needs PostgreSQL, and there is no server.
     """
     for id_ in project.history.order:
         _ = project.history[id_].message  # This reads the whole file.
@@ -149,7 +149,7 @@ def _registry(project: Project) -> Iterator[CheckFailure]:
 
 
 def unregistered(project: Project) -> Iterator[str]:
-    """Yield a sentence about each table that is missing until every module `model` or `models` is imported."""
+    """Import every module `model` or `models` of the package. Yield a sentence about each table that is new then."""
     metadata = project.metadata()
     registered = set(metadata.tables)
     package = importlib.import_module(project.metadata_name.partition(":")[0].partition(".")[0])

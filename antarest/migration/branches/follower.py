@@ -60,7 +60,7 @@ class Follower:
             allow_changed: as for `syncing`.
 
         Raises:
-            NoRepository: there is no git here.
+            NoRepository: the project is in no git repository.
             BranchNotFound, SwitchRefused: git would not switch to the branch.
             MigrationError: as for `syncing`.
         """
@@ -124,7 +124,7 @@ class Follower:
             The plan, and the changes of the files.
 
         Raises:
-            NoRepository: there is no git here.
+            NoRepository: the project is in no git repository.
             RebaseRefused: the revisions cannot be moved.
             MigrationError: as for `syncing`.
         """
@@ -178,7 +178,7 @@ class Follower:
             The files of the hooks.
 
         Raises:
-            NoRepository: there is no git here.
+            NoRepository: the project is in no git repository.
         """
         return hooks.install(self._workflow.project, self._repository())
 

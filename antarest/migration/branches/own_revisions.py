@@ -137,7 +137,7 @@ def _published(project: Project, repository: Repository) -> set[str]:
 
 
 def follow(revision: Revision, down: str) -> bytes:
-    """Return the file of a revision with another predecessor, both in its code and in its docstring."""
+    """Return the content of a revision file with another predecessor, both in the code and in the docstring."""
     text = revision.path.read_text(encoding="utf-8")
     lines = text.splitlines(keepends=True)
     value = _value_of(parse(text), "down_revision")
@@ -185,9 +185,9 @@ def _base(repository: Repository, onto: str) -> tuple[str, str]:
 
 
 def _bases_of_main(repository: Repository) -> list[tuple[str, str]]:
-    """Return the possible commits on top of which revisions of main are put, with their names.
+    """Return the commits on top of which revisions of main can be put, with their names.
 
-    If commits were pulled, this is the pulled commit. Otherwise it is the commit of main before the merge.
+    If commits were pulled, the only one is the pulled commit. Otherwise it is the commit of main before the merge.
     """
     upstream, merged = repository.commit("@{upstream}"), repository.commit("MERGE_HEAD")
     is_pulled = upstream and (not merged or repository.ask("merge-base", merged, upstream) == merged)

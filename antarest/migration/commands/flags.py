@@ -20,7 +20,7 @@ HIDDEN = argparse.SUPPRESS
 
 @dataclass(frozen=True)
 class Flag:
-    """A flag, or a word that a verb takes.
+    """A flag of a verb, or an argument without a flag.
 
     Attributes:
         help: the help text; HIDDEN for a flag that only programs use.
@@ -96,7 +96,7 @@ _SHORT = re.compile(r"-[ehlpwRV]*(?P<flag>[df])=?(?P<value>.*)")
 
 
 def find_swallowed(words: Sequence[str], command: str) -> UsageError | None:
-    """Find a flag for a verb that Invoke would treat as its own.
+    """Find a flag that the user means for a command, but that Invoke would treat as its own.
 
     Args:
         words: the command line.

@@ -28,7 +28,7 @@ _VARCHAR = re.compile(r"VARCHAR(?:\((\d+)\))?")
 
 @dataclass
 class EngineComparison:
-    """Compares the engines, and remembers the differences of earlier revisions to report each only once.
+    """Compares the engines, and remembers the differences of earlier revisions, to report each difference only once.
 
     Attributes:
         known: the differences between the schemas that are already reported, or older than the revisions to prove.

@@ -98,7 +98,7 @@ def _end(process: Any) -> None:
 
 @contextmanager
 def _without(paths: Sequence[str]) -> Iterator[None]:
-    """Inside the block, move some folders to the end of `sys.path`. A process that starts there inherits this path.
+    """Inside the block, move some folders to the end of `sys.path`. A new process inherits this path.
 
     While Python starts, it must not find a module of the project in place of its own module with the same name.
     """

@@ -98,7 +98,7 @@ class SourceModule:
                     break
 
     def _roots(self, name: str) -> Iterator[Path]:
-        """Yield the folders in which an import is searched: of the project, of Python, and those above the module."""
+        """Yield the folders in which a module is searched: those of the project, of `sys.path`, and above this file."""
         yield from (self.root, self.root / "src", self.root.parent)
         top = name.partition(".")[0]
         with suppress(ImportError, ValueError):

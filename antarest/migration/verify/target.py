@@ -50,7 +50,7 @@ class Target:
         models_problem: the reason why the metadata of `env.py` is not known.
         is_own: whether the project has adopted this workflow, and therefore declares the losses of its revisions.
         unknown: the options in `env.py` that could not be read.
-        start: by engine, the file of SQL or the function that creates the tables from which the history starts.
+        start: by engine, the file of SQL or the function that creates the tables needed by the first revision.
         run_env: the environment variables for a run of `env.py`; None if `env.py` is not run.
         env_options: the options that `env.py` gave to Alembic when it was run.
         engine: the dialect that a revision file sees when it is imported.
@@ -123,7 +123,7 @@ class Target:
 
     @cached_property
     def declares(self) -> bool:
-        """Whether the revisions declare their losses. If none does, a dropped table or column is only a note."""
+        """Whether the revisions declare their losses. If no revision does, a dropped table or column is only a note."""
         revisions = [self.history[id_] for id_ in self.history.order]
         return self.is_own or any(each.lossy or each.moves for each in revisions)
 

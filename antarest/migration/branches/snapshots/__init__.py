@@ -1,4 +1,4 @@
-"""Writes the snapshots of a project, proves them on more servers, and finds those that are out of date."""
+"""Writes the snapshots of a project, proves them on other servers, and finds those that are out of date."""
 
 from __future__ import annotations
 

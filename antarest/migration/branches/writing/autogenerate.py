@@ -48,7 +48,7 @@ def autogenerate_options(writing: Writing, home: str | None) -> dict[str, Any]:
 
     Args:
         writing: the request.
-        home: the default schema of the database. Table names in `writing` leave it out, even if a model contains it.
+        home: the default schema of the database. Table names in `writing` omit this schema, even if a model names it.
     """
     given, ours = writing.project.options, _Rules(writing, home)
     has_schemas = any(table.schema for table in writing.project.metadata().tables.values())

@@ -36,7 +36,7 @@ def _render(context: AutogenContext, operation: EnumOp) -> str:
 
 
 def complete_enums(upgrade: ops.OpContainer, way_back: ops.OpContainer, metadata: sa.MetaData) -> frozenset[EnumName]:
-    """Add the operations that create and drop enum types: for a type that only new, or only dropped, columns use.
+    """Add the operations that create and drop an enum type, if only new columns, or only dropped columns, use it.
 
     Args:
         upgrade: the operations of the upgrade. The creation of a table also creates its types.

@@ -61,7 +61,7 @@ def width(found: Verification) -> int:
 
 
 def line(found: Verification, revision: str, stream: TextIO) -> str:
-    """Return the line of a revision with the results up to now. The revision "" is the history as a whole."""
+    """Return the line of a revision with the results up to now. The revision "" stands for the history as a whole."""
     text = f"{revision or 'in one run':<{_first(found)}}"
     for engine in found.engines:
         proof = found.proofs.get((revision, engine))

@@ -83,7 +83,7 @@ def status_json(status: Status, project: str, source: str) -> str:
 
 
 def history(entries: Sequence[HistoryEntry], unknown: Sequence[str]) -> str:
-    """Return the list of revisions, newest first. It marks applied revisions with `*`, and names current and head."""
+    """Return the list of revisions, newest first. It marks the applied revisions, the current ones and the head."""
     rows = [(f"? {id_}  (current; not in this checkout: inv db.sync)", "") for id_ in unknown]
     for entry in entries:
         marks = {"current": entry.is_current, "head": entry.is_head, "edited since": entry.is_edited}

@@ -152,7 +152,7 @@ def _engines(name: str | None, own: Sequence[str]) -> tuple[EngineName, ...]:
 
 
 def _refuse_missing_folders(files: Mapping[str, str | None]) -> None:
-    """Refuse a file for a report, if its folder is missing. The proof, which may take long, has not started yet."""
+    """Refuse a file for a report, if its folder is missing. This comes before the proof, which may take long."""
     for form, path in files.items():
         if path and (Path(path).is_dir() or not Path(path).parent.is_dir()):
             raise _usage(f"--{form} must be a file in a folder that exists, not {path!r}", f"--{form}=FILE")

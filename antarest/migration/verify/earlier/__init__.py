@@ -1,1 +1,1 @@
-"""The proofs that earlier runs have stored. A run uses a stored proof again, unless something it depends on changed."""
+"""The proofs that earlier runs have stored. A stored proof is used again until something changes its result."""

@@ -86,7 +86,7 @@ class EarlierProofs:
         folder: the folder for the stored proofs; None to store nothing.
         watch: knows the files of the project that were used.
         target: the project.
-        connection: a connection to a database from which the history starts.
+        connection: a connection to a database in which no revision has run.
         facts: everything else on which all proofs of the run depend.
     """
 

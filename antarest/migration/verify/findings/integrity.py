@@ -56,7 +56,7 @@ def _mismatch(error: OperationalError) -> str:
 
 
 def late_sequences(connection: Connection) -> dict[str, str]:
-    """Return a description of each sequence whose next value its column already has, by name (PostgreSQL)."""
+    """Return a description of each sequence whose next value is already in its column, by name (PostgreSQL)."""
     found: dict[str, str] = {}
     if connection.dialect.name == "sqlite":
         return found

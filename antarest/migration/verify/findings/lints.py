@@ -66,7 +66,7 @@ def _singulars(name: str) -> set[str]:
 
 
 def _starts(table: Table, length: int) -> Iterator[tuple[str, ...]]:
-    """Yield the first columns, `length` of them, of each unique constraint, of the primary key and of each index."""
+    """Yield the first `length` columns of each unique constraint, of the primary key and of each index."""
     for unique in table.uniques:
         yield unique.columns[:length]
     if table.primary_key:
@@ -77,9 +77,9 @@ def _starts(table: Table, length: int) -> Iterator[tuple[str, ...]]:
 
 
 def _with_action(table: Table, key: ForeignKey, keys: list[tuple[Table, ForeignKey]]) -> list[str]:
-    """Return an example of similar foreign keys that all have an ON DELETE; empty if there are none.
+    """If all similar foreign keys have an ON DELETE, return one of them as an example; otherwise return an empty list.
 
-    Similar keys are the other keys of the table, or else the keys that refer to the same table.
+    Similar are the other foreign keys of the table, and the foreign keys that refer to the same table.
     """
     beside = [(table, other) for other in table.foreign_keys if other != key]
     same = [(one, other) for one, other in keys if other.referred_table == key.referred_table and other != key]

@@ -82,7 +82,7 @@ def unreadable_defaults(connection: Connection, metadata: MetaData, schema: Inve
 def unreadable_labels(
     metadata: MetaData, dialect: Dialect, stored: Callable[[str, str], Iterable[str]]
 ) -> Iterator[tuple[str, str, str]]:
-    """Yield each stored text that the enum of a model cannot load, after its table and column.
+    """Yield the table, the column and the text for each stored text that the enum of a model cannot load.
 
     Args:
         metadata: the models.

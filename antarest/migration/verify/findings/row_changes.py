@@ -129,7 +129,7 @@ def written_texts(before: RowSnapshot, after: RowSnapshot) -> Iterator[tuple[tup
 
 
 def other_columns(one: RowSnapshot, other: RowSnapshot) -> set[str]:
-    """Return each "table.column" whose values differ."""
+    """Return each "table.column" whose values differ between two snapshots."""
     return {
         f"{name}.{column}"
         for name, table in one.tables.items()
@@ -295,7 +295,7 @@ def _values(rows: RowSnapshot, item: str) -> Iterator[str]:
 
 
 def _without_momentary(changed: Counter[str], moments: Moments, momentary: Collection[str]) -> Counter[str]:
-    """Return the changes, without those in momentary columns of rows that were deleted and written again."""
+    """Return the changes, without new default values, such as the present time, in rows that were written again."""
     before, between, after = moments
     items = changed.keys() & {*momentary}
     if not (after and items):

@@ -83,7 +83,7 @@ def _values(columns: Mapping[str, tuple[tuple[str, str], ...]]) -> dict[str, lis
 
 
 def spelled(key: Row) -> tuple[str, ...]:
-    """Return a key as text. A change of its type does not change this text."""
+    """Return a key as text. The text does not depend on the types of the columns."""
     return tuple(map(_plain, key))
 
 

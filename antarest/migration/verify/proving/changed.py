@@ -1,4 +1,4 @@
-"""Finds the edited revision that makes a new database differ from one that ran the revision before the edit."""
+"""Finds the edited revision because of which a new database differs from a database that ran the earlier version."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Changed:
         self._now = now
 
     def finding(self, engine: str, found: str, *, item: str = "", table: str = "") -> Finding:
-        """Return a finding about a difference. It is at the changed revision that is the most likely cause.
+        """Return a finding about a difference. The finding names the changed revision that is the most likely cause.
 
         Args:
             engine: the engine.

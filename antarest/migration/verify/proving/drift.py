@@ -68,7 +68,7 @@ def compare_models(runs: Runs, proof: Proof, state: State, start: Inventory | No
 def _unreadable_labels(
     runs: Runs, proof: Proof, state: State, dialect: Dialect, metadata: MetaData
 ) -> Iterator[Finding]:
-    """Yield a finding for each text that revisions write, or label that they allow, and that the model cannot load."""
+    """Yield findings about written texts, and about allowed labels, that are no labels of the enum in the model."""
     hints = runs.hints
 
     def stored(table: str, column: str) -> Iterable[str]:

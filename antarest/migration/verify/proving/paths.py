@@ -1,4 +1,4 @@
-"""Finds another way to reach the state after a revision that failed, to prove the revisions above it all the same."""
+"""Finds another way to the state after a failed revision. From this state, the later revisions can be proved."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NO_TABLE = re.compile(
 
 @dataclass
 class Reached:
-    """The state after a revision, if another path than the usual one leads there.
+    """The state after a revision whose usual upgrade has failed, and which was reached on another path.
 
     Attributes:
         state: the state before the revision.
@@ -113,7 +113,7 @@ def _from_nothing(runs: Runs, revision: Revision) -> Reached | None:
 
 
 def _in_one_run(runs: Runs, revision: Revision, state: State) -> Iterator[Reached]:
-    """Run the revision in one run with all revisions before it, because Alembic remembers enum types during a run."""
+    """Run all revisions up to the failed one in a single run, in which Alembic remembers the created enum types."""
     if state.applied:
         everything = partial(runs.at_once, revisions=[*state.applied, revision.id])
         yield from _try(runs, state, everything, is_proved=False, is_empty=True)

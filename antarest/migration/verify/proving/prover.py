@@ -114,7 +114,7 @@ class Prover:
         return not all(each.name for each in self._states if each.applied)
 
     def _note_start(self, proof: Proof) -> None:
-        """Note the state before the wanted revisions. They have not caused the differences that exist already."""
+        """Note the state before the wanted revisions, so that no difference in this state becomes a finding."""
         start = self._states[0]
         self._start = proof.before = start.schema
         if start.applied and self._plan.is_whole:
@@ -191,7 +191,7 @@ class _Attempt:
         self._hints = replace(hints, labels={**hints.labels}, gone={each: {*gone} for each, gone in hints.gone.items()})
 
     def known(self, *, with_errors: bool) -> EarlierProof | None:
-        """Return the stored proof, and move the state past the revision. Return None if no stored proof can be used.
+        """Return the stored proof, and continue with the state after the revision. None if no stored proof can be used.
 
         Args:
             with_errors: whether a stored proof with errors can be used.

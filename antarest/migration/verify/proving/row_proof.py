@@ -122,7 +122,7 @@ class RowProof:
     # ---- one direction and back
 
     def _try(self, state: State, plain: _Trial) -> _Trial:
-        """Try the revision on plain and awkward rows together. If that has findings, finish the plain trial too."""
+        """Try the revision on plain and awkward rows together. If there are findings, finish the plain trial too."""
         both = plain
         if not self._touches_nothing(state, plain):
             is_last = plain.direction == "upgrade"  # The next revision starts from rows at its own state.

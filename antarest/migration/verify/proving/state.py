@@ -78,7 +78,7 @@ class State:
 
     @classmethod
     def empty(cls, runs: Runs) -> State:
-        """Return the database from which the history starts."""
+        """Return the state before the first revision."""
         bare = runs.new()
         return cls(runs, bare, runs.schema(bare))
 

@@ -1,4 +1,4 @@
-"""Runs one revision in one direction for the proof, and records its effects."""
+"""Runs one revision in one direction for the proof, and records the effects of the run."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ class _JsonReader:
 
 
 def _value(paths: list[Path]) -> Any:
-    """Return the value that has all these paths."""
+    """Return JSON that contains all of these paths."""
     heads = dict.fromkeys(path[0] for path in paths if path)
     if not heads:
         return _LEAF

@@ -74,7 +74,7 @@ class RowSnapshot:
 
 
 def samples(before: RowSnapshot, after: RowSnapshot) -> dict[str, tuple[Sample, Sample]]:
-    """Return a few rows of each table whose rows differ, from before and after."""
+    """Return a few of the rows that differ between two snapshots, by table."""
     names = sorted({*before.tables, *after.tables})
     sides = {name: (before.tables.get(name), after.tables.get(name)) for name in names}
     changed = {
@@ -103,8 +103,8 @@ def snapshot(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) -
         exclude: the tables to leave out.
 
     Returns:
-        The rows. SQLAlchemy converts each value by the type of its column. Therefore equal rows of both engines are
-        equal here.
+        The rows. SQLAlchemy converts each value by the type of its column. Therefore equal rows have equal values on
+        both engines.
     """
     with only_reading(connection):
         found = _reflect(connection)
@@ -173,7 +173,7 @@ def _read_what_can_be_read(connection: Connection, table: TableClause) -> list[R
 
 
 def _is_driven(column: sa.ColumnClause[Any], connection: Connection) -> bool:
-    """Return whether the driver converts the values of a column. It fails for years that Python does not support."""
+    """Return whether the driver converts the values of a column. A driver fails for years that Python cannot store."""
     return connection.dialect.name == "postgresql" and isinstance(column.type, (sa.DateTime, sa.Date))
 
 
