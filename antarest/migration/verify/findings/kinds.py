@@ -146,7 +146,7 @@ _ALL = (
     FindingKind(
         "V402",
         "the downgrade fails on tables with rows",
-        "A rollback stops here as soon as somebody has worked with the new release.",
+        "A rollback stops at this revision as soon as somebody has worked with the new release.",
         "Correct the values before the old constraint comes back, or declare `irreversible`.",
     ),
     FindingKind(

@@ -90,7 +90,7 @@ def _prove_one_run(runs: Runs, proof: Proof, state: State, *, is_only: bool) -> 
 def _prove_run_on_rows(runs: Runs, proof: Proof, first: str, url: URL) -> None:
     """Run a revision and all later revisions in one run, on tables with rows.
 
-    Rows that the first revision writes may still have to be checked by deferred constraints while the next one runs.
+    Deferred constraints check the rows that the first revision writes only at the commit, after all revisions.
     """
     history = runs.target.history
     heads = [each for each in history.heads if first in history.applied([each])]

@@ -107,7 +107,7 @@ class TableDraw:
 
         Args:
             number: the number of the row. The first attempt for each row takes the values in order, to use every value.
-            attempt: the number of the attempt. Later attempts take random values, at first only for constrained columns.
+            attempt: the number of the attempt. Later attempts take random values, first only for constrained columns.
         """
         row = {
             name: self._value(pool, number, by_chance=attempt > (0 if name in self._constrained else _LENIENT_ATTEMPTS))
