@@ -202,7 +202,7 @@ class SnapshotWriter:
         return SnapshotUnfit(f"two runs of the revisions differ: {shorten(names)}")
 
     def _dated(self, names: Sequence[str], days: set[str]) -> SnapshotUnfit:
-        """Return the error for facts that contain the date of the run. The error names the revision that caused this."""
+        """Return the error for facts that contain the date of the run. The error names the revision at fault."""
         for id_, facts in self._trace(names):
             if dated := [name for name, fact in facts.items() if _names(days, fact)]:
                 return SnapshotUnfit(f"revision {id_} puts the date of today into {shorten(dated)}")

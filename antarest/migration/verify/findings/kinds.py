@@ -295,7 +295,7 @@ _ALL = (
         "a mapped class cannot be used through the ORM",
         "The application cannot insert, load, change or delete an object. The reason is a default or a "
         "stored label that the model cannot load, a mapping that does not fit, or a missing right.",
-        "Repeat the failing step on that engine. Then fix the model, or grant the right in a revision.",
+        "Repeat the failing step on the engine of the finding. Then fix the model, or grant the right in a revision.",
     ),
     FindingKind(
         "V705",
