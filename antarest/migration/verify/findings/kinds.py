@@ -299,7 +299,7 @@ _ALL = (
     ),
     FindingKind(
         "V705",
-        "the role of the application may not use a table or sequence",
+        "the role of the application cannot use a table or sequence",
         "If the application has a role of its own, PostgreSQL refuses every statement on this table or sequence.",
         "Grant the rights in the revision that makes the object, or set default privileges (ALTER DEFAULT PRIVILEGES) "
         "for the role before that revision. `inv db.grant` grants the rights too.",
