@@ -68,7 +68,10 @@ def compare_models(runs: Runs, proof: Proof, state: State, start: Inventory | No
 def _unreadable_labels(
     runs: Runs, proof: Proof, state: State, dialect: Dialect, metadata: MetaData
 ) -> Iterator[Finding]:
-    """Yield findings about written texts, and about allowed labels, that are no labels of the enum in the model."""
+    """Yield findings about texts in the database that are no labels of the enum in the model.
+
+    These are texts that revisions write into a column, and labels that revisions allow for a column.
+    """
     hints = runs.hints
 
     def stored(table: str, column: str) -> Iterable[str]:
