@@ -243,7 +243,7 @@ _ALL = (
         "V510",
         "a text may be too long for an index",
         "PostgreSQL refuses to store a text of more than 2,704 bytes, after compression, in a B-tree index.",
-        "Limit the length of the column, or index `md5(column)`. If its texts are short, use `--rows-from=FILE`.",
+        "Limit the length of the column, or index `md5(column)`. If all texts are short, use `--rows-from=FILE`.",
         "note",
     ),
     FindingKind(
