@@ -1,1 +1,1 @@
-"""Commands for development: the database follows the checkout, and revisions are written and checked."""
+"""The work of developers: they switch branches with their database, and write and check revisions."""

@@ -1,4 +1,4 @@
-"""The revisions of a database, with the code that was applied."""
+"""Finds the revisions that a database has run, with the code that it has run."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from ..project.revision_search import FoundRevision, RevisionSearch
 
 @dataclass(frozen=True)
 class Applied:
-    """The revisions of a database.
+    """The applied revisions of a database.
 
     Attributes:
         revisions: the applied revisions, by id.
-        contents: the contents of their files.
-        found: the files that are not from this checkout, and where they were found.
-        changed: by revision, the recorded hash, if the file that was found has another hash.
-        edited: the revisions whose file in this checkout was edited later, and whose applied file is lost.
+        contents: the content of the file of each revision, by id.
+        found: by id, the file that was found outside of this checkout, and its place.
+        changed: by id, the recorded hash of a file, if the file that was found has another hash.
+        edited: the ids of the revisions whose applied file is lost. Their file in this checkout was edited later.
     """
 
     revisions: dict[str, Revision] = field(default_factory=dict)
@@ -36,25 +36,24 @@ class Applied:
 
     @cached_property
     def history(self) -> History:
-        """The revisions as a graph."""
+        """The applied revisions as a graph."""
         return History(self.revisions.values())
 
 
 def read_applied(
     home: Project, history: History, current: Sequence[str], record: Sequence[RecordLine], database: str
 ) -> Applied:
-    """Find every revision that a database has, with the code that was applied.
+    """Find every revision that a database has run, with the code that was applied.
 
     Args:
         home: the project in this checkout.
-        history: the revisions of this checkout. If a file has not changed since it was applied, there is no search for
-            it.
+        history: the revisions to look at first. If the file of a revision is the applied file, git is not searched.
         current: the current revisions of the database.
-        record: the record of the database.
+        record: the record of the database, which has the hash of each applied file.
         database: the URL of the database, redacted.
 
     Raises:
-        RevisionLost: a file cannot be found.
+        RevisionLost: the file of a revision cannot be found.
     """
     result, reader = Applied(), _Reader(home, history, last_applied(record))
     waiting = list(current)
@@ -91,7 +90,7 @@ class _Reader:
         return self._home.repository is not None and self._home.repository.is_shallow
 
     def read(self, id_: str, into: Applied) -> Revision | None:
-        """Add a revision and its file to `into`, and return it. None if the file cannot be found."""
+        """Find the applied file of a revision, note it in `into`, and return the revision; None without such a file."""
         history = self._history
         digest = self._last[id_].digest if id_ in self._last else ""
         here = history[id_].path.read_bytes() if id_ in history else None
@@ -114,7 +113,10 @@ class _Reader:
 
 
 def is_on_main(project: Project, name: str) -> bool:
-    """Return whether the last common commit with main has a revision file of that name. False without such a commit."""
+    """Return whether main has a file of this name among its revisions, at the last commit that is also on this branch.
+
+    Without git or a common commit, return False.
+    """
     repository = project.repository
     if repository is None or not (base := repository.main):
         return False

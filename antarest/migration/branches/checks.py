@@ -32,7 +32,7 @@ class CheckFailure:
     Attributes:
         check: the check that found the fault.
         fact: a sentence about the fault.
-        command: a command that fixes it, or shows more.
+        command: a command that fixes the fault, or shows more about it.
     """
 
     check: str
@@ -45,9 +45,9 @@ class Check:
     """One check of a project.
 
     Attributes:
-        claim: the fact that the check confirms if it has no failures, such as "one head".
-        failures: the faults that it found.
-        skipped: the reason why it was not made; empty if it was made.
+        claim: the fact that the check confirms if there are no failures, such as "one head".
+        failures: the faults that the check found.
+        skipped: the reason why the check was not made; empty if it was made.
     """
 
     claim: str
@@ -61,20 +61,20 @@ def check(
     db: DbConfig | None = None,
     note: Tell = say_nothing,
 ) -> list[Check]:
-    """Make every check for which the settings of the project have the necessary keys.
+    """Make every check for which the project has the necessary settings.
 
     Args:
         project: the project.
-        status: the status of the configured database; None if it cannot be reached, as on a build server.
-        db: the configured database, which shows what a scratch database needs; nothing is changed in it.
-        note: called with a line before a scratch database is made on the server of the configured database.
+        status: the status of the configured database; None if this database cannot be reached, as on a build server.
+        db: the configured database. It is only read, to create scratch databases like it.
+        note: called with a message before a scratch database is created on the server of the configured database.
 
     Returns:
         The checks, including those that were not made.
 
     Raises:
-        MigrationError: the revision files do not form a history, or they fail on an engine of the project.
-        NoPostgres: the project has PostgreSQL, and there is no server.
+        MigrationError: the revision files do not form a history, or a revision fails on an engine of the project.
+        NoPostgres: the project needs PostgreSQL, and there is no server.
     """
     for id_ in project.history.order:
         _ = project.history[id_].message  # This reads the whole file.
@@ -93,7 +93,7 @@ def check(
 
 
 def _no_models(project: Project) -> str:
-    """Return the reason why the models are not known; empty if they are known."""
+    """Return the reason why the models of the project are not known; empty if the models are known."""
     try:
         return "" if project.has_metadata else "neither env.py nor [antarest] names the metadata of the models"
     except EnvNotAdopted as error:
@@ -149,7 +149,7 @@ def _registry(project: Project) -> Iterator[CheckFailure]:
 
 
 def unregistered(project: Project) -> Iterator[str]:
-    """Import every module `model` or `models` of the package, and yield the tables that appear only then."""
+    """Import every module `model` or `models` of the package. Yield a sentence about each table that is new then."""
     metadata = project.metadata()
     registered = set(metadata.tables)
     package = importlib.import_module(project.metadata_name.partition(":")[0].partition(".")[0])
@@ -186,7 +186,10 @@ def _snapshots(project: Project) -> Iterator[Check]:
 
 
 def were_not_imported(found: Sequence[Difference], migrated: Inventory) -> int:
-    """Return the number of tables without a model if most tables have none, as after a missing import; else 0."""
+    """Return the number of tables without a model, if more than half of all tables have none; otherwise 0.
+
+    In this case, the modules of the models were probably not imported.
+    """
     dropped = sum(each.kind == "table" and each.after is None for each in found)
     return dropped if dropped > 1 and dropped * 2 > len(migrated.tables) else 0
 
@@ -196,7 +199,7 @@ def drift(project: Project, db: DbConfig | None) -> list[CheckFailure]:
 
     Args:
         project: the project.
-        db: the configured database, which shows what a scratch database needs; nothing is changed in it.
+        db: the configured database. It is only read, to create scratch databases like it.
     """
     with bench(project, db) as compared:
         return [*_failures(project, compared.compare())]

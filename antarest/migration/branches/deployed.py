@@ -1,7 +1,6 @@
-"""The deployed revision, which `alembic.ini` records, and the changes of deployed files since the deployment.
+"""Records the deployed revision in `alembic.ini`, and finds changes of deployed revision files.
 
-While a deployed revision is recorded, it is the target of `rollback.sh`. Databases in production have run the revisions
-at or below it.
+The deployed revision is the one at which production is. While it is recorded, it is the target of `rollback.sh`.
 """
 
 from __future__ import annotations
@@ -33,11 +32,11 @@ def record(project: Project, reference: str) -> tuple[str, str]:
         reference: a revision, or a tag, a branch, a commit or a date.
 
     Returns:
-        The revision, and its tag or commit, which is empty if `reference` is a revision.
+        The id of the revision, and its tag or commit. The latter is empty if `reference` is a revision.
 
     Raises:
         DeployedUnknown: the revision is not below the head.
-        MigrationError: the reference names no revision.
+        MigrationError: no revision belongs to the reference.
     """
     project.refuse_installed()
     revision = project.resolve(reference)
@@ -58,7 +57,7 @@ def clear(project: Project) -> None:
 
 
 def changed_since(project: Project) -> list[str]:
-    """Return the changes at or below the deployed revision since its tag or commit, one sentence for each."""
+    """Return a sentence about each change of a deployed revision file since the deployed tag or commit."""
     history, deployed, origin = project.history, project.deployed, project.deployed_from
     if not deployed:
         return []
@@ -82,7 +81,7 @@ def changed_since(project: Project) -> list[str]:
 
 
 def _changed(id_: str, name: str, content: bytes, history: History) -> str:
-    """Return a sentence about the change of a revision file. It is empty if name and code are the same."""
+    """Return a sentence about the change of a revision file; empty if neither its name nor its code has changed."""
     if id_ not in history:
         return f"revision {id_} was removed"
     path = history[id_].path
@@ -92,10 +91,10 @@ def _changed(id_: str, name: str, content: bytes, history: History) -> str:
 
 
 def _write(ini: Path, values: dict[str, str]) -> None:
-    """Set keys of our section or table. A key without a value is removed, and other lines are not changed.
+    """Set keys in our section of the settings. A key with an empty value is removed. Other lines are not changed.
 
     Raises:
-        InvalidProject: the table has another form, such as one line.
+        InvalidProject: the section is not written as a table with one key on each line.
     """
     name, literal = (
         (f"tool.{SECTION}", json.dumps) if is_toml(ini) else (SECTION, lambda value: value.replace("%", "%%"))

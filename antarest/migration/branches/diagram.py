@@ -30,8 +30,8 @@ def render(project: Project) -> str:
     """Return the diagram and the list of the tables as Markdown.
 
     Raises:
-        InvalidProject: `alembic.ini` names no metadata, or it cannot be imported.
-        PackageMissing: the package that draws is not installed.
+        InvalidProject: `alembic.ini` names no metadata, or the metadata cannot be imported.
+        PackageMissing: the package that draws the diagram is not installed.
     """
     metadata = project.metadata()
     holds = _holds(project, metadata)
@@ -41,7 +41,7 @@ def render(project: Project) -> str:
 
 
 def is_in_sync(project: Project) -> bool:
-    """Return whether the page is up to date. True if the project has no page."""
+    """Return whether the page with the diagram is up to date, or the project has no such page."""
     path = project.diagram
     if path is None:
         return True
@@ -75,7 +75,7 @@ def _draw(metadata: MetaData) -> str:
         raise PackageMissing("paracelsus", "inv db.diagram") from None
 
     class Diagram(Mermaid):
-        """The diagram of the library. The ends of its lines show whether a foreign key is unique and may be NULL."""
+        """A Mermaid diagram. The ends of a line show whether the foreign key is unique, and whether it can be NULL."""
 
         def _relationships(self, column: Column[object]) -> str:
             lines = str(super()._relationships(column))
@@ -91,7 +91,7 @@ def _draw(metadata: MetaData) -> str:
 def _holds(project: Project, metadata: MetaData) -> dict[str, str]:
     """Return the first paragraph of the docstring of each model, by table.
 
-    The classes are found through the declarative base, which the module of the metadata exports as well.
+    The classes are found through the declarative base, which has to be in the same module as the metadata.
     """
     if not project.metadata_name:  # `env.py` gives the metadata, and no module is known.
         return {}

@@ -1,4 +1,4 @@
-"""The follower lets a database follow the checkout. It is the part of the workflow that needs git."""
+"""Makes a database match the checkout: the part of the workflow that needs git."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Follower:
-    """A follower makes a database match a checkout."""
+    """Makes a database match a checkout."""
 
     def __init__(self, workflow: MigrationWorkflow) -> None:
         """Create a follower for the database and the project of a workflow."""
@@ -41,7 +41,7 @@ class Follower:
         """Plan to make the database match the checkout. The plan is valid inside the block.
 
         Args:
-            allow_changed: also run a downgrade whose code differs from the applied code.
+            allow_changed: whether a downgrade is allowed to run although its code differs from the applied code.
 
         Raises:
             RevisionLost, ScriptChanged, Irreversible: a revision that the checkout does not have cannot be undone.
@@ -53,14 +53,14 @@ class Follower:
 
     @contextmanager
     def switching(self, branch: str, *, allow_changed: bool = False) -> Iterator[SyncPlan]:
-        """Plan to switch to a branch, so that the database matches it. Git takes the uncommitted files along.
+        """Plan to switch to a branch, and to make the database match it. `git switch` keeps uncommitted changes.
 
         Args:
             branch: the branch, as for `git switch`.
             allow_changed: as for `syncing`.
 
         Raises:
-            NoRepository: there is no git here.
+            NoRepository: the project is in no git repository.
             BranchNotFound, SwitchRefused: git would not switch to the branch.
             MigrationError: as for `syncing`.
         """
@@ -93,16 +93,16 @@ class Follower:
 
     @contextmanager
     def amending(self, *, discard_edits: bool = False) -> Iterator[tuple[SyncPlan, Revision]]:
-        """Plan to undo the newest revision, so that it can be written again.
+        """Plan to undo the newest revision, before its file is written again.
 
         Args:
-            discard_edits: also replace a file that somebody has edited.
+            discard_edits: whether a file that somebody has edited is replaced too.
 
         Yields:
-            The plan, which is empty if the revision is not applied, and the revision.
+            The plan, and the revision. The plan is empty if the revision is not applied.
 
         Raises:
-            AmendRefused, EditedRevision: the revision may not be written again.
+            AmendRefused, EditedRevision: it is not allowed to write the revision again.
             MigrationError: as for `syncing`.
         """
         home = self._workflow.project
@@ -117,13 +117,14 @@ class Follower:
         """Plan to put the revisions of this branch on top of another head, in the files and in the database.
 
         Args:
-            onto: the branch with the other head. The default is main; on main, it is the merged or pulled commit.
+            onto: the branch with the other head. The default is main. If the checkout is on main itself, the default
+                is the merged or pulled commit.
 
         Yields:
             The plan, and the changes of the files.
 
         Raises:
-            NoRepository: there is no git here.
+            NoRepository: the project is in no git repository.
             RebaseRefused: the revisions cannot be moved.
             MigrationError: as for `syncing`.
         """
@@ -174,10 +175,10 @@ class Follower:
         """Write git hooks that report a difference between the database and the checkout. They call the existing hooks.
 
         Returns:
-            The hooks.
+            The files of the hooks.
 
         Raises:
-            NoRepository: there is no git here.
+            NoRepository: the project is in no git repository.
         """
         return hooks.install(self._workflow.project, self._repository())
 
@@ -210,7 +211,7 @@ def _flagged(command: str, **flags: bool) -> str:
 
 
 def files_at(home: Project, commit: str, branch: str, folder: Path) -> Project:
-    """Return the project with the revision files of a commit, and the uncommitted files that git takes along.
+    """Return the project with the revision files of a commit, and the uncommitted files that `git switch` would keep.
 
     Args:
         home: the project as it is checked out.

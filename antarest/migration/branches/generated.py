@@ -6,10 +6,7 @@ import re
 
 
 def block(text: str, name: str) -> str | None:
-    """Return the text between `<!-- generated: NAME ... -->` and `<!-- end -->`.
-
-    None if the page has no such comments.
-    """
+    """Return the text between `<!-- generated: NAME ... -->` and `<!-- end -->`; None without such comments."""
     found = _place(name).search(text)
     return found["content"] if found else None
 

@@ -1,8 +1,8 @@
-"""Git hooks that report in one line that the database and the checkout differ.
+"""Git hooks that print one line if the database and the checkout differ.
 
-They run after `git switch`, `git checkout`, `git merge` and `git pull`. A hook first asks git whether revision files
-changed at all, which takes milliseconds. Only then does it start Python. A hook never fails, never waits, and never
-moves a database.
+The hooks run after `git switch`, `git checkout`, `git merge` and `git pull`. A hook first asks git whether revision
+files have changed, which takes milliseconds. The hook starts Python only if this is so. A hook never fails, never waits
+for a lock, and never migrates a database.
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ exit $status
 
 
 def install(project: Project, repository: Repository) -> list[Path]:
-    """Write the hooks. An existing hook is renamed, and our hook calls it.
+    """Write the hooks. An existing hook is renamed, and our hook calls the renamed hook.
 
     Args:
         project: the project of the database.
-        repository: its repository.
+        repository: the repository of the project.
 
     Returns:
-        The hooks.
+        The files of the hooks.
 
     Raises:
-        HookInTheWay: another file already has the new name of an existing hook.
+        HookInTheWay: an existing hook cannot be renamed, because a file with the new name exists.
     """
     folder = repository.hooks
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The revisions that only this branch has. They may be written again, or put on top of the revisions of others."""
+"""Changes the revisions that only this branch has: writes them again, or puts them on top of another head."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Rebase:
 
     Attributes:
         onto: the other head.
-        moved: the moved revisions, each with its old and its new predecessors.
-        contents: the new contents of files.
+        moved: the old predecessors and the new predecessor of each moved revision, by its id.
+        contents: the new content of each changed file.
     """
 
     onto: str
@@ -34,21 +34,21 @@ class Rebase:
     contents: Mapping[Path, bytes]
 
     def write(self) -> None:
-        """Change the files."""
+        """Write the new contents to the files."""
         for path, content in self.contents.items():
             write_whole(path, content)
 
 
 def amendable(project: Project, *, discard_edits: bool) -> Revision:
-    """Return the newest revision, if it may be written again.
+    """Return the newest revision, if it is allowed to write this revision again.
 
     Args:
         project: the project of the revision.
-        discard_edits: accept a file that was edited.
+        discard_edits: whether to accept a file that was edited.
 
     Raises:
         MultipleHeads: there are several newest revisions.
-        AmendRefused: there is no revision, it is a merge, or others have it from main or a tag.
+        AmendRefused: there is no revision; or the newest revision is a merge, is deployed, or is on main or in a tag.
         EditedRevision: the file of the revision was edited.
     """
     history, repository = project.history, project.repository
@@ -74,11 +74,11 @@ def plan_rebase(project: Project, repository: Repository, onto: str = "") -> Reb
 
     Args:
         project: the project, with the revisions of both branches.
-        repository: its repository.
-        onto: the other branch. The default is the branch of an unfinished merge or rebase, else main.
+        repository: the repository of the project.
+        onto: the other branch. The default is the branch of an unfinished merge or rebase, or else main.
 
     Raises:
-        RebaseRefused: that branch is not known or not merged here, or a revision cannot be moved.
+        RebaseRefused: the other branch is not known or not merged here, or a revision cannot be moved.
     """
     name, commit = _base(repository, onto)
     theirs, history = project.references(repository).history_at(commit, name), project.history
@@ -100,7 +100,7 @@ def plan_rebase(project: Project, repository: Repository, onto: str = "") -> Reb
 
 
 def _chains(own: Sequence[Revision]) -> list[list[Revision]]:
-    """Group revisions into chains. In a chain, each revision follows the one before it.
+    """Group revisions into chains. In a chain, each revision follows the previous revision.
 
     Raises:
         RebaseRefused: several revisions follow one revision, or a revision joins two chains.
@@ -118,7 +118,7 @@ def _chains(own: Sequence[Revision]) -> list[list[Revision]]:
 
 
 def _immovable(revision: Revision, deployed: Collection[str], published: Collection[str]) -> str:
-    """Return the reason why a revision cannot be moved; empty if it can be moved."""
+    """Return the reason why the predecessor of a revision cannot be changed; empty if there is no reason."""
     if revision.id in deployed:
         return "is deployed"
     if revision.id in published:
@@ -127,14 +127,17 @@ def _immovable(revision: Revision, deployed: Collection[str], published: Collect
 
 
 def _published(project: Project, repository: Repository) -> set[str]:
-    """Return the revisions that others have: those of the remote main, and on a branch also those of the local main."""
+    """Return the revisions that others may have applied: those on the remote main, and on the local main.
+
+    If the checkout is on main itself, the local main does not count.
+    """
     names = [name for name in MAINS if name.startswith("origin/") or repository.branch not in MAINS]
     commits = [(name, commit) for name in names if (commit := repository.commit(name))]
     return {id_ for name, commit in commits for id_ in project.references(repository).history_at(commit, name).order}
 
 
 def follow(revision: Revision, down: str) -> bytes:
-    """Return the file of a revision, changed so that it follows another one: in the code and in the docstring."""
+    """Return the content of a revision file with another predecessor, both in the code and in the docstring."""
     text = revision.path.read_text(encoding="utf-8")
     lines = text.splitlines(keepends=True)
     value = _value_of(parse(text), "down_revision")
@@ -156,7 +159,7 @@ def _value_of(tree: ast.Module, name: str) -> ast.expr:
 
 
 def rewritten(project: Project, contents: Mapping[Path, bytes], folder: Path, *, without: str = "") -> Project:
-    """Copy the revisions of a project to a folder, with some files changed, or without one revision."""
+    """Copy the revision files of a project to a folder, with some files changed, or without one revision."""
     history = project.history
     paths = [history[id_].path for id_ in history.order if id_ != without]
     write_files(folder, [(path.name, contents.get(path) or path.read_bytes()) for path in paths])
@@ -164,7 +167,7 @@ def rewritten(project: Project, contents: Mapping[Path, bytes], folder: Path, *,
 
 
 def _base(repository: Repository, onto: str) -> tuple[str, str]:
-    """Return the commit on top of which the revisions are put, with its name for messages."""
+    """Return the commit on top of which the revisions of the branch are put, and its name for messages."""
     if onto:
         candidates = [(onto, repository.commit(onto))]
     elif under_way := repository.rebased_onto:  # In a `git rebase`.
@@ -182,9 +185,9 @@ def _base(repository: Repository, onto: str) -> tuple[str, str]:
 
 
 def _bases_of_main(repository: Repository) -> list[tuple[str, str]]:
-    """Return the possible commits on top of which revisions of main are put, with their names.
+    """Return the commits on top of which revisions of main can be put, with their names.
 
-    If commits were pulled, it is the pulled commit. Otherwise it is main before the merge.
+    If commits were pulled, the only one is the pulled commit. Otherwise it is the commit of main before the merge.
     """
     upstream, merged = repository.commit("@{upstream}"), repository.commit("MERGE_HEAD")
     is_pulled = upstream and (not merged or repository.ask("merge-base", merged, upstream) == merged)
@@ -196,7 +199,8 @@ def _bases_of_main(repository: Repository) -> list[tuple[str, str]]:
 def _merged_main(repository: Repository) -> tuple[str, str]:
     """Return the commit on top of which the revisions of a branch are put, with the name of its branch.
 
-    It is the merged part of main. If nothing of main is merged, it is the newest commit of main.
+    This is the newest commit of main that was merged into the branch. If no commit was merged, it is the newest commit
+    of main.
     """
     names = [name for name in MAINS if repository.commit(name)]
     if not names:

@@ -25,16 +25,17 @@ def seed(workflow: MigrationWorkflow, studies: int, *, allow_production: bool = 
 
     Args:
         workflow: the project, and the database to fill.
-        studies: the number of studies. All other numbers follow from it.
-        allow_production: also fill a database that is on another host, or whose configuration says production.
+        studies: the number of studies. The numbers of all other rows depend on this number.
+        allow_production: whether to fill even a database on another host, or a database whose configuration says
+            production.
 
     Yields:
-        A table and the number of its new rows, each time that rows were inserted.
+        The name of a table and the number of its new rows, each time that rows were inserted.
 
     Raises:
         ResetRefused: the configuration says production, or the server is not on this host.
-        NotAtHead, AlreadyFilled: the database is not at head, or it has rows.
-        InvalidProject, PackageMissing: the project names no function for this, or the function cannot be imported.
+        NotAtHead, AlreadyFilled: the database is not at head, or it already has rows.
+        InvalidProject, PackageMissing: the project names no function that seeds, or this function cannot be imported.
         DatabaseError: the database cannot be reached, or cannot be written.
     """
     if not allow_production:

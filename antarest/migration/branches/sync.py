@@ -1,7 +1,7 @@
-"""Makes a database match a checkout: undoes the revisions that the checkout lacks, and applies pending ones.
+"""Makes a database match a checkout: undoes the revisions that the checkout lacks, and applies the pending revisions.
 
-A revision is undone with the code that was applied. All of this is one run, with one plan, one confirmation and one
-backup. It is one transaction, unless a revision declares its own.
+A revision is undone with the code that was applied. The downgrades and upgrades are one run, with one plan, one
+confirmation and one backup. The run is one transaction, unless a revision declares a transaction of its own.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ class SyncPlan:
     """The plan to make a database match a checkout.
 
     Attributes:
-        project: the project that the database is to match.
+        project: the project that the database has to match.
         applied: the project with the revisions as they were applied; equal to `project` if there is nothing to undo.
         undo: the downgrades, newest first, with their losses.
         between: the current revisions of the database after the downgrades.
-        apply: the upgrades that follow, in order.
-        found: by revision, the file for its downgrade, if it is not in the checkout.
-        edited: the revisions that are not undone although their file was edited. The applied file is lost, or others
-            have applied it too.
+        apply: the revisions to apply after the downgrades, in order.
+        found: by revision, the file with the code of its downgrade, if this file is not in the checkout.
+        edited: the revisions that are not undone although their file was edited, because the applied file is lost, or
+            because the revision is on main.
         command: the command that carries out the plan.
-        file_change: the change of files that happens together with the change of the database.
+        file_change: the change of files that happens together with the change of the database; None without one.
     """
 
     project: Project
@@ -70,7 +70,7 @@ class SyncPlan:
 
     @property
     def is_empty(self) -> bool:
-        """Whether the database already matches."""
+        """Whether the plan has no steps, because the database already matches."""
         return not self.undo.steps and not self.apply
 
 
@@ -80,10 +80,10 @@ class SyncOptions:
 
     Attributes:
         command: the command that carries out the plan.
-        again: revisions to undo although they match.
-        undo_only: apply nothing afterwards.
-        allow_changed: also run a downgrade whose code differs from the applied code.
-        note: called with a line before a scratch database is made on the server of the database.
+        again: the revisions to undo and apply again although they match.
+        undo_only: whether nothing is applied after the downgrades.
+        allow_changed: whether a downgrade is allowed to run although its code differs from the applied code.
+        note: called with a message before a scratch database is created on the server of the database.
     """
 
     command: str = "inv db.sync"
@@ -100,10 +100,10 @@ def plan_sync(
 
     Args:
         home: the project as it is checked out.
-        goal: the project that the database should match: `home`, or the one that will be checked out.
+        goal: the project that the database has to match: `home`, or the project that will be checked out.
         connection: a connection to read the database.
         database: the URL of the database, redacted.
-        folder: an empty folder for the code of the downgrades. It must exist until the plan has run.
+        folder: an empty folder for the files of the applied revisions. It must exist until the plan has run.
         options: the options.
 
     Raises:
@@ -161,7 +161,10 @@ def steps_of(plan: SyncPlan) -> Callable[[ScriptDirectory, Sequence[str]], Itera
 def _kept(
     home: Project, history: History, applied: Applied, again: Collection[str]
 ) -> tuple[set[str], tuple[str, ...]]:
-    """Return the applied revisions that the checkout has with the same predecessors, and which of them were edited."""
+    """Return the ids of the applied revisions that need no undo, and the ids of those whose file was edited.
+
+    The checkout has each of these revisions, with the same predecessors.
+    """
     kept = set[str]()
     edited = list(applied.edited)
     for id_ in applied.history.order:
@@ -178,6 +181,6 @@ def _kept(
 
 
 def _heads(applied: Applied, kept: Collection[str]) -> tuple[str, ...]:
-    """Return the newest of the kept revisions. A database that has all kept revisions records only these."""
+    """Return the newest of the kept revisions: those that the version table contains after the downgrades."""
     followed = {down for id_ in kept for down in applied.history[id_].down}
     return tuple(sorted(id_ for id_ in kept if id_ not in followed))

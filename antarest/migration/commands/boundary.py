@@ -1,6 +1,6 @@
-"""The boundary of each program. It gives a command its workflow, and turns an error into a text and an exit code.
+"""Runs each command: provides its configuration and workflow, and turns an error into a text and an exit code.
 
-`python -m antarest.migration`, Invoke's tasks and the launchers share it, so that their errors look the same.
+`python -m antarest.migration`, Invoke's tasks and the launchers share this code, and print the same errors.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from .progress import Progress
 
 
 class _SignalHandler:
-    """The one handler of SIGINT and SIGTERM. A signal between two separate handlers would print a traceback.
+    """Handles SIGINT and SIGTERM during the whole life of a command.
 
     Before the command begins, a signal ends the process. While the command runs, a signal raises `Stopped`. After the
     exit code is decided, the first signal does nothing, so that the whole result is printed. A second signal ends the
-    process, in case nobody reads the output.
+    process, because the process may wait for a reader of its output.
     """
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class _SignalHandler:
 
     @contextmanager
     def in_place(self, *, always: bool) -> Iterator[None]:
-        """Handle signals inside the block. This works only in the main thread."""
+        """Handle signals inside the block, if this is the main thread."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -97,17 +97,17 @@ class CommandContext:
 
     @property
     def named(self) -> str:
-        """The configuration file that the command line names; empty if it names none."""
+        """The configuration file that the command line names; empty if no file is named."""
         return self._config_path or ""
 
     @property
     def project_named(self) -> str:
-        """The value of `--project` on the command line; empty if it is missing."""
+        """The value of `--project` on the command line; empty if the flag is missing."""
         return self._project if isinstance(self._project, str) else ""
 
     @property
     def project_name(self) -> str | None:
-        """The `alembic.ini` that the command line names; None if it names none."""
+        """The `alembic.ini` that the command line names; None if no file is named."""
         return str(self._project.ini) if isinstance(self._project, Project) else self._project
 
     @cached_property
@@ -148,7 +148,7 @@ class CommandContext:
         self.print(fields([*facts, ("database", self.workflow.database)]))
 
     def print(self, text: str) -> None:
-        """Print a finding of the command, or its next step. If the output is broken, the command ends; see `Output`.
+        """Print a result or the next step of the command. If it cannot be printed, the command must end; see `Output`.
 
         Raises:
             OutputFailed: the text cannot be printed.
@@ -156,11 +156,11 @@ class CommandContext:
         self.output.print(text)
 
     def report(self, text: str) -> None:
-        """Print a step that the command has done. If the output is broken, it goes to another stream; see `Output`."""
+        """Print a step that the command has done, if necessary on another stream; see `Output`."""
         self.output.report(text)
 
     def say(self, *facts: tuple[str, str]) -> None:
-        """Report facts, one on each line."""
+        """Report facts, each with its name, one on each line."""
         self.report(fields(facts))
 
     def redact(self, text: str) -> str:
@@ -170,7 +170,7 @@ class CommandContext:
         return redact(text, *urls)
 
     def known(self, error: BaseException) -> AntarestError:
-        """Return the error of this package that explains an error of any kind."""
+        """Return an error of this package that explains an error of any kind to the user."""
         known = explain(error, self.config.db.migration_url if "config" in self.__dict__ else None)
         if known is not error:
             undone = "What was not committed was rolled back."
@@ -183,13 +183,13 @@ class CommandContext:
 def guard(
     context: CommandContext, call: Callable[[], int], *, always: bool = False, debug: bool = False, json: bool = False
 ) -> int:
-    """Run a command, and print the error that ends it. Ctrl-C and SIGTERM undo everything that is not committed.
+    """Run a command, and print the error that ends the command. Ctrl-C and SIGTERM undo everything not committed.
 
     Args:
         context: the context of the command.
-        call: the command; returns the exit code.
-        always: handle signals even if the parent process made this one ignore them. A shell does so with Ctrl-C for
-            background commands. In the first process of a container, a signal without a handler does nothing.
+        call: the command, as a function that returns the exit code.
+        always: whether to handle even the signals that this process was started to ignore. For example, a shell starts
+            background commands so that they ignore Ctrl-C.
         debug: whether the traceback of an error is printed too.
         json: whether an error is printed as JSON, on the standard output.
 
@@ -228,8 +228,8 @@ def tell(context: CommandContext, error: BaseException, *, debug: bool = False, 
     Args:
         context: the context of the command.
         error: the error that ended the command.
-        debug: whether its traceback is printed too.
-        json: whether it is printed as JSON, on the standard output.
+        debug: whether the traceback of the error is printed too.
+        json: whether the error is printed as JSON, on the standard output.
 
     Returns:
         The exit code.

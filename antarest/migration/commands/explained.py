@@ -1,6 +1,6 @@
 """Explains unexpected errors that have a cause outside of this program.
 
-Such causes are a missing right, a refused statement, or a missing file. Any other error is a mistake of this program.
+Such a cause is, for example, a missing right, a refused statement or a missing file. Any other error is a bug.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def explain(error: BaseException, url: URL | None = None) -> AntarestError:
 
     Args:
         error: any error.
-        url: the database that the command works on, if it is known.
+        url: the URL of the database that the command works on; None if it is not known.
     """
     urls = [url] if url else []
     if isinstance(error, AntarestError):

@@ -1,7 +1,7 @@
-"""The flags of all verbs, shared by Invoke and `python -m antarest.migration`, and the flags that must be refused.
+"""The flags of all verbs, for Invoke and `python -m antarest.migration`, and the flags that must be refused.
 
-Invoke takes some flags for itself without a message, and a user may leave the value of a flag empty. In both cases a
-command could work on another database than the one that the user named.
+Invoke treats some flags as its own, without a message. A user may also leave the value of a flag empty by accident. In
+both cases the command could work on a database that the user has not named.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ HIDDEN = argparse.SUPPRESS
 
 @dataclass(frozen=True)
 class Flag:
-    """A flag, or a word that a verb takes.
+    """A flag of a verb, or an argument without a flag.
 
     Attributes:
         help: the help text; HIDDEN for a flag that only programs use.
-        value: the name of its value; empty for a flag without one.
-        repeats: whether it may be given several times.
+        value: the name of the value in the help text; empty for a flag without a value.
+        repeats: whether the flag can be given several times.
     """
 
     help: str
@@ -96,11 +96,11 @@ _SHORT = re.compile(r"-[ehlpwRV]*(?P<flag>[df])=?(?P<value>.*)")
 
 
 def find_swallowed(words: Sequence[str], command: str) -> UsageError | None:
-    """Find a flag that Invoke takes for itself.
+    """Find a flag that the user means for a command, but that Invoke would treat as its own.
 
     Args:
         words: the command line.
-        command: the task, as it is called, for example `inv db.status`.
+        command: the task as the user calls it, for example `inv db.status`.
 
     Returns:
         The error, with the right spelling; None if there is no such flag.

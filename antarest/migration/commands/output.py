@@ -1,4 +1,4 @@
-"""The output of a command, which may stop working at any moment: a disk is full, or the reader of a pipe has ended."""
+"""The output of a command. It can fail at any moment, for example because a disk is full."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _DISCARDED: list[TextIO] = []
 class Output:
     """The standard output of a command.
 
-    If a command cannot print its next step, it does not take that step. It reports the steps that it has taken on any
-    stream that still works.
+    If a command cannot print its next step, the command does not take this step. The steps that the command has taken
+    are reported on any stream that still works.
 
     Attributes:
-        failure: the reason why the stream does not work any more; empty while it works.
+        failure: the reason why nothing more can be printed; empty while the standard output works.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -77,7 +77,7 @@ def complain(text: str) -> None:
 
 
 def _discard(stream: TextIO) -> None:
-    """Discard everything that is written to a stream from now on. Otherwise Python would print an error at its end."""
+    """Discard everything that is written to a stream from now on. Otherwise Python prints an error when it exits."""
     _DISCARDED.append(stream)
     with suppress(OSError, ValueError):  # It is closed, or belongs to a test.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

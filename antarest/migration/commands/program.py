@@ -38,7 +38,7 @@ def _parser() -> ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command that the command line names, and return its exit code."""
+    """Run the command in the arguments, or in the command line of the process, and return the exit code."""
     options = vars(_parser().parse_args(arguments))
     verb = options.pop("verb")
     return run(verb, or_own=_is_program() and verb != "verify", **options)

@@ -1,4 +1,4 @@
-"""The progress of a run: a live line on a terminal, plain lines in a pipe."""
+"""Shows the progress of a run: on a terminal as a line that changes, in a pipe as separate lines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ARROWS: dict[Direction, str] = {"upgrade": "up  ", "downgrade": "down"}
 
 
 class Progress(Listener):
-    """Prints a line for each revision. A terminal also shows the running revision, with its time."""
+    """Prints a line for each revision. A terminal also shows the running revision, and the time that has passed."""
 
     _EVERY = 1.0  # seconds
 
@@ -32,7 +32,7 @@ class Progress(Listener):
         self._last_line = time.monotonic()
 
     def started(self, revision: Revision, direction: Direction) -> None:
-        """Show the running revision on a terminal. In a pipe, its line is printed when it has ended."""
+        """Show the running revision on a terminal. In a pipe, do nothing until the revision has ended."""
         self._last_line = time.monotonic()
         if not self._stream.isatty():
             return
@@ -41,18 +41,18 @@ class Progress(Listener):
         self._clock = _Clock(self._EVERY, lambda seconds: self._write(f"\r  {arrow} {seconds:7.0f} s  {line}"))
 
     def finished(self, revision: Revision, direction: Direction, seconds: float) -> None:
-        """Print the revision with its time."""
+        """Print the revision and its duration."""
         self._stop_clock()
         start = "\r\x1b[K" if self._stream.isatty() else ""
         arrow = style(_ARROWS[direction], "dim", self._stream)
         self._write(f"{start}  {arrow} {seconds:7.2f} s  {revision_line(revision)}\n")
 
     def committed(self, revisions: Sequence[str]) -> None:
-        """Note the current revisions of the database, for a command that is interrupted later."""
+        """Note the current revisions of the database, for the message of a command that is interrupted later."""
         self.end = position(revisions)
 
     def working(self, what: str, done: int, total: int) -> None:
-        """Show the done part of a long task on a terminal; the next line replaces it."""
+        """Show on a terminal how much of a long task is done. The next line replaces this line."""
         if self._stream.isatty():
             shown = f"{100 * done // total:>3} %" if total else size(done)
             self._write(f"\r\x1b[K{what:<14} {shown}")
@@ -61,7 +61,7 @@ class Progress(Listener):
     def moved(self, table: str, done: int, total: int, seconds: float) -> None:
         """Show the number of moved rows and the time left.
 
-        A terminal shows each change, a pipe gets a line each minute.
+        On a terminal, each call changes the line. In a pipe, a line is printed once a minute.
         """
         rate = done / seconds if seconds else 0
         left = f", {(total - done) / rate:,.0f} s left" if rate and done < total else ""
@@ -74,18 +74,18 @@ class Progress(Listener):
             self._write(f"{text}\n")
 
     def note(self, text: str) -> None:
-        """Print the note on a line of its own."""
+        """Print a note on its own line."""
         self.stop()
         self._stream.report(text)
 
     def show(self, text: str) -> None:
-        """Show a text on a terminal; the next line replaces it."""
+        """Show a text on a terminal. The next line replaces this text."""
         if self._stream.isatty():
             self._write(f"\r\x1b[K  {style(text, 'dim', self._stream)}")
             self._is_passing = True
 
     def block(self, lines: Sequence[str], width: int) -> None:
-        """Show lines on a terminal; the next block replaces them.
+        """Show lines on a terminal. The next block replaces these lines.
 
         A terminal that is too small shows only the last line.
         """

@@ -1,4 +1,4 @@
-"""Questions to the user, and the flags that answer them in advance: the steps back, and the permitted losses."""
+"""Asks the user for consent, and reads the flags that answer the questions in advance."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HOW_FAR = (
 
 
 def positive(steps: str | None) -> int:
-    """Return the number of steps back, which is one if the flag is missing.
+    """Return the number of steps back in the value of the flag `--steps`; 1 if the flag is missing.
 
     Raises:
         UsageError: the value is not a number of steps.
@@ -43,9 +43,9 @@ def agree(
         workflow: the workflow that made the plan.
         plan: the rollback.
         command: the command, without the flags that answer the question.
-        yes: whether a flag answers the question with yes; that permits no loss.
-        everything: whether a flag agrees to every declared loss.
-        goal: the final revision of the database, if it differs from the end of the plan.
+        yes: whether the flag `--yes` answers the question. It does not permit a loss.
+        everything: whether the flag `--allow-data-loss` permits every declared loss.
+        goal: the revision of the database after the whole command, if this is not the end of the rollback.
 
     Returns:
         The losses to which the user agreed.

@@ -1,6 +1,6 @@
-"""The table of verbs, with the function, the flags and the words of each, and `run`, which calls a verb by its name.
+"""The table of verbs with their functions, flags and arguments, and `run`, which calls a verb by its name.
 
-`tasks.py` and `python -m antarest.migration` (which `rollback.sh` calls) are made from this table.
+Both `tasks.py` and `python -m antarest.migration` are made from this table.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _FOREIGN = ("project", "versions", "metadata", "rows_from")
 
 @dataclass(frozen=True)
 class Verb:
-    """A command: its function and its own flags. Each verb also has the flags in `EVERYWHERE`.
+    """A command of the command line. Each verb has its own flags, and the flags in `EVERYWHERE`.
 
     Attributes:
-        call: the function; its docstring is the help text.
-        flags: the names of its flags.
-        own: the flags that have another meaning for this verb.
-        words: the words that it takes without a flag, in order.
-        only_looks: whether it only prints, and changes nothing.
+        call: the function, whose docstring is the help text.
+        flags: the names of the flags of the verb.
+        own: the flags that have a special meaning for this verb.
+        words: the arguments without a flag, in order.
+        only_looks: whether the verb only prints something, and changes nothing.
     """
 
     call: Callable[..., int]
@@ -43,7 +43,7 @@ class Verb:
     only_looks: bool = False
 
     def flag(self, name: str) -> Flag:
-        """Return the flag or word of this name, with its meaning for this verb."""
+        """Return the flag or argument with this name, as this verb uses it."""
         return self.own.get(name, FLAGS[name])
 
 
@@ -102,15 +102,15 @@ def run(
     """Run a command, and print its result or its error.
 
     Args:
-        verb: its name in the table.
-        config: the configuration file; None for the default one.
-        project: the `alembic.ini` or its folder; None for the one that is found from this folder.
+        verb: the name of the command in the table.
+        config: the configuration file; None for the default file.
+        project: the `alembic.ini` or its folder; None to search from the current folder upwards.
         x: the values of `-x`.
         lock_timeout: the number of seconds to wait for another run.
         backup: whether a backup is made first, also on PostgreSQL.
         debug: whether the traceback of an error is shown.
         or_own: whether the history of this package is used if no project is found.
-        options: the flags and words of this verb.
+        options: the values of the flags and arguments of this verb.
 
     Returns:
         The exit code.
@@ -130,6 +130,6 @@ def run(
 
 
 def _repeated(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the flags to repeat in suggested commands. A value for `env.py` may be a password, so it is left out."""
+    """Return the flags to repeat in suggested commands. Values of `-x` are left out, because they may be passwords."""
     env = [f"{each.partition('=')[0]}=..." for each in options.get("env") or ()]
     return {**{name: options.get(name) for name in _REPEATED}, "env": env}

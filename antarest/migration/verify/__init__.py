@@ -1,6 +1,6 @@
 """The proof of a history: every revision runs up and down, on both engines, with rows in the tables.
 
-The proof uses scratch databases only. It works on any Alembic project, and does not run `env.py`.
+The proof uses only scratch databases. It works on any Alembic project. It runs `env.py` only if the user asks for this.
 """
 
 from __future__ import annotations
@@ -31,15 +31,16 @@ class Verification:
     """The result of the proof of a history. It grows while the proof runs.
 
     Attributes:
-        engines: the engines.
-        revisions: the ids of the revisions, in the order of the history.
-        proofs: the proofs by revision and engine. The revision "" stands for the history as a whole.
+        engines: the engines on which the revisions are proved.
+        revisions: the ids of the revisions to prove, in the order of the history.
+        proofs: the proof of each revision on each engine. The revision "" stands for the history as a whole.
         findings: everything that is wrong, worst first.
-        seconds: the duration.
-        is_whole: whether the history as a whole is proved too, because the heads are among the revisions.
+        seconds: the duration of the proof.
+        is_whole: whether the history as a whole is proved too.
         is_complete: whether the proof ran to its end.
-        not_checked: everything that was not checked, with the reason.
-        comparison: the comparison of the engines.
+        not_checked: the checks that were not made, each with the reason.
+        comparison: compares the engines.
+        earlier: the folder with the stored proofs; None to store none.
     """
 
     engines: tuple[EngineName, ...]
@@ -55,7 +56,7 @@ class Verification:
 
     @property
     def not_proved(self) -> list[tuple[str, str, str]]:
-        """Everything that could not be tried, as revision, engine and reason."""
+        """Everything that could not be proved: each with its revision, engine and reason."""
         found = [(each.revision, each.engine, reason) for each in self.proofs.values() for reason in each.not_proved]
         missing = [
             (revision, engine, "it was not reached")
@@ -80,7 +81,7 @@ class Verification:
 
     @property
     def not_tried(self) -> list[tuple[str, str, str]]:
-        """Everything that was not tried because nobody asked for it, as revision, engine and reason."""
+        """Everything that was not tried because nobody asked for it: each with its revision, engine and reason."""
         return [(each.revision, each.engine, reason) for each in self.proofs.values() for reason in each.not_tried]
 
     def add_proof(self, proof: Proof, target: Target) -> None:
@@ -113,11 +114,11 @@ def prove_history(
 
     Args:
         target: the project.
-        found: names the engines, and receives the result. If the proof is interrupted, it has the results up to then.
-        select: returns the ids of the revisions to prove; None for all.
+        found: the result, which names the engines. Each proof is added to it as soon as the proof is ready.
+        select: a function that returns the ids of the revisions to prove; None for all revisions.
         rows: the smallest number of rows that a table gets.
-        since: the project with earlier versions of its revisions, which other databases have run; empty if there are
-            none.
+        since: the project with earlier versions of its revision files, once for each set of files that other databases
+            have run.
         server: the server for the databases of PostgreSQL. Without it the proof finds or starts one.
         keep: whether to keep the databases before and after each revision that has a finding.
         on_proof: called with each proof.
@@ -155,7 +156,7 @@ def _look_at_files(target: Target, found: Verification, wanted: Collection[str])
 
 
 def _broken_files(target: Target) -> list[str]:
-    """Import each revision file separately, and return the errors. Alembic would stop at the first error."""
+    """Import each revision file separately, and return all errors. Alembic would stop at the first error."""
     found, folders = list[str](), target.project.versions
     for folder, name in listed(folders, recursive=target.project.is_recursive):
         path = Path(folder, name).resolve()

@@ -20,8 +20,8 @@ def accept(project: Project, found: Verification, drift: Sequence[str]) -> Basel
 
     Args:
         project: the project that adopts the workflow.
-        found: the proof of its history.
-        drift: the differences between its models and its migrations.
+        found: the proof of the project's history.
+        drift: the differences between the project's models and its migrations.
     """
     losses: dict[str, dict[str, list[str]]] = {}
     for each in found.findings:
@@ -34,7 +34,7 @@ def accept(project: Project, found: Verification, drift: Sequence[str]) -> Basel
 
 
 def apply_baseline(project: Project, found: Verification) -> None:
-    """Turn the accepted findings into notes."""
+    """Turn the findings that the baseline of the project accepts into notes."""
     if not project.baseline.findings:
         return
     history = project.history

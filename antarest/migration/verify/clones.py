@@ -1,4 +1,4 @@
-"""The databases of a proof. They are copies of each other, so that a revision need not run again to reach a state."""
+"""Makes the databases of a proof. To copy a database is faster than to run its revisions again."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class DatabaseLocation:
 
     Attributes:
         engine: the engine.
-        url: the maintenance database of PostgreSQL; for SQLite, a file in the folder.
-        prefix: the beginning of the names of PostgreSQL's databases.
-        kept: the folder for databases to keep (SQLite), or the beginning of their names (PostgreSQL). It is empty if
-            none is kept, because the server ends with the proof or nobody asked for it.
+        url: on PostgreSQL, the database from which the others are created; on SQLite, a file in the folder.
+        prefix: on PostgreSQL, the beginning of the names of the databases.
+        kept: the place of the databases that are kept after the proof: on SQLite a folder, on PostgreSQL the beginning
+            of their names. Empty if no database is kept.
     """
 
     engine: EngineName
@@ -60,7 +60,7 @@ _IS_USED_HERE = """
 
 
 class Clones:
-    """A maker of databases in a location. It must be closed at the end; the databases stay in the location."""
+    """Creates and copies databases in a location. The caller must call `close`, and delete the databases after it."""
 
     def __init__(self, location: DatabaseLocation) -> None:
         self.engine: EngineName = location.engine
@@ -79,7 +79,7 @@ class Clones:
             event.listen(self._engine, "before_cursor_execute", self._pretend, retval=True)
 
     def close(self) -> None:
-        """Close the connection to the server, and drop the roles that revisions have created there."""
+        """Close the connection to the server, and drop the roles that revisions have created on the server."""
         if self._made:
             self._location.drop_all()  # A role with rights in a database cannot be dropped.
             for role in self._made:
@@ -89,10 +89,7 @@ class Clones:
 
     @cached_property
     def _maintenance(self) -> Connection:
-        """The one connection that creates PostgreSQL databases.
-
-        A second connection would take as long as the copy of a database.
-        """
+        """The connection that creates and drops PostgreSQL databases. Opening a new one each time would be slow."""
         return _maintenance_engine(self._location.url).connect()
 
     @contextmanager
@@ -101,7 +98,7 @@ class Clones:
 
         Args:
             url: the database.
-            as_alembic: whether SQLite's driver decides when a transaction begins, as with plain Alembic. Then a
+            as_alembic: whether SQLite's driver decides when a transaction begins, as with plain Alembic. If so, a
                 revision can also write through a second connection.
         """
         outer, self._database = self._database, str(url.database)
@@ -143,7 +140,7 @@ class Clones:
             driver.commit()
 
     def set_again(self, connection: Connection) -> None:
-        """Execute the first statements of a connection again, because the end of a run resets all settings."""
+        """Execute the statements in `settings` again, because the end of a run resets the settings of a connection."""
         self._set(connection.connection.driver_connection, None)
 
     def _choose_file(self, _dialect: object, _record: object, arguments: list[object], _named: object) -> None:
@@ -155,7 +152,7 @@ class Clones:
         return self._make(None)
 
     def copy(self, other: URL) -> URL:
-        """Copy a database, and return the URL of the copy. Nobody may be connected to the original."""
+        """Copy a database, and return the URL of the copy. No session is allowed to be connected to the original."""
         return self._make(other)
 
     def drop(self, url: URL) -> None:
@@ -167,10 +164,10 @@ class Clones:
                 self._maintenance.execute(text(f'DROP DATABASE IF EXISTS "{url.database}" WITH (FORCE)'))
 
     def keep(self, url: URL, name: str) -> URL | None:
-        """Rename a database, so that the end of the proof does not drop it. No session may be connected to it.
+        """Rename a database, so that it is kept after the proof. No session is allowed to be connected to it.
 
         Returns:
-            Its new URL; None if the location can keep no databases.
+            The new URL of the database; None if the location keeps no databases.
         """
         if not self._location.kept:
             return None

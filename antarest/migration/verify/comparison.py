@@ -28,12 +28,12 @@ _VARCHAR = re.compile(r"VARCHAR(?:\((\d+)\))?")
 
 @dataclass
 class EngineComparison:
-    """The differences that earlier revisions have shown, so that each is reported only once.
+    """Compares the engines, and remembers the differences of earlier revisions, to report each difference only once.
 
     Attributes:
-        known: the differences that were already found, or that are older than the revisions to prove.
-        names: the long names that were already seen.
-        reactions: the different reactions of the engines before the first revision to prove.
+        known: the differences between the schemas that are already reported, or older than the revisions to prove.
+        names: the names of objects that the comparison has already seen.
+        reactions: the different reactions of the engines to changes of rows, before the first revision to prove.
     """
 
     known: set[str] = field(default_factory=set)
@@ -49,7 +49,8 @@ class EngineComparison:
             target: the project.
 
         Returns:
-            The findings, and the differences at this revision. The differences are None if a schema is not known.
+            The findings, and all differences between the schemas after this revision. The differences are None if one
+            of the schemas is not known.
         """
         revision, found = sqlite.revision, list[Finding]()
         if sqlite.before and postgresql.before:
@@ -81,7 +82,7 @@ class EngineComparison:
         return found, {*current}
 
     def _long_names(self, revision: str, sqlite: Inventory, postgresql: Inventory) -> Iterator[Finding]:
-        """Yield findings about names that PostgreSQL has cut, because they are too long.
+        """Yield findings about names that PostgreSQL has cut because they are too long.
 
         Names that SQLAlchemy itself has shortened are no findings.
         """
@@ -93,7 +94,7 @@ class EngineComparison:
 
 
 def _other_rows(sqlite: Proof, postgresql: Proof, different: Collection[str]) -> Iterator[Finding]:
-    """Yield findings about columns with different values. A column whose schema differs is already a finding."""
+    """Yield findings about columns with different values on the two engines, except the columns in `different`."""
     for column, text in differing_values(sqlite.rows, postgresql.rows) if sqlite.rows and postgresql.rows else ():
         if column not in different:
             yield Finding.of("V603", text, sqlite.revision, item=column, table=column.rpartition(".")[0])
@@ -118,7 +119,7 @@ def _severity(each: Difference, *, is_own: bool) -> Severity:
 
 
 def _is_enum(each: Difference) -> bool:
-    """Return whether `sa.Enum` made both types: an enum on PostgreSQL, and a long enough VARCHAR on SQLite."""
+    """Return whether `sa.Enum` explains both types: an enum on PostgreSQL, and a long enough VARCHAR on SQLite."""
     if each.aspect != "type" or not str(each.after).startswith("ENUM("):
         return False
     found = _VARCHAR.fullmatch(str(each.before))
@@ -133,7 +134,12 @@ def _shortened(name: str) -> str:
 
 
 def _with_short_names(schema: Inventory, theirs: set[str]) -> Inventory:
-    """Return the schema of SQLite with the names that SQLAlchemy gives to its objects on PostgreSQL."""
+    """Return the schema of SQLite with the names that SQLAlchemy gives to the same objects on PostgreSQL.
+
+    Args:
+        schema: the schema of SQLite.
+        theirs: the names in the schema of PostgreSQL.
+    """
     long = {name: _shortened(name) for name in integrity.names(schema) if len(name) > _LONGEST_NAME}
     short = {name: other for name, other in long.items() if other in theirs}
     if not short:

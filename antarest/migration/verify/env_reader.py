@@ -25,12 +25,12 @@ _MOST_FILES = 200  # the limit of the search for the naming convention: an appli
 
 
 def target_of(project: str | None, versions: str | None, metadata: str | None, rows_from: str | None) -> Target:
-    """Find the project to prove: the named one, or the one of the current folder.
+    """Find the project to prove. Without arguments, search for it from the current folder upwards.
 
     Args:
-        project: its `alembic.ini`.
-        versions: its folder of revisions, if there is no `alembic.ini`.
-        metadata: its metadata, as `package.module:attribute`.
+        project: the `alembic.ini` of the project.
+        versions: the folder of the revisions, if there is no `alembic.ini`.
+        metadata: the metadata of the models, as `package.module:attribute`.
         rows_from: a Python file with values for generated rows.
 
     Raises:
@@ -74,7 +74,7 @@ def _file(name: str | None) -> Path | None:
 
 
 def _read(project: Project, env: Path, metadata: str | None, rows: Path | None) -> Target:
-    """Return the target, with the options that can be read from `env.py`."""
+    """Return the project with the options that can be read from the source of `env.py`."""
     values: dict[str, object] = {}
     unknown: list[str] = []
     convention: Mapping[str, str] = {}
@@ -116,7 +116,7 @@ def _read(project: Project, env: Path, metadata: str | None, rows: Path | None) 
 
 
 def _options(tree: ast.Module, wanted: Collection[str] = _OPTIONS) -> Iterator[tuple[str, ast.expr]]:
-    """Yield the options for `context.configure`, which may be keywords or keys of a dictionary."""
+    """Yield the name and the value of each option for `context.configure`: a keyword, or a key of a dictionary."""
     for node in ast.walk(tree):
         called = getattr(node.func, "attr", getattr(node.func, "id", "")) if isinstance(node, ast.Call) else ""
         if isinstance(node, ast.Call) and called in {"configure", "dict"}:
@@ -132,9 +132,9 @@ class _Models:
     """The metadata that `env.py` gives to Alembic.
 
     Attributes:
-        name: the name of the metadata, as `package.module:attribute`.
-        imports: the modules that `env.py` imports, since they may add tables to it.
-        problem: the reason why its name is not known.
+        name: the name of the metadata, as `package.module:attribute`; empty if it is not known.
+        imports: the modules that `env.py` imports, since these may add tables to the metadata.
+        problem: the place in `env.py` that does not show the name of the metadata; empty if there is no such place.
     """
 
     name: str = ""
@@ -143,7 +143,7 @@ class _Models:
 
 
 def _metadata(env: SourceModule) -> _Models:
-    """Return the metadata that `env.py` names, if it contains the tables of other modules."""
+    """Find the metadata that `env.py` gives to Alembic. A `MetaData` that `env.py` itself creates is ignored."""
     nodes = [node for name, node in _options(env.tree, ("target_metadata",))]
     # Another module may call `configure`; the template of Alembic has a variable of this name.
     name = ast.Name("target_metadata", lineno=1)
@@ -165,7 +165,7 @@ def _convention(env: SourceModule, package: str) -> tuple[Mapping[str, str], lis
         package: the package of the metadata. No other installed package is read.
 
     Returns:
-        The convention, which is empty if none can be read; and the places of conventions that cannot be read.
+        The convention, and the places of conventions that cannot be read. The convention is empty if none can be read.
     """
     seen, waiting, unread = {env.path}, [env], list[str]()
     while waiting:

@@ -1,7 +1,7 @@
-"""Runs the `env.py` of a project once, on a scratch database, to read the options that it gives to Alembic.
+"""Runs the `env.py` of a project once, on a scratch database, to read the options that `env.py` gives to Alembic.
 
-During the run, `env.py` can only reach the scratch database. Every engine of SQLAlchemy, sync or async, connects to it,
-because the event `do_connect` is set on the class. Other connections are refused.
+During the run, `env.py` can only reach the scratch database. Every engine of SQLAlchemy, sync or async, connects to
+this database, because a listener for the event `do_connect` applies to all engines. Other connections are refused.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class EnvRun:
     """The results of a run of an `env.py`.
 
     Attributes:
-        options: the options of `context.configure`.
+        options: the options that `env.py` passed to `context.configure`.
         statements: the statements that `env.py` executed before the revisions, such as `SET search_path`.
-        refused: the connections to other databases that it tried to open.
+        refused: the connections to other databases that `env.py` tried to open.
     """
 
     options: dict[str, Any] = field(default_factory=dict)
@@ -54,7 +54,10 @@ class EnvRun:
 
 @contextmanager
 def own_surroundings(variables: Mapping[str, str]) -> Iterator[None]:
-    """Give this process a home, a working folder, a temporary folder and these environment variables in the block."""
+    """Give this process some environment variables, and a new home, working and temporary folder.
+
+    The folder is deleted at the end of the block.
+    """
     with tempfile.TemporaryDirectory(prefix="antarest-env-") as folder:
         os.environ |= {"HOME": folder, "TMPDIR": folder, **variables}
         tempfile.tempdir = None
@@ -63,12 +66,12 @@ def own_surroundings(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 def run_env(target: Target, connection: Connection, url: URL) -> EnvRun:
-    """Run `env.py`, without any revision. If it needs an async driver, run it again with one.
+    """Run `env.py`, without any revision. If `env.py` needs an async driver, run it again with such a driver.
 
     Args:
         target: the project.
-        connection: a connection to an empty scratch database, for an `env.py` that takes it from `config.attributes`.
-        url: the URL of that database.
+        connection: a connection to an empty scratch database. `env.py` can take it from `config.attributes`.
+        url: the URL of the scratch database.
 
     Raises:
         InvalidProject: `env.py` raised an error.
@@ -107,7 +110,7 @@ def _run(target: Target, connection: Connection, named: URL) -> EnvRun:
 
 
 def with_options_of_env(target: Target, run: EnvRun) -> Target:
-    """Return a copy of the target. Its options come from a run of `env.py`, and not from the source of the file."""
+    """Return a copy of the target with the options from a run of `env.py`, in place of those from its source."""
     options = dict(run.options)
     version_table = VersionTable(options.get("version_table") or target.project.version_table.name)
     commits_each = bool(options.pop("transaction_per_migration", False))
@@ -124,7 +127,7 @@ def with_options_of_env(target: Target, run: EnvRun) -> Target:
 
 @contextmanager
 def _led_to(url: URL, found: EnvRun) -> Iterator[None]:
-    """Let every engine connect to the scratch database in the block, and refuse every other connection."""
+    """Inside the block, let every engine connect to the scratch database, and refuse every other connection."""
     inside: list[bool] = []
 
     def refuse(what: str) -> None:
@@ -165,7 +168,10 @@ def _led_to(url: URL, found: EnvRun) -> Iterator[None]:
 
 @contextmanager
 def _watched(refuse: Callable[[str], None]) -> Iterator[None]:
-    """Report each direct connection in the block: by sqlite3, by psycopg2, or by a socket of any other driver."""
+    """Inside the block, pass each connection that does not come from an engine to `refuse`.
+
+    Such a connection is opened by sqlite3, by psycopg2, or by the socket of any other driver.
+    """
     import psycopg2  # Only a proof that runs env.py needs it here.
 
     original = psycopg2.connect

@@ -16,7 +16,7 @@ from .target import Target
 
 
 def new_revisions(target: Target) -> Collection[str]:
-    """Return the revisions that this branch adds: main does not have their files.
+    """Return the ids of the revisions that this branch adds. Their files do not exist on main.
 
     Raises:
         UsageError: there is no git, or no branch main.
@@ -37,10 +37,10 @@ def earlier_targets(target: Target, ref: str | None) -> Iterator[list[Target]]:
 
     Args:
         target: the project as it is checked out.
-        ref: the commit. Without it, two commits are used: the one at which the branch left main, and the deployed one.
+        ref: a commit; None for two commits: the commit at which the branch left main, and the deployed commit.
 
     Yields:
-        The project with the files of each commit. A commit with the same files as now is left out.
+        A list with the project at each commit. Commits with the same revision files as now are left out.
 
     Raises:
         UsageError: git has no such commit.

@@ -30,8 +30,7 @@ from .proving.prover import ProofPlan, Prover
 class EngineFailed(MigrationError, code="db.E804"):
     """The proof on an engine ended with an unexpected error.
 
-    Why: a module of the project, or the proof itself, raised an error that the proof does not know. The message names
-    it.
+    Why: a module of the project, or the proof itself, raised an unexpected error. The message contains this error.
 
     To do: `--debug` shows more. `--engine` proves the other engine alone.
     """
@@ -43,16 +42,16 @@ class EngineFailed(MigrationError, code="db.E804"):
 
 
 def prove(plan: ProofPlan, engines: Sequence[EngineName], server: PostgresServer | None = None) -> Iterator[Proof]:
-    """Prove revisions on these engines.
+    """Prove revisions on one engine, or on both at the same time.
 
     Args:
-        plan: the revisions, and how they are proved.
+        plan: the revisions, and the options of the proof.
         engines: the engines.
         server: the server for the databases of PostgreSQL. Without it the proof finds or starts one.
 
     Yields:
-        Each proof as soon as it is ready. On each engine, the revisions come in the order of the history, and then the
-        history as a whole.
+        Each proof as soon as it is ready. The proofs of an engine come in the order of the history. The last one is the
+        proof of the history as a whole.
 
     Raises:
         NoPostgres: no PostgreSQL is available.
@@ -99,9 +98,9 @@ def _end(process: Any) -> None:
 
 @contextmanager
 def _without(paths: Sequence[str]) -> Iterator[None]:
-    """Move folders to the end of the search path while a process is started, because the process begins with this path.
+    """Inside the block, move some folders to the end of `sys.path`. A new process inherits this path.
 
-    While Python starts, a module of the project must not come before a module of Python with the same name.
+    While Python starts, it must not find a module of the project in place of its own module with the same name.
     """
     before = sys.path.copy()
     sys.path[:] = [path for path in before if path not in paths] + [path for path in before if path in paths]
@@ -113,7 +112,7 @@ def _without(paths: Sequence[str]) -> Iterator[None]:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Delay a second Ctrl-C until the clean-up in the block is done."""
+    """Delay Ctrl-C and SIGTERM until the block is done."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
@@ -125,14 +124,15 @@ def _undisturbed() -> Iterator[None]:
 def location_for(
     engine: EngineName, server: PostgresServer | None, *, keep: bool = False
 ) -> Iterator[DatabaseLocation]:
-    """Create a location for the databases of an engine, and delete them at the end of the block.
+    """Create a location for the databases of an engine, and delete the databases at the end of the block.
 
-    Databases to keep are elsewhere: in another folder, or on a server that this process has not started.
+    Kept databases are not deleted. On SQLite, they are in a folder of their own. On PostgreSQL, no database can be kept
+    on a server that the proof has started.
 
     Args:
         engine: the engine.
         server: the server for PostgreSQL. Without it the block finds or starts one.
-        keep: whether databases may be kept.
+        keep: whether databases can be kept.
     """
     if engine == "sqlite":
         kept = tempfile.mkdtemp(prefix="antarest-kept-") if keep else ""

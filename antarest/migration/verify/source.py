@@ -1,4 +1,4 @@
-"""Reads the source of Python modules without importing them, to find literals and the origin of names."""
+"""Reads the source of Python modules without importing the modules, to find literals and the origin of names."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class SourceModule:
         """Read a module.
 
         Args:
-            path: its file.
+            path: the file of the module.
             root: the folder of the project.
 
         Raises:
@@ -98,7 +98,7 @@ class SourceModule:
                     break
 
     def _roots(self, name: str) -> Iterator[Path]:
-        """Yield the folders where an import may begin: those of the project, of Python, and above the module."""
+        """Yield the folders in which a module is searched: those of the project, of `sys.path`, and above this file."""
         yield from (self.root, self.root / "src", self.root.parent)
         top = name.partition(".")[0]
         with suppress(ImportError, ValueError):
@@ -109,7 +109,7 @@ class SourceModule:
         yield from [*self.path.parents][:_MOST_FOLDERS]
 
     def dotted(self, node: ast.expr) -> str:
-        """Return the origin of an expression, as `package.module:attribute`; empty if it is not imported."""
+        """Return where an imported name comes from, as `package.module:attribute`; empty if it is not imported."""
         names: list[str] = []
         while isinstance(node, ast.Attribute):
             names.insert(0, node.attr)
@@ -130,7 +130,7 @@ class SourceModule:
         return [node for node in ast.walk(self.tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
 
     def imported_names(self) -> Iterator[str]:
-        """Yield the full names of the modules that this one imports."""
+        """Yield the full names of the modules that this module imports."""
         for node in self._imports:
             if isinstance(node, ast.Import):
                 yield from (alias.name for alias in node.names)
@@ -139,9 +139,9 @@ class SourceModule:
 
 
 def _joined(name: str, attributes: list[str]) -> str:
-    """Return a name with attributes.
+    """Return an imported name and the attributes after it, as `package.module:attribute`.
 
-    The attribute of a module may be a module, as in `import package.module as name`.
+    Attributes that are modules themselves belong to the part before the colon.
     """
     if ":" in name:
         return ".".join([name, *attributes])

@@ -1,4 +1,4 @@
-"""Creates the tables from which a history starts, if something else creates tables before its first revision."""
+"""Creates the tables that have to exist before the first revision of a history, because no revision creates them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _EXAMPLES = "--start=FILE.sql, --start=module:function or --start=sqlite=A.sql,p
 
 
 def read_start(text: str | None) -> Mapping[str, str]:
-    """Read the flag `--start`: a file of SQL or a function, for both engines or by engine.
+    """Return the value of the flag `--start` as a mapping from each engine to its file of SQL or its function.
 
     Raises:
-        UsageError: the flag names neither a file nor a function.
+        UsageError: the value names an unknown engine, or something that is neither a file nor a function.
     """
     if not text:
         return {}
@@ -40,7 +40,7 @@ def read_start(text: str | None) -> Mapping[str, str]:
 
 
 def make_start(connection: Connection, name: str) -> None:
-    """Create the tables from which a history starts, and commit.
+    """Create the tables that have to exist before the first revision, and commit.
 
     Args:
         connection: a connection to an empty database.

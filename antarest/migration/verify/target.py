@@ -40,18 +40,18 @@ class Target:
     """A project to prove. It can be sent to another process, which then imports the modules of the project again.
 
     Attributes:
-        project: its files.
-        metadata_name: its `MetaData`, as `package.module:attribute`; empty if it is not known.
-        rows_file: a Python file with `ROWS` or `values_at`, for generated rows; None if there is none.
-        render_as_batch: the option of that name in `env.py`.
-        naming_convention: the convention of the metadata, if it was read without an import.
-        commits_each: whether each revision is committed on its own: `transaction_per_migration` in `env.py`.
+        project: the files and settings of the project.
+        metadata_name: the name of its `MetaData`, as `package.module:attribute`; empty if the name is not known.
+        rows_file: the Python file with `ROWS` or `values_at`, for generated rows; None if no file is given.
+        render_as_batch: the option `render_as_batch` of `env.py`.
+        naming_convention: the naming convention of the metadata, if it could be read without an import.
+        commits_each: whether each revision is committed on its own: the option `transaction_per_migration` of `env.py`.
         models_of_env: the modules that `env.py` imports, if the metadata comes from `env.py` and not from the user.
         models_problem: the reason why the metadata of `env.py` is not known.
-        is_own: whether the project follows our conventions, and so declares the losses of its revisions.
+        is_own: whether the project has adopted this workflow, and therefore declares the losses of its revisions.
         unknown: the options in `env.py` that could not be read.
-        start: by engine, the file of SQL or the function that creates the tables from which the history starts.
-        run_env: the environment variables for a run of `env.py`; None if it is not run.
+        start: by engine, the file of SQL or the function that creates the tables needed by the first revision.
+        run_env: the environment variables for a run of `env.py`; None if `env.py` is not run.
         env_options: the options that `env.py` gave to Alembic when it was run.
         engine: the dialect that a revision file sees when it is imported.
     """
@@ -115,7 +115,7 @@ class Target:
 
     @cached_property
     def history(self) -> History:
-        """The revisions as our own graph. The revision files of a foreign project have to be imported for it."""
+        """The revisions as our own graph. For a foreign project, this imports its revision files."""
         if self.is_own:
             return self.project.history
         scripts: Iterable[Script] = reversed(list(self.script.walk_revisions()))
@@ -123,7 +123,7 @@ class Target:
 
     @cached_property
     def declares(self) -> bool:
-        """Whether the revisions declare their losses. If none does, a dropped table or column is only a note."""
+        """Whether the revisions declare their losses. If no revision does, a dropped table or column is only a note."""
         revisions = [self.history[id_] for id_ in self.history.order]
         return self.is_own or any(each.lossy or each.moves for each in revisions)
 
@@ -132,7 +132,7 @@ class Target:
         """The metadata of the models; None if it is not known.
 
         Raises:
-            InvalidProject: the user named the metadata, and it cannot be imported.
+            InvalidProject: the user named the metadata, and this metadata cannot be imported.
         """
         try:
             return self._imported_metadata()
@@ -143,7 +143,7 @@ class Target:
 
     @property
     def why_no_models(self) -> str:
-        """The reason why the metadata of `env.py` is not known; empty if it is known, or if there is none."""
+        """The reason why the metadata of `env.py` cannot be imported; empty if it can, or if `env.py` has none."""
         try:
             self._imported_metadata()
         except InvalidProject as error:
@@ -194,7 +194,7 @@ class Target:
 
     @cached_property
     def values_at(self) -> Callable[[Iterable[str]], Values]:
-        """A function that takes the revisions of a database, and returns values for its generated rows, by column."""
+        """A function that takes the ids of the applied revisions, and returns values for generated rows, by column."""
         if self.rows_file is None:
             return lambda _revisions: {}
         spec = importlib.util.spec_from_file_location("_rows_for_verify", self.rows_file)
@@ -226,8 +226,8 @@ class Target:
     def import_paths(self) -> None:
         """Extend the search path for imports as Alembic does.
 
-        A folder of revisions without `alembic.ini` has no setting for it, and models that the user names are in the
-        project. So the folder of the project and the current folder are added last.
+        If there is no `alembic.ini`, or if the user names the models, the folder of the project and the current folder
+        are added at the end of the path.
         """
         sys.path[:0] = [path for path in self.paths if path not in sys.path]
         if not self.project.ini.is_file() or (self.metadata_name and not self.models_of_env):

@@ -1,4 +1,4 @@
-"""Writes the snapshots of a project, proves them on more servers, and finds those that are out of date."""
+"""Writes the snapshots of a project, proves them on other servers, and finds those that are out of date."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def write(project: Project, engine: EngineName, note: Tell = say_nothing) -> Pat
     Args:
         project: the project.
         engine: the engine.
-        note: told what else the user should know.
+        note: called with messages for the user.
 
     Returns:
-        The file; None if it is right already, and stays as it is.
+        The new file; None if the existing file is up to date.
 
     Raises:
         InstalledCopy: the project is an installed copy.
-        SnapshotUnfit: there can be no snapshot of these revisions.
+        SnapshotUnfit: a snapshot of these revisions is not possible.
         ScratchRunFailed: a revision fails.
         NoPostgres: there is no server for scratch databases.
     """
@@ -57,17 +57,17 @@ def write(project: Project, engine: EngineName, note: Tell = say_nothing) -> Pat
 
 
 def prove(project: Project, url: URL) -> Path | None:
-    """Prove the snapshot of PostgreSQL on another server, and note its major version in the file.
+    """Prove the snapshot of PostgreSQL on another server, and add the major version of the server to the file.
 
     Args:
         project: the project.
-        url: a database on the server, with a role that may create databases.
+        url: the URL of a database on the server. Its role must be allowed to create databases.
 
     Returns:
-        The file; None if the version was in it already.
+        The changed file; None if the file already has the version.
 
     Raises:
-        SnapshotUnfit: the snapshot is out of date, or it makes something else on this server.
+        SnapshotUnfit: the snapshot is out of date, or has another effect on this server.
     """
     project.refuse_installed()
     if why := why_stale(project, "postgresql"):
@@ -82,17 +82,17 @@ def prove(project: Project, url: URL) -> Path | None:
 
 
 def kept(project: Project) -> list[EngineName]:
-    """The engines for which the project has a snapshot."""
+    """Return the engines for which the project has a snapshot."""
     return [engine for engine in BOTH if path_of(project, engine).is_file()]
 
 
 def stale(project: Project) -> Iterator[tuple[Path, str]]:
-    """Yield the snapshots that do not stand for all revisions as they are now, each with the reason."""
+    """Yield the snapshots that are out of date, each with the reason."""
     yield from ((path_of(project, engine), why) for engine in kept(project) if (why := why_stale(project, engine)))
 
 
 def why_stale(project: Project, engine: EngineName) -> str:
-    """Why a snapshot does not stand for all revisions as they are now; empty if it does."""
+    """Return why the snapshot of an engine is out of date; empty if it contains all revisions as they are now."""
     try:
         candidate = find(project, engine, project.history.heads)
     except Doubt as doubt:

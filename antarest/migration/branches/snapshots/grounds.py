@@ -1,4 +1,4 @@
-"""Where the revisions of a snapshot run: scratch databases of each engine."""
+"""Creates the scratch databases in which the revisions of a snapshot run, on each engine."""
 
 from __future__ import annotations
 
@@ -30,43 +30,49 @@ class Ground(Protocol):
 
     @property
     def homes(self) -> Sequence[str]:
-        """The current schemas that a second database may have.
+        """The schemas to try, in order, as the current schema of the second database.
 
-        The first one shows whether the revisions respect the search path. The last one is that of the first database.
+        The last of them is also the current schema of the first database. With any other schema, the second database
+        shows whether the revisions follow the search path.
         """
 
     def database(self, home: str = "") -> AbstractContextManager[Connection]:
-        """Make a database for the block. The connection has no transaction.
+        """Create a database for the block, and connect to it. The connection has no transaction.
 
         Args:
-            home: its current schema. If it is given, the settings of the database differ from those of the first one.
+            home: the current schema of the database. If it is given, the database also has another time zone.
         """
 
     def version(self, connection: Connection) -> str:
-        """The version on which a snapshot is proved here."""
+        """Return the version of the engine on which these databases prove a snapshot."""
 
     def statements(self, connection: Connection, exclude: Sequence[str]) -> tuple[str, ...]:
-        """The statements that make a database again."""
+        """Return the statements that create a copy of a database.
+
+        Args:
+            connection: a connection to the database.
+            exclude: the tables to leave out.
+        """
 
 
 class SqliteGround:
-    """SQLite of this Python."""
+    """Creates scratch databases with the SQLite library of this Python."""
 
     engine: EngineName = "sqlite"
     homes = ("",)
 
     @contextmanager
     def database(self, home: str = "") -> Iterator[Connection]:  # noqa: ARG002 - there are no schemas
-        """Make a database in a file."""
+        """Create a database in a file, and connect to it."""
         with scratch_database("sqlite") as url, moving(url) as connection:
             yield connection
 
     def version(self, connection: Connection) -> str:  # noqa: ARG002 - it is the library
-        """The version of the library."""
+        """Return the version of the SQLite library."""
         return sqlite3.sqlite_version
 
     def statements(self, connection: Connection, exclude: Sequence[str]) -> tuple[str, ...]:
-        """Read them from the schema of the file."""
+        """Return the statements that create a copy of a database, read from its `sqlite_master` table and its rows."""
         found = tuple(sqlite.statements(connection, exclude))
         connection.rollback()
         return found
@@ -74,7 +80,7 @@ class SqliteGround:
 
 @dataclass(frozen=True)
 class PostgresGround:
-    """A scratch PostgreSQL server."""
+    """Creates scratch databases on a PostgreSQL server."""
 
     server: ScratchServer
     engine: EngineName = "postgresql"
@@ -82,7 +88,7 @@ class PostgresGround:
 
     @contextmanager
     def database(self, home: str = "") -> Iterator[Connection]:
-        """Make a database on the server."""
+        """Create a database on the server, and connect to it."""
         with self.server.new() as url:
             if home:
                 with moving(url) as connection, connection.begin():
@@ -93,9 +99,9 @@ class PostgresGround:
                 yield connection
 
     def version(self, connection: Connection) -> str:
-        """The major version of the server."""
+        """Return the major version of the server."""
         return str((connection.dialect.server_version_info or ("",))[0])
 
     def statements(self, connection: Connection, exclude: Sequence[str]) -> tuple[str, ...]:
-        """Take them from pg_dump."""
+        """Return the statements that create a copy of a database, taken from the output of `pg_dump`."""
         return dumped(connection, exclude, _HOME)

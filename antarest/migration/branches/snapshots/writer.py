@@ -1,8 +1,8 @@
 """Makes the snapshot of a project on one engine, and proves it.
 
-Two scratch databases run the revisions. If the two differ, or contain the date of the run, the revisions do not always
-have the same effect, and no snapshot is written. Before the new file is written, a third database loads its content,
-and must be equal to the other two.
+Two scratch databases run the revisions. If the two databases differ, or contain the date of the run, the revisions do
+not always have the same effect, and no snapshot is written. Before the new file is written, a third database loads its
+content, and must be equal to the other two.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ _TICK = 1.1  # seconds; the clock of SQL on SQLite shows whole ones
 
 @dataclass(frozen=True)
 class SnapshotWriter:
-    """Makes a snapshot, from the old one and the revisions after it, or from all revisions.
+    """Makes a snapshot, from the old snapshot and the revisions after it, or from all revisions.
 
     Attributes:
         project: the project.
-        ground: makes the scratch databases.
-        old: the old snapshot; None if there is none, or if it cannot be used.
+        ground: creates the scratch databases.
+        old: the old snapshot; None if there is no old snapshot, or if it cannot be used.
         runner: runs each revision in a transaction of its own, because a single transaction may need too many locks.
     """
 
@@ -92,10 +92,10 @@ class SnapshotWriter:
         return snapshot
 
     def prove_here(self) -> Snapshot:
-        """Prove the old snapshot on another server. Return it with the version of this server.
+        """Prove the old snapshot on another server. Return the snapshot with the version of this server.
 
         Raises:
-            SnapshotUnfit: it makes something else than the revisions.
+            SnapshotUnfit: on this server, the snapshot has another effect than the revisions.
             ScratchRunFailed: a revision fails.
         """
         assert self.old  # noqa: S101 - the caller has looked
@@ -117,13 +117,13 @@ class SnapshotWriter:
             raise SnapshotUnfit(str(doubt)) from None
 
     def _run_again(self, facts: Facts) -> str:
-        """Run the revisions in a second database, which must get the same facts.
+        """Run the revisions in a second database, which must get the same facts as the first one.
 
         Returns:
-            The schema that the revisions name; empty if they follow the search path.
+            The schema whose name the revisions contain; empty if the revisions follow the search path.
 
         Raises:
-            SnapshotUnfit: two runs differ.
+            SnapshotUnfit: the two databases differ.
         """
         homes = self.ground.homes[-1:] if self.old and self.old.snapshot.home else self.ground.homes
         for home in homes:
@@ -173,9 +173,9 @@ class SnapshotWriter:
         """Load the snapshot into a scratch database, and compare the result with the facts.
 
         Args:
-            snapshot: the content of the file.
-            facts: those of a database that has run the revisions.
-            by_statements: whether the database that has loaded the file must give the same file again.
+            snapshot: the snapshot to load.
+            facts: the facts about a database that has run the revisions.
+            by_statements: whether a snapshot of the new database must have the same statements as this snapshot.
 
         Raises:
             SnapshotUnfit: the statements of the snapshot fail, or have another result than the revisions.
@@ -195,21 +195,21 @@ class SnapshotWriter:
             raise SnapshotUnfit(f"statements cannot make {shorten(sorted(different) or ['the file'])} again")
 
     def _differ(self, names: Sequence[str]) -> SnapshotUnfit:
-        """Return the error for facts that differ between two runs. It names the revision."""
+        """Return the error for facts that differ between two runs. The error names the first revision that differs."""
         for (id_, one), (_, other) in zip(self._trace(names), self._trace(names, self.ground.homes[-1]), strict=True):
             if different := unequal(one, other):
                 return SnapshotUnfit(f"two runs of revision {id_} differ: {shorten(different)}")
         return SnapshotUnfit(f"two runs of the revisions differ: {shorten(names)}")
 
     def _dated(self, names: Sequence[str], days: set[str]) -> SnapshotUnfit:
-        """Return the error for facts that contain the date of the run. It names the revision."""
+        """Return the error for facts that contain the date of the run. The error names the revision at fault."""
         for id_, facts in self._trace(names):
             if dated := [name for name, fact in facts.items() if _names(days, fact)]:
                 return SnapshotUnfit(f"revision {id_} puts the date of today into {shorten(dated)}")
         return SnapshotUnfit(f"the date of today is in {shorten(names)}")
 
     def _trace(self, names: Sequence[str], home: str = "") -> list[tuple[str, Facts]]:
-        """Run the revisions, and return these facts after each revision."""
+        """Run the revisions in a new database, and return the facts with these names after each revision."""
         found: list[tuple[str, Facts]] = []
         with self._database(self.old, home) as connection:
 
@@ -222,12 +222,12 @@ class SnapshotWriter:
 
 
 def _days() -> set[str]:
-    """Return the present date, here and in UTC, in the usual formats."""
+    """Return the present date in the usual formats, both in the local time zone and in UTC."""
     return {datetime.now(zone).strftime(form) for zone, form in product(_ZONES, _DATES)}
 
 
 def _names(days: set[str], fact: object) -> bool:
-    """Return whether a fact contains one of these dates, or a Unix time near now, in s, ms, µs or ns."""
+    """Return whether a fact contains one of the dates, or a Unix time near the present time, in s, ms, µs or ns."""
     text, now = repr(fact), time.time()
     units = {10: 1, 13: 10**3, 16: 10**6, 19: 10**9}
     numbers = ((int(each), units.get(len(each))) for each in _LONG_NUMBER.findall(text))

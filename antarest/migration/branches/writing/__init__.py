@@ -1,4 +1,4 @@
-"""Writes revisions: autogenerates them, declares the losses of the downgrade, and lists the remaining changes."""
+"""Writes revisions with Alembic's autogenerate, and adds to them the declaration of losses."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class Written:
     """The result of writing a revision. The changes are the differences between the migrations and the models.
 
     Attributes:
-        path: the new file; None if nothing was detected.
+        path: the new file; None if no change was detected.
         detected: the changes that the file makes.
         drops: the detected changes that drop a table or a column.
-        retypes: the detected changes that give a column another type, which can change its values.
+        retypes: the detected changes of a column's type that can change values of the column.
         by_hand: the changes that have to be written by hand, because Alembic does not detect them.
-        skipped: the reason why nothing was compared on an engine.
+        skipped: by engine, the reason why nothing was compared on this engine.
     """
 
     path: Path | None
@@ -60,25 +60,25 @@ def write_revision(
     db: DbConfig | None = None,
     note: Tell = say_nothing,
 ) -> Written:
-    """Write a revision file from the difference between the models and the migrations.
+    """Write a revision file from the differences between the models and the migrations.
 
-    The command creates the schemas of both on scratch databases of each engine of the project, and runs the new
-    revision there. The remaining differences have to be written by hand.
+    On each engine of the project, one scratch database gets the schema of the models, and another scratch database runs
+    the migrations and the new revision. The differences that remain have to be written by hand.
 
     Args:
         project: the project that gets the revision.
-        message: the purpose of the revision. The words become the name of the file.
-        empty: write an empty revision, for changes by hand, whatever the models are.
-        db: the configured database, which shows what a scratch database needs; nothing is changed in it.
-        note: called with a line before a scratch database is made on the server of the configured database.
+        message: the purpose of the revision. The name of the file is made from its words.
+        empty: whether to write an empty revision, without looking at the models.
+        db: the configured database. It is only read, to create scratch databases like it.
+        note: called with a message before a scratch database is created on the server of the configured database.
 
     Raises:
         InstalledCopy: the project is an installed copy.
         UsageError: the message has no letter or digit.
         MultipleHeads: the history has several heads.
         InvalidProject: the models cannot be imported.
-        ScratchRunFailed, ModelsNotMade: no file was written, since the migrations or the models do not work.
-        RevisionUnfinished: the new file does not run on a scratch database. It was written, and has to be fixed.
+        ScratchRunFailed, ModelsNotMade: the migrations or the models do not work. No file was written.
+        RevisionUnfinished: the file was written, but the revision fails on a scratch database, and has to be fixed.
     """
     _refuse(project, message)
     with staging(project) as place:
@@ -97,7 +97,14 @@ def write_revision(
 def _written(
     path: Path | None, before: Sequence[Comparison], left: Sequence[Comparison], skipped: Mapping[EngineName, str]
 ) -> Written:
-    """Return the changes of a new file, if there is one, from the comparisons before and after it."""
+    """Return the result of writing a revision, from the comparisons before and after the new revision has run.
+
+    Args:
+        path: the new file; None if no file was written.
+        before: the comparisons of the models with the migrations without the new revision.
+        left: the same comparisons with the new revision.
+        skipped: by engine, the reason why nothing was compared.
+    """
     remaining = {each for comparison in left for each in comparison.found}
     detected = [each for comparison in before for each in comparison.found if each not in remaining]
     drops = [each for each in detected if each.after is None and each.kind in ("table", "column")]
@@ -107,7 +114,7 @@ def _written(
 
 
 def _refuse(project: Project, message: str) -> None:
-    """Refuse a message without a letter or digit, and a project in which nothing can be written."""
+    """Refuse a message without a letter or digit, and a project in which no revision can be written."""
     if not re.search(r"[^\W_]", message):
         hint = Hint("Name its purpose", 'inv db.revision --message="add study horizon"')
         raise UsageError("the message of a revision needs at least one letter or digit", hint)
@@ -125,7 +132,7 @@ def _write_changes(place: Staging, message: str, id_: str | None, db: DbConfig |
 
 
 def _changes(compared: Bench, first: Comparison) -> Writing:
-    """Return the request to write the differences that Alembic detects on the most important engine."""
+    """Return the request to write the differences that Alembic detects on the first of the compared engines."""
     # Alembic compares less than we do. Where we find no difference, it finds none either, or is wrong.
     return Writing(
         compared.project,
@@ -179,12 +186,12 @@ def write_again(
 
     Args:
         project: the project of the revision.
-        revision: the revision, which no other one follows.
+        revision: the revision. No other revision follows it.
         db: the configured database, as for `write_revision`.
         note: as for `write_revision`.
 
     Returns:
-        The result. If its path is None, there is nothing to change, and the file is unchanged.
+        The result. Its `path` is None if the new content would be the same; the file is unchanged in this case.
     """
     project.refuse_installed()
     _require_template(project)

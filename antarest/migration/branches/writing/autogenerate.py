@@ -27,10 +27,11 @@ class Writing:
 
     Attributes:
         project: the project that gets the revision.
-        only_changes: write the detected changes, or no file if there are none. Otherwise write an empty revision.
-        tables: the tables that Alembic compares; None for all.
-        columns: the columns that may be altered ("table.column"); None for all.
-        at_head: a scratch database at head to compare with; None to create one.
+        only_changes: whether to write the detected changes, or no file if there are none. Otherwise the revision is
+            empty.
+        tables: the tables that Alembic compares; None for all tables.
+        columns: the columns that the revision is allowed to alter, as "table.column"; None for all columns.
+        at_head: a scratch database at head to compare with; None to create such a database.
         in_batches: whether tables are altered in batches, as SQLite needs it.
     """
 
@@ -43,11 +44,11 @@ class Writing:
 
 
 def autogenerate_options(writing: Writing, home: str | None) -> dict[str, Any]:
-    """Return the options with which Alembic compares the models with a scratch database, from `env.py` and from us.
+    """Return the options with which Alembic compares the models with a scratch database: those of `env.py`, and ours.
 
     Args:
         writing: the request.
-        home: the default schema of the database. Models may name it; in our names of tables it is left out.
+        home: the default schema of the database. Table names in `writing` omit this schema, even if a model names it.
     """
     given, ours = writing.project.options, _Rules(writing, home)
     has_schemas = any(table.schema for table in writing.project.metadata().tables.values())
@@ -65,7 +66,7 @@ def autogenerate_options(writing: Writing, home: str | None) -> dict[str, Any]:
 
 
 class _Rules:
-    """The options that `env.py` and the workflow decide together: the compared objects, and the text for each."""
+    """The options that both `env.py` and the workflow decide: which objects are compared, and how each is written."""
 
     def __init__(self, writing: Writing, home: str | None) -> None:
         self._home = home
@@ -75,7 +76,7 @@ class _Rules:
         self._writing = writing
 
     def complete(self, context: MigrationContext, revision: object, directives: list[ops.MigrationScript]) -> None:
-        """Correct and order the operations, let `env.py` change them, and declare the losses of the remaining ones."""
+        """Correct and sort the operations of a revision, let `env.py` change them, and declare the losses."""
         for script in directives:
             for upgrade, way_back in zip(script.upgrade_ops_list, script.downgrade_ops_list, strict=True):
                 has_identity = context.dialect.name != "sqlite"
@@ -115,7 +116,7 @@ class _Rules:
     def render_item(self, kind: str, item: Any, context: AutogenContext) -> str | Literal[False]:
         """Return the Python code of an item as `env.py` renders it.
 
-        If `env.py` does not render the item, the code is for both engines, and the import of its type is added.
+        If `env.py` does not render the item, return code for both engines, and add the import that the code needs.
         """
         theirs = self._given.get("render_item")
         rendered: str | Literal[False] = theirs(kind, item, context) if theirs else False
@@ -138,7 +139,7 @@ def _is_known(module: str) -> bool:
 
 
 def _expression(item: Any) -> str:
-    """Return the Python code of an expression whose SQL depends on the engine; empty for any other expression."""
+    """Return the Python code of an SQL expression that each engine writes differently; empty for other expressions."""
     if isinstance(item, (sa.True_, sa.False_, sa.Null)):
         return f"sa.{str(item).lower()}()"
     if isinstance(item, sa.BindParameter) and isinstance(item.value, (str, int, float, bool, type(None))):
@@ -157,8 +158,8 @@ def _alter_only(
 ) -> None:
     """Keep only the changes of these columns, and remove the changes of identities that Alembic gets wrong.
 
-    On an engine without identities, Alembic finds that each of them is missing. To change an identity, Alembic would
-    have to write the old one too, which it cannot.
+    On an engine without identities, Alembic reports each identity as missing. A correct change of an identity also
+    contains the old identity, which Alembic cannot write.
     """
     kept: list[ops.MigrateOperation] = []
     for each in operations.ops:
@@ -176,10 +177,10 @@ def _alter_only(
 
 
 def _create_keys_last(operations: ops.UpgradeOps) -> None:
-    """Create a foreign key after the tables if it refers to a table that is created later, or has `use_alter`.
+    """Create a foreign key after all tables, if it refers to a table that is created later, or has `use_alter`.
 
-    Alembic writes the key into the CREATE TABLE. Then the statement fails, or it lacks the key (on PostgreSQL, with
-    `use_alter`).
+    Alembic writes such a key into the CREATE TABLE statement, which fails. With `use_alter`, the statement leaves out
+    the key on PostgreSQL.
     """
     created = [each for each in operations.ops if isinstance(each, ops.CreateTableOp)]
     later = {_full_name(each): position for position, each in enumerate(created)}
@@ -196,13 +197,13 @@ def _create_keys_last(operations: ops.UpgradeOps) -> None:
 
 
 def _full_name(operation: Any, home: str | None = None) -> str:
-    """Return the table of an operation, with its schema if that is not `home`. An operation without a table has ""."""
+    """Return the table of an operation, with its schema unless this is `home`; empty if the operation has no table."""
     schema, name = (getattr(operation, each, None) for each in ("schema", "table_name"))
     return f"{schema}.{name}" if schema and schema != home else name or ""
 
 
 def _drop_in_order(operations: ops.UpgradeOps) -> None:
-    """Drop tables last, and each after the tables that refer to it. Alembic drops them in a random order."""
+    """Drop tables last, and each table after the tables that refer to it. Alembic drops tables in a random order."""
     drops = {_full_name(each): each for each in operations.ops if isinstance(each, ops.DropTableOp)}
     graph = {name: _referred_to(drops[name]) & drops.keys() - {name} for name in sorted(drops)}
     try:

@@ -1,7 +1,7 @@
 """Adds to a revision the statements that create and drop the enum types of its columns (PostgreSQL).
 
-Alembic creates an enum type with each table that uses it, even if the type exists already, but not with a column that
-is added to a table. It never drops a type, so an upgrade after a rollback fails.
+Alembic creates an enum type with each table that uses the type, even if the type exists already. It creates no type
+with a column that is added to a table. It never drops a type. Therefore an upgrade after a rollback fails.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _Placed = tuple[tuple[str | None, str, str], sa.Column[Any]]
 
 
 class EnumOp(ops.MigrateOperation):
-    """Creates or drops an enum type. On SQLite it does nothing, because an enum there is a check of a column."""
+    """Creates or drops an enum type. On SQLite, this does nothing, because SQLite has no enum types."""
 
     def __init__(self, kind: sa.Enum, verb: str) -> None:
         """Create the operation for a type. The verb is `create` or `drop`."""
@@ -36,7 +36,7 @@ def _render(context: AutogenContext, operation: EnumOp) -> str:
 
 
 def complete_enums(upgrade: ops.OpContainer, way_back: ops.OpContainer, metadata: sa.MetaData) -> frozenset[EnumName]:
-    """Add the operations that create and drop enum types, if only new columns or only dropped columns use a type.
+    """Add the operations that create and drop an enum type, if only new columns, or only dropped columns, use it.
 
     Args:
         upgrade: the operations of the upgrade. The creation of a table also creates its types.
@@ -44,7 +44,7 @@ def complete_enums(upgrade: ops.OpContainer, way_back: ops.OpContainer, metadata
         metadata: the models after the upgrade.
 
     Returns:
-        The types that exist before the upgrade, and that models use.
+        The types that the models use and that already exist before the upgrade.
     """
     tables, added = [*_columns(upgrade, ops.CreateTableOp)], [*_columns(upgrade, ops.AddColumnOp)]
     new = {place for place, _ in (*tables, *added)}
@@ -66,21 +66,21 @@ def complete_enums(upgrade: ops.OpContainer, way_back: ops.OpContainer, metadata
 
 
 def _without(others: Collection[EnumName], found: Iterable[_Placed]) -> dict[EnumName, sa.Enum]:
-    """Return the enum types of these columns, without the types that other columns use."""
+    """Return the enum types of the columns in `found`, without the types in `others`."""
     return {name: kind for name, kind in _enums(column for _, column in found) if name not in others}
 
 
 def render_enum(item: Any, existing: Collection[EnumName], context: AutogenContext, *, alone: bool) -> str:
-    """Return the Python code for an enum type that exists already, so that no table creates it again.
+    """Return the Python code for an enum type that exists already. With this code, no table creates the type again.
 
     Args:
         item: the type of a column.
-        existing: the types that exist.
+        existing: the enum types that exist already.
         context: receives the import that the code needs.
         alone: whether the project is for PostgreSQL only.
 
     Returns:
-        The code; empty for any other type.
+        The code; empty if `item` is not an existing enum type.
     """
     if not _is_type(item) or (item.schema, item.name) not in existing:
         return ""

@@ -28,13 +28,13 @@ def head(found: Verification, target: Target) -> str:
 
 
 def summary(found: Verification, target: Target, stream: TextIO, *, notes: bool = False) -> str:
-    """Return the result: a short list of the findings, then each finding by its revision, and the outcome.
+    """Return the result: a short list of the kinds of findings, the findings by revision, and the outcome.
 
     Args:
-        found: the result.
+        found: the result of the proof.
         target: the project, for the files of its revisions.
-        stream: the stream for the text; a terminal gets colours.
-        notes: whether notes are listed too. Otherwise they are counted.
+        stream: the stream to which the text will be written. On a terminal, the text has colours.
+        notes: whether notes are listed too. Otherwise only their number is given.
     """
     shown = [each for each in found.findings if notes or each.severity == "error"]
     groups = grouped(found, shown)
@@ -77,7 +77,7 @@ def _missing(title: str, reasons: Sequence[str], stream: TextIO) -> list[str]:
 
 
 def _by_reason(missing: Iterable[tuple[str, str, str]]) -> list[str]:
-    """Return everything that was not proved or tried, by engine. Revisions with the same reason share a line."""
+    """Return lines about everything that was not proved or tried. Revisions with the same reason share a line."""
     same: dict[tuple[str, str], list[str]] = {}
     for revision, engine, why in missing:
         same.setdefault((engine, why), []).append(revision or "the history")

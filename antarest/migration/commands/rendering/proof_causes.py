@@ -1,4 +1,4 @@
-"""Finds the finding that explains another one, so that a report has one entry for each cause."""
+"""Finds findings that are consequences of another finding. A report names them in the entry of their cause."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _EXPLAINED: dict[str, Collection[str]] = {
 
 
 def causes(found: Verification, findings: Collection[Finding]) -> dict[Finding, Finding]:
-    """Return the causes of findings.
+    """Return the cause of each finding that another finding explains.
 
     Args:
-        found: the result, for the schemas.
-        findings: the findings. Only one of these can be a cause.
+        found: the result of the proof, for the schemas.
+        findings: the findings, which are both the possible causes and the possible consequences.
 
     Returns:
-        For each finding that another finding explains, the other one. A cause has no cause itself.
+        A mapping from each explained finding to its cause. A cause is never a consequence of another finding.
     """
     direct: dict[Finding, Finding] = {}
     possible = [each for each in findings if each.id in _EXPLAINED]
@@ -43,7 +43,7 @@ def causes(found: Verification, findings: Collection[Finding]) -> dict[Finding, 
 
 
 def _first(direct: dict[Finding, Finding], finding: Finding) -> Finding:
-    """Return the first cause of a finding, through the causes of its cause. In a circle, return the finding itself."""
+    """Return the first cause of a finding: the cause of its cause, and so on. In a circle, return the finding."""
     seen = [finding]
     while (cause := direct.get(seen[-1])) is not None:
         if cause in seen:
@@ -53,7 +53,11 @@ def _first(direct: dict[Finding, Finding], finding: Finding) -> Finding:
 
 
 def _is_at(cause: Finding, finding: Finding) -> bool:
-    """Return whether a cause can explain a finding: on the same engine, at the same revision or in the history."""
+    """Return whether a finding is at a place where the cause can explain it.
+
+    Both have to be on the same engine and at the same revision. Some causes also explain findings about the history as
+    a whole.
+    """
     is_there = finding.revision == cause.revision or (not finding.revision and cause.id in {"V506", "V601"})
     return is_there and (finding.engine == cause.engine or "" in {finding.engine, cause.engine})
 
@@ -79,7 +83,7 @@ def _words(*texts: str) -> set[str]:
 
 
 def _refers(found: Verification, finding: Finding, cause: Finding) -> bool:
-    """Return whether rows of a finding can have other keys because the rows to which they refer have other keys."""
+    """Return whether the foreign keys in a finding can have changed because the keys in the cause have changed."""
     return any(
         key.referred_table == cause.table
         and (cause.item == cause.table or any(cause.item == f"{cause.table}.{name}" for name in key.referred_columns))

@@ -58,7 +58,7 @@ def as_json(found: Verification, target: Target) -> str:
 
 
 def _gap(found: Verification, revision: str, engine: str, reason: str) -> dict[str, str]:
-    """Return an item that is not proved, with the traceback if an unexpected error is the reason."""
+    """Return the entry about something that is not proved, with the traceback of an unexpected error."""
     proof = found.proofs.get((revision, engine))
     traceback = proof.tracebacks.get(reason, "") if proof else ""
     more = {"traceback": traceback} if traceback else {}
@@ -124,7 +124,7 @@ def _escaped(text: str) -> str:
 
 
 def as_sarif(found: Verification, target: Target) -> str:
-    """Return the findings as SARIF 2.1.0, which services for code review read.
+    """Return the findings as SARIF 2.1.0, a format that services for code review can read.
 
     Source: https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
     """

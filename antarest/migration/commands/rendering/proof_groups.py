@@ -1,4 +1,4 @@
-"""Puts the findings of a proof in the order of a report, and returns the file and line of each."""
+"""Groups and sorts the findings of a proof for a report, and finds the file and line of a finding."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ _OF_DOWNGRADE = ("V401", "V402", "V403", "V404", "V405", "V502")
 
 @dataclass(frozen=True)
 class Entry:
-    """A cause in a report: the findings that say the same of several objects, and the findings that follow from them.
+    """An entry of a report: findings with the same text about several objects, and the consequences of these findings.
 
     Attributes:
         text: the description, with the engines and the other objects.
-        consequences: a line for each finding that this one explains.
+        consequences: a line for each finding that the findings of this entry explain.
     """
 
     text: str
@@ -53,13 +53,13 @@ class Entry:
 
 @dataclass(frozen=True)
 class FindingGroup:
-    """The findings of one kind in one revision, without those that another finding explains.
+    """The findings of one kind in one revision, without the findings that another finding explains.
 
     Attributes:
-        kind: the kind.
+        kind: the kind of the findings.
         revision: the id of the revision; empty for the history as a whole.
         findings: the findings.
-        entries: the findings as entries, one for each cause.
+        entries: the entries of the report about these findings.
     """
 
     kind: FindingKind
@@ -74,10 +74,10 @@ class FindingGroup:
 
 
 def grouped(found: Verification, findings: Sequence[Finding]) -> list[FindingGroup]:
-    """Return the findings in groups by revision and kind. The whole history comes first, then the newest revision.
+    """Return the findings in groups by revision and kind: first those about the whole history, then newest first.
 
-    If several revisions have a finding in the same words, it is named at the first of them. A finding that another one
-    explains is named as a consequence of that one.
+    If several revisions have the same finding, only the group of the oldest of these revisions contains the finding. A
+    finding that another finding explains is a consequence in the entry of the other finding.
     """
     place = {revision: number for number, revision in enumerate(found.revisions)}
     explained = causes(found, findings)
@@ -105,7 +105,7 @@ def _entries(
     again: Mapping[tuple[str, str], set[str]],
     consequences: Mapping[Finding, list[Finding]],
 ) -> Iterator[Entry]:
-    """Return one entry for the findings that say the same of several objects, on the same engines."""
+    """Yield one entry for all findings that have the same text about several objects, on the same engines."""
     alike: dict[tuple[str, str], list[Finding]] = {}
     for each in findings:
         alike.setdefault((_without_object(each), each.item), []).append(each)
@@ -138,9 +138,9 @@ def _text(finding: Finding) -> str:
 
 
 def _without_object(finding: Finding) -> str:
-    """Return the text without the object and its numbers.
+    """Return the text of a finding without its object and numbers.
 
-    It is equal for findings that probably have the same cause.
+    Findings for which this text is equal probably have the same cause.
     """
     if not finding.item:
         return _text(finding)
@@ -149,12 +149,12 @@ def _without_object(finding: Finding) -> str:
 
 
 def relative(path: Path) -> str:
-    """Return the path relative to the working folder, as services expect it; the whole path if it is outside."""
+    """Return the path as text, relative to the working folder. A path outside of this folder stays absolute."""
     return (path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path).as_posix()
 
 
 def place_of(finding: Finding, target: Target) -> tuple[Path, int]:
-    """Return the file of a finding, and the line in it. It is `alembic.ini` if no revision file is at fault."""
+    """Return the file of a finding and the line in this file. Without a revision, return `alembic.ini` and line 1."""
     if finding.revision and finding.revision in target.history:
         path = target.history[finding.revision].path
         return path, _line_of(finding, path)

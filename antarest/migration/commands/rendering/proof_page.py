@@ -23,7 +23,10 @@ _COLOURS = {"red": "error", "yellow": "note", "green": "ok", "dim": "soft"}
 
 
 def as_html(found: Verification, target: Target) -> str:
-    """Return the history as a grid of revisions, properties and engines. Each cell opens its findings."""
+    """Return a page with a table of the revisions, and the result of each property on each engine.
+
+    A click on a result shows its findings.
+    """
     lines = [*([""] if found.is_whole else []), *reversed(found.revisions)]
     missing = [
         f"not proved: {revision or 'the history'} on {NAMES[on]}: {why}" for revision, on, why in found.not_proved
@@ -97,7 +100,7 @@ def _impact(proof: Proof) -> Iterator[str]:
 
 
 def _schemas(found: Verification, proof: Proof) -> Iterator[str]:
-    """Yield the tables that the upgrade changes, before and after it."""
+    """Yield the HTML of each table that the upgrade changes: its columns and constraints before and after."""
     before, after = _before(found, proof), proof.schema
     if before is None or after is None:
         return
@@ -108,10 +111,7 @@ def _schemas(found: Verification, proof: Proof) -> Iterator[str]:
 
 
 def _before(found: Verification, proof: Proof) -> Inventory | None:
-    """Return the schema before a revision, from the proof of the previous one.
-
-    It is not known for the first revision.
-    """
+    """Return the schema before a revision, from the proof of the previous revision; None if it is not known."""
     position = found.revisions.index(proof.revision)
     if position:
         earlier = found.proofs.get((found.revisions[position - 1], proof.engine))
@@ -139,14 +139,14 @@ def _described(table: Table | None) -> Iterator[str]:
 
 
 def _rows(proof: Proof) -> Iterator[str]:
-    """Yield rows of the tables that the upgrade changes, before and after it."""
+    """Yield the HTML of some rows that the upgrade changes: their values before and after."""
     for table, sides in proof.samples.items():
         lines = [["  ".join(each) for each in side] or ["(no rows)"] for side in sides]
         yield _pair(f"rows of {table}", *_marked(*lines))
 
 
 def _marked(before: Sequence[str], after: Sequence[str]) -> tuple[str, str]:
-    """Return both sides as HTML. The parts that only one side has are marked."""
+    """Return the lines of both sides as HTML. The lines that only one side has are marked."""
     left, right = list(map(escape, before)), list(map(escape, after))
     matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
     for tag, first, first_end, second, second_end in matcher.get_opcodes():

@@ -61,7 +61,7 @@ def width(found: Verification) -> int:
 
 
 def line(found: Verification, revision: str, stream: TextIO) -> str:
-    """Return the line of a revision with the results up to now. The revision "" is the history as a whole."""
+    """Return the line of a revision with the results up to now. The revision "" stands for the history as a whole."""
     text = f"{revision or 'in one run':<{_first(found)}}"
     for engine in found.engines:
         proof = found.proofs.get((revision, engine))
@@ -91,13 +91,13 @@ def cells_of(found: Verification, revision: str, engine: str) -> list[Cell]:
 
 
 def parity_of(found: Verification, revision: str) -> Cell:
-    """Return the result of comparing the engines, and of all checks without a column of their own, with its style."""
+    """Return one result, with its style, for the comparison of the engines and the checks without their own column."""
     findings = [*_about(found.of(revision), "parity"), *_others(found, revision)]
     return _result(findings) if findings else ("", "dim")
 
 
 def _others(found: Verification, revision: str) -> list[Finding]:
-    """Return the findings about a revision that have no column in the table."""
+    """Return the findings about a revision whose kind has no column in the table."""
     return [each for engine in (*found.engines, "") for each in _about(found.of(revision, engine), "")]
 
 
@@ -106,7 +106,7 @@ def _about(findings: Sequence[Finding], name: str) -> list[Finding]:
 
 
 def _is_about(reason: str, name: str) -> bool:
-    """Return whether a reason for "not proved" concerns this property. Most reasons concern all properties."""
+    """Return whether a reason in `not_proved` concerns this property. Most reasons concern all properties."""
     about = next((names for start, names in _ABOUT.items() if reason.startswith(start)), PROPERTIES)
     return name in about
 

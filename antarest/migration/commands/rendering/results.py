@@ -83,7 +83,7 @@ def status_json(status: Status, project: str, source: str) -> str:
 
 
 def history(entries: Sequence[HistoryEntry], unknown: Sequence[str]) -> str:
-    """Return the list of revisions, newest first. `*` marks the applied ones; current and head are named."""
+    """Return the list of revisions, newest first. It marks the applied revisions, the current ones and the head."""
     rows = [(f"? {id_}  (current; not in this checkout: inv db.sync)", "") for id_ in unknown]
     for entry in entries:
         marks = {"current": entry.is_current, "head": entry.is_head, "edited since": entry.is_edited}
@@ -103,13 +103,13 @@ def _applied(entry: RecordLine) -> str:
 
 
 def upgrade(plan: UpgradePlan) -> str:
-    """Return the line that is printed before an upgrade with pending revisions."""
+    """Return the line that is printed before an upgrade, with the number of pending revisions."""
     way = f"{position(plan.current)} -> {plan.target} ({count(len(plan.pending), 'revision')})"
     return fields([("upgrade", way)])
 
 
 def pending(revisions: Sequence[Revision]) -> str:
-    """Return the revisions that an upgrade would run, and the losses that they declare."""
+    """Return the revisions that an upgrade would run, and the losses that these revisions declare."""
     lines = []
     for revision in revisions:
         lines.append(f"  {revision_line(revision)}")
@@ -118,11 +118,11 @@ def pending(revisions: Sequence[Revision]) -> str:
 
 
 def plan(plan: RollbackPlan, origins: Mapping[str, str] | None = None) -> str:
-    """Return the plan of a rollback: its revisions, and the data that each of them drops.
+    """Return the plan of a rollback: its revisions, and the data that the downgrade of each revision drops.
 
     Args:
         plan: the rollback.
-        origins: the origin of a revision's code, by its id, if that is not the checkout.
+        origins: by id, where the code of a revision was found, if not in the checkout.
     """
     lines = [f"rollback       {position(plan.current)} -> {plan.target} ({count(len(plan.steps), 'revision')})"]
     for step in plan.steps:
@@ -141,7 +141,7 @@ def plan(plan: RollbackPlan, origins: Mapping[str, str] | None = None) -> str:
 
 
 def sync_plan(sync: SyncPlan) -> str:
-    """Return the revisions to undo, with the origin of their code, and the revisions to apply after them."""
+    """Return the revisions to undo, with the origin of their code, and the revisions to apply afterwards."""
     lines = [
         f"edited         {id_}: its file is not what was applied; it stays as it is in the database"
         for id_ in sync.edited
@@ -237,14 +237,14 @@ def written(written: Written, rollback_script: Path | None, diagram: Path | None
 
 
 def near(path: Path | None) -> str:
-    """Return the path, relative to the working directory if it is inside."""
+    """Return the path as text. A path inside the working directory is relative to this directory."""
     if path is None:
         return ""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def checks(made: Sequence[Check]) -> str:
-    """Return the findings of `db.check`, the checks that it made, and those that it did not make."""
+    """Return the faults that `db.check` found, the checks that it made, and the checks that it did not make."""
     failures = [failure for check in made for failure in check.failures]
     lines = [f"{each.check}: {each.fact}\n    {spell(each.command)}" for each in failures]
     if not failures:

@@ -67,7 +67,7 @@ def restore(
 
 
 def _agree(plan: RestorePlan, *, yes: bool, everything: bool) -> None:
-    """Ask for consent if the restore replaces something. `--yes` alone does not permit a loss that can be counted."""
+    """Ask for consent if the restore replaces something. `--yes` alone does not permit a known loss."""
     from ..questions import ask
     from ..rendering import backups
 

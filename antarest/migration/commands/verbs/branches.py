@@ -36,7 +36,7 @@ def switch(context: CommandContext, *, branch: str, allow_changed: bool = False,
 
 
 def redo(context: CommandContext, **flags: bool) -> int:
-    """Undo the newest revision and apply it again, as its file is now."""
+    """Undo the newest revision, and apply it again with the present code of its file."""
     with _follower(context.workflow).redoing() as plan:
         _carry_out(context, plan, **flags)
     return EXIT_DONE
@@ -99,17 +99,17 @@ def amend(context: CommandContext, *, discard_edits: bool = False, **flags: bool
 
 
 def install_hooks(context: CommandContext) -> int:
-    """Write git hooks that report in one line that the database and the checkout differ."""
+    """Write git hooks that print one line if the database and the checkout differ."""
     for path in _follower(context.workflow).install_hooks():
         context.report(str(path))
     return EXIT_DONE
 
 
 def refuse_message_with_amend(message: str | None, *, empty: bool) -> None:
-    """Refuse `--message` and `--empty`, because an amended revision keeps its message.
+    """Refuse `--message` and `--empty` together with `--amend`, because an amended revision keeps its message.
 
     Raises:
-        UsageError: one of them was given.
+        UsageError: `--message` or `--empty` was given.
     """
     if message or empty:
         hint = Hint("Keep its id and message", "inv db.revision --amend")
@@ -119,10 +119,10 @@ def refuse_message_with_amend(message: str | None, *, empty: bool) -> None:
 def _carry_out(
     context: CommandContext, plan: SyncPlan, *, dry_run: bool = False, yes: bool = False, allow_data_loss: bool = False
 ) -> bool:
-    """Print a plan, ask for consent, and run it.
+    """Print a plan, ask for consent, and run the plan.
 
     Returns:
-        Whether it was run.
+        Whether the plan was run.
     """
     workflow = context.workflow
     context.introduce()

@@ -24,7 +24,7 @@ def deployed(context: CommandContext, *, ref: str) -> int:
 
 
 def deployed_clear(context: CommandContext) -> int:
-    """Record that nothing is in production. The target of rollback.sh is then the revision before the head."""
+    """Record that nothing is in production. Now rollback.sh goes back from the head to the revision before the head."""
     from ...branches.deployed import clear
 
     clear(context.project)
@@ -78,8 +78,8 @@ def print_rollback_sql(context: CommandContext, steps: int, to: str | None, head
     Args:
         context: the context of the command.
         steps: the number of steps back.
-        to: the revision to roll back to.
-        head: the head in `rollback.sh`; without it, the rollback starts at the revision of the database.
+        to: the revision at which the rollback ends; None to use `steps`.
+        head: the head in `rollback.sh`, at which the rollback starts; None to start at the revision of the database.
     """
     from ...release.sql_scripts import downgrade_sql
 

@@ -63,7 +63,7 @@ def verify(context: CommandContext, **options: Any) -> int:
 
 
 def baseline(context: CommandContext, **options: Any) -> int:
-    """Accept the faults that an old history has on the day of its adoption. Then gates fail for new faults only."""
+    """Accept the faults that an old history has on the day of adoption. The checks then fail only for new faults."""
     from .verify import baseline
 
     return baseline(context, **options)

@@ -119,7 +119,7 @@ def _end(found: Verification) -> int:
 
 
 def baseline(context: CommandContext, *, engine: str | None = None, rows_from: str | None = None) -> int:
-    """Accept the faults that an old history has on the day of its adoption. Then gates fail for new faults only."""
+    """Accept the faults that an old history has on the day of adoption. The checks then fail only for new faults."""
     project = context.project
     path = project.root / FILE_NAME
     if path.exists():
@@ -145,21 +145,21 @@ def baseline(context: CommandContext, *, engine: str | None = None, rows_from: s
 
 
 def _engines(name: str | None, own: Sequence[str]) -> tuple[EngineName, ...]:
-    """Return the engine that the flag names. Without the flag, return those that the project names, or both."""
+    """Return the engine that the flag `--engine` names; without the flag, the engines of the project, or both."""
     if name and name not in _ENGINES:
         raise _usage(f"--engine must be one of {', '.join(_ENGINES)}, not {name!r}", "--engine=both")
     return _ENGINES[name] if name else _ENGINES.get("".join(own), _ENGINES["both"])
 
 
 def _refuse_missing_folders(files: Mapping[str, str | None]) -> None:
-    """Refuse a file of a flag that cannot be written. This happens before the proof, which may take long."""
+    """Refuse a file for a report, if its folder is missing. This comes before the proof, which may take long."""
     for form, path in files.items():
         if path and (Path(path).is_dir() or not Path(path).parent.is_dir()):
             raise _usage(f"--{form} must be a file in a folder that exists, not {path!r}", f"--{form}=FILE")
 
 
 class _Printer:
-    """Prints a line for each revision that every engine has proved. A terminal also shows unfinished lines."""
+    """Prints a line for each revision when all engines have proved it. A terminal also shows unfinished lines."""
 
     _AHEAD = 8  # the most unfinished lines on a terminal; one engine is faster than the other
 
@@ -169,7 +169,7 @@ class _Printer:
         self._printed = 0
 
     def print_proof(self, proof: Proof) -> None:
-        """Print the lines that this proof completes."""
+        """Print the line of each revision for which this proof was the last missing one."""
         found, lines = self._found, [*self._found.revisions, *([""] if self._found.is_whole else [])]
         for line in lines[self._printed :]:
             if not all((line, engine) in found.proofs for engine in found.engines):
@@ -209,7 +209,7 @@ def _usage(message: str, right: str) -> UsageError:
 
 
 def _between(revisions: str) -> Callable[[Target], Collection[str]]:
-    """Return a function that selects the revisions from A to B, including both: `A:B`, `A:`, `:B`, or only `A`."""
+    """Return a function that selects the revisions in a range: `A:B`, `A:`, `:B`, or only `A`. A and B are included."""
 
     def select(target: Target) -> Collection[str]:
         history = target.history

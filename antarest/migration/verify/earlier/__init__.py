@@ -1,4 +1,1 @@
-"""The proofs that earlier runs have stored.
-
-A stored proof is used again until something changes on which it depends.
-"""
+"""The proofs that earlier runs have stored. A stored proof is used again until something changes its result."""

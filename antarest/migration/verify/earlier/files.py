@@ -1,4 +1,4 @@
-"""Finds the files that a revision imports, opens or lists, outside of installed packages."""
+"""Finds the files that a revision imports or opens, and the folders that it lists, outside of installed packages."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _IMPORT_SYSTEM = "<frozen importlib"
 
 
 class FileWatch:
-    """Records which files of the project import, open or list other files and folders, until the process ends.
+    """Records which other files and folders each file of the project imports, opens or lists.
 
-    An audit hook of Python reports each opened file. A module that was imported before is not opened again, so imports
-    are recorded too.
+    An audit hook of Python reports each opened file. Imports are recorded separately, because Python does not open the
+    file of a module again if the module was imported before.
     """
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class FileWatch:
 
     @classmethod
     def started(cls) -> Self:
-        """Start to watch this process. Python cannot remove the hook, so the watch never ends."""
+        """Start to watch this process, until it ends. Python cannot remove the audit hook."""
         watch = cls()
         sys.addaudithook(watch._hear)
         builtins.__import__ = watch._importing(builtins.__import__)
@@ -110,7 +110,7 @@ def _source(file: str) -> str:
 
 
 def digest_of(file: str) -> str:
-    """Return a hash of the content of a file, or of the names in a folder; empty if it does not exist."""
+    """Return a hash of the content of a file, or of the names in a folder; empty if there is no such file or folder."""
     try:
         if os.path.isdir(file):  # noqa: PTH112 - paths are texts here
             names = sorted(each for each in os.listdir(file) if each != "__pycache__")  # noqa: PTH208

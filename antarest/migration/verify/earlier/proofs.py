@@ -1,9 +1,9 @@
-"""Stores the proofs of an engine in a folder of the user, and finds them again.
+"""Stores the proofs of an engine in a folder of the user, and finds stored proofs again.
 
 The key of a stored proof is a hash of everything that is known before the revision runs: the program, the versions, the
-options, all earlier revisions with the state that they leave, and the revision itself. The other dependencies are
-stored with the proof, and compared when it is read: the content of the files that the revision used, and the known
-facts about its columns.
+options, the state after the earlier revisions, and the revision itself. A proof also depends on the content of the
+files that the revision used, and on the known facts about its columns. Hashes of these are stored with the proof, and
+compared when the proof is read.
 """
 
 from __future__ import annotations
@@ -59,13 +59,13 @@ class EarlierProof:
     """A stored proof.
 
     Attributes:
-        proof: the proof.
-        files: the hashes of the files that the revision used.
+        proof: the proof of one revision, or of the history as a whole.
+        files: the hash of each file that the revision used, by its path.
         hints: the hash of the facts about the columns that were known before the revision ran.
         labels: the labels of enums that the revision has given to columns.
         gone: the values that the revision has replaced.
         written: the texts that the revision has written.
-        is_beside: whether the revision writes through a connection of its own.
+        is_beside: whether the revision writes through another connection than that of Alembic.
         state: the key of the state after the revision.
     """
 
@@ -83,11 +83,11 @@ class EarlierProofs:
     """Reads and writes the stored proofs of an engine.
 
     Args:
-        folder: the folder; None to store nothing.
+        folder: the folder for the stored proofs; None to store nothing.
         watch: knows the files of the project that were used.
         target: the project.
-        connection: a connection to a database from which the history starts.
-        facts: everything else on which all proofs depend.
+        connection: a connection to a database in which no revision has run.
+        facts: everything else on which all proofs of the run depend.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class EarlierProofs:
         return self._folder is not None
 
     def name_of(self, state: str, revision: Revision) -> str:
-        """Return the key of the proof of a revision that runs after a state."""
+        """Return the key of the proof of a revision, if `state` is the key of the state in which the revision runs."""
         return digest(self._start, state, revision.id, revision.path.read_bytes())
 
     def name_of_whole(self, *facts: object) -> str:
@@ -117,19 +117,19 @@ class EarlierProofs:
         return digest(self._start, self._target.metadata_name, self._target.models_of_env, facts)
 
     def state_after(self, name: str, revision: Revision, schema: Inventory, connection: Connection) -> str:
-        """Return the key of the state after a revision. Two states with the same key are equal for later revisions.
+        """Return the key of the state after a revision. Later revisions see no difference between equal keys.
 
         Args:
             name: the key of the proof of the revision.
             revision: the revision.
-            schema: the schema after it.
-            connection: a connection to the database after it, without generated rows.
+            schema: the schema after the revision.
+            connection: a connection to the database after the revision, without generated rows.
         """
         data = sorted(item for item in self.files_of(revision).items() if not item[0].endswith(".py"))
         return digest(name, data, schema, content_of(connection, [self._target.project.version_table.name]))
 
     def find(self, name: str) -> EarlierProof | None:
-        """Return a stored proof, if the files on which it depends have not changed; else None."""
+        """Return the stored proof with this key; None if there is none, or if a file that it depends on has changed."""
         if self._folder is None:
             return None
         path = self._folder / f"{name}{_SUFFIX}"
@@ -156,10 +156,7 @@ class EarlierProofs:
                 write_whole(self._folder / f"{name}{_SUFFIX}", content, 0o600)
 
     def files_of(self, revision: Revision | None) -> dict[str, str]:
-        """Return the hashes of all files that a revision has used.
-
-        Without a revision, return those of all used files.
-        """
+        """Return the hash of each file that a revision has used, by path; without a revision, of all used files."""
         if self._watch is None:
             return {}
         roots = [str(self._target.rows_file)] if self._target.rows_file else []
@@ -175,7 +172,7 @@ class EarlierProofs:
         return self._digests[file]
 
     def shrink(self) -> None:
-        """Delete the stored proofs that were not used for the longest time, until the folder is small enough."""
+        """Delete the least recently used proofs until the folder is small enough."""
         if self._folder is None:
             return
         with suppress(OSError):
@@ -188,7 +185,7 @@ class EarlierProofs:
 
 
 def digest(*facts: object) -> str:
-    """Return a hash of some facts."""
+    """Return one hash of all arguments."""
     return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 

@@ -1,1 +1,1 @@
-"""The kinds of findings of a proof, and the modules that find them."""
+"""The kinds of findings of a proof, and the modules that look for such findings."""

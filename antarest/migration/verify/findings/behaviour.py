@@ -28,12 +28,13 @@ def behaviour(connection: Connection, schema: Inventory, rows: RowSnapshot) -> d
     The changes repeat unique values, write unknown labels, omit values, and delete rows.
 
     Args:
-        connection: to a database with rows; it stays as it is. As in the application, SQLite enforces foreign keys.
-        schema: its schema.
-        rows: its rows.
+        connection: a connection to a database with rows. Every change is rolled back. On SQLite, the connection must
+            enforce foreign keys.
+        schema: the schema of the database.
+        rows: the rows of the database.
 
     Returns:
-        By change, the reaction of the database: for example, "refuses it" for the change "repeat tag(label)".
+        The reaction of the database by change, for example "refuses it" for the change "repeat tag(label)".
     """
     clauses = {name: _untyped(table) for name, table in reflect_tables(connection, ()).items()}
     found = dict(_defaults(connection, schema))
@@ -47,7 +48,7 @@ def behaviour(connection: Connection, schema: Inventory, rows: RowSnapshot) -> d
 
 
 def momentary(schema: Inventory) -> set[str]:
-    """Return each "table.column" whose default depends on the time, so that a row written again has another value."""
+    """Return each "table.column" whose default depends on the time, such as `CURRENT_TIMESTAMP`."""
     columns = ((name, column) for name, table in schema.tables.items() for column in table.columns)
     return {f"{name}.{column.name}" for name, column in columns if _OF_THE_MOMENT.search(column.default or "")}
 
@@ -93,7 +94,7 @@ def _repeated_values(
 def _deleted_rows(
     connection: Connection, table: Table, schema: Inventory, rows: RowSnapshot, clauses: Mapping[str, sa.TableClause]
 ) -> Iterator[tuple[str, str]]:
-    """Try to delete rows to which others refer, one for each set of foreign keys.
+    """Try to delete rows to which other rows refer, one row for each set of foreign keys.
 
     Yield each change and the reaction.
     """
@@ -121,7 +122,7 @@ def _deleted_rows(
 
 
 def _reaction(connection: Connection, delete: sa.Delete, children: Mapping[str, sa.TableClause]) -> str:
-    """Delete a row, and return the reaction with the number of rows that still refer to it."""
+    """Try to delete a row, and return how the database reacts: for example, "refuses it"."""
     with _rolled_back(connection):
         before, broken = _counts(connection, children), violations(connection)
         if connection.dialect.name == "postgresql":  # Otherwise a deferred constraint waits for a commit.
@@ -141,7 +142,7 @@ def _counts(connection: Connection, tables: Mapping[str, sa.TableClause]) -> dic
 
 
 def _defaults(connection: Connection, schema: Inventory) -> Iterator[tuple[str, str]]:
-    """Yield the default of each column and its value."""
+    """Yield each column that has a default, and the value that the default gives."""
     for name, table in sorted(schema.tables.items()):
         for column in table.columns:
             if column.default and not _OF_THE_MOMENT.search(column.default):

@@ -13,14 +13,14 @@ class Finding:
     """A fault, or a note, that the proof has found.
 
     Attributes:
-        id: the id of its kind.
+        id: the id of the kind of finding, for example "V301".
         found: a description in one line.
         revision: the id of the revision; empty for the history as a whole.
         engine: the engine; empty if the finding is about both engines, or about files.
         expected: the expected result, if it is not obvious.
-        severity: the severity of its kind, or a lower one.
-        item: the object with the fault, as `found` names it; empty if there are several.
-        table: the table to which this object belongs.
+        severity: the severity of the kind of finding, or a lower severity.
+        item: the object with the fault, as `found` names it; empty if there are several objects.
+        table: the table to which the object in `item` belongs.
     """
 
     id: str

@@ -37,7 +37,7 @@ def violations(connection: Connection) -> Counter[tuple[str, str]]:
 def unchecked(connection: Connection) -> set[str]:
     """Return descriptions of the constraints that were never checked against the rows, or cannot be checked.
 
-    SQLite accepts a foreign key to columns that are not unique, but then refuses each statement that has to check it.
+    SQLite accepts a foreign key to columns that are not unique, but refuses each statement that has to check this key.
     """
     if connection.dialect.name != "sqlite":
         return {f"{name} is NOT VALID" for name in connection.execute(_UNCHECKED).scalars()}
@@ -56,7 +56,7 @@ def _mismatch(error: OperationalError) -> str:
 
 
 def late_sequences(connection: Connection) -> dict[str, str]:
-    """Return descriptions of the sequences whose next value is already in their column, by name (PostgreSQL)."""
+    """Return a description of each sequence whose next value is already in its column, by name (PostgreSQL)."""
     found: dict[str, str] = {}
     if connection.dialect.name == "sqlite":
         return found

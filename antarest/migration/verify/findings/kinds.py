@@ -1,4 +1,4 @@
-"""The kinds of findings of a proof: an id, the problem, its consequence, and the fix."""
+"""Defines the kinds of findings: each has an id, a problem, its consequence, and its fix."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class FindingKind:
     """A kind of finding.
 
     Attributes:
-        id: its stable id. The first digit says which part of the proof finds it.
+        id: the stable id of the kind. Its first digit says which part of the proof makes such findings.
         title: the problem, in a few words.
         why: the consequence if nobody fixes it.
         fix: the way to fix it.
@@ -33,7 +33,7 @@ _ALL = (
         "V101",
         "the history has more than one head",
         "`upgrade head` refuses to run, in the middle of a deployment.",
-        "Write a merge revision (`alembic merge heads`), or move one branch on top of the other one.",
+        "Write a merge revision (`alembic merge heads`), or move one branch on top of the other branch.",
     ),
     FindingKind(
         "V102",
@@ -56,19 +56,19 @@ _ALL = (
     FindingKind(
         "V105",
         "rollback.sh does not match the history",
-        "A rollback leads to another revision than the one below head.",
+        "`rollback.sh` leads to a revision that is not directly below the head.",
         "Run `inv db.rollback-script`.",
     ),
     FindingKind(
         "V106",
         "the revision files cannot be imported",
-        "Alembic imports all of them before it runs the first one.",
+        "Alembic imports all revision files before it runs the first revision.",
         "Remove the failing statement from the top of the file. A revision needs only `alembic` and `sqlalchemy`.",
     ),
     FindingKind(
         "V107",
         "one step back from a merge is ambiguous",
-        "`alembic downgrade -1` refuses to run there, since two revisions are one step below.",
+        "`alembic downgrade -1` refuses to run at a merge, since two revisions are one step below.",
         "Go back to a revision by its id: `alembic downgrade ID`, or use `inv db.rollback`.",
         "note",
     ),
@@ -76,8 +76,8 @@ _ALL = (
     FindingKind(
         "V201",
         "a revision imports the application",
-        "The revision gets the models of today. When they change, the revision does something else, or fails.",
-        "Write the tables and columns that it needs into the revision.",
+        "The revision uses the models of today. When they change, the revision has another effect, or fails.",
+        "Write the definitions of the tables that the revision needs into the revision file.",
     ),
     FindingKind(
         "V202",
@@ -97,13 +97,13 @@ _ALL = (
         "V302",
         "the upgrade fails on tables with rows",
         "The upgrade works on the machine of every developer, and fails in production.",
-        "Give a NOT NULL column a `server_default`. Correct the values before a new constraint refuses them.",
+        "Give a NOT NULL column a `server_default`. Correct the values before the revision adds a constraint.",
     ),
     FindingKind(
         "V303",
         "running all revisions at once gives another schema than running them one by one",
         "A new database differs from a database that was upgraded release by release.",
-        "Do not let the revision depend on a change that another one makes in the same run, such as a new enum type.",
+        "The revision must not need a change that another revision makes in the same run, such as a new enum type.",
     ),
     FindingKind(
         "V304",
@@ -127,8 +127,8 @@ _ALL = (
         "V307",
         "the history starts from a table that no revision makes",
         "No new database can be made from the revisions alone. Something else, such as `create_all`, makes this table "
-        "before them.",
-        "Name the file or function that makes it: `--start=FILE.sql` or `--start=module:function`.",
+        "before the first revision runs.",
+        "Name the file or function that makes the table: `--start=FILE.sql` or `--start=module:function`.",
     ),
     FindingKind(
         "V308",
@@ -146,7 +146,7 @@ _ALL = (
     FindingKind(
         "V402",
         "the downgrade fails on tables with rows",
-        "A rollback stops here as soon as somebody has worked with the new release.",
+        "A rollback stops at this revision as soon as somebody has worked with the new release.",
         "Correct the values before the old constraint comes back, or declare `irreversible`.",
     ),
     FindingKind(
@@ -159,7 +159,7 @@ _ALL = (
         "V404",
         "the downgrade leaves something behind",
         "The next upgrade fails, because the object exists already.",
-        "Drop it in the downgrade. PostgreSQL does not drop an enum type with its column.",
+        "Drop the object in the downgrade. PostgreSQL does not drop an enum type with its column.",
     ),
     FindingKind(
         "V405",
@@ -179,7 +179,7 @@ _ALL = (
         "V407",
         "the downgrade does not restore the rights of roles",
         "A role has more or fewer rights than before the upgrade, and no comparison of schemas shows this.",
-        "In the downgrade, revoke the granted rights, grant the revoked ones, and grant those of recreated tables.",
+        "In the downgrade, revoke the new rights, and grant the old rights, also on tables that it creates again.",
     ),
     # ---- 5: rows
     FindingKind(
@@ -204,13 +204,13 @@ _ALL = (
         "V504",
         "rows change when the revision runs in both directions",
         "An upgrade with its rollback changes data that users have entered.",
-        "Let the downgrade restore the values, or declare those that it cannot restore.",
+        "Let the downgrade restore the values, or declare the values that it cannot restore.",
     ),
     FindingKind(
         "V505",
         "rows refer to missing rows, or a foreign key was never checked",
         "The next statement that checks the rows fails, or a delete removes the wrong rows.",
-        "Correct the rows before you create the key, and `VALIDATE` it. The key must refer to unique columns.",
+        "Correct the rows before you create and validate the foreign key. The key must refer to unique columns.",
     ),
     FindingKind(
         "V506",
@@ -228,7 +228,7 @@ _ALL = (
     FindingKind(
         "V508",
         "a sequence is behind the rows of its table",
-        "The next inserted rows get numbers that exist already, and PostgreSQL refuses them.",
+        "The next inserted rows get numbers that exist already, and PostgreSQL refuses these rows.",
         "Set the sequence to the highest copied id: `SELECT setval('table_id_seq', (SELECT max(id) FROM table))`.",
     ),
     FindingKind(
@@ -243,7 +243,7 @@ _ALL = (
         "V510",
         "a text may be too long for an index",
         "PostgreSQL refuses to store a text of more than 2,704 bytes, after compression, in a B-tree index.",
-        "Limit the column, or index a hash: `(md5(column))`. For columns with short texts, use `--rows-from=FILE`.",
+        "Limit the length of the column, or index `md5(column)`. If all texts are short, use `--rows-from=FILE`.",
         "note",
     ),
     FindingKind(
@@ -269,7 +269,7 @@ _ALL = (
         "V603",
         "the upgrade leaves other values on SQLite than on PostgreSQL",
         "The same rows become different rows. A developer on SQLite does not see the rows that production gets.",
-        "Use operators that mean the same on both: `||` joins texts, and LIKE ignores case on SQLite only.",
+        "Use operators that mean the same on both engines: `||` joins texts, and LIKE ignores case on SQLite only.",
     ),
     # ---- 7: the models
     FindingKind(
@@ -282,27 +282,27 @@ _ALL = (
         "V702",
         "most tables have no model: the models were not imported",
         "`--autogenerate` would drop all of these tables.",
-        "Import every module with models in the module of the metadata.",
+        "In the module that defines the metadata, import every module with models.",
     ),
     FindingKind(
         "V703",
         "a model is not registered",
-        "Neither `db.revision` nor the drift check knows its table.",
-        "Import its module in the module of the metadata.",
+        "Neither `db.revision` nor `db.check` sees the table of the model.",
+        "In the module that defines the metadata, import the module of the model.",
     ),
     FindingKind(
         "V704",
         "a mapped class cannot be used through the ORM",
         "The application cannot insert, load, change or delete an object. The reason is a default or a "
         "stored label that the model cannot load, a mapping that does not fit, or a missing right.",
-        "Repeat the failing step on that engine. Then fix the model, or grant the right in a revision.",
+        "Repeat the failing step on the engine of the finding. Then fix the model, or grant the right in a revision.",
     ),
     FindingKind(
         "V705",
-        "the role of the application may not use a table or sequence",
+        "the role of the application cannot use a table or sequence",
         "If the application has a role of its own, PostgreSQL refuses every statement on this table or sequence.",
         "Grant the rights in the revision that makes the object, or set default privileges (ALTER DEFAULT PRIVILEGES) "
-        "for the role before that. `inv db.grant` grants them too.",
+        "for the role before that revision. `inv db.grant` grants the rights too.",
     ),
     FindingKind(
         "V706",
@@ -343,7 +343,7 @@ _ALL = (
     FindingKind(
         "V901",
         "a revision was changed after a database had run it",
-        "Databases that have run it already never get the change, and no command reports this.",
+        "Databases that have already run the revision never get the change, and no command reports this.",
         "Restore the file, and write the change as a new revision.",
     ),
 )

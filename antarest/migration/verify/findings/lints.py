@@ -1,4 +1,4 @@
-"""Finds faults that the schema and the models may share, so that a comparison of the two does not show them."""
+"""Finds faults that both the schema and the models may have. A comparison of the two does not show such faults."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def lints(schema: Inventory, start: Inventory | None, made_by: Mapping[str, str]
 
     Args:
         schema: the schema at head.
-        start: the schema before the revisions that are proved; its faults are not reported again. None if there is
-            none.
+        start: the schema before the revisions that are proved; None if no revision is proved. Faults that this schema
+            already has are not reported.
         made_by: the revision that has created each table and column, by name.
         engine: the engine.
     """
@@ -66,7 +66,7 @@ def _singulars(name: str) -> set[str]:
 
 
 def _starts(table: Table, length: int) -> Iterator[tuple[str, ...]]:
-    """Yield the first columns of each index, of each unique constraint and of the primary key."""
+    """Yield the first `length` columns of each unique constraint, of the primary key and of each index."""
     for unique in table.uniques:
         yield unique.columns[:length]
     if table.primary_key:
@@ -77,9 +77,9 @@ def _starts(table: Table, length: int) -> Iterator[tuple[str, ...]]:
 
 
 def _with_action(table: Table, key: ForeignKey, keys: list[tuple[Table, ForeignKey]]) -> list[str]:
-    """Return an example of similar foreign keys that all have an ON DELETE; empty if there are none.
+    """If all similar foreign keys have an ON DELETE, return one of them as an example; otherwise return an empty list.
 
-    Similar keys are the other keys of the table, or else the keys that refer to the same table.
+    Similar are the other foreign keys of the table, and the foreign keys that refer to the same table.
     """
     beside = [(table, other) for other in table.foreign_keys if other != key]
     same = [(one, other) for one, other in keys if other.referred_table == key.referred_table and other != key]

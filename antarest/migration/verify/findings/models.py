@@ -59,7 +59,7 @@ class OrmUse:
 
 
 def unreadable_defaults(connection: Connection, metadata: MetaData, schema: Inventory) -> list[str]:
-    """Return descriptions of the defaults that the model's type cannot load, such as an unknown enum label."""
+    """Return descriptions of the defaults that the column type of the model cannot load, such as an unknown label."""
     found = []
     for name, table in metadata.tables.items():
         migrated = {column.name: column for column in schema.tables[name].columns} if name in schema.tables else {}
@@ -82,12 +82,12 @@ def unreadable_defaults(connection: Connection, metadata: MetaData, schema: Inve
 def unreadable_labels(
     metadata: MetaData, dialect: Dialect, stored: Callable[[str, str], Iterable[str]]
 ) -> Iterator[tuple[str, str, str]]:
-    """Find the stored texts that the enum of a model cannot load: table, column and text.
+    """Yield the table, the column and the text for each stored text that the enum of a model cannot load.
 
     Args:
         metadata: the models.
         dialect: the dialect of the database.
-        stored: a function: it takes a table and a column, and returns the texts that it may hold.
+        stored: a function that takes the names of a table and a column, and returns the texts that the column may hold.
     """
     for name, table in metadata.tables.items():
         for column in table.columns:
@@ -102,12 +102,12 @@ def unreadable_labels(
 
 
 def use_classes(connection: Connection, metadata: MetaData, skipped: Collection[str] = ()) -> OrmUse:
-    """Try every class that is mapped to these tables.
+    """Try every class that is mapped to the tables of the metadata.
 
     Args:
         connection: a connection to a database at head; every change is rolled back.
         metadata: the models.
-        skipped: tables that differ from the models. Classes that need one of them are not tried.
+        skipped: the tables that differ from the models. Classes that need one of these tables are not tried.
     """
     result = OrmUse()
     try:
@@ -136,7 +136,7 @@ def use_classes(connection: Connection, metadata: MetaData, skipped: Collection[
 
 
 def _needed(mapper: Mapper[Any]) -> set[str]:
-    """Return the tables of a class, and the tables to which these refer."""
+    """Return the tables of a class, and all tables to which these refer, directly or through other tables."""
     found: set[str] = set()
     waiting = [each for each in mapper.tables if isinstance(each, Table)]
     while waiting:
@@ -157,7 +157,7 @@ def _mappers(metadata: MetaData) -> Iterator[Mapper[Any]]:
 
 
 def _use_plain_role(connection: Connection, metadata: MetaData) -> None:
-    """Switch to a new role that owns nothing (PostgreSQL). The rollback removes it."""
+    """Switch to a new role that owns nothing (PostgreSQL). The rollback of the transaction removes the role."""
     if connection.dialect.name != "postgresql":
         return
     role = f"antarest_user_{secrets.token_hex(8)}"
@@ -194,7 +194,7 @@ def _get(session: Session, mapper: Mapper[Any], identity: tuple[Any, ...]) -> An
 
 
 class _Maker:
-    """A maker of objects for tests of the ORM. It also makes the objects to which an object refers."""
+    """Makes objects to try their classes. For each object, it also makes the objects to which the object refers."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -202,7 +202,7 @@ class _Maker:
         self._number = 0
 
     def make(self, mapper: Mapper[Any]) -> Any:
-        """Return a new object, which is inserted. Its constructor is not called, because the arguments are unknown."""
+        """Insert and return a new object. The constructor of its class is not called: its arguments are unknown."""
         if mapper in self._making:
             raise _NotMadeError(f"{mapper.class_.__name__} must refer to another object of its class")
         self._making.append(mapper)
@@ -241,7 +241,7 @@ def _fills_itself(column: Column[Any], mapper: Mapper[Any]) -> bool:
 
 
 def _changeable(mapper: Mapper[Any]) -> Iterator[str]:
-    """Yield the attributes whose value can be changed: those that are not keys, not unique and not computed."""
+    """Yield the attributes whose value can be changed: their columns are not keys, not unique and not computed."""
     for prop in mapper.column_attrs:
         column = prop.columns[0]
         if not isinstance(column, Column) or column is mapper.polymorphic_on:

@@ -50,13 +50,13 @@ _PAGES = "SELECT name, rootpage FROM sqlite_master WHERE type = 'table'"
 
 @dataclass
 class Impact:
-    """The effects of an upgrade on the tables that existed before it.
+    """The effects of an upgrade on the tables that existed before the upgrade.
 
     Attributes:
         seconds: the duration of the upgrade, on the generated rows.
-        locks: by table, the strongest lock that others have to wait for (PostgreSQL).
+        locks: by table, the strongest lock for which other sessions may have to wait (PostgreSQL).
         rewritten: the tables that were rewritten as a whole.
-        written: by table, the number of rows written (PostgreSQL).
+        written: the number of rows written, by table (PostgreSQL).
     """
 
     seconds: float = 0
@@ -66,7 +66,7 @@ class Impact:
 
 
 class ImpactMeter:
-    """A meter of the effects of a revision. Call `start` before the revision, and `read` before its commit."""
+    """Measures the effects of an upgrade. Call `start` before the upgrade, and `read` before its commit."""
 
     def __init__(self, version_table: str) -> None:
         self._version_table = version_table
@@ -108,16 +108,19 @@ class Proof:
         not_tried: everything that was not tried because nobody asked for it, each with the reason.
         tracebacks: the traceback of each unexpected error, by the line in `not_proved`.
         schema: the schema after the upgrade; None if the upgrade failed.
-        before: the schema before the upgrade, if no other proof has it as its `schema`.
+        before: the schema before the upgrade; only set for the first revision to prove.
         impact: the effects of the upgrade on tables with rows.
-        is_irreversible: whether the revision has no downgrade. Its file declares this, or its downgrade refuses.
+        is_irreversible: whether the revision has no downgrade, because its file declares this or the downgrade refuses
+            to run.
         compares_rows: whether rows were compared.
         rows: by table, the values of each column before and after the upgrade, for the comparison of the engines.
-        behaviour: for the history as a whole, the results of changes to rows at head, by change.
-        samples: by table, a few of the rows that the upgrade changes, before and after it.
-        starts_empty: whether no revision is applied before this one.
-        kept: the URLs of the kept databases, by "before" and "after"; empty if a database could not be kept.
-        is_earlier: whether the proof comes from an earlier run, because nothing has changed on which it depends.
+        behaviour: the reactions of the database to changes of rows, by change. It is set for the history as a whole,
+            and for the state before the first revision to prove.
+        samples: by table, a few of the rows that the upgrade changes, before and after the upgrade.
+        starts_empty: whether no revision is applied before this revision.
+        kept: the URLs of the kept databases, under the keys "before" and "after". A URL is empty if the database could
+            not be kept.
+        is_earlier: whether an earlier run has made and stored this proof.
     """
 
     revision: str
@@ -145,23 +148,23 @@ class Proof:
     def add_differences(
         self, id_: str, found: Iterable[Difference], before: str, after: str, *, severity: Severity = "error"
     ) -> None:
-        """Add a finding for each difference between two schemas. The names of the two sides are for the text."""
+        """Add a finding for each difference between two schemas, which the text calls `before` and `after`."""
         for each in found:
             self.add(id_, each.render(before, after), severity=severity, item=each.path, table=each.table)
 
     def has(self, *ids: str) -> bool:
-        """Return whether there are findings of these kinds that are more than a note."""
+        """Return whether there is a finding of one of these kinds that is an error, and not only a note."""
         return any(each.id in ids and each.severity == "error" for each in self.findings)
 
     @contextmanager
     def trying(self, what: str) -> Iterator[None]:
-        """Note that something is not proved if the block raises an unexpected error.
+        """If the block raises an unexpected error, catch the error and note that something is not proved.
 
         Args:
-            what: the thing that the block proves.
+            what: the thing that the block proves, for the note.
 
         Raises:
-            AntarestError: the database cannot be reached, or the project cannot be read: nothing more can be proved.
+            AntarestError: nothing more can be proved, because the database or the project cannot be read.
         """
         try:
             yield

@@ -70,7 +70,7 @@ def read_rights(connection: Connection) -> Rights:
 
 
 def read_others(connection: Connection) -> set[tuple[str, str]]:
-    """Read the kind and name of the objects that an inventory does not have. There are none on SQLite."""
+    """Return the kind and name of each object that an `Inventory` does not contain; empty on SQLite."""
     rows = connection.execute(_OTHERS) if connection.dialect.name == "postgresql" else ()
     return {(kind, name) for kind, name in rows}
 
@@ -79,9 +79,9 @@ def differing_rights(before: Rights, after: Rights, version_table: str) -> Itera
     """Yield each object whose rights differ, with a description of the difference.
 
     Args:
-        before: the rights before a revision.
-        after: the rights after the downgrade.
-        version_table: the table of Alembic.
+        before: the rights before the upgrade of a revision.
+        after: the rights after the downgrade of the same revision.
+        version_table: the table in which Alembic records the revision.
     """
     of_new = {name for name in (*before, *after) if name.startswith("new ")}
     for name in sorted((before.keys() & after.keys()) | of_new - {f"TABLE {version_table}"}):
@@ -97,13 +97,13 @@ def differing_rights(before: Rights, after: Rights, version_table: str) -> Itera
 def missing_rights(
     proof: Proof, connection: Connection, made_by: Mapping[str, str], version_table: str, *, is_noted: bool
 ) -> Iterator[Finding]:
-    """Yield the objects that a role may not use, although it may use other objects of the same kind.
+    """Yield a finding for each object that a role cannot use, although it can use other objects of the same kind.
 
     Args:
         proof: the proof of the history as a whole.
         connection: a connection to a database at head.
-        made_by: the revision that creates each object, by name.
-        version_table: the table of Alembic.
+        made_by: the revision that creates each object, by the name of the object.
+        version_table: the table in which Alembic records the revision.
         is_noted: whether to add a note if no revision grants any right.
     """
     if connection.dialect.name != "postgresql":

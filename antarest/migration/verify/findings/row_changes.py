@@ -22,8 +22,9 @@ class RowDifferences:
     """The differences between the rows at two moments.
 
     Attributes:
-        lost: by "table", the number of rows that are gone; by "table.column", the number of lost values.
-        changed: by "table.column", the number of changed values; by "table", the number of added rows.
+        lost: under the key "table", the number of lost rows; under the key "table.column", the number of lost values.
+        changed: under the key "table", the number of added rows; under the key "table.column", the number of changed
+            values.
     """
 
     lost: Counter[str] = field(default_factory=Counter)
@@ -31,7 +32,7 @@ class RowDifferences:
 
 
 class RowFinding(NamedTuple):
-    """A finding about an item of a table. The item is a "table" or a "table.column"."""
+    """A finding about rows. The attribute `item` is the name of a table, or a "table.column"."""
 
     id: str
     item: str
@@ -81,7 +82,7 @@ def _compare_table(name: str, table: TableRows, now: TableRows, found: RowDiffer
 
 
 def _other_keys(table: TableRows, now: TableRows, key: Sequence[str]) -> int:
-    """Return the number of rows whose key has changed, if nothing else has changed; otherwise 0."""
+    """Return the number of rows whose key has changed, if no other column of the table has changed; otherwise 0."""
     others = [column for column in table.columns if column not in key]
     if not others or table.columns != now.columns:
         return 0
@@ -95,7 +96,10 @@ def _other_keys(table: TableRows, now: TableRows, key: Sequence[str]) -> int:
 
 
 def replaced_values(before: RowSnapshot, after: RowSnapshot) -> dict[tuple[str, str], set[str]]:
-    """Return the values that a run has replaced in all rows, as `repr`, by table and column."""
+    """Return the values that no row has after a run, because the run has replaced each of them.
+
+    The values are given as `repr`, by table and column.
+    """
     found: dict[tuple[str, str], set[str]] = {}
     for name, table in before.tables.items():
         now = after.tables.get(name)
@@ -111,7 +115,7 @@ def replaced_values(before: RowSnapshot, after: RowSnapshot) -> dict[tuple[str, 
 
 
 def written_texts(before: RowSnapshot, after: RowSnapshot) -> Iterator[tuple[tuple[str, str], str]]:
-    """Yield the texts that a run has written and not moved, each with its table and column."""
+    """Yield each text that a run has written, with its table and column. Texts that the run only moved are left out."""
     known = {repr(value) for table in before.tables.values() for row in table.rows for value in row}
     for name, table in after.tables.items():
         old = before.tables.get(name)
@@ -125,7 +129,7 @@ def written_texts(before: RowSnapshot, after: RowSnapshot) -> Iterator[tuple[tup
 
 
 def other_columns(one: RowSnapshot, other: RowSnapshot) -> set[str]:
-    """Return each "table.column" whose values differ."""
+    """Return each "table.column" whose values differ between two snapshots."""
     return {
         f"{name}.{column}"
         for name, table in one.tables.items()
@@ -141,8 +145,8 @@ def unfounded_declarations(
     """Find the declared losses that did not happen.
 
     Returns:
-        Two lists. The losses of the first cannot happen, because the table or column does not exist. Those of the
-        second are possible, but did not happen to the generated rows.
+        Two lists. The first has the losses that cannot happen, because the table or column does not exist. The second
+        has the losses that did not happen to the generated rows.
     """
     found = compare_rows(before, after)
     impossible, unseen = [], []
@@ -163,15 +167,16 @@ def unfounded_declarations(
 def row_findings(
     revision: Revision, direction: Direction, moments: Moments, *, declares: bool, momentary: Collection[str] = ()
 ) -> list[RowFinding]:
-    """Return the losses and changes that a revision does not declare, after a run in one direction and back.
+    """Return findings about losses and changes that a revision does not declare, in a run in one direction and back.
 
     Args:
         revision: the revision.
         direction: the first direction.
-        moments: the rows before the first direction, after it, and after the second direction (None if it was not run).
+        moments: the rows before the run, after the first direction, and after the second direction. The last is None if
+            the second direction was not run.
         declares: whether the project declares losses. If not, a downgrade that drops a table or column is only a note.
-        momentary: the columns whose default depends on the time. A row that was deleted and written again has another
-            value there, which is no finding.
+        momentary: the columns whose default depends on the time. If a row was deleted and written again, a new value in
+            such a column is no finding.
     """
     before, between, after = moments
     other: Direction = "downgrade" if direction == "upgrade" else "upgrade"
@@ -204,7 +209,10 @@ def row_findings(
 def _lost_in_all(
     before: RowSnapshot, between: RowSnapshot, on_the_way: Counter[str], final: RowDifferences
 ) -> Counter[str]:
-    """Count the losses of both directions. What was dropped and made again is lost, and no longer among the changes."""
+    """Return the number of losses in both directions, by item.
+
+    A table or column that was dropped and created again counts as a loss. It is removed from the changes in `final`.
+    """
     # A column that was dropped and added again has no values: they are lost, not changed.
     lost = final.lost + Counter({item: number for item, number in final.changed.items() if item in on_the_way})
     for table in before.tables.keys() - between.tables.keys():  # The other direction has made its rows again.
@@ -220,7 +228,7 @@ def cast_findings(before: RowSnapshot, after: RowSnapshot, columns: Collection[s
     Args:
         before: the rows before the upgrade.
         after: the rows after the upgrade.
-        columns: each "table.column" with another type than before.
+        columns: each "table.column" whose type the upgrade has changed.
     """
     for item in sorted(columns):
         name, _, column = item.rpartition(".")
@@ -239,7 +247,7 @@ def cast_findings(before: RowSnapshot, after: RowSnapshot, columns: Collection[s
 
 
 def without_consequences(findings: Iterable[RowFinding]) -> list[RowFinding]:
-    """Return the findings without those about both directions (V504) that the loss of one direction explains."""
+    """Return the findings without each V504 that another finding about the same table or column explains."""
     found = list(findings)
     lost = {each.item for each in found if each.id != "V504"}
     return [
@@ -252,9 +260,10 @@ def without_consequences(findings: Iterable[RowFinding]) -> list[RowFinding]:
 def _is_declared(
     declared: Collection[str], item: str, table: str, before: RowSnapshot, lost: Mapping[str, int]
 ) -> bool:
-    """Return whether these keys declare a loss.
+    """Return whether the loss of an item is declared.
 
-    The key of a table declares its rows, and its values if no row is left.
+    If a revision declares the loss of a table, it declares the loss of rows. If no row is left, it also declares the
+    loss of the values in each column.
     """
     is_empty = table in before.tables and lost.get(table) == len(before.tables[table].rows)
     return item in declared or (table in declared and (is_empty or item not in lost))
@@ -267,7 +276,10 @@ def _table_of(rows: RowSnapshot, item: str) -> str:
 
 
 def _arrives(before: RowSnapshot, after: RowSnapshot, revision: Revision, direction: Direction, item: str) -> bool:
-    """Return whether the values of an item that is gone are at the places that `moves` names."""
+    """Return whether the values of a dropped table or column are in the places to which `moves` of the revision points.
+
+    For a table, it is enough that one of these places exists.
+    """
     places = revision.destinations(direction).get(item, [])
     if item in before.tables:
         return any(place in after.tables for place in places)
@@ -276,14 +288,14 @@ def _arrives(before: RowSnapshot, after: RowSnapshot, revision: Revision, direct
 
 
 def _values(rows: RowSnapshot, item: str) -> Iterator[str]:
-    """Yield the values of a "table.column" as text; none if it does not exist."""
+    """Yield the values of a "table.column" as text. Yield nothing if there is no such column."""
     table, column = rows.find(item) or ("", None)
     if column:
         yield from (repr(value) for (value,) in rows.tables[table].pick([column]))
 
 
 def _without_momentary(changed: Counter[str], moments: Moments, momentary: Collection[str]) -> Counter[str]:
-    """Return the changes. In momentary columns, rows that were deleted and written again do not count."""
+    """Return the changes, without new default values, such as the present time, in rows that were written again."""
     before, between, after = moments
     items = changed.keys() & {*momentary}
     if not (after and items):

@@ -25,11 +25,11 @@ _SHOWN = 60  # characters of a value
 
 
 def column_values(rows: RowSnapshot, momentary: Collection[str], tables: Collection[str]) -> ColumnValues:
-    """Return the values of each column with the keys of their rows, sorted, and spelled alike for both engines.
+    """Return the values of each column, each value with the key of its row. They are spelled alike for both engines.
 
     Args:
         rows: the rows.
-        momentary: the columns whose default depends on the time, as "table.column". These are left out.
+        momentary: the columns to leave out, as "table.column", because their default depends on the time.
         tables: the tables to read.
     """
     return {
@@ -83,19 +83,19 @@ def _values(columns: Mapping[str, tuple[tuple[str, str], ...]]) -> dict[str, lis
 
 
 def spelled(key: Row) -> tuple[str, ...]:
-    """Return a key as text. A change of its type does not change this text."""
+    """Return a key as text. The text does not depend on the types of the columns."""
     return tuple(map(_plain, key))
 
 
 def shown(value: object) -> str:
-    """Return a value for a message, cut if it is long."""
+    """Return a value as text for a message. A long text is cut."""
     return _short(_plain(value))
 
 
 def is_lost_by_cast(value: object, after: object) -> bool:
     """Return whether a cast to another type has lost a part of a value. Another spelling of the value is no loss.
 
-    A value that became something unrelated was translated on purpose, such as a label that became a number.
+    An unrelated new value is no loss either, because a revision may translate values: for example, labels to numbers.
     """
     if value is None or _plain(value) == _plain(after):
         return False
@@ -157,7 +157,7 @@ def _plain(value: object) -> str:  # noqa: PLR0911 - one line for each type
 
 
 def _text(text: str) -> str:
-    """Return a text. If one engine has a type of its own for such a value, the text is normalised."""
+    """Return a text in one spelling, if it is a UUID or a time. Return any other text unchanged."""
     if _UUID.fullmatch(text):
         return text.replace("-", "").lower()
     if _MOMENT.fullmatch(text):

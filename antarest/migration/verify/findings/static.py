@@ -78,7 +78,7 @@ def _imported(node: ast.AST) -> list[str]:
 
 
 def _assigned_rows(node: ast.AST) -> list[str]:
-    """Return the names to which the result of a query is assigned."""
+    """Return the names to which a statement assigns the result of a query; empty for any other node."""
     if not isinstance(node, ast.Assign) or not _reads(node.value):
         return []
     return [target.id for target in node.targets if isinstance(target, ast.Name)]
@@ -95,5 +95,5 @@ def _reads(node: ast.AST) -> bool:
 
 
 def _called(node: ast.AST) -> str:
-    """Return the name of the method that a node calls; empty if it calls none."""
+    """Return the name of the method that a node calls; empty if the node is no call of a method."""
     return node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""

@@ -1,4 +1,4 @@
-"""Finds the edited revision file that makes a new database differ from a database that ran its old version."""
+"""Finds the edited revision because of which a new database differs from a database that ran the earlier version."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _DIRECTIONS = ("upgrade", "downgrade")
 
 
 class Changed:
-    """The revision files that differ from those that another database has run.
+    """The revision files that were changed after another database had run them.
 
     Args:
-        since: the project with the revisions that the database has run.
+        since: the project with the revision files that the other database has run.
         now: the project as it is now.
     """
 
@@ -27,13 +27,13 @@ class Changed:
         self._now = now
 
     def finding(self, engine: str, found: str, *, item: str = "", table: str = "") -> Finding:
-        """Return a finding at the changed revision that is the most likely cause.
+        """Return a finding about a difference. The finding names the changed revision that is the most likely cause.
 
         Args:
             engine: the engine.
-            found: the text.
-            item: the object that differs; empty if there are several.
-            table: the table of this object.
+            found: the description of the difference.
+            item: the object that differs; empty if there are several objects.
+            table: the table to which this object belongs.
         """
         id_ = next((each for each in self._directions if self._names(each, item)), next(iter(self._directions), ""))
         what = self._directions.get(id_, "")
@@ -41,9 +41,9 @@ class Changed:
 
     @cached_property
     def _directions(self) -> dict[str, str]:
-        """Return the changed directions of each revision.
+        """Return a text about the change of each changed revision, by id.
 
-        Revisions whose change also affects a new database come first.
+        Revisions of which only the downgrade has changed come last, because a new database does not run downgrades.
         """
         found: dict[str, str] = {}
         for id_ in self._since.history.order:
@@ -56,7 +56,7 @@ class Changed:
         return dict(sorted(found.items(), key=lambda each: each[1].startswith("its downgrade")))
 
     def _names(self, id_: str, item: str) -> bool:
-        """Return whether the earlier or the present file names the object."""
+        """Return whether the name of an object appears in the earlier or the present file of a revision."""
         texts = (each.history[id_].path.read_text(encoding="utf-8") for each in (self._since, self._now))
         words = {word for text in texts for word in re.findall(r"\w+", text)}
         return bool(item) and {*re.findall(r"\w+", item)} <= words
@@ -67,14 +67,17 @@ def _listed(down: Collection[str]) -> str:
 
 
 def _changed_functions(old: Path, new: Path) -> list[str]:
-    """Return the directions whose code differs. If other code of the file differs, return both."""
+    """Return which of `upgrade` and `downgrade` have changed. If other code of the file has changed, return both."""
     before, after = _code(old), _code(new)
     parts = [each for each in _DIRECTIONS if before.get(each) != after.get(each)]
     return [*_DIRECTIONS] if before.get("") != after.get("") else parts
 
 
 def _code(path: Path) -> dict[str, str]:
-    """Return the code of each function, without comments and positions. The name "" has the rest of the file."""
+    """Return the code of `upgrade`, of `downgrade`, and, under the key "", of the rest of the file.
+
+    Comments and positions are left out.
+    """
     found: dict[str, str] = {}
     for node in ast.parse(path.read_bytes()).body:
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):

@@ -20,8 +20,8 @@ def culprit(state: State, source: str, fails: Callable[[Awkward], bool]) -> str:
 
     Args:
         state: the database before the revision runs.
-        source: the source of the revision. Only the tables that it names are tried.
-        fails: returns whether the revision fails if the columns get these awkward values.
+        source: the source of the revision. Only the tables that the source names are tried.
+        fails: a function that returns whether the revision fails on rows with the given awkward values.
 
     Returns:
         The text; empty if no single value makes the revision fail.
@@ -49,10 +49,10 @@ def culprit(state: State, source: str, fails: Callable[[Awkward], bool]) -> str:
 
 
 def _narrowed(items: Sequence[_Item], fails: Callable[[Sequence[_Item]], bool]) -> _Item | None:
-    """Find the one item that fails: keep the half that fails on its own, and halve it again.
+    """Find the one item that makes the revision fail, by halving the items again and again.
 
     Returns:
-        The item; None if the items do not fail, or if they fail but neither half does.
+        The item; None if the revision does not fail, or if it fails only with items of both halves.
     """
     if not items or not fails(items):
         return None

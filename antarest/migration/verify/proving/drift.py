@@ -31,7 +31,7 @@ def compare_models(runs: Runs, proof: Proof, state: State, start: Inventory | No
         runs: runs the revisions.
         proof: receives the findings.
         state: the database at head.
-        start: the schema before the revisions that are proved. A difference that it already has is only a note.
+        start: the schema before the revisions that are proved. A difference that this schema already has is a note.
     """
     target = runs.target
     if why := target.why_no_models:
@@ -68,7 +68,10 @@ def compare_models(runs: Runs, proof: Proof, state: State, start: Inventory | No
 def _unreadable_labels(
     runs: Runs, proof: Proof, state: State, dialect: Dialect, metadata: MetaData
 ) -> Iterator[Finding]:
-    """Return the texts that revisions write, and the labels that they allow, if the model cannot load them."""
+    """Yield findings about texts in the database that are no labels of the enum in the model.
+
+    These are texts that revisions write into a column, and labels that revisions allow for a column.
+    """
     hints = runs.hints
 
     def stored(table: str, column: str) -> Iterable[str]:
@@ -104,7 +107,7 @@ def _schema_of_models(runs: Runs, proof: Proof, metadata: MetaData) -> Inventory
 def _filter(metadata: MetaData, include_object: Callable[..., bool] | None) -> Callable[[Difference], bool]:
     """Return a filter that omits the objects which `include_object` of `env.py` omits.
 
-    It calls `include_object` with the arguments that Alembic would give.
+    The filter calls `include_object` with the arguments that Alembic would give.
     """
 
     def is_included(each: Difference) -> bool:

@@ -1,4 +1,4 @@
-"""Finds other paths to the state after a failed revision, so that the revisions above it can be proved."""
+"""Finds another way to the state after a failed revision. From this state, the later revisions can be proved."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _NO_TABLE = re.compile(
 
 @dataclass
 class Reached:
-    """The state after a revision that was reached on another path.
+    """The state after a revision whose usual upgrade has failed, and which was reached on another path.
 
     Attributes:
         state: the state before the revision.
-        bare: the database after it, without rows.
-        schema: the schema of that database.
-        is_proved: whether plain Alembic takes this path too. Then the revision counts as proved.
+        bare: the database after the revision, without rows.
+        schema: the schema of the database `bare`.
+        is_proved: whether plain Alembic takes this path too. If so, the proof of the revision continues from here.
     """
 
     state: State
@@ -51,11 +51,11 @@ def another_path(
         runs: runs the revisions.
         proof: receives the finding.
         revision: the revision.
-        state: the state before it.
+        state: the state before the revision.
         failed: the failure.
 
     Returns:
-        The state; None if no path leads there.
+        The state after the revision; None if no path leads there.
     """
     if reached := next(_as_alembic(runs, revision, state, failed), None):
         return reached
@@ -74,17 +74,14 @@ def another_path(
 
 
 def _lacking(reason: str) -> str:
-    """Return the extension or role that the server lacks, if this is the reason of the failure."""
+    """Return the extension or role that the server lacks, if the reason of a failure names one; otherwise ""."""
     extension = next(filter(None, _groups(_NO_EXTENSION, reason)), "")
     role = next(filter(None, _groups(_NO_ROLE, reason)), "")
     return f"extension {extension}" if extension else f"role {role}" if role else ""
 
 
 def _kind(runs: Runs, failed: ScratchRunFailed) -> tuple[str, str]:
-    """Return the kind and the text of the finding.
-
-    V307 means that the revision needs a table that no revision creates.
-    """
+    """Return the kind of a failure and its text: V307 if a table is missing that no revision creates, else V301."""
     table = next(filter(None, _groups(_NO_TABLE, failed.reason)), "")
     if table and table not in runs.hints.made:
         return "V307", f"{table}: {failed.reason}"
@@ -97,7 +94,7 @@ def _groups(pattern: re.Pattern[str], text: str) -> tuple[str | None, ...]:
 
 
 def _as_alembic(runs: Runs, revision: Revision, state: State, failed: ScratchRunFailed) -> Iterator[Reached]:
-    """Try the revision without a transaction of ours, which would lock out a second connection of it (SQLite)."""
+    """Run the revision without our transaction, which on SQLite would block another connection of the revision."""
     if failed.reason != _LOCKED:
         return
     runs.beside.add(revision.id)
@@ -110,29 +107,26 @@ def _as_alembic(runs: Runs, revision: Revision, state: State, failed: ScratchRun
 
 
 def _from_nothing(runs: Runs, revision: Revision) -> Reached | None:
-    """Try the revision on an empty database, because it may be an alternative to the other bases."""
+    """Run a base revision on an empty database, because the base may be an alternative to the other bases."""
     upgrade = partial(runs.without_rows, step=RevisionStep(revision.id, "upgrade"))
     return next(_try(runs, State.empty(runs), upgrade, is_proved=True), None)
 
 
 def _in_one_run(runs: Runs, revision: Revision, state: State) -> Iterator[Reached]:
-    """Try the revision in one run with all revisions before it.
-
-    Alembic then remembers the enum types that it created.
-    """
+    """Run all revisions up to the failed one in a single run, in which Alembic remembers the created enum types."""
     if state.applied:
         everything = partial(runs.at_once, revisions=[*state.applied, revision.id])
         yield from _try(runs, state, everything, is_proved=False, is_empty=True)
 
 
 def _without_statements(runs: Runs, revision: Revision, state: State) -> Iterator[Reached]:
-    """Try the revision without the failing statements, if they change no table. Then the schema is as intended."""
+    """Run the revision, but skip each failing statement that cannot change the schema of a table, such as INSERT."""
     step = RevisionStep(revision.id, "upgrade", passes=True)
     yield from _try(runs, state, partial(runs.without_rows, step=step), is_proved=False)
 
 
 def _with_rows(runs: Runs, revision: Revision, state: State) -> Iterator[Reached]:
-    """Try the revision on tables with rows, because it may need rows."""
+    """Run the revision on tables with rows, because it may need rows."""
     filled = state.fill(nowhere)
     with_rows = State(runs, filled.url, state.schema, state.applied)
     yield from _try(

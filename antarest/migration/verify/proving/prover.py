@@ -36,9 +36,10 @@ class ProofPlan:
         wanted: the ids of the revisions to prove.
         rows: the smallest number of rows that a table gets.
         is_whole: whether the history as a whole is proved too.
-        since: the project with earlier versions of its revisions, which other databases have run; empty if there are
-            none.
+        since: the project with earlier versions of its revision files, once for each set of files that other databases
+            have run.
         keep: whether to keep the databases before and after each revision that has a finding.
+        earlier: the folder with the stored proofs; None to store none.
     """
 
     target: Target
@@ -56,7 +57,7 @@ class ProofPlan:
 
 
 class Prover:
-    """Runs the revisions of a history upwards, and proves those that are wanted."""
+    """Runs the upgrades of a history in order, and proves the wanted revisions."""
 
     def __init__(self, plan: ProofPlan, clones: Clones, watch: FileWatch | None = None) -> None:
         ran = EnvRun()
@@ -113,7 +114,7 @@ class Prover:
         return not all(each.name for each in self._states if each.applied)
 
     def _note_start(self, proof: Proof) -> None:
-        """Note the state before the wanted revisions, because these did not cause the differences in it."""
+        """Note the state before the wanted revisions, so that no difference in this state becomes a finding."""
         start = self._states[0]
         self._start = proof.before = start.schema
         if start.applied and self._plan.is_whole:
@@ -150,15 +151,12 @@ class Prover:
         return proof
 
     def _state_of(self, revision: Revision) -> State | None:
-        """Return the database in which the revisions below this one have run; None if there is none."""
+        """Return the state in which all revisions below this one have run; None if there is no such state."""
         below = set(revision.predecessors)
         return next((state for state in self._states if below <= {*state.applied}), None)
 
     def _take(self, after: State, before: State) -> None:
-        """Store the state `after` a revision.
-
-        It replaces `before`, unless it lacks a revision that `before` has run.
-        """
+        """Store the state `after` a revision. Keep `before` too, if it has run a revision that `after` lacks."""
         if {*before.applied} <= {*after.applied}:
             self._states[self._states.index(before)] = after
         else:
@@ -168,7 +166,7 @@ class Prover:
         return self._runs.clones.copy(state.filled(everywhere).url)
 
     def _keep_databases(self, proof: Proof, before: URL, after: State | None) -> None:
-        """Keep the databases before and after a revision that has a finding, so that the user can look at them."""
+        """Keep the databases before and after a revision, for the user to look at, if the revision has a finding."""
         if not any(each.severity == "error" for each in proof.findings):
             self._runs.clones.drop(before)
             return
@@ -180,7 +178,7 @@ class Prover:
 
 
 class _Attempt:
-    """Finds the stored proof of a revision, or stores the new proof."""
+    """Finds the stored proof of one revision, or stores a new proof of it."""
 
     def __init__(self, earlier: EarlierProofs, runs: Runs, state: State, revision: Revision) -> None:
         self._earlier = earlier
@@ -193,10 +191,10 @@ class _Attempt:
         self._hints = replace(hints, labels={**hints.labels}, gone={each: {*gone} for each, gone in hints.gone.items()})
 
     def known(self, *, with_errors: bool) -> EarlierProof | None:
-        """Return the stored proof, and continue with the state after the revision. None if there is no such proof.
+        """Return the stored proof, and continue with the state after the revision. None if no stored proof can be used.
 
         Args:
-            with_errors: whether a proof with errors can be used.
+            with_errors: whether a stored proof with errors can be used.
         """
         kept = self._earlier.find(self._name) if self._name else None
         if kept is None or kept.hints != self._about(kept.proof.schema):

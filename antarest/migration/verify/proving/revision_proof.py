@@ -28,11 +28,11 @@ def prove_revision(runs: Runs, proof: Proof, revision: Revision, state: State, *
         runs: runs the revisions.
         proof: receives the findings.
         revision: the revision.
-        state: the database before it.
-        is_wanted: whether to prove it. Otherwise it only runs.
+        state: the database before the revision.
+        is_wanted: whether to prove the revision. Otherwise its upgrade only runs.
 
     Returns:
-        The database after the revision, perhaps reached on another path; None if no path leads there.
+        The database after the revision; None if the upgrade fails on every path. See `another_path`.
     """
     proof.starts_empty = not state.applied
     bare = runs.clones.copy(state.bare)
@@ -57,7 +57,7 @@ def prove_revision(runs: Runs, proof: Proof, revision: Revision, state: State, *
 
 
 def _prove_there_and_back(runs: Runs, proof: Proof, revision: Revision, state: State, bare: URL) -> State:
-    """Prove a revision whose upgrade has run in a database. Return the state after it."""
+    """Prove a revision whose upgrade has already run in the database `bare`. Return the state after the revision."""
     there = None
     with proof.trying("the way back"):
         there = _prove_way_there_and_back(runs, proof, revision, state, bare)
@@ -79,7 +79,7 @@ def _gone_on(reached: Reached, revision: Revision) -> State:
 
 
 def _prove_way_back(runs: Runs, proof: Proof, revision: Revision, reached: Reached) -> None:
-    """Run the downgrade and compare the schema, for a revision whose upgrade ran only on another path."""
+    """Run the downgrade of a revision whose upgrade succeeds only on another path, and compare the schemas."""
     url = runs.clones.copy(reached.bare)
     with proof.trying("the way back"):
         _downgrade(runs, proof, revision, url, reached.state)
@@ -105,7 +105,7 @@ def _prove_way_there_and_back(runs: Runs, proof: Proof, revision: Revision, stat
 
 
 def _again(runs: Runs, revision: Revision, state: State, left: URL) -> URL:
-    """Create a new database at the revision, because the downgrade did not restore the state of the first one."""
+    """Replace the database `left`, which the downgrade did not restore, by a new database at the revision."""
     runs.clones.drop(left)
     other = runs.clones.copy(state.bare)
     runs.without_rows(other, RevisionStep(revision.id, "upgrade"))
@@ -113,7 +113,7 @@ def _again(runs: Runs, revision: Revision, state: State, left: URL) -> URL:
 
 
 def _downgrade(runs: Runs, proof: Proof, revision: Revision, url: URL, state: State) -> bool:
-    """Run the downgrade, and compare the schemas. Return whether the revision refuses to be undone."""
+    """Run the downgrade, and compare the schemas. Return whether the downgrade refuses to run."""
     try:
         after = runs.without_rows(url, RevisionStep(revision.id, "downgrade"), proof)
     except ScratchRunFailed as failed:
@@ -142,7 +142,7 @@ def _compare_schemas(proof: Proof, before: Inventory, after: Inventory) -> None:
 
 
 def _compare_others(runs: Runs, proof: Proof, before: URL, after: URL) -> None:
-    """Compare the rights, and the objects that an inventory does not have (PostgreSQL)."""
+    """Compare everything else in two databases: rights, and objects that an `Inventory` does not have (PostgreSQL)."""
     if runs.clones.engine != "postgresql":
         return
     sides = []

@@ -1,7 +1,7 @@
 """Proves one revision on tables with rows: with plain rows first, and then with awkward rows.
 
-The revision runs in one direction and back. A failure on plain rows is an error. Awkward rows are added to the plain
-ones. A failure on these alone is a note that names the row and the value.
+The revision runs in one direction and back. A failure on plain rows is an error. After that, the tables have awkward
+rows too. A failure that needs an awkward row is a note, which names the row and the value.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ class _Trial:
         direction: the first direction.
         proof: receives the findings of this trial.
         before: the rows before the trial.
-        between: the rows between the directions; None if the first direction failed.
-        after: the rows at the end; None if the second direction failed, or does not exist.
-        found: the changes of rows.
+        between: the rows after the first direction; None if the first direction failed.
+        after: the rows after the second direction; None if the second direction failed, or does not exist.
+        found: the findings about lost and changed rows.
     """
 
     url: URL
@@ -122,7 +122,7 @@ class RowProof:
     # ---- one direction and back
 
     def _try(self, state: State, plain: _Trial) -> _Trial:
-        """Try all rows, and continue with the plain rows alone if that is still needed."""
+        """Try the revision on plain and awkward rows together. If there are findings, finish the plain trial too."""
         both = plain
         if not self._touches_nothing(state, plain):
             is_last = plain.direction == "upgrade"  # The next revision starts from rows at its own state.
@@ -137,9 +137,9 @@ class RowProof:
         return both
 
     def _touches_nothing(self, state: State, plain: _Trial) -> bool:
-        """Return whether an upgrade only creates new tables and names no older table.
+        """Return whether an upgrade only creates new tables, and names no older table.
 
-        Then older values do not matter.
+        If so, the values in older tables do not matter.
         """
         if plain.direction == "downgrade" or plain.between is None or plain.proof.findings or not self._proof.schema:
             return False
@@ -150,7 +150,7 @@ class RowProof:
         )
 
     def _random_columns(self, before: State, between: RowSnapshot) -> set[str]:
-        """Run an upgrade that may use random values again, and return the columns that get other values, as items."""
+        """Return each "table.column" that gets other values when an upgrade that may use random values runs again."""
         if not _RANDOM.search(self._source):
             return set()
         again = self._begin(before.fill(nowhere), "upgrade")
@@ -212,14 +212,14 @@ class RowProof:
             trial.proof.add(id_, f"after a downgrade: {reason}")
 
     def _reads_unknown_json(self, failed: ScratchRunFailed) -> bool:
-        """Return whether the revision passes JSON to other code, and that code fails because of an unknown shape."""
+        """Return whether the revision passes JSON to other code, which fails because it expects another shape."""
         error = failed.__cause__
         is_about_parts = isinstance(error, (LookupError, TypeError, ValueError, AttributeError))
         is_no_json = isinstance(error, JSONDecodeError) or bool(_NO_JSON.search(failed.reason))
         return is_about_parts and not is_no_json and self._runs.hints.gives_json_away(self._source)
 
     def _has_unknown_json(self) -> bool:
-        """Return whether the revision names a column with generated JSON of unknown shape. It may refuse such JSON."""
+        """Return whether the revision names a column with generated JSON, whose shape is not known."""
         tables = self._proof.schema.tables.values() if self._proof.schema else ()
         columns = (each.name for table in tables for each in table.columns if each.type in _JSON)
         return self._runs.hints.invents_json(self._words, columns)

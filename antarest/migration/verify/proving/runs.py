@@ -33,19 +33,20 @@ class Runs:
 
     Attributes:
         target: the project.
-        clones: the databases.
+        clones: creates and copies the databases.
         hints: the values that the revisions expect.
         rows: the smallest number of rows that a table gets.
         exclude: the tables that belong to Alembic.
-        beside: the ids of the revisions that write through a connection of their own. On SQLite they run as with plain
-            Alembic, because a transaction of ours would lock them out.
-        failures: the reasons of the upgrades that fail on their own.
-        searches: the number of searches for an awkward value.
-        writers: databases with rows, by the revision that runs next. These revisions write rows while a constraint is
-            deferred.
-        preparation: the statements that `env.py` executes in a database before the revisions, if it was run.
+        beside: the ids of the revisions that write through a connection of their own. On SQLite these run as with plain
+            Alembic, because a transaction of ours would block the other connection.
+        failures: the reasons why upgrades have failed.
+        searches: the number of searches for an awkward value up to now.
+        writers: a database with rows for each revision that writes rows while a constraint is deferred. The key is the
+            id of the revision, which has not run in this database yet.
+        preparation: the statements that `env.py` executes in a database before the revisions; empty if `env.py` is not
+            run.
         refused: the connections to other databases that `env.py` tried to open.
-        memory: the generated rows of earlier databases, which are inserted again.
+        memory: the generated rows of earlier databases. They are inserted again into tables that get the same rows.
     """
 
     def __init__(self, target: Target, clones: Clones, rows: int) -> None:
@@ -64,12 +65,12 @@ class Runs:
 
     @contextmanager
     def connected(self, url: URL, revision: str = "") -> Iterator[Connection]:
-        """Open a connection for a revision. For a revision in `beside`, it is as with plain Alembic."""
+        """Open a connection for a revision. For a revision in `beside`, the connection works as with plain Alembic."""
         with self.clones.connected(url, as_alembic=revision in self.beside) as connection:
             yield connection
 
     def connected_as_application(self, url: URL) -> AbstractContextManager[Connection]:
-        """Open a connection as the application does. On SQLite it enforces foreign keys."""
+        """Open a connection as the application does. On SQLite, this connection enforces foreign keys."""
         if self.clones.engine == "sqlite":
             return create_db_engine(url, poolclass=NullPool).connect()
         return self.connected(url)
@@ -77,7 +78,7 @@ class Runs:
     def prepared(self) -> URL:
         """Create a database.
 
-        If `env.py` is run, the database is prepared as `env.py` does it; otherwise it is empty.
+        If `env.py` is run, its statements before the revisions are executed. Otherwise the database is empty.
         """
         url = self.clones.new()
         if self.preparation:
@@ -88,7 +89,7 @@ class Runs:
         return url
 
     def new(self) -> URL:
-        """Create a database from which the history starts: a prepared one, or one with the tables of `--start`."""
+        """Create a database in which the first revision can run, with the tables of `--start` if the flag is given."""
         url = self.prepared()
         if name := self.target.start.get(self.clones.engine, ""):
             with self.connected(url) as connection:
@@ -101,12 +102,12 @@ class Runs:
             return reflect(connection, exclude=self.exclude)
 
     def without_rows(self, url: URL, step: RevisionStep, proof: Proof | None = None) -> Inventory:
-        """Run a revision, and return the schema after it.
+        """Run a revision, and return the schema after the revision.
 
         Args:
             url: the database.
             step: the revision and the direction.
-            proof: receives the objects that a rebuild loses.
+            proof: receives findings about objects that a rebuild of a table loses.
 
         Raises:
             ScratchRunFailed: the revision failed.
@@ -124,7 +125,7 @@ class Runs:
         return schema
 
     def with_rows(self, url: URL, revision: str, direction: Direction, proof: Proof) -> RowSnapshot:
-        """Run a revision on a database with rows, and return the rows after it.
+        """Run a revision on a database with rows, and return the rows after the revision.
 
         Args:
             url: the database.
@@ -152,7 +153,7 @@ class Runs:
         """Run the upgrades of some revisions one by one, without a proof.
 
         Raises:
-            ScratchRunFailed: one of them failed.
+            ScratchRunFailed: one of the revisions failed.
         """
         for is_beside, some in groupby(revisions, key=lambda each: each in self.beside):
             with self.clones.connected(url, as_alembic=is_beside) as connection:
@@ -175,7 +176,7 @@ class Runs:
         return self.schema(url)
 
     def upgrade(self, url: URL, target: Target, heads: Sequence[str] = ("heads",)) -> str:
-        """Run all revisions of a project, in the segments that they ask for.
+        """Run all revisions of a project, divided into transactions as the revisions declare it.
 
         Returns:
             The reason if a revision fails; else an empty text.
@@ -196,9 +197,9 @@ class Runs:
 
 
 class _Integrity:
-    """The faults of a database.
+    """The faults of a database at one moment.
 
-    They are rows that refer to missing rows, keys that were not checked, and sequences whose next number is taken.
+    They are rows that refer to missing rows, unchecked foreign keys, and sequences whose next number a row already has.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -207,7 +208,7 @@ class _Integrity:
         self._late = integrity.late_sequences(connection)
 
     def compare(self, now: _Integrity, direction: Direction, proof: Proof) -> None:
-        """Add a finding for each fault that was not there before."""
+        """Add a finding for each fault that is only in `now`, the faults of the same database at a later moment."""
         worse = sorted(now._violations - self._violations)
         for table, to in worse:
             proof.add("V505", f"{direction}: rows of {table} refer to no row of {to}", item=table, table=table)

@@ -30,7 +30,7 @@ class Filled(NamedTuple):
 
     Attributes:
         url: the database.
-        rows: its rows.
+        rows: the rows of the database.
         without_rows: the reason for each table that got no row.
     """
 
@@ -45,13 +45,13 @@ class State:
 
     Attributes:
         runs: runs the revisions.
-        schema: its schema.
-        applied: the ids of the revisions that it has run, in order.
-        before: the schema before the last of them. Plain rows respect its unique keys too: right after an upgrade has
-            dropped such a key, no application has written rows that break it.
+        schema: the schema of the database.
+        applied: the ids of the applied revisions, in order.
+        before: the schema before the last applied revision. Plain rows respect the unique keys of this schema too:
+            right after an upgrade drops a unique key, no application has written rows that break the key.
         made_by: the revision that has created each table, column and sequence, by name.
-        name: a key, which differs for different states.
-        waiting: the last of the applied revisions, which have not run yet because stored proofs were used.
+        name: a key, which differs for different states; empty if stored proofs are not used.
+        waiting: the revisions at the end of `applied` that have stored proofs, and have not run in the database yet.
     """
 
     runs: Runs
@@ -78,24 +78,24 @@ class State:
 
     @classmethod
     def empty(cls, runs: Runs) -> State:
-        """Return the database from which the history starts."""
+        """Return the state before the first revision."""
         bare = runs.new()
         return cls(runs, bare, runs.schema(bare))
 
     def filled(self, awkward: Awkward) -> Filled:
-        """Return a copy of the database with rows, which must not be changed. The first call creates it."""
+        """Return a copy of the database with rows. The caller must not change it: later calls return the same copy."""
         if awkward not in self._filled:
             self._filled[awkward] = self.fill(awkward)
         return self._filled[awkward]
 
     def take(self, awkward: Awkward) -> Filled:
-        """Return the copy with rows, which the caller may change. It is not returned again."""
+        """Return a copy of the database with rows, which the caller is allowed to change."""
         filled = self.filled(awkward)
         del self._filled[awkward]
         return filled
 
     def fill(self, awkward: Awkward) -> Filled:
-        """Create a copy of the database, and fill it with rows."""
+        """Create a copy of the database, and fill the copy with rows."""
         runs, skipped = self.runs, dict[str, str]()
         url = runs.clones.copy(self.bare)
         values = runs.target.values_at(self.applied)
@@ -125,14 +125,14 @@ class State:
         return Filled(url, rows, tuple(skipped.values()))
 
     def go_on(self, revision: str, bare: URL, schema: Inventory) -> None:
-        """Replace the database by the database after a revision."""
+        """Continue with another database, in which one more revision has run. The present database is dropped."""
         self.runs.clones.drop(self._bare)
         self._bare = bare
         self.waiting.clear()
         self._note(revision, schema)
 
     def skip(self, revision: str, schema: Inventory) -> None:
-        """Continue with the state after a revision that has a stored proof. It runs only if the database is needed."""
+        """Continue with the state after a revision that has a stored proof. The revision runs later, if at all."""
         self.waiting.append(revision)
         self._note(revision, schema)
 

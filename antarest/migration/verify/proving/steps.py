@@ -1,4 +1,4 @@
-"""Runs one revision in one direction for the proof, and records its effects."""
+"""Runs one revision in one direction for the proof, and records the effects of the run."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ class RevisionStep:
     """A revision to run in one direction, and the results of the run.
 
     Attributes:
-        revision: its id.
+        revision: the id of the revision.
         direction: up or down.
-        before_commit: called before the commit.
+        before_commit: a function that is called before the commit.
         hints: receives the labels of the enums that the revision gives to columns.
-        passes: whether to skip a statement that fails, if it changes no table.
-        seconds: the duration.
+        passes: whether to skip each failing statement that cannot change the schema of a table, such as INSERT.
+        seconds: the duration of the run.
         missing: the objects that a rebuild of a table on SQLite lost.
         left_out: the errors of the skipped statements.
     """
@@ -90,7 +90,7 @@ class RevisionStep:
         self.seconds = time.perf_counter() - began
 
     def _watch(self, context: MigrationContext, target: Target) -> None:
-        """Record the operations of the revision. Alembic has no hook for this."""
+        """Record the enum labels that the revision uses, and skip failing statements. Alembic has no hook for this."""
         impl: Any = context.impl
         execute = impl._exec  # noqa: SLF001 - see above
 
@@ -109,7 +109,7 @@ class RevisionStep:
 
 
 def refusal(failed: ScratchRunFailed, revision: Revision) -> str:
-    """Return the message with which a revision refuses to run; empty if it failed for another reason."""
+    """Return the message with which a revision refuses to run; empty if the run failed for another reason."""
     error = failed.__cause__
     if error is None or isinstance(error, (DBAPIError, AntarestError)):
         return ""
@@ -119,7 +119,7 @@ def refusal(failed: ScratchRunFailed, revision: Revision) -> str:
 
 
 def _savepoint(connection: Any) -> Any:
-    """Begin a savepoint on PostgreSQL, where a failed statement aborts the transaction."""
+    """Begin a savepoint on PostgreSQL, where a failed statement aborts the transaction. Do nothing on SQLite."""
     return connection.begin_nested() if connection.dialect.name != "sqlite" else nullcontext()
 
 

@@ -34,8 +34,8 @@ def prove_whole(
 
     Args:
         runs: runs the revisions.
-        since: the project with earlier versions of its revisions.
-        states: the database at head. There are several if the history has alternative bases.
+        since: the project with earlier versions of its revision files.
+        states: the states of the database at head. There are several if the history has alternative bases.
         blocked: the revisions that no path reaches.
         start: the schema before the revisions that are proved; None if no revision is proved.
     """
@@ -88,7 +88,10 @@ def _prove_one_run(runs: Runs, proof: Proof, state: State, *, is_only: bool) -> 
 
 
 def _prove_run_on_rows(runs: Runs, proof: Proof, first: str, url: URL) -> None:
-    """Run a revision and all later ones at once, on tables with rows. Deferred constraints wait for the commit."""
+    """Run a revision and all later revisions in one run, on tables with rows.
+
+    Deferred constraints check the rows that the first revision writes only at the commit, after all revisions.
+    """
     history = runs.target.history
     heads = [each for each in history.heads if first in history.applied([each])]
     try:
@@ -107,7 +110,7 @@ def _heads(runs: Runs, state: State) -> tuple[str, ...]:
 
 
 def _prove_since(runs: Runs, proof: Proof, since: Target, state: State) -> None:
-    """Prove that a database which ran the earlier revisions gets the same schema as a new one."""
+    """Prove that a database which has run the earlier revision files gets the same schema as a new database."""
     history = runs.target.history
     if gone := [since.history[id_] for id_ in since.history.order if id_ not in history]:
         proof.add("V901", *(f"{each.id} is not there any more (its file was {each.path.name})" for each in gone))

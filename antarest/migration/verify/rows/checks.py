@@ -38,7 +38,7 @@ def _literals(tokens: list[str]) -> list[object]:
 
 
 def _holds(connection: Connection, table: TableClause, column: str, expression: str, value: object) -> bool:
-    """Return whether a check of one column accepts a value. True if the database cannot tell before the insertion."""
+    """Return whether a check of one column accepts a value. If the database cannot evaluate the check, return True."""
     bound: sa.ColumnElement[object] = sa.literal(value, table.c[column].type)
     if connection.dialect.name == "postgresql":
         bound = sa.cast(bound, table.c[column].type)

@@ -1,4 +1,4 @@
-"""Generates rows for one table. A column gets a value from its pool, a foreign key one from the referred table."""
+"""Generates rows for one table. Columns get values from their pools, foreign keys get keys of the referred tables."""
 
 from __future__ import annotations
 
@@ -46,19 +46,19 @@ class NoValidRow(MigrationError, code="db.E850"):
 
 
 class TableDraw:
-    """Generates rows for one table, and remembers those that the database has accepted.
+    """Generates rows for one table, and remembers the rows that the database has accepted.
 
     Args:
         connection: reads the rows to which the foreign keys can refer.
         table: the table, which is empty.
         tables: every table with the types of its columns.
-        values: by "table.column", the values that replace the generated ones.
-        later: the foreign keys that are set afterwards.
+        values: by "table.column", the values that replace the generated values.
+        later: the foreign keys that are set after all tables have rows.
         seed: determines the order of the values.
         pools: makes the pool of a column.
 
     Raises:
-        NoValidRow: no value is known for a column that needs one.
+        NoValidRow: a column needs a value, but no value for its type is known.
     """
 
     def __init__(
@@ -106,8 +106,8 @@ class TableDraw:
         """Return a row, or None if its values break a constraint.
 
         Args:
-            number: the number of the row. Its first attempt takes the values in order, so that every value is used.
-            attempt: the number of the attempt. Later attempts choose at random, at first only for constrained columns.
+            number: the number of the row. The first attempt for each row takes the values in order, to use every value.
+            attempt: the number of the attempt. Later attempts take random values, first only for constrained columns.
         """
         row = {
             name: self._value(pool, number, by_chance=attempt > (0 if name in self._constrained else _LENIENT_ATTEMPTS))
@@ -148,7 +148,7 @@ class TableDraw:
                     yield column.name, self._shuffled(pool)
 
     def _generated_pool(self, column: Column) -> ValuePool:
-        """Return the pool of a column. It is empty if the column should get its default."""
+        """Return the pool of a column; empty if the column should get its default."""
         nullable = column.name in self._nullable
         if column.name in self._later and nullable:
             return ValuePool((None,))
@@ -194,9 +194,9 @@ class TableDraw:
         return {column.name for column in self._table.columns if column.name in words}
 
     def _made_by_database(self, column: Column) -> bool:
-        """Return whether the database generates the value.
+        """Return whether the database generates the value of a column.
 
-        If a row must refer to itself, the proof chooses the value, because it must know it beforehand.
+        If a row has to refer to itself, this class generates the value, because the foreign key needs the same value.
         """
         for key in self._keys:
             if key.referred_table == self._table.name and column.name in key.referred_columns:
@@ -228,7 +228,7 @@ class TableDraw:
         return chosen[1:] if is_extension else chosen
 
     def _options(self, key: ForeignKey, row: Draw) -> Iterator[KeyValues]:
-        """Yield the possible values of a foreign key: NULL, the keys of this and other rows, keys with some NULLs."""
+        """Yield the possible values of a foreign key: NULL, keys to which it can refer, and keys with some NULLs."""
         found = list(self._referred[key])
         if self._nullable.issuperset(key.columns):
             yield (None,) * len(key.columns)
@@ -242,7 +242,7 @@ class TableDraw:
     # ---- unique keys
 
     def _uniques(self) -> Iterator[tuple[str, ...]]:
-        """Yield the columns of each unique key. Unique indexes on expressions or some rows are left to the database."""
+        """Yield the columns of each unique key. Unique indexes on expressions, or on only some rows, are left out."""
         if self._table.primary_key:
             yield self._table.primary_key.columns
         yield from (unique.columns for unique in self._table.uniques)
@@ -254,7 +254,7 @@ class TableDraw:
     def _unique_texts(self, row: Draw) -> Iterator[tuple[tuple[str, ...], str]]:
         """Yield the values of each unique key as text.
 
-        A key with a NULL is left out, because it differs from all others.
+        A key with a NULL is left out, because the database treats it as different from every other key.
         """
         for columns in self._seen:
             values = [row.get(column) for column in columns]

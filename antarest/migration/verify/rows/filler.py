@@ -49,14 +49,16 @@ def fill(
     Args:
         connection: a connection to SQLite or PostgreSQL.
         seed: the same seed, schema and values give the same rows.
-        rows: the smallest number of rows of a table. Constraints may allow fewer; a column with many values needs more.
-        values: by "table.column", values that replace the generated ones; None is NULL. Columns that the schema does
-            not have are ignored, so that one mapping is enough for a whole history.
+        rows: the number of rows that each table gets. A table gets fewer if its constraints do not allow so many, and
+            more if one of its columns has a pool with more values.
+        values: by "table.column", values that replace the generated values; None is NULL. Columns that the schema does
+            not have are ignored. Therefore one mapping is enough for a whole history.
         exclude: the tables that get no rows.
         pools: makes the pool of each column.
-        formerly: earlier versions of the tables. The rows also respect the unique keys of these.
-        schema: the schema of the database, if the caller has read it.
-        memory: the generated rows of other databases. If a table would get the same rows again, these are inserted.
+        formerly: earlier versions of the tables. The rows also respect the unique keys of the earlier versions.
+        schema: the schema of the database, if the caller has already read it.
+        memory: the generated rows of other databases. If a table would get the same rows again, they are taken from
+            this memory.
 
     Returns:
         The number of rows added, by table; 0 for a table that had rows.
@@ -132,7 +134,7 @@ class _Filler:
         return self._draw_table(table)
 
     def _insert_waiting(self) -> None:
-        """Insert the remembered rows. If the database refuses them, generate new rows."""
+        """Insert the remembered rows. If the database refuses these rows, generate new ones."""
         waiting, self._waiting = self._waiting, []
         if not waiting or not self._inserter.insert_remembered([(table.name, known) for table, known in waiting]):
             self._numbered = max([self._numbered, *(known.numbered for _, known in waiting)])
@@ -162,7 +164,7 @@ class _Filler:
         return TableDraw(self._connection, table, self._tables, self._values, later, self._seed, self._pools)
 
     def _drawn_as(self, table: Table) -> tuple[Table, list[ForeignKey]]:
-        """Return the table with its earlier keys, and the foreign keys that are set afterwards."""
+        """Return the table with its earlier keys, and its foreign keys that are set after all tables have rows."""
         before = self._formerly.get(table.name)
         later = [cut.key for cut in self._cuts if cut.table == table.name]
         return (_with_keys_of(table, before) if before else table), later
@@ -200,7 +202,7 @@ class _Filler:
         return rows
 
     def _add(self, table: str, draw: TableDraw, number: int) -> str:
-        """Try rows until the database accepts one. Return the reason if it accepts none."""
+        """Try rows until the database accepts a row. If it accepts none of them, return the reason."""
         reason = "every row that was tried breaks a unique key"
         for attempt in range(_ATTEMPTS):
             row = draw.row(number, attempt)
@@ -214,7 +216,7 @@ class _Filler:
         return reason
 
     def _set_deferred(self, cut: DeferredKey) -> None:
-        """Set a foreign key of a table to rows of a table that was filled after it."""
+        """Set a foreign key that had to wait until the referred table had rows."""
         if not cut.key.referred_columns:
             return
         table, referred = self._tables[cut.table], self._tables[cut.key.referred_table]
@@ -233,7 +235,7 @@ class _Filler:
 
     @contextmanager
     def _foreign_keys_deferred(self) -> Iterator[None]:
-        """Check foreign keys only at the end of the block, if a cycle has no foreign key that may be NULL."""
+        """Let the database check foreign keys only at the end of the block, if a deferred key does not accept NULL."""
         if all(is_nullable(self._inventory.tables[cut.table], cut.key) for cut in self._cuts):
             yield
             return
@@ -250,12 +252,12 @@ class _Filler:
         yield
 
     def _advance_sequences(self) -> None:
-        """Move every sequence past the ids that were generated here."""
+        """Set every sequence to continue after the generated ids."""
         self._connection.execute(_ADVANCE, {"numbered": self._numbered})
 
 
 def _with_keys_of(table: Table, before: Table) -> Table:
-    """Return the table with the unique keys and indexes that it had before, if it still has their columns."""
+    """Return the table, together with each earlier unique key or unique index whose columns still exist."""
     names = {column.name for column in table.columns}
     uniques = (*table.uniques, *(each for each in before.uniques if names.issuperset(each.columns)))
     indexes = (each for each in before.indexes if each.unique and each.where is None and names.issuperset(each.keys))
@@ -263,7 +265,7 @@ def _with_keys_of(table: Table, before: Table) -> Table:
 
 
 def shorten_moments(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) -> None:
-    """Change one time of each column to a time without microseconds, as other programs write it on SQLite."""
+    """On SQLite, remove the microseconds from one time in each column, because other programs write such times."""
     if connection.dialect.name != "sqlite":
         return
     quote = connection.dialect.identifier_preparer.quote

@@ -35,16 +35,15 @@ class Hints:
     """The values that the revisions of a project expect.
 
     Attributes:
-        literals: by column, the texts with which a statement compares it.
-        shapes: by column, the JSON that a revision reads from it. If a file parses JSON, this may be any column that it
-            names.
-        labels: by table and column, the labels of the enum that a revision has given to the column. SQLite does not
-            know them.
+        literals: by column, the texts with which a statement compares the column.
+        shapes: by column, JSON of the shape that a revision reads. A revision that parses JSON gives the same shape to
+            every column that its file names.
+        labels: by table and column, the labels of the enum that a revision has given to the column. The schema of a
+            SQLite database does not contain these labels.
         made: the tables and views that the revisions create.
-        gone: by table and column, the `repr` of the values that an upgrade replaces. After it, no row has them.
-        deleted: by column and text, the ids of the revisions whose upgrades delete the rows with this text. After one
-            of them, no row has it.
-        written: by table and column, the texts that upgrades write, each with the revision that writes it.
+        gone: by table and column, the `repr` of the values that an upgrade replaces in all rows.
+        deleted: by column and text, the ids of the revisions whose upgrades delete the rows with this text.
+        written: by table and column, the texts that upgrades write, each with the revision that writes the text.
     """
 
     literals: dict[str, list[str]] = field(default_factory=dict)
@@ -57,7 +56,7 @@ class Hints:
 
     @classmethod
     def of(cls, revisions: Iterable[Revision]) -> Hints:
-        """Read the files of the revisions, and return the values that they expect."""
+        """Read the files of the revisions, and return the values that the revisions expect."""
         found = cls()
         for each in revisions:
             with suppress(OSError, SyntaxError, ValueError):
@@ -77,7 +76,10 @@ class Hints:
         return replace(self, literals=left)
 
     def labels_of(self, table: str, column: str) -> tuple[str, ...]:
-        """Return the labels of a column. Its table may have had another name when it got them."""
+        """Return the enum labels of a column. Without labels under this table, look for the column in other tables.
+
+        A revision may have renamed the table after the column got its labels.
+        """
         if (table, column) in self.labels:
             return self.labels[table, column]
         same = {labels for (_, name), labels in self.labels.items() if name == column}
@@ -89,14 +91,14 @@ class Hints:
         return self.labels_of(table, column), self.literals.get(column), self.shapes.get(column), gone
 
     def gives_json_away(self, source: str) -> bool:
-        """Return whether a revision parses JSON but reads no key of it. Then other code reads the JSON."""
+        """Return whether a revision parses JSON but reads none of its keys. If so, other code reads the JSON."""
         return bool(_PARSES_IN_PYTHON.search(source)) and isinstance(shape_of(ast.parse(source)), str)
 
     def invents_json(self, words: Collection[str], columns: Iterable[str]) -> bool:
         """Return whether a revision names a column with JSON, and no revision shows the shape of this JSON.
 
         Args:
-            words: the words of its source.
+            words: the words in the source of the revision.
             columns: the columns with JSON.
         """
         return any(each in words and not isinstance(self.shapes.get(each), (dict, list)) for each in columns)
@@ -135,7 +137,7 @@ def _literals(tree: ast.AST) -> Iterator[tuple[str, str]]:
 
 
 def _deleted(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    """Yield the columns and texts by which the upgrade chooses the rows that it deletes."""
+    """Yield each column and text in the condition with which the upgrade selects the rows to delete."""
     upgrades = (each for each in tree.body if isinstance(each, ast.FunctionDef) and each.name == "upgrade")
     for node in (node for upgrade in upgrades for node in ast.walk(upgrade)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and _DELETE.match(node.value):
@@ -174,5 +176,5 @@ def _texts(node: ast.expr) -> list[str]:
 
 
 def _without_wildcards(pattern: str) -> str:
-    """Return a text that the pattern of a LIKE matches."""
+    """Return a text that matches a pattern of LIKE."""
     return pattern.replace("%", "x").replace("_", "x") if "%" in pattern else pattern

@@ -28,7 +28,7 @@ _NUMBERED = {
 
 
 class Remembered(NamedTuple):
-    """Rows that a database has accepted, the largest number in them, and the statement that inserts them."""
+    """Rows that a database has accepted, the largest of their generated numbers, and their INSERT statement."""
 
     rows: list[Draw]
     numbered: int
@@ -57,7 +57,7 @@ class Inserter:
         return self._together(lambda: self._insert(table, rows))
 
     def insert_remembered(self, tables: Sequence[tuple[str, Remembered]]) -> str:
-        """Insert rows into several tables, on PostgreSQL in one round trip. Return the reason as `insert` does."""
+        """Insert rows into several tables, on PostgreSQL in one round trip. If this fails, return the reason."""
         if self._is_postgresql:
             return self._together(lambda: self._send(b";".join(known.statement for _, known in tables)))
         return self._together(
@@ -65,7 +65,7 @@ class Inserter:
         )
 
     def execute(self, statement: sa.Executable) -> str:
-        """Execute a statement. Return the reason if the database, or a type, refuses its values."""
+        """Execute a statement. If the database or a type of SQLAlchemy refuses a value, return the reason."""
         # On PostgreSQL a failed statement aborts the transaction.
         return self._together(lambda: self._execute(statement)) if self._is_postgresql else self._execute(statement)
 
@@ -82,7 +82,7 @@ class Inserter:
         return found
 
     def with_numbers(self) -> set[str]:
-        """Return the tables whose next generated number is not 1, because the database has generated numbers before."""
+        """Return the tables for which the database has already generated numbers, so that the next one is not 1."""
         if not self._is_postgresql and not sa.inspect(self._connection).has_table("sqlite_sequence"):
             return set()
         return {*self._connection.execute(sa.text(_NUMBERED[self._connection.dialect.name])).scalars()}

@@ -27,14 +27,14 @@ def shape_of(tree: ast.Module) -> Any:
 
 
 class _JsonReader:
-    """Follows the names that stand for the parsed JSON, or for a part of it."""
+    """Follows the variables that hold the parsed JSON, or a part of the JSON."""
 
     def __init__(self) -> None:
         self.paths: set[Path] = set()
         self._names: dict[str, Path] = {}
 
     def note(self, node: ast.AST) -> None:
-        """Note the keys that a node reads, and the names that it gives to parts."""
+        """Note the keys that a node of the source reads, and the variables that it assigns parts of the JSON to."""
         if isinstance(node, (ast.Assign, ast.NamedExpr)):
             targets: Sequence[ast.expr] = node.targets if isinstance(node, ast.Assign) else [node.target]
             self._assign(targets, self._path(node.value))
@@ -72,7 +72,7 @@ class _JsonReader:
 
 
 def _value(paths: list[Path]) -> Any:
-    """Return the value that has all these paths."""
+    """Return JSON that contains all of these paths."""
     heads = dict.fromkeys(path[0] for path in paths if path)
     if not heads:
         return _LEAF

@@ -1,4 +1,4 @@
-"""The order in which tables can be filled, and the foreign keys that are set afterwards."""
+"""Finds an order in which tables can be filled, and the foreign keys that can only be set afterwards."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from ...schema.inventory import ForeignKey, Table
 
 
 class DeferredKey(NamedTuple):
-    """A foreign key that closes a cycle of tables. It is set after all of these tables have rows."""
+    """A foreign key that closes a cycle of tables. It is set after all tables of the cycle have rows."""
 
     table: str
     key: ForeignKey
 
 
 def insertion_order(tables: Mapping[str, Table]) -> tuple[list[str], list[DeferredKey]]:
-    """Sort the tables so that each comes after the tables to which it refers, as far as cycles allow.
+    """Sort the tables: each one comes after the tables to which it refers, as far as cycles allow this.
 
     Returns:
         The names of the tables in order, and the foreign keys that have to wait because of cycles. A table that refers
-        to itself is not a cycle.
+        to itself does not count as a cycle.
     """
     cuts: list[DeferredKey] = []
     while True:
@@ -41,7 +41,7 @@ def insertion_order(tables: Mapping[str, Table]) -> tuple[list[str], list[Deferr
 
 
 def is_nullable(table: Table, key: ForeignKey) -> bool:
-    """Return whether a row may refer to no other row: for this, one of the key's columns must accept NULL."""
+    """Return whether a foreign key can be NULL, because at least one of its columns accepts NULL."""
     return any(column.nullable for column in table.columns if column.name in key.columns)
 
 

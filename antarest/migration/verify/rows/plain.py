@@ -32,11 +32,11 @@ Awkward = Callable[[str, str, object], bool]
 
 
 class PlainValues:
-    """A maker of pools of plain values.
+    """Makes pools of plain values for columns. Each pool can also get some awkward values.
 
     Args:
         hints: the values that the revisions expect.
-        awkward: selects the awkward values that are added.
+        awkward: a function that says whether an awkward value is added to the pool of a column.
     """
 
     def __init__(self, hints: Hints, awkward: Awkward) -> None:
@@ -44,7 +44,7 @@ class PlainValues:
         self._awkward = awkward
 
     def __call__(self, table: str, column: str, kind: sa.types.TypeEngine[Any]) -> ValuePool:
-        """Return the pool of a column. It is empty for an unknown type."""
+        """Return the pool of a column; empty if its type is unknown."""
         pool, other = self._plain(table, column, _without_wrapper(kind)), pool_of(kind)
         more = (value for value in other.values if self._awkward(table, column, value))
         values = pool.values if self._hints.labels_of(table, column) else distinct((*pool.values, *more))
@@ -52,7 +52,7 @@ class PlainValues:
         return ValuePool(tuple(each for each in values if repr(each) not in gone) or values, pool.fresh or other.fresh)
 
     def facts(self, table: str, columns: Sequence[str]) -> object:
-        """Return everything, apart from the types, on which the pools of some columns depend; None if not known."""
+        """Return everything on which the pools of some columns depend, except their types; None if it is not known."""
         name = getattr(self._awkward, "__name__", "<lambda>")
         asked = [self._hints.about(table, each) for each in columns]
         return None if name.startswith("<") else (name, asked)
@@ -102,7 +102,7 @@ def _that_fit(texts: Iterable[str], length: int | None) -> tuple[str, ...]:
 
 
 def _uuid(table: str, number: int) -> uuid.UUID:
-    """Return a UUID that differs from those of all other tables."""
+    """Return a UUID that differs from all other generated UUIDs, also from those of other tables."""
     return uuid.uuid5(_SPACE, f"{table} {number}")
 
 

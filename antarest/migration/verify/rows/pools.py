@@ -45,13 +45,13 @@ _JSON: tuple[object, ...] = ({}, [], {"clé": ["é🙂", 1, None, True, {"deep":
 
 @dataclass(frozen=True)
 class ValuePool:
-    """The values for a column, and a function that makes more of them for a column with unique values."""
+    """The values for a column, and a function that makes more values for a column with a unique key."""
 
     values: tuple[object, ...] = ()
     fresh: Callable[[int], object] | None = None
 
     def including(self, literals: Iterable[object]) -> ValuePool:
-        """Return the pool with the literals that fit the type. These come from checks, so they are important values."""
+        """Return the pool with those literals added that fit the type. The literals are values in checks."""
         sample = next(iter(self.values), None)
         suited: list[object] = []
         if isinstance(sample, str):
@@ -72,7 +72,7 @@ def awkward(_table: str, _column: str, kind: sa.types.TypeEngine[Any]) -> ValueP
 
 
 def pool_of(kind: sa.types.TypeEngine[Any]) -> ValuePool:
-    """Return the pool of awkward values for a type. It is empty for an unknown type."""
+    """Return the pool of awkward values for a type; empty if the type is unknown."""
     if isinstance(kind, DOMAIN):
         return pool_of(kind.data_type)
     if isinstance(kind, FloatAsDecimal):
@@ -84,7 +84,7 @@ def pool_of(kind: sa.types.TypeEngine[Any]) -> ValuePool:
 
 
 def _as_text(literal: object) -> Iterator[str]:
-    """Yield a string for a literal. A number becomes a string of that length, since a check may compare lengths."""
+    """Yield a text for a literal. A number becomes a text of this length, because a check may compare the length."""
     if isinstance(literal, str):
         yield literal
     elif isinstance(literal, int) and 0 < literal <= _LONG_TEXT:

@@ -46,7 +46,7 @@ _CELL = 40  # characters of a value
 
 @dataclass(frozen=True)
 class TableRows:
-    """The rows of one table, sorted. `key` has the columns of the primary key; it is empty if there is none."""
+    """The rows of one table, sorted. `key` has the columns of the primary key; empty if the table has none."""
 
     columns: tuple[str, ...]
     key: tuple[str, ...]
@@ -63,18 +63,18 @@ class RowSnapshot:
     """All rows of a database.
 
     Attributes:
-        tables: the rows by table. The name of a table includes its schema, unless that is the current schema.
+        tables: the rows by table. The name of a table includes its schema, unless this is the current schema.
     """
 
     tables: Mapping[str, TableRows]
 
     def find(self, item: str) -> tuple[str, str | None] | None:
-        """Split "table" or "table.column" into its names. None if there is no such table or column."""
+        """Split "table" or "table.column" into its names; return None if there is no such table or column."""
         return find({name: rows.columns for name, rows in self.tables.items()}, item)
 
 
 def samples(before: RowSnapshot, after: RowSnapshot) -> dict[str, tuple[Sample, Sample]]:
-    """Return a few rows of each table whose rows differ, from before and after."""
+    """Return a few of the rows that differ between two snapshots, by table."""
     names = sorted({*before.tables, *after.tables})
     sides = {name: (before.tables.get(name), after.tables.get(name)) for name in names}
     changed = {
@@ -103,7 +103,8 @@ def snapshot(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) -
         exclude: the tables to leave out.
 
     Returns:
-        The rows. SQLAlchemy converts each value by the type of its column, so that it is equal on both engines.
+        The rows. SQLAlchemy converts each value by the type of its column. Therefore equal rows have equal values on
+        both engines.
     """
     with only_reading(connection):
         found = _reflect(connection)
@@ -172,7 +173,7 @@ def _read_what_can_be_read(connection: Connection, table: TableClause) -> list[R
 
 
 def _is_driven(column: sa.ColumnClause[Any], connection: Connection) -> bool:
-    """Return whether the driver itself makes the Python value. It fails for years that Python does not support."""
+    """Return whether the driver converts the values of a column. A driver fails for years that Python cannot store."""
     return connection.dialect.name == "postgresql" and isinstance(column.type, (sa.DateTime, sa.Date))
 
 
@@ -198,7 +199,7 @@ def _value(reader: Callable[[Any], Any] | None, value: object) -> object:
 
 
 class FloatAsDecimal(sa.TypeDecorator[Decimal]):
-    """A NUMERIC of SQLite, which stores a float. Its values are the decimals that PostgreSQL would return."""
+    """The type of a NUMERIC column of SQLite, which stores floats. It returns the decimals that PostgreSQL returns."""
 
     impl = sa.Float
     cache_ok = True
