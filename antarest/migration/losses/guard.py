@@ -13,7 +13,7 @@ It does not see
 - statements on a connection that the revision opens itself, or of a `sqlite3.Cursor` that it makes itself;
 - values that one statement, or several of the same text, take from a column, if they also fill as many NULLs or insert
   as many values;
-- a row that one `INSERT OR REPLACE` deletes besides the row that it replaces, if it also adds a row (SQLite);
+- rows that a copy beginning with `WITH` leaves out, if it fills a table without a primary key with other rows.
 """
 
 from __future__ import annotations
