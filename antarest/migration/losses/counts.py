@@ -306,7 +306,8 @@ class LossCounter:
                 missing = values.missing(left.columns[new], rows) + others
                 values.count_again(left.columns[new], max(rows, values.deleted))
                 emptied = min(origin.emptied, missing, values.first.values)
-                lost[name] = None if origin.changed is None else max(values.lost, emptied) + origin.changed
+                moved = max(values.first.minus(left.columns[new])) - max(rows, 0)  # also by a DELETE
+                lost[name] = None if origin.changed is None else max(values.lost, emptied, moved) + origin.changed
             else:
                 lost[name] = known[name].first.values
         return lost

@@ -76,6 +76,8 @@ LABELS = {"study_tag.label": 2}
     case("by way of another table", f"CREATE TABLE b AS {NULLED}", *beside("SELECT * FROM b", OTHERS, "DROP TABLE b"),
          loses=LABELS),
     case("and a row", *beside(f"{NULLED} WHERE label <> 'z'", OTHERS), loses={"study_tag": 1, **LABELS}),
+    case("of the rows that a DELETE returns", rebuild("")[0], "WITH gone AS (DELETE FROM study_tag RETURNING *)"
+         " INSERT INTO n SELECT study_id, NULLIF(label, 'x') FROM gone", *rebuild("")[2:], loses=LABELS, on=POSTGRESQL),
     case("filled again", *beside(NULLED, "UPDATE n SET label = 'r' WHERE label IS NULL", OTHERS)),
     case("new rows without values", *beside("SELECT * FROM study_tag", "INSERT INTO n VALUES (1, NULL)")),
 )  # fmt: skip

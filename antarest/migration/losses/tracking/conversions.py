@@ -226,7 +226,7 @@ def _postgresql(reads: str, conversions: Sequence[Conversion], *, as_text: bool 
 
 
 def _in_savepoint(connection: Connection, query: str) -> list[int | None] | None:
-    """Return the one row of a query that runs in a savepoint; None if it fails."""
+    """Return the one row of a query that runs in a savepoint; None if it fails. What its functions write is undone."""
     cursor = connection.connection.cursor()
     try:
         cursor.execute("SAVEPOINT antarest_conversions")
@@ -234,9 +234,9 @@ def _in_savepoint(connection: Connection, query: str) -> list[int | None] | None
             cursor.execute(query)
             return [*(cursor.fetchone() or ())]
         except connection.dialect.loaded_dbapi.Error:
-            cursor.execute("ROLLBACK TO SAVEPOINT antarest_conversions")
             return None
         finally:
+            cursor.execute("ROLLBACK TO SAVEPOINT antarest_conversions")
             cursor.execute("RELEASE SAVEPOINT antarest_conversions")
     finally:
         cursor.close()

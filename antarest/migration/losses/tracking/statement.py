@@ -23,6 +23,7 @@ DEFINES = re.compile(r"\b(?:FUNCTION|PROCEDURE|TRIGGER|RULE|VIEW|RENAME)\b", re.
 READS = re.compile(r"\b(?:SELECT|COPY|RETURNING)\b|(?<!CREATE\s)(?<!ALTER\s)(?<!DROP\s)\bTABLE\b", re.IGNORECASE)
 COPIES = re.compile(r"\bINTO\b|\bUPDATE\b|\bCREATE\b.*\bTABLE\b.*\bAS\b", re.IGNORECASE | re.DOTALL)  # what it reads
 INSERTS = re.compile(r"\b(?:INSERT|MERGE|COPY)\b", re.IGNORECASE)
+RETURNS = re.compile(r"\bRETURNING\b", re.IGNORECASE)
 DELETES = re.compile(r"(?<!\bON\s)\bDELETE\b", re.IGNORECASE)
 UPDATES = re.compile(r"(?<!\bON\s)(?<!\bFOR\s)(?<!\bKEY\s)\bUPDATE\b|\bTYPE\b.*\bUSING\b", re.IGNORECASE | re.DOTALL)
 
