@@ -239,7 +239,8 @@ class SqliteTracker:
     def _follow_rows(self, statement: str, actions: _Actions) -> None:
         """Count the rows of each table for which the kind of writes changes with this statement."""
         writes = {(code, name) for code, name, _ in actions if code in _ROW_ACTIONS and name in self.tables}
-        is_several = may_insert_several(statement, runs_many=self._driver.runs_many)
+        # A trigger may insert several rows.
+        is_several = len(writes) > 1 or may_insert_several(statement, runs_many=self._driver.runs_many)
         self._refilled, self._replaced = set(), {}
         for code, name in writes:
             table, way = self.tables[name], self._way(code, name)
@@ -247,7 +248,7 @@ class SqliteTracker:
             if rows.way != way or way == _REPLACE:  # Each replacement can delete more rows than it inserts.
                 rows.record_count(measure(self._connection, table).rows)
                 rows.way = way
-            if way == _REPLACE and (is_several or self._any_replaces):
+            if way == _REPLACE and is_several:
                 self._replaced[table.identity] = Replaced(self._driver, table)
             if code == sqlite3.SQLITE_INSERT and (sqlite3.SQLITE_DELETE, name) in writes:
                 self._refilled.add(table.identity)  # A trigger inserts and deletes: the number of each is not known.
