@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import pytest
-from sqlalchemy import URL, text
+from sqlalchemy import URL, Connection, text
 
 from antarest.migration.database.catalog import count_rows
 from antarest.migration.database.connection import looking, moving
@@ -68,7 +69,14 @@ def test_a_table_is_counted_and_dumped_only_while_nobody_holds_it(
     assert not list((tmp_path / "backups").glob("*.dump"))
 
 
-def test_all_waits_of_a_reader_together_have_one_limit(postgres_database: URL) -> None:
+@pytest.mark.parametrize(
+    "read",
+    [lambda reader: count_rows(reader, ["a", "b"]), lambda reader: reader.execute(text("SELECT 1 FROM a, b"))],
+    ids=["two queries", "one query"],
+)
+def test_all_waits_of_a_reader_together_have_one_limit(
+    postgres_database: URL, read: Callable[[Connection], object]
+) -> None:
     """It waits for two tables, for each of them a shorter time than its limit."""
     execute(postgres_database, "CREATE TABLE a ()", "CREATE TABLE b ()")
     has_ended = Event()
@@ -88,7 +96,7 @@ def test_all_waits_of_a_reader_together_have_one_limit(postgres_database: URL) -
         released = [pool.submit(release, "a", one), pool.submit(release, "b", other)]
         limited = DbConfig(postgres_database, migration_lock_timeout=2)
         with pytest.raises(TableLocked) as error, looking(limited) as reader:
-            count_rows(reader, ["a", "b"])
+            read(reader)
         has_ended.set()
         for each in released:
             each.result()

@@ -8,6 +8,7 @@ _WORKFLOW = "antarest/migration"
 _DATABASE, _LOSSES, _RUN = f"{_WORKFLOW}/database", f"{_WORKFLOW}/losses", f"{_WORKFLOW}/run"
 _TESTS = "integration"
 _TYPES = "unit/migration/test_loss_types.py"
+_HIDDEN = "unit/migration/test_loss_hidden.py"
 _OTHER_ROWS = "test_other_rows_of_a_table_that_is_made_again_do_not_arrive"
 _WAITS = "test_a_value_that_is_committed_while_an_update_waits_is_counted"
 _ARRIVES = "test_only_what_comes_from_the_source_arrives"
@@ -39,6 +40,27 @@ NOTHING_IS_LOST = (
         "self.locked = self._locks.take((), written)",
         "pass",
         [f"{_TESTS}/test_writers_values.py::{_WAITS}[an UPDATE]"],
+    ),
+    Patch(
+        "Nothing is lost: a row that is copied twice counts twice",
+        f"{_LOSSES}/copied_rows.py",
+        "self._unsure.add((table.identity, old))",
+        "pass",
+        [f"{_HIDDEN}::test_a_row_that_is_copied_twice_is_copied_once[sqlite: a row twice, by two statements]"],
+    ),
+    Patch(
+        "Nothing is lost: other rows hide the values that a copy has turned into NULL",
+        f"{_LOSSES}/counts.py",
+        "max(values.lost, emptied, moved) + origin.changed",
+        "values.lost + origin.changed",
+        [f"{_HIDDEN}::test_other_rows_do_not_hide_values_that_a_copy_takes[postgresql: NULL]"],
+    ),
+    Patch(
+        "Nothing is lost: other new rows hide a row that INSERT OR REPLACE has deleted",
+        f"{_LOSSES}/replaced.py",
+        "return max(int(lost), 0)",
+        "return 0",
+        [f"{_HIDDEN}::test_a_row_that_replaces_two_is_seen_beside_other_new_rows[sqlite: two rows in one statement]"],
     ),
     Patch(
         "Nothing is lost: a made-up name is not looked for",

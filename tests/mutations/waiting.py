@@ -21,7 +21,14 @@ NOBODY_IS_KEPT_WAITING = (
         f"{_DATABASE}/waits.py",
         "self.waited += _EVERY",
         "pass",
-        [f"{_HELD}::test_all_waits_of_a_reader_together_have_one_limit"],
+        [f"{_HELD}::test_all_waits_of_a_reader_together_have_one_limit[two queries]"],
+    ),
+    Patch(
+        "Nobody is kept waiting: one query waits for each of its tables as long as for one",
+        f"{_DATABASE}/waits.py",
+        "cursor.execute(_CANCEL, (self.pid,))",
+        "pass",
+        [f"{_HELD}::test_all_waits_of_a_reader_together_have_one_limit[one query]"],
     ),
     Patch(
         "Nobody is kept waiting: a long count is not noted",

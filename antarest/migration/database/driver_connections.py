@@ -131,9 +131,11 @@ class SqliteConnection(WatchedConnection, sqlite3.Connection):
 
     Attributes:
         retry_commit: called when a reader blocks a commit; returns whether to try again, perhaps after a short wait.
+        runs_many: whether the reported statement runs once for each of several lists of parameters.
     """
 
     retry_commit: Callable[[], bool] = staticmethod(lambda: False)
+    runs_many: bool = False
 
     def __setattr__(self, name: str, value: object) -> None:
         """Set an attribute.
@@ -189,8 +191,12 @@ class _SqliteCursor(sqlite3.Cursor):
 
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> Self:
         rows = list(parameters)  # Making them can run other statements, which are reported for themselves.
-        with self.connection.reporting(sql):
-            return super().executemany(sql, rows)
+        self.connection.runs_many = len(rows) > 1
+        try:
+            with self.connection.reporting(sql):
+                return super().executemany(sql, rows)
+        finally:
+            self.connection.runs_many = False
 
     def executescript(self, script: str, /) -> Self:
         """Run the statements of a script one by one. The driver's own method would commit first."""

@@ -60,6 +60,9 @@ WHERE 0 = ANY (w.blocking)
 """
 
 
+_CANCEL = "SELECT pg_cancel_backend(pid) FROM pg_catalog.pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'"
+_CANCELLED: Final = "57014"
+
 Tell = Callable[[str], object]
 """A function that is called with a line for the user, in another thread."""
 
@@ -203,6 +206,9 @@ class LockWatch:
     def _work(self) -> None:
         """Called while the session works and does not wait."""
 
+    def _wait(self) -> None:
+        """Called while the session waits."""
+
     def _run(self) -> None:
         while not self._stopped.wait(_EVERY):
             seconds = self._running()
@@ -230,6 +236,7 @@ class LockWatch:
         if seconds > _SILENCE and not self._has_told:
             self._has_told = True
             self._tell(f"waiting for {found.table and f'a lock on {found.table}: '}{found.holder}")
+        self._wait()
 
     def _find(self) -> Blocked:
         if self._engine.dialect.name == "sqlite":
@@ -270,7 +277,7 @@ class ReadWatch(LockWatch, Watcher):
         self._connection: Connection | None = None  # the one that reports its statements, on PostgreSQL
         self._deducted = 0.0  # the seconds of waiting by which the limit of the transaction is shorter
         self._statement, self._since = " ", self._begin  # If no connection reports, this statement runs all the time.
-        self._next_line = max(self._seconds, _SILENCE)
+        self._next_line, self._has_cancelled = max(self._seconds, _SILENCE), False
         if engine.dialect.name == "postgresql":
             event.listen(engine, "begin", self._limit)
 
@@ -286,7 +293,7 @@ class ReadWatch(LockWatch, Watcher):
             yield
         except Exception as error:
             self.stop()
-            if sqlstate(error) not in LOCK_FAILURES:
+            if sqlstate(error) not in LOCK_FAILURES and not (self._has_cancelled and sqlstate(error) == _CANCELLED):
                 raise
             database = redact_url(self._engine.url)
             raise TableLocked(self.seen.table, self.seen.holder, database, waited=self._seconds) from error
@@ -320,6 +327,13 @@ class ReadWatch(LockWatch, Watcher):
     def _running(self) -> float:
         may_look = self.pid or self._engine.dialect.name == "sqlite"
         return time.monotonic() - self._since if self._statement and may_look else 0.0
+
+    def _wait(self) -> None:
+        """End a statement that has waited too long. The server limits only the wait for each of its tables."""
+        if self._own and self.waited > self._seconds and not self._has_cancelled:
+            self._has_cancelled = True
+            with closing(self._own.cursor()) as cursor:
+                cursor.execute(_CANCEL, (self.pid,))
 
     def _work(self) -> None:
         seconds = time.monotonic() - self._begin

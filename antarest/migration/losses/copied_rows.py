@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Hashable, Mapping
 from math import inf
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect
 
 from ..database.catalog import CatalogTable, measure
 from .moves import reads_unknown
@@ -26,6 +26,8 @@ class CopiedRows:
         self._tracker = tracker
         self._old = {table.identity for table in tracker.tables.values()}
         self._copied: dict[Hashable, Counter[Hashable]] = defaultdict(Counter)  # by the new table and the old one
+        self._unsure: set[tuple[Hashable, Hashable]] = set()  # those of them that may have copied a row twice
+        self._is_simple = False  # of the statement that runs
         # Of the statement that runs: how many rows of each old table are in each table that it reads, and the rows that
         # were inserted before it.
         self._sources: dict[Hashable, Mapping[Hashable, float]] = {}
@@ -36,6 +38,8 @@ class CopiedRows:
         """Note which tables a statement reads and fills. Call this before the statement runs."""
         self._compare(takes)
         tables = self._tracker.tables.values()
+        copy = self._tracker.origins.read(statement)
+        self._is_simple = bool(copy and copy.is_simple)
         read = {table.identity for table in tables if self._tracker.reads(table, None)}
         self._sources = {table: {table: inf} if table in self._old else dict(self._copied[table]) for table in read}
         if reads_unknown(statement, tables):
@@ -56,17 +60,36 @@ class CopiedRows:
             sources = [found for source, found in self._sources.items() if source != table.identity]
             for old in {old for found in sources for old in found}:
                 most = max(found.get(old, 0) for found in sources)
+                if not self._is_simple or self._copied[table.identity][old] or self._was_unsure(old):
+                    self._unsure.add((table.identity, old))
                 self._copied[table.identity][old] += int(min(rows, most))
 
+    def _was_unsure(self, old: Hashable) -> bool:
+        """Return whether a table that the statement reads may have rows of an old table twice."""
+        return any((source, old) in self._unsure for source in self._sources)
+
     def _compare(self, takes: Takes) -> None:
-        """Before a statement that may remove an old table, count the rows of that table that a new table also has."""
+        """Compare an old table with the new ones before it goes, if statements may have copied other rows, or more."""
         for old in (table for name, table in self._tracker.tables.items() if name in takes):
             for new in self._new() if {*old.columns} == takes[old.name] else ():
                 copied = self._copied[new.identity]
-                if 0 < copied[old.identity] < measure(self._connection, old).rows:
-                    pairs = [(name, name) for name in old.columns if name in new.columns]
-                    same = count_common(self._connection, old, new, pairs, values=False) if pairs else 0
-                    copied[old.identity] = max(copied[old.identity], same or 0)
+                is_unsure = (new.identity, old.identity) in self._unsure
+                if copied[old.identity] and (is_unsure or copied[old.identity] < measure(self._connection, old).rows):
+                    pairs = self._unchanged(old, new) if is_unsure else _same_names(old, new)
+                    same = count_common(self._connection, old, new, pairs, values=False) if pairs else None
+                    if same is not None:  # It is without the rows that were deleted.
+                        same += self._changes(new).deleted
+                        copied[old.identity] = same if is_unsure else max(copied[old.identity], same)
+
+    def _unchanged(self, old: CatalogTable, new: CatalogTable) -> list[tuple[str, str]]:
+        """Return the columns that show which rows were copied: the primary key, or all that were copied unchanged."""
+        names = {identity: name for name, identity in old.columns.items()}
+        origins = [(each, name) for name, column in new.columns.items() for each in self._tracker.origins.of(column)]
+        exact = [(names[each.column], name) for each, name in origins if each.is_exact and each.column in names]
+        found = inspect(self._connection).get_pk_constraint(old.bare_name, schema=old.schema or None)
+        key = found["constrained_columns"]
+        known = [pair for pair in exact or _same_names(old, new) if pair[0] in key]
+        return known if key and len(known) == len(key) else exact
 
     def in_place_of(self, old: CatalogTable, new: CatalogTable) -> int:
         """Return the number of rows of an old table that are in a new table.
@@ -81,3 +104,7 @@ class CopiedRows:
 
     def _changes(self, table: CatalogTable) -> RowChanges:
         return self._tracker.row_changes(table.identity).get(table.identity, RowChanges())
+
+
+def _same_names(old: CatalogTable, new: CatalogTable) -> list[tuple[str, str]]:
+    return [(name, name) for name in old.columns if name in new.columns]

@@ -13,6 +13,7 @@ from ..database.catalog import CatalogTable, Fullness, Measure, measure
 from .copied_rows import CopiedRows
 from .moves import Moves
 from .tracking.base import ChangeTracker, RowChanges, Takes
+from .tracking.origins import Origin
 
 _VALUES = re.compile(r"'(?:[^']|'')+'(?!')|\b\d+\b")  # An empty text is left in the statement.
 
@@ -60,6 +61,10 @@ class _Values:
         gone = max(deleted - self.deleted, 0)
         self.overwritten = self.overwritten.plus(self.now.minus(now)).minus(Fullness(gone, gone)).most(Fullness())
         self.begin(now, deleted)
+
+    def missing(self, now: Fullness, deleted: int) -> int:
+        """Return how many values fewer there are now than at the last count. Values of deleted rows do not count."""
+        return max(self.now.minus(now)) - max(deleted - self.deleted, 0)
 
     def begin(self, now: Fullness, deleted: int) -> None:
         """Replace the last count after rows were inserted or deleted."""
@@ -293,25 +298,29 @@ class LossCounter:
         """Return for each column the number of values that a rebuild has lost. Values of deleted rows do not count."""
         known, places = counted.values if counted else {}, self._copies_of(table, now)
         left = measure(self._connection, now, {new for name, (new, _) in places.items() if name in known})
+        others = max(left.rows - counted.rows + rows, 0) if counted else 0  # rows that do not come from the table
         lost: dict[str, int | None] = {}
         for name in table.columns:
             if name not in known:
                 lost[name] = None
             elif name in places:
-                new, changed = places[name]
-                known[name].count_again(left.columns[new], max(rows, known[name].deleted))
-                lost[name] = None if changed is None else known[name].lost + changed
+                (new, origin), values = places[name], known[name]
+                missing = values.missing(left.columns[new], rows) + others
+                values.count_again(left.columns[new], max(rows, values.deleted))
+                emptied = min(origin.emptied, missing, values.first.values)
+                moved = max(values.first.minus(left.columns[new])) - max(rows, 0)  # also by a DELETE
+                lost[name] = None if origin.changed is None else max(values.lost, emptied, moved) + origin.changed
             else:
                 lost[name] = known[name].first.values
         return lost
 
-    def _copies_of(self, table: CatalogTable, now: CatalogTable) -> dict[str, tuple[str, int | None]]:
-        """Return for each column its name in the rebuilt table, and the number of values that the copy changed."""
+    def _copies_of(self, table: CatalogTable, now: CatalogTable) -> dict[str, tuple[str, Origin]]:
+        """Return for each column its name in the rebuilt table, and the origin of the values there."""
         origins = {new: self._tracker.origins.of(identity) for new, identity in now.columns.items()}
-        places: dict[Hashable, tuple[str, int | None]] = {}
+        places: dict[Hashable, tuple[str, Origin]] = {}
         for new, origin in ((new, origin) for new, each in origins.items() for origin in each):
             if origin.column not in places or table.columns.get(new) == origin.column:
-                places[origin.column] = (new, origin.changed)
+                places[origin.column] = (new, origin)
         found = {name: places[identity] for name, identity in table.columns.items() if identity in places}
         for name, identity in table.columns.items():
             # No statement was understood to fill the column. It may have been filled by its name.
@@ -319,7 +328,7 @@ class LossCounter:
             is_other = not is_unknown or (table.name, name) in self._missing or not self._tracker.was_read(identity)
             if name not in found and not is_other:
                 converts = self._tracker.origins.can_convert(table.types[name], now.types[name])
-                found[name] = (name, None if converts else 0)
+                found[name] = (name, Origin(identity, None if converts else 0))
         return found
 
     def _measure(self, table: CatalogTable, columns: Iterable[str]) -> Measure:

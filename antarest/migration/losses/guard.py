@@ -15,7 +15,7 @@ The guard does not see
 - statements on a connection that the revision opens itself, or of a `sqlite3.Cursor` that it makes itself;
 - values that a statement removes from a column, if the same statement fills as many NULLs of the column, or inserts as
   many values; several statements with the same text count as one statement;
-- on SQLite, a row that an `INSERT OR REPLACE` deletes besides the row that it replaces, if it also adds a row.
+- rows that a copy beginning with `WITH` leaves out, if it fills a table without a primary key with other rows.
 """
 
 from __future__ import annotations

@@ -202,6 +202,14 @@ def test_a_parameter_whose_value_may_be_a_secret_is_masked(parameter: str) -> No
     assert "geheim" not in redact_url(url) + redact(f"cannot use {url}, or another one") + redact(f"{url}", url)
 
 
+def test_a_secret_in_a_user_name_is_masked() -> None:
+    """`?user=` may hold a connection string by mistake."""
+    url = normalise_url("postgresql://h/d?user=u%20password%3Dgeheim")
+
+    assert redact_url(url) == "postgresql://u password%3D***@h/d"
+    assert redact('role "u password=geheim", geheim', url) == 'role "u password=***", ***'
+
+
 def test_a_connection_string_is_no_name_of_a_database() -> None:
     with pytest.raises(UnreadableUrl, match="connection string") as refused:
         normalise_url("postgresql://u@h/?dbname=d password=geheim")

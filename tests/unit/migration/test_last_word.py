@@ -214,9 +214,9 @@ def test_a_command_that_only_looks_says_nothing_where_its_reader_has_left(nobody
 
 def test_control_characters_are_shown_and_not_obeyed() -> None:
     """A name in a database, or the message of a revision, may come from anybody."""
-    told = run("""sys.exit(guard(context, lambda: (context.print("a\\x1b[2J\\rb\\u202e"), 1 / 0)[1]))""")
+    told = run("""sys.exit(guard(context, lambda: (context.print("a\\x1b[2J\\x1b[8m\\rb\\u202e"), 1 / 0)[1]))""")
 
-    assert told.out == "a\\x1b[2J\\rb\\u202e\n"
+    assert told.out == "a\\x1b[2J\\x1b[8m\\rb\\u202e\n"
 
 
 @pytest.mark.parametrize("call", ["refuse", "lambda: signal.raise_signal(15)"])

@@ -192,15 +192,6 @@ def rebuilt(op: Operations) -> None:
         altered.alter_column("group", nullable=True)
 
 
-@cases(
-    case("a replacement with another row", "INSERT OR REPLACE INTO study VALUES (1, 'b', '/a'), (9, 'n', '/b')",
-         on=SQLITE, before=("CREATE UNIQUE INDEX one_name ON study (name)",)),
-)  # fmt: skip
-def test_as_many_other_rows_hide_that_rows_are_gone(database: Database, engine: EngineName, case: Case) -> None:
-    """A limit, as above."""
-    assert losses(database(engine), case) == case.loses
-
-
 DROP_PATH: Callable[[Any], Any] = lambda b: b.drop_column("path")  # noqa: E731 - one of many, inline elsewhere
 ADD_PATH: Callable[[Any], Any] = lambda b: b.add_column(sa.Column("path", sa.String(50), server_default="p"))  # noqa: E731
 

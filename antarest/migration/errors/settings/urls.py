@@ -103,8 +103,8 @@ def redact_url(url: URL | str) -> str:
     if is_memory(url):
         return f"sqlite:///{MEMORY}"
     query = {key: value if _is_shown(key, value) else _MASK for key, value in url.query.items()}
-    database = _KEYWORD.sub(_masked, url.database) if url.database else url.database
-    shown = url.set(drivername=url.drivername.partition("+")[0], query=query, database=database)
+    user, database = (_KEYWORD.sub(_masked, part or "") or None for part in (url.username, url.database))
+    shown = url.set(drivername=url.drivername.partition("+")[0], query=query, username=user, database=database)
     return shown.render_as_string(hide_password=True).replace(quote_plus(_MASK), _MASK)
 
 
@@ -263,7 +263,8 @@ def _alone(secret: str) -> re.Pattern[str]:
 
 
 def _secrets(url: URL) -> list[str]:
-    keywords = [found[3].strip("'") for found in _KEYWORD.finditer(f"{url.database} {url.query.get('options')}")]
+    places = f"{url.username} {url.database} {url.query.get('options')}"
+    keywords = [found[3].strip("'") for found in _KEYWORD.finditer(places)]
     values = [url.password, *keywords, *(value for key, value in url.query.items() if _KEYWORD.match(f"{key}=x"))]
     return [text for value in values if value for text in ([value] if isinstance(value, str) else value) if text]
 

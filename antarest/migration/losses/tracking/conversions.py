@@ -67,6 +67,32 @@ def count_changed(connection: Connection, reads: str, conversions: Sequence[Conv
     return found or []
 
 
+def count_emptied(connection: Connection, reads: str, conversions: Sequence[Conversion]) -> list[int]:
+    """Count the values that become NULL or an empty text when they are copied, for each conversion.
+
+    Args:
+        connection: a connection to the database, which still has the old values.
+        reads: the part of a query that begins with FROM; the conversions apply to its rows.
+        conversions: the conversions.
+
+    Returns:
+        A count for each conversion; 0 if they cannot be counted.
+    """
+    full = "nullif(CAST(({}) AS TEXT), '') IS NOT NULL"
+    counts = (
+        f"count(CASE WHEN {full.format(each.old)} AND NOT ({full.format(each.new)}) THEN 1 END)" for each in conversions
+    )
+    query = f"SELECT {', '.join(counts)} {reads}"
+    if not conversions:
+        return []
+    if connection.dialect.name == "sqlite":
+        try:
+            return [*connection.exec_driver_sql(query).one()]
+        except DBAPIError:
+            return [0] * len(conversions)
+    return [int(each or 0) for each in _in_savepoint(connection, query) or [0] * len(conversions)]
+
+
 def count_common(
     connection: Connection, one: CatalogTable, other: CatalogTable, columns: Sequence[tuple[str, str]], *, values: bool
 ) -> int | None:
@@ -200,7 +226,7 @@ def _postgresql(reads: str, conversions: Sequence[Conversion], *, as_text: bool 
 
 
 def _in_savepoint(connection: Connection, query: str) -> list[int | None] | None:
-    """Return the only row of a query that runs in a savepoint; None if the query fails."""
+    """Return the only row of a query that runs in a savepoint, which is rolled back; None if the query fails."""
     cursor = connection.connection.cursor()
     try:
         cursor.execute("SAVEPOINT antarest_conversions")
@@ -208,9 +234,9 @@ def _in_savepoint(connection: Connection, query: str) -> list[int | None] | None
             cursor.execute(query)
             return [*(cursor.fetchone() or ())]
         except connection.dialect.loaded_dbapi.Error:
-            cursor.execute("ROLLBACK TO SAVEPOINT antarest_conversions")
             return None
         finally:
+            cursor.execute("ROLLBACK TO SAVEPOINT antarest_conversions")
             cursor.execute("RELEASE SAVEPOINT antarest_conversions")
     finally:
         cursor.close()

@@ -78,6 +78,7 @@ class Copy:
         rest: the query from its FROM on, up to its GROUP BY, ORDER BY or LIMIT.
         text: the text of the statement. The positions in `items` and `rest` are positions in this text.
         is_plain: whether the query returns one row for each row that it reads.
+        next: the same for the query after a UNION.
     """
 
     into: Sequence[str]
@@ -86,6 +87,20 @@ class Copy:
     rest: Sequence[Piece]
     text: str
     is_plain: bool
+    next: Copy | None = None
+
+    def parts(self) -> Iterator[Copy]:
+        """Yield a copy for each query of a UNION."""
+        yield self
+        if self.next:
+            yield from self.next.parts()
+
+    @property
+    def is_simple(self) -> bool:
+        """Whether it copies each row of one table at most once."""
+        words = [part.word for part in self.rest]
+        is_one = self.is_plain and not self.next and words[1:2] != ["("]
+        return is_one and not {words[at] for at in outer(words)} & {",", "join"}
 
     @property
     def reads(self) -> str:
@@ -175,8 +190,13 @@ def _read_query(text: str, into: Sequence[str], named: Sequence[str], parts: Seq
     if not all(items) or words[1] in {"all", "distinct"}:
         return None
     end = next((at for at in places if at > begin and words[at] in _ENDS), len(words))
-    is_plain = words[end : end + 1] in ([], ["order"]) and not {words[at] for at in places if at > end} & _ENDS
-    return Copy(into, named, items, parts[begin:end], text, is_plain)
+    following = None
+    if words[end : end + 1] == ["union"]:
+        after = end + 1 + (words[end + 1 : end + 2] in (["all"], ["distinct"]))
+        following = _read_query(text, into, named, parts[after:])
+    ends = {words[at] for at in places if at > end} & _ENDS
+    is_plain = bool(following) or (words[end : end + 1] in ([], ["order"]) and not ends)
+    return Copy(into, named, items, parts[begin:end], text, is_plain, following)
 
 
 def _origin(item: Sequence[Piece], target: str, sources: Sequence[_Source]) -> tuple[_Source, str] | None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from ...database.catalog import Tables
-from .conversions import Conversion, can_convert, count_changed
+from .conversions import Conversion, can_convert, count_changed, count_emptied
 from .copies import Copied, Copy, read_copy
 
 
@@ -19,11 +19,13 @@ class Origin(NamedTuple):
         column: the identity of the column from which the values were copied.
         changed: the number of values that changes of type have altered on the way; None if it is not known.
         is_exact: whether the values were copied unchanged.
+        emptied: the number of values that became NULL or an empty text on the way.
     """
 
     column: Hashable
     changed: int | None = 0
     is_exact: bool = True
+    emptied: int = 0
 
 
 OriginsState = dict[Hashable, dict[Hashable, Origin]]
@@ -73,9 +75,14 @@ class Origins:
             copy: the copy.
             tables: the tables after the copy.
         """
+        found = [self._note(part, tables) for part in copy.parts()]
+        return all(found)
+
+    def _note(self, copy: Copy, tables: Tables) -> bool:
         copied = copy.columns(tables)
         converted = [each for each in copied if not self._is_old(each) and self._is_converted(each)]
         changed = dict(zip((each.column for each in converted), self._count(copy, converted), strict=True))
+        emptied = self._emptied(copy, [each for each in copied if not self._is_old(each) and not each.is_bare])
         for each in copied:
             column = each.target.columns[each.column]
             for origin in self.of(each.source.columns[each.original]):
@@ -84,7 +91,8 @@ class Origins:
                     self._fillings[column] = Origin(origin.column, is_exact=is_exact)
                 else:
                     before = self._origins.get(column, {}).get(origin.column, origin)
-                    self.add(column, before, changed.get(each.column, 0), is_exact=is_exact)
+                    lost = before._replace(emptied=before.emptied + emptied.get(each.column, 0))
+                    self.add(column, lost, changed.get(each.column, 0), is_exact=is_exact)
         return bool(copied)
 
     def add(self, column: Hashable, origin: Origin, changed: int | None, *, is_exact: bool = False) -> None:
@@ -93,7 +101,7 @@ class Origins:
         amount = (origin.changed or 0) + (changed or 0) if is_known else None
         origins = self._origins.setdefault(column, {})
         origins.pop(origin.column, None)  # The last one is the last in order.
-        origins[origin.column] = Origin(origin.column, amount, origin.is_exact and is_exact)
+        origins[origin.column] = Origin(origin.column, amount, origin.is_exact and is_exact, origin.emptied)
 
     def can_convert(self, old: str, new: str) -> bool:
         """Return whether a value can change when it is stored in a column of another type."""
@@ -115,5 +123,15 @@ class Origins:
     def _count(self, copy: Copy, converted: Sequence[Copied]) -> list[int | None]:
         if not copy.is_plain or not all(each.source.readable for each in converted):
             return [None] * len(converted)
-        conversions = [Conversion(each.old, each.new, *each.types) for each in converted]
-        return count_changed(self._connection, copy.reads, conversions)
+        return count_changed(self._connection, copy.reads, _conversions(converted))
+
+    def _emptied(self, copy: Copy, written: Sequence[Copied]) -> dict[str, int]:
+        """Count the values of each column that an expression has turned into NULL or an empty text."""
+        if not copy.is_plain or not all(each.source.readable for each in written):
+            return {}
+        counts = count_emptied(self._connection, copy.reads, _conversions(written))
+        return {each.column: count for each, count in zip(written, counts, strict=True)}
+
+
+def _conversions(copied: Sequence[Copied]) -> list[Conversion]:
+    return [Conversion(each.old, each.new, *each.types) for each in copied]

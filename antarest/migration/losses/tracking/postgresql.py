@@ -32,6 +32,7 @@ from .statement import (
     LINKS_TABLES,
     MAKES_TABLES,
     READS,
+    RETURNS,
     RETYPES,
     RUNS_TEXT,
     TRUNCATES,
@@ -254,7 +255,8 @@ class PostgresTracker:
             elif table.identity in changed:
                 takes[table.name] = {name for name in table.columns if seen.names(name)}
             elif table.identity in deleted:
-                takes[table.name] = set()
+                # What a DELETE returns may be inserted somewhere else, with other values.
+                takes[table.name] = {*table.columns} if seen.does(RETURNS) and seen.does(INSERTS) else set()
         return takes
 
     def after(self, statement: str) -> bool:

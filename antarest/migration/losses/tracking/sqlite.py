@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from ...database.catalog import CatalogTable, Tables, measure, read_tables
 from ...database.driver_connections import Attempt
 from ...database.lock.tables import Learned
+from ..replaced import Replaced, may_insert_several
 from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Savepoints, Takes
 from .origins import Origins, OriginsState
 
@@ -50,10 +51,11 @@ class _Rows:
     count: int | None = None
     way: object = None
 
-    def record_count(self, now: int) -> None:
-        """Record the present number of rows of the table."""
+    def record_count(self, now: int, lost: int = 0) -> None:
+        """Record the present number of rows of the table. At least `lost` rows were deleted since the last count."""
         grown = 0 if self.count is None else now - self.count
-        self.changes = self.changes.plus(RowChanges(inserted=max(grown, 0), deleted=max(-grown, 0)))
+        deleted = max(-grown, lost)
+        self.changes = self.changes.plus(RowChanges(inserted=grown + deleted, deleted=deleted))
         self.count = now
 
 
@@ -97,6 +99,7 @@ class SqliteTracker:
         self._renaming = False
         self._changes_schema = False
         self._refilled: set[Hashable] = set()
+        self._replaced: dict[Hashable, Replaced] = {}
 
     @property
     def _driver(self) -> Any:
@@ -149,7 +152,7 @@ class SqliteTracker:
         self._reads = set()
         self._writes = actions = self._actions(statement)
         if copy := self.origins.read(statement):  # SQLite does not say what it reads where it copies whole tables.
-            for each in copy.columns(self.tables):
+            for each in [each for part in copy.parts() for each in part.columns(self.tables)]:
                 self._reads |= {each.source.identity, each.source.columns[each.original]}
         codes = {code for code, _, _ in actions}
         if sqlite3.SQLITE_TRANSACTION in codes:
@@ -159,7 +162,7 @@ class SqliteTracker:
         self._renaming = sqlite3.SQLITE_ALTER_TABLE in codes
         self._changes_schema = any(table == "sqlite_master" for _, table, _ in actions)
         self._replaces = self._any_replaces or "REPLACE" in statement.upper()
-        self._follow_rows(actions)
+        self._follow_rows(statement, actions)
         takes: Takes = {}
         for code, name, column in actions:
             if table := self.tables.get(name):
@@ -175,6 +178,9 @@ class SqliteTracker:
         if not self._is_heard:
             raise NotAllowed("SQLite does not say what this statement writes to: write it without anything around it")
         self.emptied |= self._refilled
+        for table in [each for each in self.tables.values() if each.identity in self._replaced]:
+            rows, lost = measure(self._connection, table).rows, self._replaced[table.identity].lost()
+            self._rows[table.identity].record_count(rows, lost)
         went_back = self._savepoints.follow(statement)
         if self._changes_schema or went_back:
             self.look()
@@ -231,16 +237,20 @@ class SqliteTracker:
         is_insert = code == sqlite3.SQLITE_INSERT
         return _REPLACE if is_insert and (self._replaces or name in self._replacing) else is_insert
 
-    def _follow_rows(self, actions: _Actions) -> None:
+    def _follow_rows(self, statement: str, actions: _Actions) -> None:
         """Count the rows of each table if this statement writes to it in another way than the statement before."""
         writes = {(code, name) for code, name, _ in actions if code in _ROW_ACTIONS and name in self.tables}
-        self._refilled = set()
+        # A trigger may insert several rows.
+        is_several = len(writes) > 1 or may_insert_several(statement, runs_many=self._driver.runs_many)
+        self._refilled, self._replaced = set(), {}
         for code, name in writes:
             table, way = self.tables[name], self._way(code, name)
             rows = self._rows.setdefault(table.identity, _Rows())
             if rows.way != way or way == _REPLACE:  # Each replacement can delete more rows than it inserts.
                 rows.record_count(measure(self._connection, table).rows)
                 rows.way = way
+            if way == _REPLACE and is_several:
+                self._replaced[table.identity] = Replaced(self._driver, table)
             if code == sqlite3.SQLITE_INSERT and (sqlite3.SQLITE_DELETE, name) in writes:
                 self._refilled.add(table.identity)  # A trigger inserts and deletes: the number of each is not known.
 

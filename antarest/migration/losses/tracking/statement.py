@@ -23,6 +23,7 @@ DEFINES = re.compile(r"\b(?:FUNCTION|PROCEDURE|TRIGGER|RULE|VIEW|RENAME)\b", re.
 READS = re.compile(r"\b(?:SELECT|COPY|RETURNING)\b|(?<!CREATE\s)(?<!ALTER\s)(?<!DROP\s)\bTABLE\b", re.IGNORECASE)
 COPIES = re.compile(r"\bINTO\b|\bUPDATE\b|\bCREATE\b.*\bTABLE\b.*\bAS\b", re.IGNORECASE | re.DOTALL)  # what it reads
 INSERTS = re.compile(r"\b(?:INSERT|MERGE|COPY)\b", re.IGNORECASE)
+RETURNS = re.compile(r"\bRETURNING\b", re.IGNORECASE)
 DELETES = re.compile(r"(?<!\bON\s)\bDELETE\b", re.IGNORECASE)
 UPDATES = re.compile(r"(?<!\bON\s)(?<!\bFOR\s)(?<!\bKEY\s)\bUPDATE\b|\bTYPE\b.*\bUSING\b", re.IGNORECASE | re.DOTALL)
 
@@ -42,6 +43,7 @@ _CHANGES = re.compile(
     rf"\s*(?:UPDATE|INSERT\s+INTO)\s+(?:ONLY\s+)?(?:(?P<schema>{_NAME})\s*\.\s*)?(?P<name>{_NAME})", re.IGNORECASE
 )
 _NOT_READ = re.compile(r"[$\\]|\bU&", re.IGNORECASE)  # Such texts and names are not read.
+_SPELT = re.compile(r'\bU&"', re.IGNORECASE)  # a name with escapes, such as U&"p\\0061th"
 _FILLED = re.compile(r"\d[\d.]*|true|false|'.*[^' ].*'", re.DOTALL)  # a value that is neither NULL nor empty
 _ONLY_DEFINES = re.compile(
     r"\s*(?:CREATE\s+(?:OR\s+REPLACE\s+)?(?:CONSTRAINT\s+|EVENT\s+)?(?:FUNCTION|PROCEDURE|TRIGGER|RULE|VIEW)"
@@ -187,7 +189,7 @@ class Statement:
     @property
     def is_plain(self) -> bool:
         """Whether the statement names every column from which it removes values."""
-        return bool(_PLAIN.fullmatch(self.written)) and not self.called
+        return bool(_PLAIN.fullmatch(self.written)) and not self.called and not _SPELT.search(self.written)
 
 
 def _folded(name: str | None) -> str:

@@ -1,0 +1,71 @@
+"""Counts the rows that are gone after one statement has replaced several rows (SQLite).
+
+`INSERT OR REPLACE` deletes each row that has a unique key of the new row. With two unique keys, one new row can delete
+two old rows. SQLite does not say how many rows it deleted, so the keys are copied first, and compared afterwards.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from contextlib import suppress
+from itertools import count
+from typing import Any
+
+from ..database.catalog import CatalogTable, quote
+
+_SEVERAL = re.compile(r"\bSELECT\b|\)\s*,\s*\(", re.IGNORECASE)
+_NUMBERS = count()
+
+_KEYS = """
+    SELECT i.name, i.partial, c.name FROM pragma_index_list(?1, 'main') i, pragma_index_info(i.name, 'main') c
+    WHERE i."unique" ORDER BY i.seq, c.seqno
+"""
+_ROWID = """
+    SELECT name FROM pragma_table_info(?1, 'main') WHERE pk
+        AND NOT EXISTS (SELECT 1 FROM pragma_index_list(?1, 'main') WHERE origin = 'pk')
+"""
+
+
+def may_insert_several(statement: str, *, runs_many: bool) -> bool:
+    """Return whether a statement may insert more than one row.
+
+    Args:
+        statement: its text.
+        runs_many: whether the driver runs it with a list of parameters.
+    """
+    return runs_many or bool(_SEVERAL.search(statement))
+
+
+class Replaced:
+    """The rows of a table before a statement that replaces rows. Call `lost()` after the statement."""
+
+    def __init__(self, driver: Any, table: CatalogTable) -> None:
+        """Copy the unique keys of a table with more than one. With one key, a new row replaces at most one row."""
+        self._driver, self._table = driver, table
+        keys: dict[str, list[str | None]] = {}
+        for index, partial, column in driver.execute(_KEYS, (table.bare_name,)):
+            keys.setdefault(index, []).append(None if partial else column)
+        if rowid := driver.execute(_ROWID, (table.bare_name,)).fetchone():
+            keys[""] = [rowid[0]]
+        # A key that is an expression, or that is for some rows only, is not compared. So its rows count as lost.
+        whole = [[column for column in key if column] for key in keys.values() if all(key)]
+        self._keys = [", ".join(map(quote, key)) for key in whole]
+        self._copy = f"temp.antarest_replaced_{next(_NUMBERS)}" if len(keys) > 1 and whole else ""
+        if self._copy:
+            columns = ", ".join(sorted({quote(column) for key in whole for column in key}))
+            full = " OR ".join(" AND ".join(f"{quote(column)} IS NOT NULL" for column in key) for key in whole)
+            rows = f"SELECT {columns} FROM main.{table.sql} WHERE {full}"  # Nothing replaces a key with NULL.
+            driver.execute(f"CREATE TEMP TABLE {self._copy[5:]} AS {rows}")
+
+    def lost(self) -> int:
+        """Return how many rows are gone. A row of today takes the place of one row that had one of its keys."""
+        if not self._copy:
+            return 0
+        kept = " OR ".join(f"({key}) IN (SELECT {key} FROM {self._copy})" for key in self._keys)
+        [[lost]] = self._driver.execute(
+            f"SELECT (SELECT count(*) FROM {self._copy}) - count(*) FROM main.{self._table.sql} WHERE {kept}"
+        )
+        with suppress(sqlite3.OperationalError):  # An unfinished query of the revision keeps it until the end.
+            self._driver.execute(f"DROP TABLE {self._copy}")
+        return max(int(lost), 0)

@@ -1,0 +1,129 @@
+"""Losses beside new rows and values of the same statement, or of the same table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from alembic.operations import Operations
+from sqlalchemy import URL
+
+from antarest.migration.scratch.databases import EngineName
+from tests.support_losses import POSTGRESQL, SQLITE, Case, case, cases, driver, losses
+from tests.unit.migration.test_loss import rebuild
+
+Database = Callable[[EngineName], URL]
+
+ROWS = "INSERT INTO u VALUES (1, 'a'), (2, 'b')"
+UNIQUE = ("CREATE TABLE u (id INTEGER PRIMARY KEY, k TEXT UNIQUE)", ROWS)
+TWO = "INSERT OR REPLACE INTO u VALUES (1, 'b'), (5, 'n')"
+
+
+def with_a_list(op: Operations) -> None:
+    op.get_bind().connection.cursor().executemany("REPLACE INTO u VALUES (?, ?)", [(1, "b"), (5, "n")])
+
+
+def within_a_query(op: Operations) -> None:
+    rows = driver(op).execute("SELECT id FROM study")
+    rows.fetchone()
+    driver(op).execute(TWO)
+    driver(op).execute("REPLACE INTO u VALUES (1, 'c'), (6, 'm')")
+    assert len(rows.fetchall()) == 2
+
+
+@cases(
+    case("two rows in one statement", TWO, loses={"u": 1}, on=SQLITE, before=UNIQUE),
+    case("the rows of a query", "REPLACE INTO u SELECT 1, 'b' UNION ALL SELECT 5, 'n'", loses={"u": 1}, on=SQLITE,
+         before=UNIQUE),
+    case("a list of parameters", with_a_list, loses={"u": 1}, on=SQLITE, before=UNIQUE),
+    case("beside an unfinished query", within_a_query, loses={"u": 1}, on=SQLITE, before=UNIQUE),
+    case("a trigger", "INSERT INTO task VALUES (9, NULL)", loses={"u": 1}, on=SQLITE, before=(
+         *UNIQUE, f"CREATE TRIGGER t AFTER INSERT ON task BEGIN {TWO}; END")),
+    case("a table that replaces", "INSERT INTO u VALUES (1, 'b'), (5, 'n')", loses={"u": 1}, on=SQLITE, before=(
+         "CREATE TABLE u (id INTEGER PRIMARY KEY ON CONFLICT REPLACE, k TEXT UNIQUE ON CONFLICT REPLACE)", ROWS)),
+    case("a key of two columns, without a number", "REPLACE INTO u VALUES ('a', 1, 'y'), ('q', 1, 'r')", loses={"u": 1},
+         on=SQLITE, before=("CREATE TABLE u (a TEXT, b INT, k TEXT UNIQUE, PRIMARY KEY (a, b)) WITHOUT ROWID",
+                            "INSERT INTO u VALUES ('a', 1, 'x'), ('b', 1, 'y')")),
+    case("a key for some rows only is not compared", "REPLACE INTO u VALUES (3, 'a'), (4, 'n')", loses={"u": 1},
+         on=SQLITE, before=(UNIQUE[0].replace(" UNIQUE", ""), "CREATE UNIQUE INDEX i ON u (k) WHERE id > 0", ROWS)),
+    case("each row takes the place of one", "REPLACE INTO u VALUES (1, 'A'), (4, 'b'), (3, 'n')", on=SQLITE,
+         before=(UNIQUE[0].replace("UNIQUE", "UNIQUE COLLATE NOCASE"), ROWS, "INSERT INTO u VALUES (9, NULL)")),
+    case("taken back", "SAVEPOINT s", TWO, "ROLLBACK TO s", on=SQLITE, before=UNIQUE),
+)  # fmt: skip
+def test_a_row_that_replaces_two_is_seen_beside_other_new_rows(
+    database: Database, engine: EngineName, case: Case
+) -> None:
+    assert losses(database(engine), case) == case.loses
+
+
+def beside(select: str, *then: str) -> tuple[str, ...]:
+    """Rebuild it from what this selects, and then run statements before the old table goes."""
+    made, *rest = rebuild(select)
+    return (made, rest[0], *then, *rest[1:])
+
+
+NULLED = "SELECT study_id, NULLIF(label, 'x') FROM study_tag"
+OTHERS = "INSERT INTO n VALUES (1, 'q'), (1, 'q')"
+LABELS = {"study_tag.label": 2}
+
+
+@cases(
+    case("NULL", *beside(NULLED, OTHERS), loses=LABELS),
+    case("an empty text", *beside("SELECT study_id, replace(label, 'x', '') FROM study_tag", OTHERS), loses=LABELS),
+    case("in two parts", *beside(f"{NULLED} WHERE study_id = 1", f"INSERT INTO n {NULLED} WHERE study_id > 1", OTHERS),
+         loses=LABELS),
+    case("in the second part of a UNION", *beside(f"SELECT study_id, label FROM study_tag WHERE study_id = 1 UNION ALL"
+         f" {NULLED} WHERE study_id > 1", OTHERS), loses={"study_tag.label": 1}),
+    case("by way of another table", f"CREATE TABLE b AS {NULLED}", *beside("SELECT * FROM b", OTHERS, "DROP TABLE b"),
+         loses=LABELS),
+    case("and a row", *beside(f"{NULLED} WHERE label <> 'z'", OTHERS), loses={"study_tag": 1, **LABELS}),
+    case("of the rows that a DELETE returns", rebuild("")[0], "WITH gone AS (DELETE FROM study_tag RETURNING *)"
+         " INSERT INTO n SELECT study_id, NULLIF(label, 'x') FROM gone", *rebuild("")[2:], loses=LABELS, on=POSTGRESQL),
+    case("filled again", *beside(NULLED, "UPDATE n SET label = 'r' WHERE label IS NULL", OTHERS)),
+    case("new rows without values", *beside("SELECT * FROM study_tag", "INSERT INTO n VALUES (1, NULL)")),
+)  # fmt: skip
+def test_other_rows_do_not_hide_values_that_a_copy_takes(database: Database, engine: EngineName, case: Case) -> None:
+    assert losses(database(engine), case) == case.loses
+
+
+SOME = "SELECT study_id, label FROM study_tag WHERE label = 'x'"
+STUDY = "CREATE TABLE n (id INTEGER PRIMARY KEY, name VARCHAR(50), path VARCHAR(50))"
+INSTEAD = ("DROP TABLE study", "ALTER TABLE n RENAME TO study")
+JOINED = "INSERT INTO n SELECT s.id, s.name, s.path FROM study s JOIN task t ON t.id = s.id"
+
+
+@cases(
+    case("a row twice, by two statements", *beside(SOME, f"INSERT INTO n {SOME}"), loses={"study_tag": 2}),
+    case("a row twice, by a join", *beside("SELECT t.study_id, t.label FROM study_tag t, study s WHERE label = 'x' AND"
+         " s.id < 3"), loses={"study_tag": 2}),
+    case("rows of a UNION", *beside(f"{SOME} UNION ALL SELECT 1, 'n' FROM study WHERE id < 3"), loses={"study_tag": 2}),
+    case("rows of a WITH, by their key", STUDY, "WITH a AS (SELECT id, name, path FROM study WHERE id = 1 UNION ALL"
+         " SELECT id + 10, name, 'p' FROM study WHERE id < 3) INSERT INTO n SELECT * FROM a", *INSTEAD,
+         loses={"study": 2}, on=SQLITE),
+    case("all of a UNION", *beside(f"{SOME} UNION ALL SELECT study_id, upper(label) FROM study_tag"
+         " WHERE label <> 'x'")),
+    case("all of a join, changed then", STUDY, JOINED, "UPDATE n SET name = 'q'", *INSTEAD, on=SQLITE),
+    case("all in two parts, beside a row that comes and goes", *beside(SOME, "INSERT INTO n SELECT * FROM study_tag"
+         " WHERE label <> 'x'", "INSERT INTO n VALUES (9, 'q')", "DELETE FROM n WHERE study_id = 9")),
+)  # fmt: skip
+def test_a_row_that_is_copied_twice_is_copied_once(database: Database, engine: EngineName, case: Case) -> None:
+    assert losses(database(engine), case) == case.loses
+
+
+@cases(
+    case("a WITH", rebuild("")[0], f"WITH a AS ({SOME} UNION ALL SELECT 1, 'n' FROM study WHERE id < 3)"
+         " INSERT INTO n SELECT * FROM a", *rebuild("")[2:]),
+)  # fmt: skip
+def test_other_rows_of_a_copy_that_is_not_read_make_up_for_lost_rows(
+    database: Database, engine: EngineName, case: Case
+) -> None:
+    """A limit."""
+    assert losses(database(engine), case) == case.loses
+
+
+@cases(
+    case("an UPDATE", 'UPDATE study SET U&"\\0070ath" = NULL', loses={"study.path": 2}, on=POSTGRESQL),
+    case("a DROP", 'ALTER TABLE study DROP U&"\\0070ath"', loses={"study.path": 2}, on=POSTGRESQL),
+    case("a table", 'DROP TABLE U&"study_ta\\0067"', loses={"study_tag": 4}, on=POSTGRESQL),
+)  # fmt: skip
+def test_a_name_with_escapes_hides_nothing(database: Database, engine: EngineName, case: Case) -> None:
+    assert losses(database(engine), case) == case.loses
