@@ -7,6 +7,7 @@ from tests.mutations.patch import Patch
 _SNAPSHOT = "antarest/migration/snapshot"
 _WRITES = "antarest/migration/branches/snapshots/writer.py"
 _TESTS = "integration/test_snapshot.py"
+_USES = "integration/test_snapshot_uses.py"
 _DOUBT = f"{_TESTS}::test_with_a_doubt_every_revision_runs"
 _UNFIT = f"{_TESTS}::test_a_history_that_makes_something_else_each_time_has_no_snapshot"
 
@@ -143,5 +144,19 @@ THE_SNAPSHOT = (
         "(found := _SQL.search(node.value))",
         'not (found := [""])',
         [f"{_UNFIT}[sqlite-revision odd depends on more than its file: current_user]"],
+    ),
+    Patch(
+        "The snapshot: scratch databases run every revision",
+        "antarest/migration/scratch/migrated.py",
+        "        return load_snapshot(project, connection, revisions)\n",
+        "        return 0\n",
+        [f"{_USES}::test_a_scratch_database_at_head_loads_it[sqlite-compared]"],
+    ),
+    Patch(
+        "The snapshot: the cache has it too",
+        "antarest/migration/scratch/migrated.py",
+        "            if not loaded:  #",
+        "            if True:  #",
+        [f"{_USES}::test_the_cache_never_has_a_database_that_was_loaded"],
     ),
 )

@@ -97,6 +97,12 @@ def path_of(project: Project, engine: str) -> Path:
     return (project.scripts or project.root) / "snapshot" / f"{engine}.sql"
 
 
+def digest_at(project: Project, engine: str) -> str:
+    """Return the hash of the file of a snapshot; empty if the project has none for the engine."""
+    path = path_of(project, engine)
+    return digest_of(path.read_bytes()) if path.is_file() else ""
+
+
 def _entry(statement: str) -> str:
     lines = (f"{line}{_END}" if _LOOKS_LIKE_END.fullmatch(line) else line for line in statement.split("\n"))
     return "".join(f"{line}\n" for line in (*lines, _END))
