@@ -31,6 +31,7 @@ from antarest.migration.testing.pytest_run import target_at
 from antarest.migration.testing.templates import Template
 from antarest.migration.verify import Verification, processes, prove_history
 from antarest.migration.verify.env_reader import target_of
+from tests.support import run
 from tests.support_histories import Script, write_project, write_script
 from tests.support_snapshots import LATER, TABLE, Snapshotted
 from tests.support_verify import prove_here
@@ -140,7 +141,7 @@ def test_a_plan_at_head_loads_it(tmp_path: Path, empty_database: URL) -> None:
 def test_the_cache_never_has_a_database_that_was_loaded(tmp_path: Path, sqlite_database: URL) -> None:
     """Else a wrong snapshot would have an effect after it was corrected."""
     database = marked(tmp_path, sqlite_database)
-    (database.project.root / ".git").mkdir()
+    run("git", "init", "--quiet", cwd=database.project.root)
     head = database.project.history.heads
     with scratch_at(database.again.project, head) as connection:
         assert "loaded" in tables(connection)

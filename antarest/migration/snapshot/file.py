@@ -64,11 +64,13 @@ class Snapshot:
 
     @classmethod
     def parse(cls, content: bytes) -> Snapshot:
-        """Return the snapshot from the content of its file.
+        """Return the snapshot from the content of its file. Git may have given the file line ends of Windows.
 
         Raises:
             Doubt: the file was changed, or has another format.
         """
+        if content.startswith(_TITLE.replace("\n", "\r\n").encode()):
+            content = with_lf(content)
         title, line, rest = content.partition(b"-- hash: ")
         digest, _, rest = rest.partition(b"\n")
         if title != _TITLE.encode() or not line or digest.decode(errors="replace") != digest_of(rest):
@@ -90,6 +92,11 @@ class Snapshot:
             revisions=dict(each.rpartition(" ")[::2] for each in all_of("revision")),
             statements=tuple(_entries(body)),
         )
+
+
+def with_lf(content: bytes) -> bytes:
+    """Return the content of a file with line ends of Unix. Python reads both kinds of line ends in the same way."""
+    return content.replace(b"\r\n", b"\n")
 
 
 def path_of(project: Project, engine: str) -> Path:
