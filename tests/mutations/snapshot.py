@@ -24,7 +24,7 @@ THE_SNAPSHOT = (
     Patch(
         "The snapshot: it is loaded although a revision was edited",
         f"{_SNAPSHOT}/loading.py",
-        "if digest_of(content) != snapshot.revisions[id_]:",
+        "if digest_of(with_lf(content)) != snapshot.revisions[id_]:",
         "if False:",
         [f"{_DOUBT}[sqlite-revision table has changed since it was written]"],
     ),
