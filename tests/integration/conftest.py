@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from antarest.migration.scratch.databases import EngineName, PostgresServer, scratch_database
+from antarest.migration.scratch.databases import (
+    KIND_VARIABLE,
+    URL_VARIABLE,
+    EngineName,
+    PostgresServer,
+    scratch_database,
+)
 from tests.desktop import Desk
 from tests.installation import Installation, build
 from tests.refusals import SECRET
@@ -31,6 +37,20 @@ def dumpable(postgres: PostgresServer) -> Iterator[tuple[PostgresServer, Path]]:
     """A PostgreSQL server, and the folder with pg_dump of its version."""
     with dumping_server(postgres) as found:
         yield found
+
+
+@pytest.fixture
+def scratch_here(postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the scratch databases of PostgreSQL on the server of the tests, instead of starting another one."""
+    monkeypatch.delenv(KIND_VARIABLE, raising=False)
+    monkeypatch.setenv(URL_VARIABLE, postgres.url.render_as_string(hide_password=False))
+
+
+@pytest.fixture
+def elsewhere(engine_name: EngineName, postgres: PostgresServer) -> Iterator[URL]:
+    """Another empty database of the same engine."""
+    with scratch_database(engine_name, postgres) as url:
+        yield url
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from antarest.migration.errors.base import EXIT_DONE
 from antarest.migration.errors.facts.project import SnapshotUnfit
 from antarest.migration.errors.facts.run import RevisionFailed
 from antarest.migration.project.project import Project
-from antarest.migration.scratch.databases import EngineName, PostgresServer, scratch_database
+from antarest.migration.scratch.databases import PostgresServer
 from antarest.migration.scratch.runner import ScratchRunner
 from antarest.migration.snapshot.file import Snapshot
 from antarest.migration.verify.findings.behaviour import behaviour
@@ -29,19 +29,7 @@ from tests.support_histories import Script, write_project, write_script
 from tests.support_runs import Start
 from tests.support_snapshots import COUNTED, LATER, ODD, TABLE, Snapshotted
 
-
-@pytest.fixture(autouse=True)
-def _scratch_databases_on_this_server(postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("ANTAREST_TEST_POSTGRES", raising=False)
-    monkeypatch.setenv("ANTAREST_TEST_POSTGRES_URL", postgres.url.render_as_string(hide_password=False))
-
-
-@pytest.fixture
-def elsewhere(engine_name: EngineName, postgres: PostgresServer) -> Iterator[URL]:
-    """Another empty database of the same engine."""
-    with scratch_database(engine_name, postgres) as url:
-        yield url
-
+pytestmark = pytest.mark.usefixtures("scratch_here")
 
 # ---- equal
 

@@ -12,6 +12,7 @@ _TEST = "integration/test_verify_findings.py::test_a_fault_is_found_where_it_is"
 _FOREIGN = "integration/test_verify_findings.py::test_the_history_of_another_project_has_exactly_its_faults"
 _ELSEWHERE = {
     "V105": "integration/test_verify_since.py::test_a_revision_that_was_removed",
+    "V309": "integration/test_snapshot_uses.py::test_a_snapshot_that_makes_another_database_is_found",
     "V901": "integration/test_verify_since.py::test_a_revision_that_was_changed_after_it_was_applied",
 }
 

@@ -7,6 +7,9 @@ from tests.mutations.patch import Patch
 _SNAPSHOT = "antarest/migration/snapshot"
 _WRITES = "antarest/migration/branches/snapshots/writer.py"
 _TESTS = "integration/test_snapshot.py"
+_USES = "integration/test_snapshot_uses.py"
+_EDGES = "integration/test_snapshot_edges.py"
+_DATES = f"{_EDGES}::test_a_date_that_is_not_always_the_same_has_no_snapshot"
 _DOUBT = f"{_TESTS}::test_with_a_doubt_every_revision_runs"
 _UNFIT = f"{_TESTS}::test_a_history_that_makes_something_else_each_time_has_no_snapshot"
 
@@ -21,7 +24,7 @@ THE_SNAPSHOT = (
     Patch(
         "The snapshot: it is loaded although a revision was edited",
         f"{_SNAPSHOT}/loading.py",
-        "if digest_of(content) != snapshot.revisions[id_]:",
+        "if digest_of(with_lf(content)) != snapshot.revisions[id_]:",
         "if False:",
         [f"{_DOUBT}[sqlite-revision table has changed since it was written]"],
     ),
@@ -143,5 +146,61 @@ THE_SNAPSHOT = (
         "(found := _SQL.search(node.value))",
         'not (found := [""])',
         [f"{_UNFIT}[sqlite-revision odd depends on more than its file: current_user]"],
+    ),
+    Patch(
+        "The snapshot: git changes the line ends of a revision",
+        f"{_SNAPSHOT}/loading.py",
+        "digest_of(with_lf(content))",
+        "digest_of(content)",
+        [f"{_EDGES}::test_line_ends_of_windows_are_no_change[sqlite]"],
+    ),
+    Patch(
+        "The snapshot: git changes the line ends of its file",
+        f"{_SNAPSHOT}/file.py",
+        "            content = with_lf(content)\n",
+        "            pass\n",
+        [f"{_EDGES}::test_line_ends_of_windows_are_no_change[sqlite]"],
+    ),
+    Patch(
+        "The snapshot: it has the year or the month of its run",
+        _WRITES,
+        "            self._refuse_clock(before, new)\n",
+        "",
+        [f"{_DATES}[odd reads the clock, and writes the rows of d]"],
+    ),
+    Patch(
+        "The snapshot: it has the dates of one order of day and month",
+        "antarest/migration/branches/snapshots/grounds.py",
+        '_DATES = "ISO, DMY"',
+        '_DATES = "ISO, MDY"',
+        [f"{_DATES}[odd differ]"],
+    ),
+    Patch(
+        "The snapshot: it is not loaded beside the schema of the version table",
+        "antarest/migration/branches/snapshots/dump.py",
+        "if each in schemas else each",
+        "if not each else each",
+        [f"{_EDGES}::test_the_version_table_may_lie_in_another_schema[]"],
+    ),
+    Patch(
+        "The snapshot: a second run on a scratch database reads its revision from another schema",
+        "antarest/migration/scratch/runner.py",
+        'schema = self.options.get("version_table_schema") or ""',
+        "schema = self.version_schema",
+        [f"{_EDGES}::test_the_version_table_may_lie_in_another_schema[]"],
+    ),
+    Patch(
+        "The snapshot: scratch databases run every revision",
+        "antarest/migration/scratch/migrated.py",
+        "        return load_snapshot(project, connection, revisions)\n",
+        "        return 0\n",
+        [f"{_USES}::test_a_scratch_database_at_head_loads_it[sqlite-compared]"],
+    ),
+    Patch(
+        "The snapshot: the cache has it too",
+        "antarest/migration/scratch/migrated.py",
+        "            if not loaded:  #",
+        "            if True:  #",
+        [f"{_USES}::test_the_cache_never_has_a_database_that_was_loaded"],
     ),
 )

@@ -23,7 +23,6 @@ from ..errors.settings.whole_file import UNFINISHED, write_whole
 from ..project.project import Project
 from .fingerprint import fingerprints
 
-_OBJECTS = ".objects"
 _FACTS = ".facts"
 _KEPT = 24  # files; a database of 30 tables has 300 kB
 _LARGEST = 8_000_000  # bytes; a larger database holds many rows, and 24 copies of it would take too much space
@@ -77,23 +76,6 @@ class ScratchCache:
         """Store a copy of a database that has run all of the revisions. The database must have no connections."""
         if self._file and database.stat().st_size <= _LARGEST:
             _write(self._file, database.read_bytes())
-
-    def objects(self, engine: str) -> list[list[str]] | None:
-        """Return the objects that `store_objects` has stored for the revisions; None if there are none."""
-        if self._file:
-            with suppress(OSError, ValueError):
-                found: list[list[str]] = json.loads(self._objects_of(engine, self._file).read_text(encoding="utf-8"))
-                return found
-        return None
-
-    def store_objects(self, engine: str, objects: Sequence[Sequence[str]]) -> None:
-        """Store the kinds and names of all objects that existed while the revisions ran on an engine."""
-        if self._file:
-            _write(self._objects_of(engine, self._file), json.dumps(objects).encode())
-
-    @staticmethod
-    def _objects_of(engine: str, file: Path) -> Path:
-        return file.with_name(f"{file.stem}-{engine}{_OBJECTS}")
 
     def facts(self, key: str) -> Any:
         """Return the data that `store_facts` has stored for the revisions under this key; None if there is none."""

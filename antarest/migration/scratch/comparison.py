@@ -263,7 +263,7 @@ def connected_at_head(project: Project, db: DbConfig | None) -> Iterator[Connect
         with ExitStack() as attempt:
             url = attempt.enter_context(server.new())
             with server.connected(url) as connection:
-                ScratchRunner.of(project).upgrade(connection, heads)
+                upgrade_scratch(project, connection, heads)
             stack.enter_context(attempt.pop_all())
         return server, url
 

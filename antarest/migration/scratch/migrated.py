@@ -36,22 +36,26 @@ _FINDS_EFFECTS = ("scratch/migrated", "scratch/servers", "losses/tracking/*")
 def scratch_at(project: Project, revisions: Collection[str]) -> Iterator[Connection]:
     """Open a connection, without a transaction, to a scratch SQLite database at these revisions.
 
-    If the cache has such a database, it is copied. Otherwise the revisions run, and the cache stores the result.
+    If the project has a usable snapshot, the database begins with it. Otherwise a database from the cache is copied. If
+    the cache has none, the revisions run, and the cache stores the result.
     """
     order = _order(project, revisions)
     cache = ScratchCache(project, order)
     with scratch_database("sqlite") as url:
         file = Path(str(url.database))
-        if cache.copy_to(file) < len(order):
+        with moving(url) as connection:
+            loaded = loaded_revisions(project, connection, revisions)
+        if (loaded or cache.copy_to(file)) < len(order):
             with moving(url) as connection:
-                upgrade_scratch(project, connection, revisions)
-            cache.store(file)
+                ScratchRunner.of(project).upgrade(connection, revisions)
+            if not loaded:  # The name of a stored database does not depend on the snapshot.
+                cache.store(file)
         with moving(url) as connection:
             yield connection
 
 
 def upgrade_scratch(project: Project, connection: Connection, revisions: Collection[str]) -> None:
-    """Upgrade a scratch database to these revisions. If it is empty, load the project's snapshot first where possible.
+    """Upgrade an empty scratch database to these revisions. If possible, load the project's snapshot first.
 
     Args:
         project: the project.
@@ -61,13 +65,39 @@ def upgrade_scratch(project: Project, connection: Connection, revisions: Collect
     Raises:
         ScratchRunFailed: a revision failed. Its transaction was rolled back.
     """
-    with suppress(Doubt, DBAPIError, NotAllowed):  # Then all revisions run.
-        found = find(project, connection.dialect.name, map(project.history.resolve, revisions))
-        if found:
-            with connection.begin():
-                refuse_database(found.snapshot, connection, project.workflow_tables)
-                found.load(MigrationContext.configure(connection, opts=project.scratch_options()))
-    ScratchRunner.of(project).upgrade(connection, revisions)
+    if loaded_revisions(project, connection, revisions) < len(_order(project, revisions)):
+        ScratchRunner.of(project).upgrade(connection, revisions)
+
+
+def loaded_revisions(project: Project, connection: Connection, revisions: Collection[str]) -> int:
+    """Do the same as `load_snapshot`, but return 0 if there is any doubt."""
+    with suppress(Doubt, DBAPIError, NotAllowed):
+        return load_snapshot(project, connection, revisions)
+    return 0
+
+
+def load_snapshot(project: Project, connection: Connection, revisions: Collection[str]) -> int:
+    """Load the snapshot into an empty scratch database. After an error, the database is as before.
+
+    Args:
+        project: the project.
+        connection: to the database, without a transaction.
+        revisions: the revisions at which the database will be used.
+
+    Returns:
+        The number of revisions that need not run any more; 0 if the project has no snapshot.
+
+    Raises:
+        Doubt: the snapshot cannot be used.
+        DBAPIError, NotAllowed: a statement of the snapshot fails, or the server refuses it.
+    """
+    found = find(project, connection.dialect.name, map(project.history.resolve, revisions))
+    if found is None:
+        return 0
+    with connection.begin():
+        refuse_database(found.snapshot, connection, project.workflow_tables)
+        found.load(MigrationContext.configure(connection, opts=project.scratch_options()))
+    return len(found.contents)
 
 
 def objects_of_history(project: Project, connection: Connection, note: Tell = say_nothing) -> set[ObjectKey]:
@@ -81,9 +111,9 @@ def objects_of_history(project: Project, connection: Connection, note: Tell = sa
     Raises:
         NoPostgres, ScratchRunFailed: the history cannot be run anywhere.
     """
-    cache = ScratchCache(project, _order(project, project.history.heads))
-    if (cached := cache.objects(connection.dialect.name)) is not None:
-        return {ObjectKey(*each) for each in cached}
+    cache, key = ScratchCache(project, _order(project, project.history.heads)), f"objects {connection.dialect.name}"
+    if (known := cache.facts(key)) is not None:
+        return {ObjectKey(*each) for each in known}
     if connection.dialect.name == "sqlite":
         with scratch_database("sqlite") as url, moving(url) as scratch:
             made = _objects_made(project, scratch)
@@ -96,7 +126,7 @@ def objects_of_history(project: Project, connection: Connection, note: Tell = sa
         asked = read_asked(DbConfig(connection.engine.url), connection)
         with scratch_servers(asked, revision_texts(project), note) as servers:
             made = servers.run(run)
-    cache.store_objects(connection.dialect.name, sorted(made))
+    cache.store_facts(key, sorted(made))
     return made
 
 

@@ -98,7 +98,8 @@ class ScratchRunner:
         """
         self._prepare(connection)
         for target in targets:
-            current: Any = read_current(connection, VersionTable(self.options["version_table"], self.version_schema))
+            schema = self.options.get("version_table_schema") or ""  # Scratch databases of a project have none.
+            current: Any = read_current(connection, VersionTable(self.options["version_table"], schema))
             connection.rollback()  # Alembic commits only the transactions that it has begun.
             left: list[Any] = list(self.script._upgrade_revs(target, current))  # noqa: SLF001 - as `command`
             while left:

@@ -19,7 +19,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import count
 from typing import TypeVar
 
@@ -36,7 +38,7 @@ from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import redact_url
 from ..errors.text import reason
 from ..losses.tracking.base import NotAllowed
-from .databases import NoPostgres, ServerKind, start_server, wanted_kinds
+from .databases import NoPostgres, PostgresServer, ServerKind, start_server, wanted_kinds
 from .leftovers import owned_databases
 
 SAME = "the same server"
@@ -52,6 +54,8 @@ _WHOLE_SERVER = re.compile(
 _OF_THE_SERVER = {"42501", "42601", "42704", "42883", "58P01"}
 
 Result = TypeVar("Result")
+
+_SHARED: ContextVar[Callable[[ServerKind], PostgresServer] | None] = ContextVar("shared", default=None)
 
 
 @dataclass(frozen=True)
@@ -243,7 +247,8 @@ class ScratchServers:
         if name == SAME:
             return self._same(stack)
         kind: ServerKind = name  # type: ignore[assignment]
-        server = start_server(kind, stack)
+        shared = _SHARED.get()
+        server = shared(kind) if shared else start_server(kind, stack)
         version = int(server.version.partition(".")[0])
         if kind != "url" and self._asked and version < self._asked.version:
             raise RuntimeError(f"it is PostgreSQL {server.version}, and the database is on {self._asked.version}")
@@ -284,6 +289,15 @@ def scratch_servers(
     """
     with ExitStack() as stack:
         yield ScratchServers(stack, asked, "\n".join(about), note)
+
+
+@contextmanager
+def sharing_servers() -> Iterator[None]:
+    """Start each server once at most, for all scratch databases of the block. The servers end with the block."""
+    with ExitStack() as stack:
+        token = _SHARED.set(cache(lambda kind: start_server(kind, stack)))
+        stack.callback(_SHARED.reset, token)
+        yield
 
 
 @contextmanager

@@ -64,11 +64,13 @@ class Snapshot:
 
     @classmethod
     def parse(cls, content: bytes) -> Snapshot:
-        """Return the snapshot from the content of its file.
+        """Return the snapshot from the content of its file. Git may have given the file line ends of Windows.
 
         Raises:
             Doubt: the file was changed, or has another format.
         """
+        if content.startswith(_TITLE.replace("\n", "\r\n").encode()):
+            content = with_lf(content)
         title, line, rest = content.partition(b"-- hash: ")
         digest, _, rest = rest.partition(b"\n")
         if title != _TITLE.encode() or not line or digest.decode(errors="replace") != digest_of(rest):
@@ -92,9 +94,20 @@ class Snapshot:
         )
 
 
+def with_lf(content: bytes) -> bytes:
+    """Return the content of a file with line ends of Unix. Python reads both kinds of line ends in the same way."""
+    return content.replace(b"\r\n", b"\n")
+
+
 def path_of(project: Project, engine: str) -> Path:
     """Return the path of the snapshot of a project for an engine. The file need not exist."""
     return (project.scripts or project.root) / "snapshot" / f"{engine}.sql"
+
+
+def digest_at(project: Project, engine: str) -> str:
+    """Return the hash of the file of a snapshot; empty if the project has none for the engine."""
+    path = path_of(project, engine)
+    return digest_of(path.read_bytes()) if path.is_file() else ""
 
 
 def _entry(statement: str) -> str:

@@ -17,7 +17,7 @@ from ..errors.text import count
 from ..project.project import Project
 from ..project.revision_files import digest_of
 from . import postgresql, sqlite
-from .file import Doubt, Snapshot, path_of
+from .file import Doubt, Snapshot, path_of, with_lf
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def find(project: Project, engine: str, targets: Iterable[str]) -> Candidate | N
         raise Doubt(f"it has revision {history.in_order(beyond)[0]}, which is not on the way to the target")
     contents = {id_: content_of(history[id_].path) for id_ in snapshot.revisions}
     for id_, content in contents.items():
-        if digest_of(content) != snapshot.revisions[id_]:
+        if digest_of(with_lf(content)) != snapshot.revisions[id_]:
             raise Doubt(f"revision {id_} has changed since it was written")
     options = project.alembic_options()
     if snapshot.naming != naming_of(options):

@@ -68,6 +68,20 @@ _SQL = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 """SQL that reads or changes something outside of the database, its schemas and its rows."""
+_CLOCK = re.compile(
+    r"""
+    \bnow\s*\( | '(?:now|today|tomorrow|yesterday)' | \b(?:date|time|datetime)\s*\(\s*\)
+    | \b(?: current_(?:date|time|timestamp) | localtime(?:stamp)? | (?:clock|statement|transaction)_timestamp
+        | timeofday | unixepoch | julianday | strftime )\b
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+"""SQL that reads the clock."""
+_CLOCKS = re.compile(
+    r"now|today|utcnow|gmtime|localtime(?:stamp)?|monotonic|strftime|time_ns|current_(?:date|time|timestamp)"
+    r"|(?:clock|statement|transaction)_timestamp"
+)
+"""Functions of Python and of `sa.func` that read the clock, beside `time.time`."""
 _OPERATIONS = frozenset(
     [
         "add_column",
@@ -110,6 +124,20 @@ def reached(content: bytes) -> str:
         content: the content of the revision file, which must be valid Python.
     """
     return next(_reached(parse(content)), "")
+
+
+def reads_clock(content: bytes) -> bool:
+    """Return whether a revision may read the clock, judged by the words in its code and its SQL.
+
+    Args:
+        content: the content of the revision file, which must be valid Python.
+    """
+    for node in ast.walk(ast.parse(content)):
+        is_read = isinstance(node, ast.Attribute) and (_CLOCKS.fullmatch(node.attr) or ast.unparse(node) == "time.time")
+        is_sql = isinstance(node, ast.Constant) and isinstance(node.value, str) and _CLOCK.search(node.value)
+        if is_read or is_sql or (isinstance(node, ast.Name) and _CLOCKS.fullmatch(node.id)):
+            return True
+    return False
 
 
 def _reached(tree: ast.AST) -> Iterator[str]:

@@ -24,9 +24,12 @@ from sqlalchemy.exc import DBAPIError, ProgrammingError
 from ..database.connection import moving
 from ..errors.facts.run import ScratchRunFailed
 from ..errors.revision import HEAD
+from ..errors.settings.urls import ENGINES
 from ..errors.settings.whole_file import write_whole
 from ..scratch.databases import scratch_database
 from ..scratch.fingerprint import fingerprints, stands_alone
+from ..scratch.migrated import loaded_revisions
+from ..snapshot.file import digest_at
 from ..verify.rows.filler import fill
 
 if TYPE_CHECKING:
@@ -82,6 +85,7 @@ class Template:
         values = target.rows_file.read_bytes() if self.with_rows and target.rows_file else b""
         is_known = len(names) == len(revisions) and stands_alone(values)
         facts = [revisions, names[-1:], self.with_rows, hashlib.sha256(values).hexdigest(), role]
+        facts += [digest_at(target.project, engine) for engine in ENGINES]
         facts += [] if is_known else [run, str(target.project.ini)]
         return f"{'' if is_known else prefix_of(run)}{_hash(repr(facts))}"[:40]
 
@@ -98,7 +102,9 @@ class Template:
             raise self._failed[engine]
         with moving(url) as connection:
             try:
-                self.target.runner.upgrade(connection, self._heads)
+                loaded = loaded_revisions(self.target.project, connection, self._heads)
+                if loaded < len(self._revisions):
+                    self.target.runner.upgrade(connection, self._heads)
             except ScratchRunFailed as failed:
                 self._failed[engine] = TemplateFailed(
                     f"{_failed_file(failed, self.target.project.versions)}{failed.reason}"

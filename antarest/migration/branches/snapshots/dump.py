@@ -61,7 +61,11 @@ def dumped(connection: Connection, exclude: Collection[str], home: str) -> tuple
     """
     user = str(connection.engine.url.username)
     script = _script(connection, exclude)
-    statements = tuple(_at_home(each, home, user) for each in _statements(script))
+    quote = connection.dialect.identifier_preparer.quote
+    # The run makes the schema of the version table, before it loads the snapshot.
+    schemas = {f"CREATE SCHEMA {quote(name.rpartition('.')[0])}" for name in exclude if "." in name}
+    found = (_at_home(each, home, user) for each in _statements(script))
+    statements = tuple(each.replace("SCHEMA", "SCHEMA IF NOT EXISTS", 1) if each in schemas else each for each in found)
     role = re.compile(rf"\b(?:TO|FROM|FOR ROLE) (?:{re.escape(user)}\b|\"{re.escape(user)}\")")
     for each in statements:
         if each.startswith(("GRANT", "REVOKE", "ALTER DEFAULT")) and role.search(each):

@@ -19,6 +19,7 @@ from .dump import dumped
 _HOME = "public"
 _ELSEWHERE = "antarest_elsewhere"
 _ZONE = "Asia/Kathmandu"  # A time without a zone is another moment there.
+_DATES = "ISO, DMY"  # 01/02/2020 is another day there.
 
 
 class Ground(Protocol):
@@ -93,7 +94,11 @@ class PostgresGround:
             if home:
                 with moving(url) as connection, connection.begin():
                     connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {home}")
-                    for setting in (f"search_path = {home}, {_HOME}", f"timezone = '{_ZONE}'"):
+                    for setting in (
+                        f"search_path = {home}, {_HOME}",
+                        f"timezone = '{_ZONE}'",
+                        f"datestyle = '{_DATES}'",
+                    ):
                         connection.exec_driver_sql(f'ALTER DATABASE "{url.database}" SET {setting}')
             with self.server.connected(url) as connection:
                 yield connection

@@ -28,9 +28,9 @@ from ...project.project import Project
 from ...project.revision_files import digest_of
 from ...scratch.runner import ScratchRunner
 from ...snapshot.facts import read_facts, unequal
-from ...snapshot.file import Doubt, Snapshot
+from ...snapshot.file import Doubt, Snapshot, with_lf
 from ...snapshot.loading import Candidate, find, naming_of
-from ...snapshot.outside import reached
+from ...snapshot.outside import reached, reads_clock
 from .grounds import Ground
 
 Facts = Mapping[str, object]
@@ -38,6 +38,7 @@ Facts = Mapping[str, object]
 _ZONES: tuple[tzinfo | None, ...] = (UTC, None)
 _DATES = ("%Y-%m-%d", "%Y%m%d", "%Y, %-m, %-d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y")
 _LONG_NUMBER = re.compile(r"\b\d{10,19}\b")
+_ELSEWHERE = "in a second database, which has another time zone and order of dates"
 _DAY = 24 * 3600  # seconds
 _TICK = 1.1  # seconds; the clock of SQL on SQLite shows whole ones
 
@@ -87,6 +88,7 @@ class SnapshotWriter:
             days |= _days()
             if dated := [name for name in new if _names(days, facts.get(name))]:
                 raise self._dated(dated, days)
+            self._refuse_clock(before, new)
             snapshot = self._snapshot(one, home)
         self._prove(snapshot, facts)
         return snapshot
@@ -116,6 +118,22 @@ class SnapshotWriter:
         except Doubt as doubt:
             raise SnapshotUnfit(str(doubt)) from None
 
+    def _refuse_clock(self, before: Facts, new: Sequence[str]) -> None:
+        """Refuse a revision that reads the clock and writes rows. They may have a part of the date, such as the year.
+
+        Args:
+            before: the facts before the new revisions.
+            new: the names of the facts that these change.
+        """
+        history, known = self.project.history, self.old.contents if self.old else {}
+        rows = [name for name in new if name.startswith("the rows")]
+        readers = {id_ for id_ in history.order if id_ not in known and reads_clock(history[id_].path.read_bytes())}
+        for id_, facts in self._trace(rows) if rows and readers else ():
+            written = [name for name in rows if facts[name] and facts[name] != before.get(name)]
+            if id_ in readers and written:
+                raise SnapshotUnfit(f"revision {id_} reads the clock, and writes {shorten(written)}")
+            before = facts
+
     def _run_again(self, facts: Facts) -> str:
         """Run the revisions in a second database, which must get the same facts as the first one.
 
@@ -131,9 +149,9 @@ class SnapshotWriter:
             with self._database(self.old, home) as other:
                 try:
                     self._run(other)
-                except ScratchRunFailed:
+                except ScratchRunFailed as error:
                     if is_last:
-                        raise
+                        raise SnapshotUnfit(f"revision {error.revision} fails {_ELSEWHERE}: {error.reason}") from error
                     continue
                 different = unequal(facts, self._facts(other))
             if not different:
@@ -166,7 +184,7 @@ class SnapshotWriter:
             proved = self.old.snapshot.proved  # The new revisions make nothing.
         current = read_current(connection, VersionTable(self.runner.options["version_table"]))
         connection.rollback()
-        digests = {id_: digest_of(history[id_].path.read_bytes()) for id_ in history.order}
+        digests = {id_: digest_of(with_lf(history[id_].path.read_bytes())) for id_ in history.order}
         return Snapshot(self.ground.engine, proved, home, current, naming_of(self.runner.options), digests, found)
 
     def _prove(self, snapshot: Snapshot, facts: Facts, *, by_statements: bool = True) -> None:

@@ -23,20 +23,24 @@ def revision(
     **flags: bool,
 ) -> int:
     """Write a revision from the difference between the models and the migrations."""
+    # Imported here, as below: a command that only reads the database does not wait for Alembic.
+    from ...scratch.servers import sharing_servers
+
     if amend:
         branches.refuse_message_with_amend(message, empty=empty)
-        return branches.amend(context, discard_edits=discard_edits, **flags)
+        with sharing_servers():
+            return branches.amend(context, discard_edits=discard_edits, **flags)
     if not message:
         example = 'inv db.revision --message="add study horizon"'
         raise UsageError("a revision needs a message", Hint("Say what it is for", example))
-    # Imported here, as below: a command that only reads the database does not wait for Alembic.
     from ...branches.writing import write_revision
 
-    written = write_revision(context.project, message, empty=empty, db=context.db, note=context.progress.note)
-    diagram = development.follow(context.project) if written.path else None
-    context.report(results.written(written, context.project.rollback_script, diagram))
-    if written.path:
-        development.follow_snapshots(context)
+    with sharing_servers():
+        written = write_revision(context.project, message, empty=empty, db=context.db, note=context.progress.note)
+        diagram = development.follow(context.project) if written.path else None
+        context.report(results.written(written, context.project.rollback_script, diagram))
+        if written.path:
+            development.follow_snapshots(context)
     return EXIT_FAILED if written.by_hand and not written.path else EXIT_DONE
 
 

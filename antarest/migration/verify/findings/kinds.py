@@ -28,7 +28,6 @@ class FindingKind:
 
 
 _ALL = (
-    # ---- 1: the graph
     FindingKind(
         "V101",
         "the history has more than one head",
@@ -72,7 +71,6 @@ _ALL = (
         "Go back to a revision by its id: `alembic downgrade ID`, or use `inv db.rollback`.",
         "note",
     ),
-    # ---- 2: the file
     FindingKind(
         "V201",
         "a revision imports the application",
@@ -86,7 +84,6 @@ _ALL = (
         "Write one UPDATE or INSERT ... SELECT.",
         "note",
     ),
-    # ---- 3: up
     FindingKind(
         "V301",
         "the upgrade fails on empty tables",
@@ -136,7 +133,12 @@ _ALL = (
         "A database that is more than one revision behind cannot be upgraded, though each revision works alone.",
         "Execute `SET CONSTRAINTS ALL IMMEDIATE` after changes of rows, or use `transaction_per_migration`.",
     ),
-    # ---- 4: down
+    FindingKind(
+        "V309",
+        "the snapshot makes another database than the revisions",
+        "A new database differs from one that was upgraded, and no other command compares the two.",
+        "Delete the file, and write it again: `inv db.snapshot`.",
+    ),
     FindingKind(
         "V401",
         "the downgrade fails on empty tables",
@@ -181,7 +183,6 @@ _ALL = (
         "A role has more or fewer rights than before the upgrade, and no comparison of schemas shows this.",
         "In the downgrade, revoke the new rights, and grant the old rights, also on tables that it creates again.",
     ),
-    # ---- 5: rows
     FindingKind(
         "V501",
         "the upgrade loses data that the revision does not declare",
@@ -252,7 +253,6 @@ _ALL = (
         "The upgrade succeeds, and the values are shorter, rounded or empty. No downgrade restores them.",
         'Keep the old column, or declare the loss: `lossy = {"upgrade": {"table.column": "why"}}`.',
     ),
-    # ---- 6: parity
     FindingKind(
         "V601",
         "the two engines have different schemas",
@@ -271,7 +271,6 @@ _ALL = (
         "The same rows become different rows. A developer on SQLite does not see the rows that production gets.",
         "Use operators that mean the same on both engines: `||` joins texts, and LIKE ignores case on SQLite only.",
     ),
-    # ---- 7: the models
     FindingKind(
         "V701",
         "the models differ from the migrations",
@@ -332,14 +331,12 @@ _ALL = (
         "Give both columns the same type.",
         "note",
     ),
-    # ---- 8: impact
     FindingKind(
         "V801",
         "a revision takes longer than `alembic.ini` allows",
         "The revision holds its locks for this time.",
         "Split the revision, or move the data in smaller steps.",
     ),
-    # ---- 9: databases that ran earlier versions
     FindingKind(
         "V901",
         "a revision was changed after a database had run it",

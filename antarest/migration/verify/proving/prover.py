@@ -12,6 +12,7 @@ from ...errors.revision import Revision
 from ...errors.settings.urls import redact_url
 from ...schema.inventory import Inventory
 from ...scratch.databases import EngineName
+from ...snapshot.file import digest_at
 from ..clones import Clones
 from ..earlier.files import FileWatch
 from ..earlier.proofs import EarlierProof, EarlierProofs, content_of, hints_about
@@ -101,7 +102,8 @@ class Prover:
 
     def _prove_whole(self) -> Proof:
         runs, since = self._runs, self._plan.since
-        name = self._earlier.name_of_whole([each.name for each in self._states], self._start)
+        snapshot = digest_at(self._target.project, runs.clones.engine)
+        name = self._earlier.name_of_whole([each.name for each in self._states], self._start, snapshot)
         can_be_kept = not (since or self._blocked or runs.failures or runs.writers or self._is_any_unnamed())
         if can_be_kept and (kept := self._earlier.find(name)):
             return kept.proof

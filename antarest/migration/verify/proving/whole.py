@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from sqlalchemy import URL
+from sqlalchemy.exc import DBAPIError
 
 from ...errors.base import AntarestError
 from ...errors.facts.run import ScratchRunFailed
-from ...errors.text import described
+from ...errors.text import described, reason, shorten
 from ...schema.compare import differences
 from ...schema.inventory import Inventory
+from ...scratch.migrated import load_snapshot
+from ...snapshot.facts import read_facts, unequal
+from ...snapshot.file import Doubt
 from ..findings.behaviour import behaviour
 from ..findings.finding import Finding
 from ..findings.lints import lints
@@ -46,7 +50,9 @@ def prove_whole(
     proof.not_tried += [f"env.py: {each} was refused" for each in runs.refused]
     for state in states:
         with proof.trying("the whole history in one run"):
-            _prove_one_run(runs, proof, state, is_only=len(states) == 1)
+            url = _prove_one_run(runs, proof, state, is_only=len(states) == 1)
+            if url:
+                _prove_snapshot(runs, proof, url)
     with proof.trying("several revisions in one run, on rows"):
         for revision, url in runs.writers.items():
             _prove_run_on_rows(runs, proof, revision, url)
@@ -74,7 +80,8 @@ def _look_at_head(runs: Runs, proof: Proof, last: State) -> None:
             proof.behaviour = behaviour(connection, last.schema, filled.rows)
 
 
-def _prove_one_run(runs: Runs, proof: Proof, state: State, *, is_only: bool) -> None:
+def _prove_one_run(runs: Runs, proof: Proof, state: State, *, is_only: bool) -> URL | None:
+    """Return the database that has run the revisions; None if one of them fails."""
     url = runs.new()
     heads = ("heads",) if is_only else _heads(runs, state)
     if why := runs.upgrade(url, runs.target, heads):
@@ -82,9 +89,31 @@ def _prove_one_run(runs: Runs, proof: Proof, state: State, *, is_only: bool) -> 
             proof.not_proved.append("the whole history in one run: a revision does not run")
         else:
             proof.add("V304", why)
-        return
+        return None
     found = differences(state.schema, runs.schema(url))
     proof.add_differences("V303", found, "separate runs", "one run")
+    return url
+
+
+def _prove_snapshot(runs: Runs, proof: Proof, replayed: URL) -> None:
+    """Prove that a new database, which loads the snapshot, equals one that has run the revisions."""
+    project, url = runs.target.project, runs.new()
+    try:
+        with runs.connected(url) as connection:
+            if not load_snapshot(project, connection, project.history.heads):
+                return
+    except Doubt as doubt:  # No command loads it.
+        proof.not_tried.append(f"the snapshot: {doubt}")
+        return
+    except DBAPIError as error:
+        proof.add("V309", f"its statements do not run: {reason(error)}")
+        return
+    facts = []
+    for each in (url, replayed):
+        with runs.connected(each) as connection:
+            facts.append(read_facts(connection, project.workflow_tables))
+    if different := unequal(*facts):
+        proof.add("V309", f"they differ in {shorten(different)}")
 
 
 def _prove_run_on_rows(runs: Runs, proof: Proof, first: str, url: URL) -> None:
