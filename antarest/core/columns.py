@@ -24,6 +24,6 @@ def enum_type(labels: type[Enum], name: str) -> sa.Enum:
 
     Args:
         labels: the Python enum.
-        name: the name of the native type on PostgreSQL. On SQLite it names the CHECK constraint `ck_<table>_<name>`.
+        name: the name of the native type on PostgreSQL. On SQLite, the CHECK constraint is named `ck_<table>_<name>`.
     """
     return sa.Enum(labels, name=name, native_enum=True, create_constraint=True)

@@ -61,7 +61,7 @@ def protect(app: FastAPI, instance: str) -> None:
 
 
 class SecurityHeaders:
-    """Adds headers that forbid the browser to load or run anything from other sites, or to send the address to them."""
+    """Adds headers: the browser must not load anything from other sites, or tell them the address of the page."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

@@ -1,4 +1,4 @@
-"""Codes `app.E15x`: the desktop application cannot be the only instance of a database."""
+"""Codes `app.E15x`: a database can have only one desktop application, and this start cannot be that one."""
 
 from __future__ import annotations
 

@@ -28,7 +28,8 @@ _REFUSALS: dict[int | str, str] = {
 def create_app(config: AppConfig, project: Project) -> FastAPI:
     """Create the application. It is not connected to the database yet.
 
-    `app.state` has `config`, `project` and `database`. Code that adds pages can set `error_page` to an `ErrorPage`.
+    `app.state` has the attributes `config`, `project` and `database`. Code that adds pages can also set
+    `app.state.error_page` to an `ErrorPage`.
 
     Args:
         config: the configuration.

@@ -44,8 +44,8 @@ def moving(db: DbConfig | URL, begin: Callable[[Connection], None] | None = None
 
     On SQLite the driver would commit before DDL, and foreign keys would act while a table is rebuilt. So the driver's
     own transactions are off (`isolation_level`). Foreign keys are switched off before the transaction begins, because
-    inside it the PRAGMA does nothing. The transaction begins with `BEGIN IMMEDIATE`, so that this connection is the
-    only writer from its start. No statement has run on the connection: Alembic must find it without a transaction.
+    the PRAGMA does nothing inside a transaction. The transaction begins with `BEGIN IMMEDIATE`, so that this connection
+    is the only writer from the beginning. The new connection has no transaction yet, as Alembic requires.
 
     Args:
         db: the database.
@@ -88,12 +88,12 @@ def moving_engine(url: URL, database: Callable[[], str]) -> Engine:
 def looking(db: DbConfig | URL, tell: Tell = say_nothing) -> Iterator[Connection]:
     """Open a connection to read from. A missing SQLite file is not created: it reads as an empty database.
 
-    A missing folder is an error, because then the path is probably misspelt. If another session holds a lock, the
-    connection waits as long as for another migration. On SQLite it waits no longer than `busy_timeout`.
+    A missing folder is an error, because the path is probably misspelt. If another session holds a lock, the connection
+    waits for at most `db.migration_lock_timeout`; on SQLite, for at most `db.busy_timeout`.
 
     Args:
         db: the database.
-        tell: called with a line about a lock that is waited for, or about work that takes long.
+        tell: called with a line of text while the connection waits for a lock, or while a query takes long.
 
     Raises:
         TableLocked: another session holds a lock on a table that is read.
@@ -153,7 +153,7 @@ def engine_version(connection: Connection) -> str:
 def _create_file(url: URL) -> None:
     """Create a missing SQLite file that only its owner can read.
 
-    SQLite gives its journal files the same permissions.
+    SQLite gives its journal files the permissions of the database file.
     """
     if url.get_backend_name() == "sqlite" and not is_memory(url):
         with suppress(OSError):  # It exists, or the error of the driver explains the failure better.
@@ -161,7 +161,7 @@ def _create_file(url: URL) -> None:
 
 
 def _is_absent(file: Path) -> bool:
-    """Return whether only the file is missing, and not its folder. The driver explains any other fault better."""
+    """Return whether the file is missing and its folder exists. For any other fault, the driver has a better error."""
     try:
         file.stat()
     except FileNotFoundError:
@@ -182,7 +182,10 @@ def _begin(statement: str, *, limits: bool = True) -> Callable[[Connection], Non
 
 
 def _begin_as_first_or_beside() -> Callable[[Connection], None]:
-    """Return a function that begins a transaction as the only writer, or as a reader beside an open transaction."""
+    """Return a function that begins a transaction.
+
+    The transaction is the only writer of the database, or a reader if another transaction of the engine is still open.
+    """
     begun: list[weakref.ref[Connection]] = []
 
     def begin(connection: Connection) -> None:

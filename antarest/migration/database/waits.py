@@ -119,7 +119,7 @@ def undisturbed(connection: Connection) -> dict[str, str]:
 
 
 def lock_timeout(db: DbConfig, waited: float = 0) -> str:
-    """Return how much longer a reading session may wait for locks, if it has waited `waited` seconds, in SQL's form."""
+    """Return the value of `lock_timeout` for a session that reads and has already waited for `waited` seconds."""
     return f"{max(db.migration_lock_timeout - waited, _SHORTEST) * 1000:.0f}ms"
 
 
@@ -136,7 +136,7 @@ def configure(connection: Connection, settings: Mapping[str, str]) -> int:
 
 @contextmanager
 def limited(connection: Connection, db: DbConfig) -> Iterator[None]:
-    """Limit the time that a session without transactions waits in the block. The time of its work is not limited."""
+    """Limit the time for which a session without transactions waits for locks in the block. Work has no time limit."""
     version = connection.dialect.server_version_info or (0,)
     settings = {"statement_timeout": "0", "lock_timeout": lock_timeout(db)}
     settings |= {"idle_session_timeout": "0"} if version >= (14,) else {}
@@ -153,10 +153,10 @@ def limited(connection: Connection, db: DbConfig) -> Iterator[None]:
 class LockWatch:
     """A thread that finds who blocks a session while the session waits.
 
-    After the wait, the server cannot tell any more.
+    After the wait, the server no longer knows who blocked the session.
 
-    The thread opens a connection of its own to the server, and only while a statement takes long. The name of the
-    blocker is only for a message, so an error of that connection is ignored.
+    The thread opens a connection of its own to the server, and only while a statement takes long. What it finds is only
+    for a message, so an error of this connection is ignored.
 
     Attributes:
         seen: the last wait that the thread saw.
@@ -259,9 +259,9 @@ class ReadWatch(LockWatch, Watcher):
 
         Args:
             engine: connects to the database, without a pool.
-            db: the configuration. Its `migration_lock_timeout` limits all waits together, but not the work. After that
-                time, a line names the object that is still being read.
-            tell: called with such a line.
+            db: the configuration. Its `migration_lock_timeout` limits all waits together. Work has no time limit.
+            tell: called with a line that names the table that is being read, if a read takes longer than this limit;
+                also called with a line that names the session that holds a lock.
             limits: other settings for each transaction.
         """
         super().__init__(engine, tell)
@@ -294,7 +294,7 @@ class ReadWatch(LockWatch, Watcher):
             self.stop()
 
     def before(self, statement: str, attempt: Attempt | None = None) -> None:
-        """Note the statement that begins, and the time. Its time limit is reduced by the earlier waits."""
+        """Note the statement that begins, and the time. Reduce its time limit for locks by the earlier waits."""
         del attempt
         if self._connection and self.waited > self._deducted:
             self._limit(self._connection)

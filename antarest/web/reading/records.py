@@ -51,7 +51,7 @@ class Owner(FrozenModel):
 
 
 class GroupSummary(FrozenModel):
-    """A group that a study is shared with."""
+    """A group with which a study is shared."""
 
     id: str
     name: str
@@ -75,7 +75,7 @@ class StudySummary(FrozenModel):
 
 
 class Relative(FrozenModel):
-    """A study in the tree of variants of another one."""
+    """A study in the tree of variants of another study."""
 
     id: str
     name: str

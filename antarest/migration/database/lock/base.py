@@ -31,7 +31,7 @@ class Writer(Protocol):
         """Return the session that held a lock which the last transaction needed; empty if no session was seen."""
 
     def wait_for_end(self) -> bool:
-        """Wait until the server has ended a transaction whose connection was lost. Return whether it has ended."""
+        """Wait until the server has ended a transaction whose connection was lost. Return whether this happened."""
 
 
 _STEP = 0.1  # seconds between two tries
@@ -43,7 +43,7 @@ class Patience:
 
     Attributes:
         tell: prints a line for the user.
-        is_over: returns whether a signal told the run to stop. It is for code in which an exception would be lost.
+        is_over: returns whether a signal told the run to stop. Code in which an exception would be lost calls it.
     """
 
     def __init__(self, seconds: float, tell: Callable[[str], None]) -> None:

@@ -1,7 +1,7 @@
 """Locks on tables, so that a count is still true when the next statement runs (PostgreSQL).
 
-Before a statement drops, empties or rewrites a table, this locks out all other sessions. Before a statement changes
-values, this locks out other writers only.
+Before a statement drops, empties or rewrites a table, this module locks out all other sessions. Before a statement
+changes values, this module locks out other writers only.
 
 If a transaction waits for one table while it has locked another one, a deadlock could end the transaction of an
 application. A wait for a stronger lock on the same table has the same risk. The server looks for a deadlock when a
@@ -62,7 +62,7 @@ class NotLocked(Exception):
     """Another session holds a table for too long. The cause of this error is the error of the driver.
 
     Attributes:
-        holder: the session, if it was seen.
+        holder: the description of that session; empty if the session was not seen.
     """
 
     def __init__(self, table: str, holder: str) -> None:
@@ -110,7 +110,10 @@ class TableLocks:
         self._taken.clear()
 
     def held(self) -> Learned:
-        """Return the locked tables that others can use, each with the sessions that it locks out (0: a weaker lock)."""
+        """Return the tables that the transaction has locked, apart from new ones, which no other session can use.
+
+        The value of a table says whom the lock excludes: all sessions, other writers, or neither (0).
+        """
         rows = self._connection.execute(_HELD).all() if self._shared else []
         return {relation: mode for relation, mode in rows if relation in self._shared}
 
@@ -127,7 +130,7 @@ class TableLocks:
             The tables that are locked now, including those that were locked before.
 
         Raises:
-            NotLocked: another session holds one of them for too long.
+            NotLocked: another session holds one of the tables for too long.
         """
         wanted = {table.identity: (table, WRITERS) for table in written}
         wanted |= {table.identity: (table, EVERYBODY) for table in tables}
@@ -164,7 +167,7 @@ class TableLocks:
     def _round(
         self, queue: Sequence[tuple[CatalogTable, int]], end: float, span: float
     ) -> tuple[tuple[CatalogTable, int], Any] | None:
-        """Lock all tables or none. Return the table that failed, and the error. If `span` is 0, do not wait."""
+        """Lock all tables or none. If one cannot be locked, return it and the error. If `span` is 0, do not wait."""
         began = time.monotonic()
         self._execute("SAVEPOINT antarest_lock")
         for position, (table, mode) in enumerate(queue):

@@ -86,7 +86,7 @@ class BackupNotFound(MigrationError, code="db.E904"):
 class BackupUnusable(MigrationError, code="db.E905"):
     """The file is not a backup of this kind of database, or it is damaged.
 
-    Why: the file was cut off, changed after it was made, or is a backup of the other engine.
+    Why: the file was cut off, was changed after it was made, or is a backup of the other engine.
 
     To do: take another backup: `inv db.backups` says which of them can be used.
     """
@@ -116,7 +116,7 @@ class RestoreNotConfirmed(MigrationError, code="db.E906"):
 class RestoreNotAllowed(MigrationError, code="db.E907"):
     """The migrating role does not have the rights that a restore needs.
 
-    Why: the role owns the tables but not the database, or may not create a database.
+    Why: the role owns the tables but not the database, or is not allowed to create a database.
 
     To do: restore as a role that has the rights, or grant the rights that the message lists.
     """
