@@ -41,9 +41,9 @@ class StudyContentStatus(Enum):
 
 
 class Study(Base):
-    """A power-system study of any kind. `type` names the table with the columns that only this kind of study has.
+    """A power-system study of any kind. Columns that only one kind has are in the table that `type` names.
 
-    When a study is deleted, the database also deletes the rows that belong to it. A study with variants cannot be
+    The database deletes the rows that belong to a study when the study is deleted. A study with variants cannot be
     deleted: delete the variants first. So no statement deletes a whole tree of studies by mistake.
     """
 

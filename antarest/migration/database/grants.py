@@ -82,8 +82,8 @@ class GrantRefused(MigrationError, code="db.E790"):
 
     Why: the object was created by hand, by another role than the one that migrates.
 
-    To do: execute the statement of the message as the owner of the object. Or make the role that migrates the owner
-    (`ALTER TABLE ... OWNER TO ...`).
+    To do: execute the statement of the message as the owner of the object. Or give the object to the role that migrates
+    (`ALTER TABLE name OWNER TO role`).
     """
 
     def __init__(self, grants: Sequence[Grant], database: str, reason: str) -> None:

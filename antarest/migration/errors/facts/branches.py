@@ -269,7 +269,7 @@ class HookInTheWay(MigrationError, code="db.E234"):
     """The existing git hook cannot be renamed, because an older hook already has the new name.
 
     Why: when our hook was installed, it renamed an older hook. Another tool has put its own hook in the place of ours
-    since. If that hook were renamed too, it would overwrite the older one.
+    since. If the command renamed that hook too, the older hook would be overwritten.
 
     To do: put the two hooks into one file, or delete the one that you do not need. Then run the same command again.
     """
@@ -285,7 +285,7 @@ class HookInTheWay(MigrationError, code="db.E234"):
 class NotAsSql(MigrationError, code="db.E235"):
     """A revision cannot be written as SQL.
 
-    Why: it reads from the database while it runs, and `--sql` runs without a database.
+    Why: the revision reads from the database while it runs, and `--sql` runs without a database.
 
     To do: write the revision so that it does not read from the database; or run the revisions instead of the SQL.
     """

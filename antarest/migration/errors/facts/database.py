@@ -101,7 +101,7 @@ class InvalidParameter(DatabaseError, code="db.E306", exit_code=EXIT_USAGE):
     """The driver cannot work with the parameters of the URL.
 
     Why: a parameter after `?` in the URL is misspelt, has a wrong value, or asks for something that the server does not
-    have (`sslmode=require` without TLS, a service that no file defines).
+    have (for example, `sslmode=require` without TLS).
 
     To do: compare the reason in the message with the URL, and correct or remove the parameter.
     """
@@ -123,7 +123,7 @@ class StatementRefused(DatabaseError, code="db.E314"):
     Why: most often the database lacks something that the statement uses, such as a type, a collation or space. The
     message quotes the database.
 
-    To do: remove the reason, and run the command again. `inv db.status` shows where the database is.
+    To do: remove the reason, and run the command again. `inv db.status` shows the revision of the database.
     """
 
     def __init__(self, message: str, *, database: str, details: Mapping[str, str] | None = None) -> None:
@@ -162,7 +162,8 @@ class DatabaseReadOnly(DatabaseError, code="db.E307"):
 class NotADatabase(DatabaseError, code="db.E308"):
     """The file is not an SQLite database, or is damaged.
 
-    Why: the path names another file, the file was cut off by a full disk, or it was copied while somebody wrote to it.
+    Why: the path names another file, the file was cut off by a full disk, or the file was copied while somebody wrote
+    to it.
 
     To do: look at the path in the message. If it is the right file, keep a copy of it, read the output of `sqlite3 FILE
     'PRAGMA integrity_check'`, and restore a backup.
@@ -184,7 +185,8 @@ class NoRoomForLocks(DatabaseError, code="db.E311"):
     """The server has no room for the locks that one transaction needs.
 
     Why: a transaction locks each table and index that it touches, until the transaction ends. The server has room for
-    `max_locks_per_transaction` locks for each of its `max_connections`. A run of thousands of revisions needs more.
+    `max_locks_per_transaction` locks for each of its `max_connections`. A run of thousands of revisions needs more
+    locks.
 
     To do: run the revisions in parts, each with its own commit. The message has the command for the first part. Or
     raise `max_locks_per_transaction` in `postgresql.conf`, and restart the server.
@@ -194,8 +196,8 @@ class NoRoomForLocks(DatabaseError, code="db.E311"):
 class DatabaseLocked(DatabaseError, code="db.E401", exit_code=EXIT_LOCKED):
     """Another process holds the database; trying again can help.
 
-    Why: another process writes to the SQLite file and did not end within `db.busy_timeout` seconds. It may be a second
-    upgrade, an application, or a database browser with an open transaction.
+    Why: another process writes to the SQLite file and did not end within `db.busy_timeout` seconds. This process may be
+    a second upgrade, an application, or a database browser with an open transaction.
 
     To do: wait until the other process ends, or close it, and try again. Nothing was changed. Exit code 4 says that
     trying again can help.

@@ -52,8 +52,8 @@ class LossNotConfirmed(MigrationError, code="db.E502"):
     """A rollback would lose data that its revisions declare, and nobody has agreed to it.
 
     Why: the downgrade drops a table or column that the upgrade created, and rows were written there since. If you
-    agreed to a plan, you agreed to its numbers only, and more rows may have been written after it was shown. In that
-    case, the message names both numbers.
+    agreed to a plan, you agreed to its numbers only. If rows were written after the plan was shown, the message names
+    the number in the plan and the present number.
 
     To do: read the plan (`inv db.rollback --dry-run`), and save the data that matters. Then agree with
     `--allow-data-loss`, or with a yes on a terminal. `--yes` alone never agrees to a loss.
@@ -101,8 +101,8 @@ class ForeignKeysViolated(MigrationError, code="db.E504"):
     Why: a revision deleted or moved rows, but not the rows that refer to them. SQLite does not enforce foreign keys
     while tables are rebuilt, so the run checks the foreign keys before the commit.
 
-    To do: fix the revision: move or delete the referring rows first. The message names their table, and the table that
-    they refer to.
+    To do: fix the revision: move or delete the referring rows first. The message names the table of the referring rows,
+    and the table to which they refer.
     """
 
     def __init__(self, violations: Sequence[str], database: str, state: str) -> None:
@@ -118,8 +118,8 @@ class ForeignKeysViolated(MigrationError, code="db.E504"):
 class RebuildLoses(MigrationError, code="db.E505"):
     """A rebuild on SQLite would lose a trigger, an index, a check or the like, and the revision does not declare it.
 
-    Why: to change a table on SQLite, Alembic creates the table again. It copies only what it can read from the
-    database, and without this error, the rest would be lost without a message.
+    Why: to change a table on SQLite, Alembic creates the table again. Alembic copies only what it can read from the
+    database. Without this error, the rest would be lost without a message.
 
     To do: to keep the object, add the line that the message shows to the revision. Otherwise declare the loss in
     `lossy`.

@@ -93,9 +93,9 @@ class UnknownRevision(MigrationError, code="db.E201"):
 
     Why: somebody upgraded the database with another branch or a newer release, and changed to this code afterwards.
 
-    To do: run `inv db.sync`. It finds the file of the revision in the store of applied revisions or in git. It shows
-    its plan, rolls the revision back, and applies the revisions of this checkout. If a newer release has upgraded the
-    database, start that release, or roll back with the `rollback.sh` of that release.
+    To do: run `inv db.sync`. The command finds the file of the revision in the store of applied revisions or in git.
+    The command shows its plan, rolls the revision back, and applies the revisions of this checkout. If a newer release
+    has upgraded the database, start that release, or roll back with the `rollback.sh` of that release.
     """
 
     def __init__(
@@ -177,8 +177,8 @@ class DuplicateRevision(MigrationError, code="db.E205"):
 
     Why: a file was copied as a template, or a file was renamed and the old file was kept.
 
-    To do: delete the copy. If you want both files, give the newer file an id of its own. Correct the `down_revision` of
-    the revisions that come after it.
+    To do: delete the copy. If you want both files, give the newer file an id of its own, and correct `down_revision` in
+    the files that should follow the newer file.
     """
 
     def __init__(self, revision: str, paths: Sequence[Path]) -> None:

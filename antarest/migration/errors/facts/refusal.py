@@ -68,7 +68,8 @@ class NotConfirmed(MigrationError, code="db.E704"):
 
     Why: the answer was no, or the command ran in a pipe, where nobody can answer.
 
-    To do: there is nothing to fix. In a script, use the flag that the message shows. It answers in advance.
+    To do: there is nothing to fix. In a script, give the flag that the message shows. The flag answers the question in
+    advance.
     """
 
     def __init__(self, question: str, command: str) -> None:
@@ -151,7 +152,8 @@ class RowsOverlap(MigrationError, code="db.E707"):
 class NotAtHead(MigrationError, code="db.E720"):
     """The command needs a database at head, and this database is not at head.
 
-    Why: the command works with the tables of the models. This database has the tables of an older revision, or none.
+    Why: the command works with the tables of the models. This database has the tables of an older revision, or it has
+    no tables.
 
     To do: run `inv db.upgrade`, then the command again.
     """
@@ -198,7 +200,7 @@ class PackageMissing(MigrationError, code="db.E722", exit_code=EXIT_USAGE):
 
 
 class InstalledCopy(MigrationError, code="db.E723", exit_code=EXIT_USAGE):
-    """The command writes or compares revisions, which needs a checkout. This copy was installed from a wheel.
+    """The command works with the files of a checkout, and this copy was installed from a wheel.
 
     Why: the next release replaces the files in site-packages, so a revision that was written there would be lost.
 

@@ -105,7 +105,7 @@ class RunInterrupted(MigrationError, code="db.E606", exit_code=EXIT_INTERRUPTED)
 
     Why: Ctrl-C was pressed, or the process got SIGINT.
 
-    To do: `inv db.status` shows where the database is. You can run the command again at any time.
+    To do: `inv db.status` shows the revision of the database. You can run the command again at any time.
     """
 
     def __init__(self, database: str, state: str) -> None:
@@ -117,8 +117,8 @@ class RunTerminated(MigrationError, code="db.E607", exit_code=EXIT_TERMINATED):
 
     Why: a supervisor, a deployment or the system ended the process with SIGTERM.
 
-    To do: `inv db.status` shows where the database is. Run the command again, with more time if the supervisor's limit
-    was too short.
+    To do: `inv db.status` shows the revision of the database. Run the command again, with more time if the limit of the
+    supervisor was too short.
     """
 
     def __init__(self, database: str, state: str) -> None:
@@ -143,7 +143,7 @@ class RunFailed(MigrationError, code="db.E604"):
 
     Why: the connection broke, the disk is full, or a deferred constraint failed at the commit.
 
-    To do: `inv db.status` shows where the database is. Remove the cause, and run the command again.
+    To do: `inv db.status` shows the revision of the database. Remove the cause, and run the command again.
     """
 
     def __init__(self, reason: str, *, database: str, state: str, details: Mapping[str, str] | None = None) -> None:
@@ -179,8 +179,8 @@ class UnexpectedFailure(MigrationError, code="db.E699"):
 
     Why: a mistake in this program, or a failure outside of the program that no check covers.
 
-    To do: `inv db.status` shows where the database is. Repeat the command with `--debug`, and report its output. The
-    output masks passwords.
+    To do: `inv db.status` shows the revision of the database. Repeat the command with `--debug`, and report its output.
+    The output masks passwords.
     """
 
     def __init__(self, reason: str) -> None:
@@ -310,7 +310,8 @@ class NotRecorded(MigrationError, code="db.E602"):
     Why: another process moved the database at the same moment, or a pooler or proxy reported a commit that did not
     happen.
 
-    To do: `inv db.status` shows where the database is. Make sure that nobody else migrates, and run the command again.
+    To do: `inv db.status` shows the revision of the database. Make sure that nobody else migrates, and run the command
+    again.
     """
 
     def __init__(self, expected: str, found: str, database: str) -> None:

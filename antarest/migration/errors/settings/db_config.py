@@ -21,10 +21,10 @@ class DbConfig:
             configuration file.
         admin_url: the URL for migrations, if they use another role; by default `url`.
         application_role: the role that gets rights on the tables that migrations create; by default the user of `url`.
-        pool_size: the number of connections that the connection pool of a process keeps open.
-        max_overflow: the number of further connections that the connection pool opens under load.
-        pool_recycle: the number of seconds after which the pool replaces a connection.
-        pool_pre_ping: whether the pool tests a connection before each use.
+        pool_size: the number of connections that an engine keeps open.
+        max_overflow: the number of further connections that an engine opens under load.
+        pool_recycle: the number of seconds after which an engine replaces a connection.
+        pool_pre_ping: whether an engine tests a connection before each use.
         connect_timeout: the seconds to wait for a PostgreSQL server.
         busy_timeout: the seconds to wait for another process that writes to an SQLite file.
         backup: whether to back up PostgreSQL before an upgrade, a rollback or a reset; SQLite is always backed up.
