@@ -43,7 +43,7 @@ class AppConfig(config.Config):
 
     @classmethod
     def of(cls, read: config.Config) -> AppConfig:
-        """Return the same configuration as an `AppConfig`. It must have been read with `SECTIONS`."""
+        """Return the configuration `read` as an `AppConfig`. It must have been read with `SECTIONS`."""
         return cls(read.db, read.source, read.environment, read.sections)
 
 

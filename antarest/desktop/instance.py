@@ -79,7 +79,7 @@ class InstanceLock:
         """Take the lock, unless another process has it.
 
         Returns:
-            Whether it was taken.
+            Whether the lock was taken.
 
         Raises:
             InstanceLockUnusable: the lock file cannot be written.

@@ -4,9 +4,9 @@
 
 `run` takes the options of `context.configure`, and every command respects them.
 
-`alembic upgrade head`, `inv db.upgrade`, an application that upgrades itself and the tests all call `run()`. The
-workflow passes a `RunRequest`. For plain `alembic`, `run()` makes a `RunRequest` from the configuration file and the
-`-x` options (`-x config=PATH`, `-x allow-data-loss`, `-x backup`, `-x from-base`, `-x lock-timeout=SECONDS`).
+`run` is called by `alembic upgrade head`, by `inv db.upgrade`, by an application that upgrades its database, and by the
+tests. The workflow passes a `RunRequest`. For plain `alembic`, `run` makes a `RunRequest` from the configuration file
+and the `-x` options (`-x config=PATH`, `-x allow-data-loss`, `-x backup`, `-x from-base`, `-x lock-timeout=SECONDS`).
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def _refuse_second_call(context: Any, project: Project) -> None:
 
 
 def _project_of(config: Config) -> Project:
-    """Return the project whose `alembic.ini` or `pyproject.toml` Alembic has read. If there is none, search for one."""
+    """Return the project whose settings file Alembic has read. If Alembic has read no file, look for a project."""
     names = (config.config_file_name, config.toml_file_name)
     project = Project.load(next((name for name in names if name and Path(name).is_file()), None))
     return replace(project, x_arguments=tuple(getattr(config.cmd_opts, "x", None) or ()))
@@ -143,7 +143,7 @@ def purpose_of(options: Container[str]) -> Literal["run", "stamp", "compare", "m
     """Return the purpose of the Alembic command that called `env.py`.
 
     Args:
-        options: the names of the arguments that the command gave to Alembic's context. They tell the commands apart.
+        options: the names of the arguments that the command gave to Alembic's context. They differ between commands.
 
     Returns:
         `run` for upgrade, downgrade and our own sync; `stamp` for stamp and ensure_version; `compare` for revision and

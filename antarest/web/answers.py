@@ -1,7 +1,7 @@
-"""Turns errors into HTTP answers: a status, and JSON of one shape.
+"""Turns errors into HTTP answers: a status, and JSON that always has the same form.
 
-The shape is `{"error": {"code": ..., "message": ..., "details": {...}, "hints": [{"text": ..., "command": ...}]}}`.
-Only errors that were written for clients are shown completely. The log has the other details, for the operator.
+The form is `{"error": {"code": ..., "message": ..., "details": {...}, "hints": [{"text": ..., "command": ...}]}}`.
+Only errors that were written for clients are shown completely. The log has the details of all errors.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ def _report(request: Request, error: AntarestError) -> None:
 
 
 class Boundary:
-    """The outermost layer of the application. It answers a request whose handler raised, and treats HEAD as GET."""
+    """The outermost layer of the application. It answers a request that raised an exception, and treats HEAD as GET."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

@@ -42,7 +42,7 @@ class RetryingApp:
 
         Args:
             config: the configuration.
-            instance: the id of this instance.
+            instance: the id of this running instance of the application.
             attempt: upgrades the database. It is called again when the user asks for another try.
         """
         self._attempt = attempt
@@ -91,7 +91,7 @@ def create_failure_app(config: AppConfig, instance: str, retrying: RetryingApp) 
 
     Args:
         config: the configuration.
-        instance: the id of this instance.
+        instance: the id of this running instance of the application.
         retrying: has the error, and can try the upgrade again.
     """
     app = FastAPI(openapi_url=None, redirect_slashes=False)

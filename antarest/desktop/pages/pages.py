@@ -151,7 +151,7 @@ class Pages:
         )
 
     def error(self, request: Request, error: AntarestError, status: int) -> Response | None:
-        """Return a page for an error. None if the request came from a program."""
+        """Return the page about an error; None if the request came from a program."""
         if request.url.path.startswith("/api/") or "text/html" not in request.headers.get("accept", ""):
             return None
         title, lines, way = _say(request.url.path, error, status)
@@ -237,7 +237,7 @@ def _created(revision: Revision) -> datetime | None:
 
 
 def _say(path: str, error: AntarestError, status: int) -> tuple[str, list[str], tuple[str, str]]:
-    """Return the title, the text and the next link for an error."""
+    """Return the title, the text and the link of the page about an error."""
     home = ("/", "Show the studies")
     if isinstance(error, StudyNotFound):
         return "There is no such study", ["It may have been deleted since this address was made."], home

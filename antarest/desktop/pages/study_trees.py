@@ -33,7 +33,7 @@ class TreeStudy:
     Attributes:
         variants: its variants that are shown.
         variant_count: the number of all its variants, with those that are not shown.
-        is_match: whether it matches the filter; False if it is shown only because one of its variants does.
+        is_match: whether it matches the filter; False if it is shown only because one of its variants matches.
         is_open: whether its variants are visible without a click.
     """
 
@@ -135,7 +135,7 @@ def frequent_tags(session: Session, chosen: Collection[str] = ()) -> list[tuple[
 
 
 def trees(session: Session, wanted: Filter, number: int) -> TreePage:
-    """Return a page of trees, the last changed tree first.
+    """Return a page of trees, most recently changed first.
 
     With a filter, a tree has only the matching studies and their parents, and trees without a match are left out.
     """

@@ -96,7 +96,7 @@ class SchemaDiagram:
         return tuple(sorted({table.words.domain for table in self.tables}))
 
     def neighbours(self, name: str) -> tuple[str, ...]:
-        """Return the tables to which a table refers, and those that refer to it, sorted."""
+        """Return the tables to which a table refers, and the tables that refer to it, sorted."""
         ends = [(edge.source, edge.target) for edge in self.edges if name in (edge.source, edge.target)]
         return tuple(sorted({end for pair in ends for end in pair} - {name}))
 

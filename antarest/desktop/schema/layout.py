@@ -1,8 +1,9 @@
 """The layout of a diagram: the positions of the tables, and the routes of the lines between them.
 
-A table is to the right of the tables that it refers to. A line that has to pass a column of tables gets a lane in it,
-so no line crosses a table. This is the layered method of Sugiyama, Tagawa and Toda: assign the columns by the longest
-path, order each column to avoid crossings, and choose vertical positions that keep the lines straight.
+A table is to the right of the tables to which it refers. A line that has to pass a column of tables gets a lane, which
+is a gap in this column, so no line crosses a table. This is the layered method of Sugiyama, Tagawa and Toda: assign the
+tables to columns by the longest path, order each column to avoid crossings, and choose vertical positions that keep the
+lines straight.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class _Lane:
-    """The space in a column for all lines to the same port."""
+    """A gap in a column of tables, through which all lines to the same port pass."""
 
     target: str
     port: int
@@ -172,7 +173,7 @@ def _items(columns: Mapping[str, int], routes: Iterable[tuple[_Lane, ...]]) -> l
 
 @dataclass(frozen=True)
 class _Step:
-    """A part of a line between items of neighbouring columns, described from one of the two items."""
+    """A part of a line between two items of neighbouring columns, as one of the two items sees it."""
 
     other: _Item
     own_port: int
@@ -180,7 +181,7 @@ class _Step:
 
 
 def _steps(routes: Mapping[Line, tuple[_Lane, ...]]) -> dict[_Item, list[_Step]]:
-    """Return the parts of lines at each item."""
+    """Return, for each item, the parts of lines that end there."""
     steps: dict[_Item, list[_Step]] = defaultdict(list)
     for line, lanes in routes.items():
         chain: list[_Item] = [line.source, *lanes, line.target]

@@ -62,7 +62,7 @@ class CatalogTable:
         columns: the identity of each column, by name.
         types: the type of each column, by name, in lower case.
         texts: the names of the columns that can hold an empty text.
-        file: the number of the file (PostgreSQL) or of the first page (SQLite) of its rows. A TRUNCATE changes it.
+        file: the number of the file (PostgreSQL) or of the first page (SQLite) with its rows. A TRUNCATE changes it.
         readable: whether the role of the connection can read all rows of the table.
     """
 
@@ -103,7 +103,7 @@ class Fullness(NamedTuple):
         return Fullness(self.values + other.values, self.filled + other.filled)
 
     def most(self, other: Fullness) -> Fullness:
-        """Return the larger of both values of `values`, and the larger of both values of `filled`."""
+        """Return the larger of the two counts, for `values` and for `filled`."""
         return Fullness(max(self.values, other.values), max(self.filled, other.filled))
 
     def minus(self, other: Fullness) -> Fullness:
@@ -154,7 +154,7 @@ def read_tables(connection: Connection, *, exclude: Iterable[str] = (), only: Co
 
 
 def _table(name: str, rows: list[Any], engine: str) -> CatalogTable:
-    """Return a table, made from its rows in the result of the query: one row for each column, or one for no columns."""
+    """Return a table, made from the rows that the query returns for it. A table without columns has one such row."""
     first, columns = rows[0], [row for row in rows if row[2] is not None]
     types = {row[2]: row[8].lower() for row in columns}
     if engine == "sqlite":

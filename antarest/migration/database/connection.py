@@ -86,7 +86,7 @@ def moving_engine(url: URL, database: Callable[[], str]) -> Engine:
 
 @contextmanager
 def looking(db: DbConfig | URL, tell: Tell = say_nothing) -> Iterator[Connection]:
-    """Open a connection to read from. A missing SQLite file is not created: it reads as an empty database.
+    """Open a connection to read from a database. A missing SQLite file is not created, and counts as an empty database.
 
     A missing folder is an error, because the path is probably misspelt. If another session holds a lock, the connection
     waits for at most `db.migration_lock_timeout`; on SQLite, for at most `db.busy_timeout`.
@@ -114,7 +114,7 @@ def looking(db: DbConfig | URL, tell: Tell = say_nothing) -> Iterator[Connection
 
 
 def read_current(connection: Connection, version_table: VersionTable) -> tuple[str, ...]:
-    """Read the current revisions of a database with one query, sorted; empty if it records none.
+    """Read the current revisions of a database with one query, sorted; empty if the database records no revision.
 
     A transaction that the caller has begun stays usable, even if the version table is missing.
 

@@ -30,7 +30,7 @@ class Watcher:
         Args:
             statement: the text of the statement.
             attempt: a function that runs the statement, and can be called several times. None if the statement can run
-                only once, or if the driver cannot tell.
+                only once, or if this is not known.
         """
 
     def after(self, statement: str) -> None:
@@ -77,7 +77,7 @@ class WatchedConnection:
     watcher: Watcher | None = None
 
     def commit(self) -> None:
-        """Report the commit, and commit. The watcher may raise an error to prevent it."""
+        """Report the commit, and commit. The watcher can raise an error to prevent the commit."""
         if self.watcher:
             self.watcher.on_commit()
         super().commit()  # type: ignore[misc]  # of the driver
@@ -138,7 +138,7 @@ class SqliteConnection(WatchedConnection, sqlite3.Connection):
     def __setattr__(self, name: str, value: object) -> None:
         """Set an attribute.
 
-        Setting `isolation_level` or `autocommit` reports a commit, because the driver then commits.
+        Setting `isolation_level` or `autocommit` reports a commit, because it makes the driver commit.
         """
         if name in {"isolation_level", "autocommit"} and self.watcher:
             self.watcher.on_commit()

@@ -92,7 +92,7 @@ class RecordLine:
 
     @property
     def is_applied(self) -> bool:
-        """Whether the revision is applied after this line."""
+        """Whether the line says that the revision was applied, and not that it was undone."""
         return self.direction != "downgrade"
 
 
@@ -164,7 +164,7 @@ class Recorder:
 
 
 def read_record(connection: Connection, version_table: VersionTable, database: str = "") -> list[RecordLine]:
-    """Read the whole record, oldest line first; empty if there is none.
+    """Read the whole record, oldest line first; empty if the database has no record.
 
     Args:
         connection: a connection to the database.

@@ -1,8 +1,8 @@
-"""The waits for locks of others. Each wait has a limit, and a message names the session that holds the lock.
+"""The waits for locks that other sessions hold. Each wait has a limit, and a message names the other session.
 
 PostgreSQL knows who blocks a session only while the session waits. So a thread asks the server while a statement runs.
-The limits are set for each transaction alone: PgBouncer drops the options of a connection, and gives its session to
-others.
+The limits are set in each transaction, because PgBouncer drops the options of a connection, and because other clients
+of PgBouncer use the same session.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def say_nothing(_text: str) -> None:
 
 @dataclass(frozen=True)
 class ServerSession:
-    """A session of a PostgreSQL server, with the values that this role may see. Its transaction began at `begin`.
+    """A session of a PostgreSQL server, with the values that this role can see. Its transaction began at `begin`.
 
     Attributes:
         prepared: the name of a prepared transaction, which has no session any more.
@@ -96,7 +96,7 @@ class ServerSession:
 
     @property
     def since(self) -> str:
-        """The time when the session's transaction began; empty if this role may not see it."""
+        """The time when the session's transaction began; empty if this role cannot see the time."""
         return f"{self.begin:%Y-%m-%d %H:%M:%S} UTC" if self.begin else ""
 
 
@@ -104,7 +104,7 @@ class Blocked(NamedTuple):
     """A wait for a lock.
 
     Attributes:
-        table: the table; empty if the lock is on something else.
+        table: the locked table; empty if the lock is on something else.
         holder: the session that holds the lock.
     """
 
@@ -155,12 +155,12 @@ class LockWatch:
 
     After the wait, the server no longer knows who blocked the session.
 
-    The thread opens a connection of its own to the server, and only while a statement takes long. What it finds is only
+    The thread opens a connection of its own to the server, and only while a statement takes long. The result is only
     for a message, so an error of this connection is ignored.
 
     Attributes:
         seen: the last wait that the thread saw.
-        waited: the total time of the waits that it saw, in seconds.
+        waited: the total time of the waits that the thread saw, in seconds.
         pid: the process id of the session on the server.
     """
 

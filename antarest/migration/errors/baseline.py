@@ -33,7 +33,7 @@ class Baseline:
         digests: the hash of the file of each revision.
         findings: the findings of the proof, each as kind, revision, engine and text.
         losses: the accepted undeclared losses of each revision, by direction.
-        drift: the differences between the models and the migrations.
+        drift: the accepted differences between the models and the migrations.
     """
 
     digests: Mapping[str, str] = field(default_factory=dict)

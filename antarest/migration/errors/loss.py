@@ -1,4 +1,4 @@
-"""A loss of data, and the agreement of a person to losses. `losses/guard.py` measures the losses."""
+"""A loss of data, and the agreement of a person to losses. The code that measures losses is in `losses/guard.py`."""
 
 from __future__ import annotations
 

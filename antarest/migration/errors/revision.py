@@ -32,8 +32,8 @@ class Revision:
         irreversible: the reason why the revision cannot be undone; empty if it can be undone.
         transaction: "own" for a commit before and after the revision; "none" if its statements cannot run in a
             transaction (`CREATE INDEX CONCURRENTLY`); "" for a transaction that the revisions before and after share.
-        row_security: the reason why the revision writes to tables in which row security hides rows; empty if it is not
-            allowed to.
+        row_security: the reason why the revision writes to tables in which row security hides rows; empty if the file
+            does not declare this.
         uses_autocommit: whether the file contains the name `autocommit_block`.
         branch_labels: the labels of the branch that begins with this revision.
     """
@@ -61,7 +61,7 @@ class Revision:
         return {item: why for item, why in self.lossy.get(direction, {}).items() if not _is_structure(item)}
 
     def structure_losses(self, direction: Direction) -> Mapping[str, str]:
-        """Return the declared losses that are not data, such as "trigger:name", with their reasons, for a direction."""
+        """Return the losses of triggers and the like that the revision declares for a direction, with their reasons."""
         return {item: why for item, why in self.lossy.get(direction, {}).items() if _is_structure(item)}
 
     def destinations(self, direction: Direction) -> dict[str, list[str]]:

@@ -103,6 +103,6 @@ def details_of(error: BaseException) -> dict[str, str]:
 
 
 def reason(error: BaseException) -> str:
-    """Return the first line of an error, without SQLAlchemy's wrapping; the class name of an error without a text."""
+    """Return the first line of an error, without SQLAlchemy's additions; the class name if the error has no text."""
     said = first_line(getattr(error, "orig", None) or error) or type(error).__name__
     return _OBJECT.sub("", said)

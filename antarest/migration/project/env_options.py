@@ -201,7 +201,7 @@ def undisturbed() -> Iterator[None]:
 
 @contextmanager
 def outer_kept() -> Iterator[None]:
-    """Restore the `alembic.context` of a running `env.py` after the block, which replaces this context by its own."""
+    """Restore the `alembic.context` of a running `env.py` after the block. The block uses a context of its own."""
     from alembic import context
 
     outer = getattr(context, "_proxy", None)
@@ -321,11 +321,11 @@ def named_table(options: Options) -> VersionTable | None:
 
 
 def combined(path: Path, found: object) -> MetaData:
-    """Return the metadata of the models. `target_metadata` may be a declarative base or a list, which is combined.
+    """Return the metadata of the models as one `MetaData`.
 
     Args:
         path: the settings file of the project, for the error.
-        found: a `MetaData`, an object with a `metadata`, or a list of such objects.
+        found: the `target_metadata`: a `MetaData`, an object with a `metadata`, or a list of such objects.
 
     Raises:
         InvalidProject: `found` is something else, or the parts of the list have different naming conventions.

@@ -35,7 +35,7 @@ class History:
 
         Raises:
             DuplicateRevision: two revisions have the same id.
-            MissingPredecessor: a revision follows one that does not exist.
+            MissingPredecessor: a revision follows a revision that does not exist.
             RevisionCycle: the revisions follow each other in a circle.
             InvalidRevisionFile: two revisions have the same branch label, or a label is the id of a revision.
         """
@@ -144,11 +144,11 @@ class History:
         return heads[0]
 
     def unknown(self, current: Collection[str]) -> tuple[str, ...]:
-        """Return those of the current revisions that have no file."""
+        """Return the current revisions that have no file."""
         return tuple(sorted(id_ for id_ in current if id_ not in self._by_id))
 
     def applied(self, current: Iterable[str]) -> frozenset[str]:
-        """Return all revisions that are applied in a database at these revisions."""
+        """Return all revisions that are applied in a database whose current revisions are `current`."""
         seen: set[str] = set()
         waiting = [id_ for id_ in current if id_ in self._by_id]
         while waiting:
@@ -180,7 +180,7 @@ class History:
     def states_below(self, current: Iterable[str]) -> tuple[str, ...]:
         """Return the single revisions at which a rollback from `current` can stop, nearest first, and `base` last.
 
-        A rollback can stop at a revision only if every other applied revision is below it or was built on it. So a
+        A rollback can stop at a revision only if every other applied revision comes before or after that revision. So a
         rollback of a merge stops at the common ancestor of its branches, never at a revision of one branch.
         """
         at = set(current)

@@ -40,7 +40,7 @@ class Project:
     Attributes:
         ini: its `alembic.ini`; its `pyproject.toml` if it has no `alembic.ini`.
         versions: the folders with its revision files.
-        is_recursive: whether the folders below those count too.
+        is_recursive: whether the folders below `versions` count too.
         scripts: the folder of its `env.py`; None if the settings do not name the folder.
         metadata_name: its `MetaData`, as `package.module:attribute`; empty if it is not set.
         rollback_script: the `rollback.sh` to keep in sync; None if the project has none.
@@ -56,7 +56,7 @@ class Project:
         deployed: the deployed revision, which production is at; empty if none is recorded.
         deployed_from: the tag or commit of the deployed revision; empty if none is recorded.
         engines: the engines that the project supports ("sqlite", "postgresql"); empty if its settings do not say.
-        max_seconds: the time limit of an upgrade on the rows of `db.verify`; None if there is no limit.
+        max_seconds: the time limit of an upgrade of the rows that `db.verify` inserts; None if there is no limit.
     """
 
     ini: Path
@@ -84,10 +84,10 @@ class Project:
 
         Args:
             ini: the `alembic.ini` or `pyproject.toml` of the project, or the folder with this file.
-            or_own: whether an installed copy of this code may use its own project if no other one is found.
+            or_own: whether an installed copy of this code uses its own project if no other project is found.
 
         Raises:
-            ProjectNotFound: there is no such file.
+            ProjectNotFound: the settings file does not exist.
             InvalidProject: the settings do not say where the revisions are.
         """
         found = find(ini, Path.cwd(), os.environ)
@@ -118,7 +118,7 @@ class Project:
 
     @classmethod
     def own(cls) -> Project:
-        """Return the project of this code. An application uses it, whatever the working directory is.
+        """Return the project of this code, which an application uses in every working directory.
 
         Raises:
             ProjectNotFound, InvalidProject: as for `load`.
@@ -132,7 +132,7 @@ class Project:
 
     @property
     def is_checkout(self) -> bool:
-        """Whether the project is in a working tree of git. An installed copy is not."""
+        """Whether the project is in a working tree of git. An installed copy is not in one."""
         return (self.root / ".git").exists() and not self.is_moved
 
     @cached_property
@@ -239,7 +239,7 @@ class Project:
         """Refuse a project without revisions if a subfolder, which is not read, has revision files.
 
         Raises:
-            InvalidProject: there are such files.
+            InvalidProject: a subfolder has revision files.
         """
         for folder, name in listed(self.versions, recursive=True):
             where = (
@@ -249,7 +249,7 @@ class Project:
 
     @property
     def folder(self) -> str:
-        """The folders of the revisions, relative to the folder of the project. It is a text for messages."""
+        """The folders of the revisions as a text for messages, relative to the folder of the project."""
         return ", ".join(os.path.relpath(folder, self.root) for folder in self.versions)
 
     @cached_property
@@ -296,7 +296,7 @@ class Project:
         return getattr(found, "metadata", found)  # A declarative base has one too.
 
     def settings(self) -> Sections | None:
-        """Return the sections of the configuration that the application declares. None if it declares none.
+        """Return the sections of the configuration that the application declares. None if it declares no sections.
 
         Raises:
             InvalidProject: `alembic.ini` names the sections, and they cannot be imported.
@@ -330,7 +330,7 @@ class Project:
         return {**self.alembic_options(), "version_table_schema": None, "on_version_apply": ()}
 
     def alembic_config(self, **attributes: object) -> Config:
-        """Return a configuration for Alembic's commands. They print nothing, and `env.py` gets the `attributes`."""
+        """Return a configuration with which Alembic's commands print nothing. `env.py` gets the `attributes`."""
         silent = argparse.Namespace(quiet=True, x=list(self.x_arguments))
         return self.tell_folders(config_of(self.ini, stdout=io.StringIO(), cmd_opts=silent, attributes=attributes))
 

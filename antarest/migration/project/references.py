@@ -31,7 +31,7 @@ class References:
         repository: the repository of the project.
         history: the revisions of the checkout.
         versions: the folders with the revision files.
-        is_recursive: whether the folders below those count too.
+        is_recursive: whether the folders below `versions` count too.
     """
 
     repository: Repository
@@ -46,7 +46,8 @@ class References:
             RevisionNotFound: no revision, git ref or date fits the reference.
             AmbiguousRevision: the reference is the beginning of two ids.
             AmbiguousReference: the reference has two meanings with different heads.
-            ReferenceUnusable: the commit has no revisions, several heads, or a head that this checkout lacks.
+            ReferenceUnusable: the revisions of the commit cannot be read, have several heads, or have a head that this
+                checkout lacks.
         """
         found: dict[str, str] = {}
         missing: RevisionNotFound | None = None

@@ -61,7 +61,7 @@ def read_history(folders: Iterable[Path], *, recursive: bool = False) -> History
 
     Args:
         folders: the folders.
-        recursive: whether the folders below them count too.
+        recursive: whether the folders below `folders` count too.
 
     Raises:
         InvalidRevisionFile: a file is not Python, or has no `revision`.
@@ -97,7 +97,7 @@ def _below(folder: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 def is_revision_file(name: str) -> bool:
-    """Return whether a file of that name, in a folder of revisions, is a revision file."""
+    """Return whether a file with this name is a revision file, if it is in a folder of revisions."""
     return name.endswith(".py") and not name.startswith(("__init__", ".#"))
 
 
@@ -139,7 +139,7 @@ class _Outline(Revision):
 
 
 def _outline(folder: str, file: str) -> Revision | None:
-    """Read only the lines that define the place of a revision in the graph; None if they do not have their usual form.
+    """Read only the lines that define the place of a revision in the graph; None if a line has an unusual form.
 
     This must be fast for thousands of files. A `Path` is not used, because creating and reading it would take longer
     than everything else.
@@ -211,7 +211,7 @@ def parse_revision(content: bytes, path: Path) -> Revision:
 
 @contextmanager
 def importing(folders: Iterable[Path]) -> Iterator[None]:
-    """Name the revision file in the error if Alembic cannot import one of the revision files in the block.
+    """If Alembic cannot import a revision file in the block, raise an error that names the file.
 
     Alembic imports all revision files before it runs one of them, and does not name the file that failed.
 
@@ -267,7 +267,7 @@ def _assignments(path: Path, tree: ast.Module) -> dict[str, Any]:
 
 
 def _executed(tree: ast.Module) -> Iterator[Any]:
-    """Yield the parts of a file that are executed when it is imported. The bodies of functions and classes are not."""
+    """Yield the parts of a file that run when it is imported. The bodies of functions and classes are left out."""
     waiting: list[ast.AST] = [tree]
     while waiting:
         node = waiting.pop()
@@ -296,7 +296,7 @@ def _as_ids(path: Path, value: object) -> tuple[str, ...]:
 
 
 def _declarations(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the losses that a file declares. Refuse a declaration of any other form, which could permit too much."""
+    """Return the losses that a file declares. Refuse a declaration in a wrong form, which could permit too much."""
     lossy, moves = values.get("lossy", {}), values.get("moves", {})
     well_formed = isinstance(lossy, dict) and all(_is_text_mapping(part) for part in lossy.values())
     if not well_formed or not set(lossy) <= {"upgrade", "downgrade"}:

@@ -133,7 +133,7 @@ class RevisionSearch:
             yield each
 
     def _declared(self, revision: str, *arguments: str) -> dict[str, FoundRevision]:
-        """Return the files that declare a revision, by hash. `arguments` tell `git log` in which commits to look."""
+        """Return the files that declare a revision, by hash. `arguments` are for `git log`, and select the commits."""
         seen = self._log(*arguments)
         objects = [f"{commit}:{path}" for commit, _, _, path in seen]
         found: dict[str, FoundRevision] = {}

@@ -26,7 +26,7 @@ class RevisionStore:
     def note_generated(self, revision: str, content: bytes) -> None:
         """Record the hash of a new revision file. Call this before the file is moved to its place.
 
-        So the hash is known even if the process is killed in between.
+        In this order, the hash of each revision file is known, even if the process is killed between the two steps.
         """
         path = self._generated(revision)
         _write(path, b"\n".join(filter(None, [content_of(path), digest_of(content).encode()])))

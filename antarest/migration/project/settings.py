@@ -290,7 +290,7 @@ def _as_alembic_reads_them(path: Path, own: Mapping[str, str]) -> Settings:
 
 
 def _is_true(config: Config, name: str) -> bool:
-    """Read a boolean option as Alembic does. Alembic 1.16.0 has no function for it yet."""
+    """Read a boolean option as Alembic does. Alembic 1.16.0 has no function for this yet."""
     section = config.config_ini_section
     if config.file_config.has_option(section, name):
         return config.file_config.get(section, name) == "true"
@@ -309,7 +309,7 @@ def import_named(path: Path, key: str, name: str, search: Iterable[Path]) -> Any
     Args:
         path: the settings file of the project.
         key: the key in the section.
-        name: its value, as `package.module:attribute`; the attribute may have dots.
+        name: the value of the key, as `package.module:attribute`; the attribute can contain dots.
         search: the folders to put at the beginning of `sys.path`.
 
     Raises:

@@ -89,7 +89,7 @@ def delete_left(project: Project) -> list[Path]:
 def _folder_of_next(project: Project, replaced: Revision | None) -> Path:
     """Return the folder for the next revision file.
 
-    If the project has several folders, it is the folder of the head. A file that replaces another stays in its folder.
+    It is the folder of the replaced file. Otherwise it is the only folder of revisions, or the folder of the head.
     """
     if replaced:
         return replaced.path.parent

@@ -250,7 +250,7 @@ def _forget(answer: asyncio.Future[Any]) -> None:
 
 
 def _file_missing(url: URL) -> DatabaseMissing | None:
-    """Return the error for a missing SQLite file in an existing folder, which the driver reports unclearly."""
+    """Return the error for a missing SQLite file in an existing folder, because the error of the driver is unclear."""
     file = Path(str(url.database))
     if url.get_backend_name() != "sqlite" or file.exists() or not file.parent.is_dir():
         return None

@@ -17,7 +17,7 @@ class Writer(Protocol):
         """Begin a transaction that changes the database. This must be the first call of every transaction.
 
         Raises:
-            DatabaseLocked: another run holds the lock for longer than this one waits.
+            DatabaseLocked: another run holds the lock for longer than this run waits.
         """
 
     def check(self, connection: Connection) -> None:
@@ -39,11 +39,11 @@ _SILENCE = 1.0  # seconds of waiting until the message
 
 
 class Patience:
-    """The time that one run may wait for locks of others.
+    """The time for which one run waits for locks that others hold.
 
     Attributes:
         tell: prints a line for the user.
-        is_over: returns whether a signal told the run to stop. Code in which an exception would be lost calls it.
+        is_over: returns whether a signal told the run to stop. Code that would lose an exception calls it.
     """
 
     def __init__(self, seconds: float, tell: Callable[[str], None]) -> None:

@@ -1,7 +1,7 @@
 """The migration lock of PostgreSQL: two advisory locks, which the server releases when their transactions end.
 
 A separate connection holds the first lock for the whole run, in a READ COMMITTED transaction that stays idle. Unlike a
-session lock, such a lock works through PgBouncer in transaction mode. The idle transaction has no snapshot, so `CREATE
+session lock, this lock works through PgBouncer in transaction mode. The idle transaction has no snapshot, so `CREATE
 INDEX CONCURRENTLY` does not wait for it. A statement that waits for the lock would have a snapshot. Therefore a run
 does not wait inside the server: it tries to get the lock again and again.
 
@@ -78,7 +78,7 @@ class PostgresWriter:
         """Take the first lock for the block.
 
         Raises:
-            MigrationLocked: another run holds the lock for longer than this one waits.
+            MigrationLocked: another run holds the lock for longer than this run waits.
         """
         with moving(db) as connection:
             writer = cls(db, version_table, patience, connection)
@@ -143,7 +143,7 @@ class PostgresWriter:
     def _acquire(self) -> None:
         """Try to get the first lock.
 
-        Between two tries no transaction is open, so others can use the connection of a small pool.
+        Between two tries no transaction is open. So a pooler can give the connection to others meanwhile.
         """
         connection = self._connection
         self._settings = self._known_settings()
@@ -179,9 +179,9 @@ class PostgresWriter:
             raise LockLost(redact_url(self._db.migration_url)) from error
 
     def _known_settings(self) -> dict[str, str]:
-        """Return our settings, without those that this server does not know.
+        """Return our settings, without the settings that this server does not accept.
 
-        Some systems refuse `client_connection_check_interval`.
+        On some operating systems, the server does not accept `client_connection_check_interval`.
         """
         known = {**undisturbed(self._connection), **_ALIVE}
         if (self._connection.dialect.server_version_info or (0,)) >= (14,):

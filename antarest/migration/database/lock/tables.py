@@ -5,9 +5,9 @@ changes values, this module locks out other writers only.
 
 If a transaction waits for one table while it has locked another one, a deadlock could end the transaction of an
 application. A wait for a stronger lock on the same table has the same risk. The server looks for a deadlock when a
-session has waited for `deadlock_timeout`. So this module tries to lock all tables in a shorter time. If this fails, it
-releases all of them and begins again. A transaction that already holds other locks cannot release those. So it does not
-wait: it tries a few times, and then fails.
+session has waited for `deadlock_timeout`. So this module tries to lock all tables in a shorter time. If this fails, the
+module releases all of these locks, and begins again. If the transaction has locked tables before, it cannot release
+those locks. In this case the module does not wait: it tries a few times, and then it fails.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class TableLocks:
     Attributes:
         learned: the tables that the transaction had to lock. The next try of the transaction locks them at its
             beginning.
-        refused: the tables that this role may not lock, or that cannot be locked.
+        refused: the tables that this role is not allowed to lock, or that cannot be locked.
         first: the tables that were locked at the beginning of the transaction.
         has_taken: whether the transaction has locked a table.
     """
@@ -110,7 +110,7 @@ class TableLocks:
         self._taken.clear()
 
     def held(self) -> Learned:
-        """Return the tables that the transaction has locked, apart from new ones, which no other session can use.
+        """Return the tables that the transaction has locked. Its new tables, which no one else can use, are left out.
 
         The value of a table says whom the lock excludes: all sessions, other writers, or neither (0).
         """
@@ -124,7 +124,7 @@ class TableLocks:
 
         Args:
             tables: the tables from which all other sessions are locked out.
-            written: the tables that other sessions may read, but not change.
+            written: the tables that other sessions can still read, but not change.
 
         Returns:
             The tables that are locked now, including those that were locked before.
@@ -167,7 +167,7 @@ class TableLocks:
     def _round(
         self, queue: Sequence[tuple[CatalogTable, int]], end: float, span: float
     ) -> tuple[tuple[CatalogTable, int], Any] | None:
-        """Lock all tables or none. If one cannot be locked, return it and the error. If `span` is 0, do not wait."""
+        """Lock all tables or none. If a table cannot be locked, return it and the error. If `span` is 0, never wait."""
         began = time.monotonic()
         self._execute("SAVEPOINT antarest_lock")
         for position, (table, mode) in enumerate(queue):

@@ -27,7 +27,7 @@ class ConfigNotFound(ConfigError, code="config.E101"):
     """The configuration file is missing or cannot be read.
 
     Why: the name is misspelt, the variable `ANTAREST_CONF` still names a file that was moved, or this user may not read
-    it. The command never uses another file in place of the named one, because it could name another database.
+    it. The command never uses another file instead, because another file could name another database.
 
     To do: look at the path in the message. If the message says `named by ANTAREST_CONF`, correct or unset the variable.
     `inv db.status --config=PATH` shows the database that a file names.

@@ -136,8 +136,8 @@ class RowsOverlap(MigrationError, code="db.E707"):
     Why: somebody inserted a row by hand, or two tools wrote to the table. The rows do not tell which of the two
     revisions the database is at.
 
-    To do: find out whose tables and columns the database has, and record only that revision, with `alembic stamp
-    --purge`.
+    To do: find out which of the two revisions fits the tables and columns of the database. Record only that revision,
+    with `alembic stamp --purge`.
     """
 
     def __init__(self, included: str, revision: str, database: str) -> None:
@@ -241,8 +241,8 @@ class RollbackScriptStale(MigrationError, code="db.E801"):
 class VerifyFailed(MigrationError, code="db.E803"):
     """`db.verify` has findings.
 
-    Why: a revision does not run up, down and up again on both engines with every row preserved. docs/verify.md explains
-    each finding by its id.
+    Why: the command runs each revision up, down and up again, with rows, on both engines. At least one revision failed
+    or did not preserve a row. `docs/verify.md` explains each finding by its id.
 
     To do: the lines below each kind of finding say how to fix it. With `--revisions=ID`, the command verifies only the
     revision `ID`.

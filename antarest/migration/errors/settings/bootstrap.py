@@ -48,8 +48,8 @@ def prepare(script: str, *packages: str, extra: str = "", always: bool = False) 
 def prepare_streams() -> None:
     """Open the standard streams that the parent process has closed (`<&- >&-`), and let all of them accept any text.
 
-    The next file that a program opens gets the number of a closed stream. Output to the stream would go into this file,
-    which may be a database.
+    Otherwise the next file that the program opens would get the number of the closed stream. Output to the stream would
+    go into this file, which may be a database.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
@@ -86,7 +86,7 @@ def finish(code: int) -> int:
 
 
 def _is_installed(name: str) -> bool:
-    """Return whether a package is installed. A folder without code, such as `alembic/` of this checkout, is none."""
+    """Return whether a package is installed. A plain folder, such as `alembic/` of this checkout, is not a package."""
     spec = find_spec(name)
     return spec is not None and spec.origin is not None
 
@@ -102,6 +102,6 @@ def _refuse(fact: str, script: str, extra: str) -> int:
 
 
 def _print(fact: str, ways_on: list[str]) -> int:
-    """Print an error in the form that all errors have. The error classes are not used: they may need the package."""
+    """Print an error in the form of all errors. The error classes are not used: they may need a missing package."""
     sys.stderr.write("\n".join([f"error app.E106: {fact}", "Nothing was changed.", *ways_on]) + "\n")
     return _USAGE

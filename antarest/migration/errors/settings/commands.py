@@ -30,12 +30,12 @@ _flags: list[tuple[str, str]] = []
 
 @contextmanager
 def repeating(verb: str = "", *, x: Sequence[str] = (), **flags: str | bool | Sequence[str] | None) -> Iterator[None]:
-    """Add flags that the user gave to the commands that are shown in the block.
+    """In the block, show our commands with flags that the user gave.
 
     Without these flags, a command would use another database, for example.
 
     Args:
-        verb: the verb that takes the flags; empty if all verbs do.
+        verb: the verb that takes the flags; empty if all verbs take the flags.
         x: the values of `-x`, which all verbs take.
         flags: the flags with their values: one value, several values, or True. Flags without a value are left out.
     """
@@ -54,9 +54,9 @@ def repeating(verb: str = "", *, x: Sequence[str] = (), **flags: str | bool | Se
 def spell(text: str) -> str:
     """Return the text with our commands as the user can type them here.
 
-    `inv db.status` stays as it is if Invoke was called, or if Invoke and a `tasks.py` are there. Otherwise it becomes
-    `antarest-db status`, with the folder of the program if the shell would not find the program. Each command also gets
-    the flags of `repeating` that it does not have yet.
+    `inv db.status` stays as it is if Invoke was called, or if Invoke and a `tasks.py` exist here. Otherwise the command
+    becomes `antarest-db status`, with the folder of the program if the shell would not find the program. Each command
+    also gets the flags of `repeating` that it does not have yet.
 
     Args:
         text: one command, or a text with commands in it.
@@ -83,7 +83,7 @@ def _repeated(verb: str) -> list[str]:
 
 
 def _called(verb: str) -> str:
-    """Return the command of a verb, written with the program that was called."""
+    """Return the command for a verb, in the form that fits the program that the user has started."""
     called = Path(sys.argv[0])
     if verb == "verify" and called.name == PROVER:
         return typed(PROVER) or shlex.quote(str(called))

@@ -6,8 +6,8 @@ The file is the first of these that exists:
 - the file that `ANTAREST_CONF` names,
 - `application.yaml` in the working directory,
 - `application.yaml` in the folder of the project,
-- for the project of this code, the default `resources/application.yaml`. Its database is an SQLite file in the
-  checkout, or in the user's data folder if the package is installed.
+- only for the project of this code, the default file `resources/application.yaml`. The database in the default file is
+  an SQLite file in the checkout, or in the user's data folder if the package is installed.
 
 If the path or the variable names a file that does not exist, this is an error, and no other file is used.
 
@@ -17,8 +17,8 @@ is quoted as its position requires, so a password can contain any character. Els
 `ANTAREST_DATA` is not set, `${ANTAREST_DATA}` stands for the user's data folder, which is created at the first use.
 
 The workflow reads `db` and `environment`. An application declares its other sections with the argument `sections`: each
-section is a dataclass whose fields have a reader. If an application declares sections, every other section or key is
-refused.
+section is a dataclass whose fields have a reader function. If an application declares sections, every other section or
+key is refused.
 """
 
 from __future__ import annotations

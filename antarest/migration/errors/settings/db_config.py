@@ -1,4 +1,4 @@
-"""The section `db` of the configuration: how to connect to the database, and how to move it."""
+"""The section `db` of the configuration: how to connect to the database, and how to migrate it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Readers of configuration values. A reader returns the value of a text, or raises an error with the expected form."""
+"""Readers of settings: functions that return the value of a text, or raise an error that says what is expected."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def normalise_url(url: URL | str, *, folder: Path | None = None) -> URL:
 
 
 def is_memory(url: URL) -> bool:
-    """Return whether the URL names an SQLite database in memory, which is lost when its connection closes."""
+    """Return whether the URL names an SQLite database in memory, which is lost when the connection closes."""
     name = url.database or MEMORY
     return url.get_backend_name() == "sqlite" and (
         name == MEMORY or name.startswith(f"file:{MEMORY}") or url.query.get("mode") == "memory"
@@ -148,7 +148,7 @@ def servers(url: URL) -> list[tuple[str, str]]:
 
 
 def database_name(url: URL) -> str:
-    """Return the name of a database for messages: the file of an SQLite database, or name and server."""
+    """Return the name of a database for messages: the path of an SQLite file, or the name with the server."""
     if url.get_backend_name() == "sqlite":
         return MEMORY if is_memory(url) else str(url.database)
     return f"{url.database or 'the database of a service'} on {server_name(url)}"
@@ -198,7 +198,7 @@ def _try_parse(text: str) -> URL | None:
 
 
 def _with_named_hosts(text: str) -> str:
-    """Return a URL with its list of hosts moved to parameters. SQLAlchemy cannot read such a list before the path."""
+    """Return a URL with its hosts as parameters, because SQLAlchemy cannot read `host1,host2` in the usual place."""
     scheme, separator, rest = text.partition("://")
     place, _, query = rest.partition("?")
     user, at, place = place.rpartition("@")
@@ -213,7 +213,7 @@ def _with_named_hosts(text: str) -> str:
 
 
 def _is_ambiguous(text: str, parsed: URL) -> bool:
-    """Return whether the host, the database or a parameter may hold a part of a password that was not quoted."""
+    """Return whether a part of an unquoted password may have become the host, the database or a parameter."""
     before, at, after = text.partition("@")
     return bool(at) and not parsed.drivername.lower().startswith("sqlite") and ("?" in before or "@" in after)
 
@@ -247,7 +247,7 @@ def _masked(found: re.Match[str]) -> str:
 
 
 def _masked_url(found: re.Match[str]) -> str:
-    """Return a URL inside a text with its password masked, and with the parameters masked that may be secrets."""
+    """Return a URL that was found in a text, after masking its password and all parameters that may be secrets."""
     before, at, after = found[2].rpartition("@")
     user, colon, _ = before.partition(":")
     shown = f"{user}:{_MASK}" if colon and "?" not in before else _MASK if "?" in before else user
@@ -274,7 +274,7 @@ def _written_forms(secret: str) -> set[str]:
 
 
 def _listed(value: str | tuple[str, ...] | None) -> list[str]:
-    """Return the values of a URL's parameter, which may occur more than once, and may be a list."""
+    """Return the values of a URL's parameter, which can occur more than once, and can have a list as its value."""
     values = (value,) if isinstance(value, str) else value or ()
     return [each for listed in values for each in listed.split(",")]
 

@@ -70,7 +70,7 @@ def unfinished_folder(parent: Path) -> Iterator[Path]:
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Replace the path in an `OSError` of the block by this path, which the user knows."""
+    """Replace the path in an `OSError` of the block by `path`, which the user knows."""
     try:
         yield
     except OSError as error:

@@ -74,7 +74,7 @@ def _replacement(match: re.Match[str], environ: Mapping[str, str]) -> str:
 
 
 def _value(name: str, environ: Mapping[str, str]) -> str:
-    """Return the value of the variable NAME, or the content of the file that `NAME_FILE` names, as Docker uses it."""
+    """Return the value of a variable, or the content of the file that `NAME_FILE` names (a secret of Docker)."""
     if name in environ:
         return environ[name]
     file = environ.get(f"{name}_FILE")
@@ -88,7 +88,7 @@ def _value(name: str, environ: Mapping[str, str]) -> str:
 
 
 def _safe_characters(text: str, position: int) -> str | None:
-    """Return the characters that are not quoted in a variable at this position; None if no character is quoted."""
+    """Return the characters that need no quotes in a variable at this position; None if no character needs quotes."""
     start = text.find("://") + len("://")
     if "://" not in text or position < start:
         return None
