@@ -1,4 +1,4 @@
-"""The tables of the matrix store: matrices with their hash as id, and the datasets that name them."""
+"""The tables of the matrix store: matrices with their hash as id, and the datasets that contain them."""
 
 from __future__ import annotations
 

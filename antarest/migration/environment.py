@@ -90,7 +90,7 @@ def run(context: Any, **options: Any) -> None:
 
 
 def _refuse_second_call(context: Any, project: Project) -> None:
-    """Refuse a second call of `run` by one run of `env.py`: its options or its database might be different."""
+    """Refuse a second call of `run` in `env.py`, because that call might have other options or another database."""
     attributes, running = context.config.attributes, context._proxy  # noqa: SLF001 - it is new for each command
     if attributes.get(_RUNNING) is running:
         done = attributes[OUTCOME]

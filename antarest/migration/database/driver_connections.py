@@ -172,7 +172,7 @@ class SqliteConnection(WatchedConnection, sqlite3.Connection):
                     raise
 
     def __exit__(self, kind: object, error: object, traceback: object) -> Literal[False]:
-        """Commit or roll back with the methods of this class. The driver's own method would not call them."""
+        """Commit or roll back with the methods of this class. The driver's own method would not call these methods."""
         if kind is None:
             self.commit()
         else:

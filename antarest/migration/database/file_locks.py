@@ -63,7 +63,7 @@ def _describe(pid: int) -> str:
 
 
 def _started(folder: Path) -> str:
-    """Return the start time of a process. `/proc` has it as a number of clock ticks since the system started."""
+    """Return the start time of a process. `/proc` gives it as a number of clock ticks since the start of the system."""
     ticks = int((folder / "stat").read_text().rpartition(")")[2].split()[19])
     boot = next(int(line.split()[1]) for line in Path("/proc/stat").read_text().splitlines() if line[:6] == "btime ")
     return f"{datetime.fromtimestamp(boot + ticks / os.sysconf('SC_CLK_TCK'), UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -193,7 +193,7 @@ class LockWatch:
 
     @property
     def is_blocked(self) -> bool:
-        """Whether the session waits for a lock, or waited for one a moment ago."""
+        """Whether the session waits for a lock, or waited for a lock a moment ago."""
         return bool(self._last_seen) and time.monotonic() - self._last_seen < _A_MOMENT
 
     def _running(self) -> float:

@@ -47,7 +47,7 @@ class AntarestError(Exception):
     exit_code: ClassVar[int] = EXIT_FAILED
 
     def __init_subclass__(cls, code: str = "", exit_code: int | None = None) -> None:
-        """Set the code and the exit code of a subclass. A subclass that gives no code or exit code inherits it."""
+        """Set the code and the exit code of a subclass. A subclass inherits each of the two that it does not set."""
         if code:
             cls.code = code
         if exit_code is not None:

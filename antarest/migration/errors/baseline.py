@@ -79,7 +79,7 @@ class Baseline:
         return finding in self.findings and (path is None or self.digests.get(finding[1]) == digest_of(path))
 
     def declare(self, revision: Revision) -> Revision:
-        """Return the revision with its accepted losses added to those that it declares."""
+        """Return the revision as if its file declared the losses that the baseline accepts."""
         losses = self.losses.get(revision.id)
         if not losses or self.digests.get(revision.id) != digest_of(revision.path):
             return revision

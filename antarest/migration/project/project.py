@@ -132,7 +132,7 @@ class Project:
 
     @property
     def is_checkout(self) -> bool:
-        """Whether the project is in a working tree of git. An installed copy is not in one."""
+        """Whether the project is in a working tree of git, and is not an installed copy."""
         return (self.root / ".git").exists() and not self.is_moved
 
     @cached_property
@@ -188,7 +188,7 @@ class Project:
         return self.references(self.repository).resolve(reference)
 
     def references(self, repository: Repository) -> References:
-        """Return a resolver for the references of this checkout in a repository."""
+        """Return an object that finds the revisions to which git references of this checkout refer."""
         # Imported here: most references are revisions, which need no git.
         from .references import References
 

@@ -139,7 +139,7 @@ class AlembicRefused(MigrationError, code="db.E603"):
 
 
 class RunFailed(MigrationError, code="db.E604"):
-    """A run failed before its first revision, or after its last one. Everything that was not committed was rolled back.
+    """A run failed before the first revision or after the last one. Everything that was not committed was rolled back.
 
     Why: the connection broke, the disk is full, or a deferred constraint failed at the commit.
 
@@ -269,7 +269,7 @@ class ModelsNotMade(MigrationError, code="db.E617"):
     migrations create.
 
     To do: if the project is for one engine only, write `engines = postgresql` (or `sqlite`) into the section
-    `[antarest]` of `alembic.ini`. Otherwise give the column a form that both engines know, such as a type with variants
+    `[antarest]` of `alembic.ini`. Otherwise give the column a type that both engines have, or a type with variants
     (`sa.JSON().with_variant(JSONB(), "postgresql")`).
     """
 

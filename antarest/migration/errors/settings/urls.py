@@ -148,7 +148,7 @@ def servers(url: URL) -> list[tuple[str, str]]:
 
 
 def database_name(url: URL) -> str:
-    """Return the name of a database for messages: the path of an SQLite file, or the name with the server."""
+    """Return the name of a database for messages: the path of an SQLite file, or the name and its server."""
     if url.get_backend_name() == "sqlite":
         return MEMORY if is_memory(url) else str(url.database)
     return f"{url.database or 'the database of a service'} on {server_name(url)}"
