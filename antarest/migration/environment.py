@@ -108,7 +108,7 @@ def _project_of(config: Config) -> Project:
 
 
 def _refuse_other_folders(project: Project, folders: Iterable[str | Path]) -> None:
-    """Refuse to run if Alembic reads revisions from other folders than the workflow.
+    """Refuse to run if Alembic and the workflow read revisions from different folders.
 
     This happens if Alembic was started in another folder, or with another section of `alembic.ini`.
     """

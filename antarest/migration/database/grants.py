@@ -80,7 +80,7 @@ class _Right(NamedTuple):
 class GrantRefused(MigrationError, code="db.E790"):
     """The role that migrates cannot grant rights on an object, because another role owns the object.
 
-    Why: the object was created by hand, by another role than the one that migrates.
+    Why: the object was created by hand, and not by the role that migrates.
 
     To do: execute the statement of the message as the owner of the object. Or give the object to the role that migrates
     (`ALTER TABLE name OWNER TO role`).

@@ -97,7 +97,7 @@ class RecordLine:
 
 
 class Recorder:
-    """A writer of lines of the record, in the transaction of the revisions."""
+    """Collects lines for the history table, and writes them in the transaction of the revisions."""
 
     def __init__(
         self, connection: Connection, project: Project, keep: Callable[[str, bytes], None], tell: Callable[[str], None]

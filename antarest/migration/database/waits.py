@@ -250,7 +250,7 @@ class LockWatch:
 
 
 class ReadWatch(LockWatch, Watcher):
-    """A watch that limits the waits of an engine's transactions, and sees the statements of one connection."""
+    """Limits the waits of all transactions of an engine, and watches the statements of one connection."""
 
     def __init__(
         self, engine: Engine, db: DbConfig, tell: Tell = say_nothing, limits: Mapping[str, str] | None = None

@@ -160,7 +160,7 @@ def refuse_other_than_head(
 class RightsMissing(AppError, code="app.E105"):
     """The application's role lacks a right on the database.
 
-    Why: a table was created by another role than the role that migrates, or the application's role is new.
+    Why: a table was created by a role other than the role that migrates, or the application's role is new.
 
     To do: run `inv db.grant` as the role that migrates. `inv db.status` lists the missing rights.
     """

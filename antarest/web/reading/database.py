@@ -89,8 +89,8 @@ class DatabaseStatus:
 class Database:
     """The configured database, for reading.
 
-    Every method raises an `AntarestError` if the database cannot be reached or is not at the head of this code.
-    An exception that a query function raises itself is passed on.
+    Every method raises an `AntarestError` if the database cannot be reached, or if a query fails because the database
+    is not at the head of this code. Other exceptions of a query are passed on.
     """
 
     def __init__(self, db: DbConfig, project: Project) -> None:

@@ -219,8 +219,8 @@ class ReferenceUnusable(MigrationError, code="db.E230"):
 class DeployedUnknown(MigrationError, code="db.E231"):
     """The settings name a deployed revision that is not below the head.
 
-    Why: `[antarest] deployed` in `alembic.ini` names a revision that was removed or renamed, or that lies on another
-    branch than the head.
+    Why: `[antarest] deployed` in `alembic.ini` names a revision that was removed or renamed, or that does not lie on
+    the branch of the head.
 
     To do: name the revision that production really runs, or say that nothing is deployed.
     """

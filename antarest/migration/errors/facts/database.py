@@ -81,7 +81,7 @@ class AccessRefused(DatabaseError, code="db.E303", exit_code=EXIT_USAGE):
 class RoleMissing(DatabaseError, code="db.E304", exit_code=EXIT_USAGE):
     """The role does not exist on the server.
 
-    Why: the role was never created on this server, or the URL names another server than you think.
+    Why: the role was never created on this server, or the URL does not name the server that you mean.
 
     To do: create the role with the `createuser` command of the message, or correct the user in the URL.
     """

@@ -34,7 +34,7 @@ class ProjectNotFound(MigrationError, code="db.E200", exit_code=EXIT_USAGE):
 
 
 class OtherProject(MigrationError, code="db.E212", exit_code=EXIT_USAGE):
-    """The database may belong to another project than the one that was found.
+    """The database may belong to a project other than the one that was found.
 
     Why: the database is at a revision that this project lacks, and another project near this folder or near the
     configuration has that revision. Or the database is empty, and several projects could use it. A run of the wrong

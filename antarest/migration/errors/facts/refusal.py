@@ -220,7 +220,7 @@ class InstalledCopy(MigrationError, code="db.E723", exit_code=EXIT_USAGE):
 
 
 class RollbackScriptStale(MigrationError, code="db.E801"):
-    """`rollback.sh` was made for another head than the head of the revision files.
+    """`rollback.sh` was made for a head that is not the head of the revision files.
 
     Why: revision files were added, renamed or deleted without updating the script, or a merge kept an old script. The
     script would not go exactly one step back.

@@ -247,7 +247,7 @@ def _shown(raw: object) -> str:
 
 
 def _refuse_two_databases(db: DbConfig, file: Path) -> None:
-    """Refuse an `admin_url` with another engine or another SQLite file than `url`.
+    """Refuse an `admin_url` whose engine or SQLite file is not that of `url`.
 
     Two PostgreSQL URLs are allowed to name different servers and databases, because one of them may name a pooler.
     """

@@ -88,7 +88,7 @@ def _value(name: str, environ: Mapping[str, str]) -> str:
 
 
 def _safe_characters(text: str, position: int) -> str | None:
-    """Return the characters that need no quotes in a variable at this position; None if no character needs quotes."""
+    """Return the characters that stay unencoded at this position; None if nothing is percent-encoded there."""
     start = text.find("://") + len("://")
     if "://" not in text or position < start:
         return None
