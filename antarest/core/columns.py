@@ -20,7 +20,7 @@ def utc_now() -> datetime:
 
 
 def enum_type(labels: type[Enum], name: str) -> sa.Enum:
-    """Return the type of a column for members of an enum, which are stored as their names.
+    """Return the type of a column that holds members of an enum. The database stores the names of the members.
 
     Args:
         labels: the Python enum.

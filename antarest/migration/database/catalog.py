@@ -189,7 +189,7 @@ def read_catalog(connection: Connection, *, exclude: Iterable[str] = ()) -> Cata
 
 
 def find(tables: Mapping[str, Collection[str]], item: str) -> tuple[str, str | None] | None:
-    """Split "table" or "table.column" into its names, which may have dots. None if there is no such table or column."""
+    """Split "table" or "table.column" into names. A name can have dots. None if there is no such table or column."""
     if item in tables:
         return item, None
     parts = item.split(".")

@@ -40,7 +40,7 @@ _KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_cou
 
 @contextmanager
 def moving(db: DbConfig | URL, begin: Callable[[Connection], None] | None = None) -> Iterator[Connection]:
-    """Open a connection for migrations, whose transaction includes DDL on both engines.
+    """Open a connection for migrations. On both engines, its transaction includes DDL.
 
     On SQLite the driver would commit before DDL, and foreign keys would act while a table is rebuilt. So the driver's
     own transactions are off (`isolation_level`). Foreign keys are switched off before the transaction begins, because
@@ -63,7 +63,7 @@ def moving(db: DbConfig | URL, begin: Callable[[Connection], None] | None = None
 
 
 def moving_engine(url: URL, database: Callable[[], str]) -> Engine:
-    """Return an engine for many databases of one server, whose connections are like those of `moving`.
+    """Return an engine that connects to many databases of one server. Its connections are like those of `moving`.
 
     The engine reads the properties of the server once, and compiles each statement once, for all databases.
 

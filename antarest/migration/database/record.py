@@ -1,8 +1,8 @@
 """The history table of a database. It records when each revision was applied or undone, by whom, and from which code.
 
 The table is in the schema of Alembic's version table, and it is written in the transaction of the revisions. It is
-created when it is first needed. A database that only plain Alembic has migrated has no history table, which counts as
-an empty record. The table has no model, and the comparisons, counts and rebuilds of the workflow leave it out.
+created when it is first needed. A database that only plain Alembic has migrated has no history table: its record is
+empty. The table has no model, and the comparisons, counts and rebuilds of the workflow leave it out.
 """
 
 from __future__ import annotations

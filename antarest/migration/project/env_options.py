@@ -277,7 +277,7 @@ def _version_table_in(env: Path) -> VersionTable | None:
     """Return the version table that `env.py` names, read from its text without running it.
 
     Returns:
-        The version table; None if the text does not tell, so that `env.py` has to run.
+        The version table; None if only a run of `env.py` can tell.
     """
     try:
         text = env.read_text(encoding="utf-8")

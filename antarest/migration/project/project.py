@@ -118,7 +118,7 @@ class Project:
 
     @classmethod
     def own(cls) -> Project:
-        """Return the project of this code, which an application uses in every working directory.
+        """Return the project of this code. An application uses this project in every working directory.
 
         Raises:
             ProjectNotFound, InvalidProject: as for `load`.
@@ -173,7 +173,7 @@ class Project:
         return describe_location(self.repository, self.versions, revision, recursive=self.is_recursive)
 
     def resolve(self, reference: str) -> str:
-        """Return the id of the revision for a reference, which may be a tag, a branch, a commit or a date.
+        """Return the id of the revision to which a reference refers. The reference can be a tag or a date, for example.
 
         Args:
             reference: `head`, `base`, an id, the beginning of an id, a branch label, a git ref, or a date.
@@ -236,7 +236,7 @@ class Project:
         return Baseline.read(self.root)
 
     def refuse_files_below(self) -> None:
-        """Refuse a project without revisions if a subfolder, which is not read, has revision files.
+        """Refuse a project that has no revisions, but has revision files in a subfolder that is not read.
 
         Raises:
             InvalidProject: a subfolder has revision files.

@@ -296,7 +296,7 @@ def _as_ids(path: Path, value: object) -> tuple[str, ...]:
 
 
 def _declarations(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the losses that a file declares. Refuse a declaration in a wrong form, which could permit too much."""
+    """Return the losses that a file declares. Refuse a declaration in a wrong form: it could permit too much."""
     lossy, moves = values.get("lossy", {}), values.get("moves", {})
     well_formed = isinstance(lossy, dict) and all(_is_text_mapping(part) for part in lossy.values())
     if not well_formed or not set(lossy) <= {"upgrade", "downgrade"}:

@@ -25,7 +25,7 @@ class Staging:
     """A folder beside the revisions, in which a new revision file is made.
 
     Attributes:
-        project: the project as Alembic sees it, whose new files are made in this folder.
+        project: the project as Alembic sees it. Alembic makes new files in this folder.
         folder: the path of this folder.
     """
 

@@ -17,7 +17,7 @@ Time = Annotated[datetime, AfterValidator(lambda value: value.replace(tzinfo=UTC
 
 
 class FrozenModel(BaseModel):
-    """The base of every record, which cannot be changed."""
+    """The base of every record. A record cannot be changed."""
 
     model_config = ConfigDict(frozen=True)
 

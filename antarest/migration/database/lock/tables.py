@@ -106,7 +106,7 @@ class TableLocks:
         self.first |= self.take([table for table in first if table not in written], written)
 
     def forget(self) -> None:
-        """Forget which locks were taken: the transaction may have gone back to a savepoint, which releases them."""
+        """Forget which locks were taken. The transaction may have released locks by going back to a savepoint."""
         self._taken.clear()
 
     def held(self) -> Learned:

@@ -75,7 +75,7 @@ class ConfigNotYaml(ConfigError, code="config.E103"):
 
 
 class ConfigNotMapping(ConfigError, code="config.E104"):
-    """The configuration file, or a section of it, does not hold keys with values.
+    """The configuration file, or a section of the file, does not consist of keys with values.
 
     Why: a section was written as a list (`- url: ...`) or as one value (`db: sqlite:///a.db`).
 

@@ -287,7 +287,8 @@ class ModelsNotMade(MigrationError, code="db.E617"):
 class RevisionUnfinished(MigrationError, code="db.E615"):
     """The new revision was written, but it does not run on a scratch database yet.
 
-    Why: the revision uses something that this engine does not have, or changes a column that a view uses.
+    Why: the revision uses something that the engine of the scratch database does not have, or it changes a column that
+    a view uses.
 
     To do: fix the file that the message names. The message shows the lines to write, if they are known. `inv db.check`
     runs the revision again.

@@ -1,4 +1,4 @@
-"""The folder of this package, which is a checkout or was installed from a wheel, and the user's data folder."""
+"""The folders of this package, in a checkout or in an installation from a wheel, and the user's data folder."""
 
 from __future__ import annotations
 
