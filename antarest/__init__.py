@@ -1,4 +1,4 @@
-"""AntaREST: a web application for power-system studies, seen from its database."""
+"""The database of AntaREST, a web application for power-system studies: its models, its migrations and its pages."""
 
 from antarest.migration import __version__
 

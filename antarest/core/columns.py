@@ -20,10 +20,10 @@ def utc_now() -> datetime:
 
 
 def enum_type(labels: type[Enum], name: str) -> sa.Enum:
-    """Return the type of a column for members of an enum, which are stored as their names.
+    """Return the type of a column that holds members of an enum. The database stores the names of the members.
 
     Args:
         labels: the Python enum.
-        name: the name of the native type on PostgreSQL. On SQLite it names the CHECK constraint `ck_<table>_<name>`.
+        name: the name of the native type on PostgreSQL. On SQLite, the CHECK constraint is named `ck_<table>_<name>`.
     """
     return sa.Enum(labels, name=name, native_enum=True, create_constraint=True)

@@ -1,7 +1,8 @@
 """The configuration of the application: the settings of the workflow, and the address of the web server.
 
-A new setting is a field with a reader, and a line in the docstring of its class. A new section is a dataclass of such
-fields, which `SECTIONS` names. `make docs` writes the pages and the default configuration from them.
+A new setting is a field with a reader function, and needs a line in the docstring of its class. A new section is a
+dataclass of such fields, and needs an entry in `SECTIONS`. `make docs` writes the pages and the default configuration
+from the fields and docstrings.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ class ServerConfig:
     """The address of the web server.
 
     Args:
-        host: the address to listen on; 0.0.0.0 is every address, and opens the server to the network.
+        host: the address to listen on; 0.0.0.0 means every address, and opens the server to the network.
         port: the port to listen on.
     """
 
@@ -32,7 +33,7 @@ SECTIONS: Final[config.Sections] = {"server": ServerConfig}
 
 @dataclass(frozen=True)
 class AppConfig(config.Config):
-    """The configuration with the sections of the application. `load_config` returns it."""
+    """The settings of the workflow, and the settings of the application. `load_config` returns this object."""
 
     @property
     def server(self) -> ServerConfig:
@@ -42,14 +43,14 @@ class AppConfig(config.Config):
 
     @classmethod
     def of(cls, read: config.Config) -> AppConfig:
-        """Convert a configuration that was read with the sections of the application."""
+        """Return the configuration `read` as an `AppConfig`. It must have been read with `SECTIONS`."""
         return cls(read.db, read.source, read.environment, read.sections)
 
 
 def load_config(
     path: str | Path | None = None, *, environ: Mapping[str, str] | None = None, cwd: Path | None = None
 ) -> AppConfig:
-    """Find the configuration file and read it, with the sections of the application.
+    """Find the configuration file, and read the settings of the workflow and of the application.
 
     Args:
         path: the file that the user named (`--config`); it overrides `ANTAREST_CONF`.
@@ -57,6 +58,6 @@ def load_config(
         cwd: the folder to look in, and the base of relative paths; by default the working directory.
 
     Raises:
-        ConfigError: the file is missing or cannot be used. Its subclass is the reason.
+        ConfigError: the file is missing or cannot be used. The subclass of the error tells the reason.
     """
     return AppConfig.of(config.load_config(path, sections=SECTIONS, environ=environ, cwd=cwd))

@@ -30,7 +30,7 @@ class Base(DeclarativeBase):
 
 
 def upgrade_db(config_file: str | Path | None = None) -> None:
-    """Upgrade the configured database to head, unless it is already there.
+    """Upgrade the configured database to head, unless it is already at head.
 
     Args:
         config_file: the configuration file, as in `load_config`.

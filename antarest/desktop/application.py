@@ -1,4 +1,4 @@
-"""Creates the desktop application: the API, the pages, and the protection against other computers and sites."""
+"""Creates the desktop application: the API, the pages, and the refusal of requests from other computers and sites."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ _HOSTS = ["127.0.0.1", "localhost"]
 
 
 def create_desktop_app(config: AppConfig, project: Project, instance: str) -> FastAPI:
-    """Create the desktop application. It is not connected to the database yet.
+    """Return the desktop application. It is not connected to the database yet.
 
     Args:
         config: the configuration.
-        project: the revisions that its database should have.
-        instance: the id of this instance.
+        project: the project. The database should be at its head.
+        instance: the id of this running instance of the application.
     """
     app = create_app(config, project)
     Pages(app.state.database).install(app)
@@ -49,7 +49,7 @@ def create_desktop_app(config: AppConfig, project: Project, instance: str) -> Fa
 
 
 def protect(app: FastAPI, instance: str) -> None:
-    """Add the static files and the id of the instance, and refuse requests from other computers and sites."""
+    """Add the addresses of the static files and of the instance's id. Refuse requests of other computers and sites."""
 
     async def who() -> JSONResponse:
         return JSONResponse({"id": instance})
@@ -61,7 +61,7 @@ def protect(app: FastAPI, instance: str) -> None:
 
 
 class SecurityHeaders:
-    """Adds headers that forbid the browser to load or run anything from other sites, or to send the address to them."""
+    """Adds headers that tell the browser to load nothing from other sites, and to send no page addresses to them."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

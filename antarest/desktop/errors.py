@@ -1,4 +1,4 @@
-"""Codes `app.E15x`: the desktop application cannot be the only instance of a database."""
+"""Codes `app.E15x`: errors of the lock that allows only one desktop application for each database."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class InstanceLockUnusable(AppError, code="app.E151"):
 class InstanceSilent(AppError, code="app.E152"):
     """The desktop application of this database is already running, but it does not answer.
 
-    Why: it hangs, or it is about to stop.
+    Why: the running application hangs, or it is about to stop.
 
-    To do: wait a little and start again. If it hangs, stop the process that the message names. The database is safe,
-    because that process only reads it.
+    To do: wait a little and start again. If the application hangs, stop the process that the message names. The
+    database is safe, because this process only reads the database.
     """
 
     def __init__(self, pid: int, seconds: float) -> None:

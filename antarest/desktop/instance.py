@@ -1,8 +1,8 @@
 """Only one desktop application runs for each database. A second start opens the page of the first one.
 
 Each database has a lock file in the user's runtime folder. The process that has the lock writes its port into the file.
-When this process ends, even if it is killed, the kernel releases the lock. The file is never deleted: a process that
-has just opened it would then lock a deleted file, which no other process can see.
+When this process ends, even if it is killed, the kernel releases the lock. The file is never deleted. Otherwise a
+process that has just opened the file could lock a deleted file, which no other process can see.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class RunningInstance:
 
     Attributes:
         pid: the id of its process.
-        port: its port on 127.0.0.1; 0 while it does not serve.
+        port: its port on 127.0.0.1; 0 while it serves no pages.
         id: a random id, which the instance returns at `INSTANCE_PATH`.
     """
 
@@ -79,7 +79,7 @@ class InstanceLock:
         """Take the lock, unless another process has it.
 
         Returns:
-            Whether it was taken.
+            Whether the lock was taken.
 
         Raises:
             InstanceLockUnusable: the lock file cannot be written.
@@ -100,14 +100,14 @@ class InstanceLock:
         return True
 
     def write(self, running: RunningInstance) -> None:
-        """Write the instance into the file. Do nothing if this process does not have the lock."""
+        """Describe the instance in the lock file. Do nothing if this process does not have the lock."""
         with self._writing:
             if self._file is not None:
                 os.ftruncate(self._file, 0)
                 os.pwrite(self._file, json.dumps(asdict(running)).encode(), 0)
 
     def read(self) -> RunningInstance | None:
-        """Return the instance in the file; None while it is being written."""
+        """Return the instance that the lock file describes. None if the file is missing or not complete yet."""
         try:
             return RunningInstance(**json.loads(self._path.read_bytes())) if self._path else None
         except (OSError, ValueError, TypeError):
@@ -166,7 +166,7 @@ def take_or_find(
 
 
 def answers(running: RunningInstance) -> bool:
-    """Return whether the instance answers with its id. Another program may use its port now."""
+    """Return whether the instance answers with its id. If it has ended, another program may use its port now."""
     if not running.port:
         return False
     # Not urllib, which would use the proxy of the environment.
@@ -182,7 +182,7 @@ def answers(running: RunningInstance) -> bool:
 
 
 def _key(url: URL) -> str:
-    """Return a key for the database: for its file, or for its server and name, but not for the user."""
+    """Return a key that identifies a database by its file, or by its server and name. The user does not matter."""
     if url.get_backend_name() == "sqlite":
         place = os.path.realpath(str(url.database))
     else:

@@ -30,14 +30,14 @@ HOST = "127.0.0.1"  # Never another address: the application is only for the use
 
 
 def launch(settings: LaunchOptions, *, browser: bool = True) -> int:
-    """Start the desktop application, or open the page of the one that is already running.
+    """Start the desktop application. If one is already running for this database, open its page instead.
 
     Args:
         settings: the options of the command line.
         browser: whether to open a browser.
 
     Returns:
-        The exit code: the exit code of the upgrade if it failed and no later try succeeded.
+        The exit code. If the upgrade failed and no later try succeeded, it is the exit code of the upgrade.
     """
     return run(settings, lambda context: _launch(context, settings, browser=browser))
 
@@ -62,7 +62,7 @@ def _waiting_for(running: RunningInstance) -> str:
 
 
 def _serve(context: CommandContext, settings: LaunchOptions, lock: InstanceLock, *, browser: bool) -> int:
-    """Upgrade, then serve the application, or the page about the failure."""
+    """Upgrade the database. Serve the application, or a page about the error if the upgrade failed."""
     from antarest.desktop.failures.failure import (
         RetryingApp,  # imports FastAPI, which a second start does not need
     )
@@ -100,7 +100,7 @@ def _serve(context: CommandContext, settings: LaunchOptions, lock: InstanceLock,
 
 
 def _bind(context: CommandContext, settings: LaunchOptions) -> socket.socket:
-    """Bind the port of the command line, or else the configured one, or else a free one."""
+    """Bind the port of the command line. Without one, bind the configured port, or a free port if that fails."""
     if settings.port is not None:
         return bind(HOST, settings.port, command=settings.program)
     try:
@@ -111,7 +111,7 @@ def _bind(context: CommandContext, settings: LaunchOptions) -> socket.socket:
 
 
 def _attempt(context: CommandContext, settings: LaunchOptions, instance: str) -> FastAPI | AntarestError:
-    """Upgrade the database, and return the application. If this fails, print the error and return it."""
+    """Upgrade the database, and return the application. If this fails, print and return the error."""
     from antarest.desktop.application import create_desktop_app
 
     try:

@@ -27,7 +27,7 @@ class JobStatus(Enum):
 
 
 class JobLogType(Enum):
-    """The time when a line was printed: while the simulation was prepared, or after its start."""
+    """Whether a line was printed while the simulation was prepared, or after its start."""
 
     BEFORE = "BEFORE"
     AFTER = "AFTER"

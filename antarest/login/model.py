@@ -40,7 +40,7 @@ class Identity(Base):
 
 
 class User(Identity):
-    """A person who signs in with a password that is kept here, as a hash."""
+    """A person who signs in with a password. The table has the hash of the password."""
 
     __tablename__ = "users"
     __mapper_args__ = {"polymorphic_identity": "users"}
@@ -62,7 +62,7 @@ class UserLdap(Identity):
 
 
 class Bot(Identity):
-    """A token with which a program acts for its owner, or in its own name."""
+    """A token with which a program acts in the name of the token's owner, or in the name of the token."""
 
     __tablename__ = "bots"
 

@@ -1,4 +1,4 @@
-"""The tables of the matrix store: matrices with their hash as id, and the datasets that name them."""
+"""The tables of the matrix store: matrices with their hash as id, and the datasets that contain them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Matrix(Base):
-    """A matrix in the store. The store names a file by the hash of its content, so equal matrices are one row."""
+    """A matrix in the store. Its id is the hash of its content, so equal matrices share one row."""
 
     __tablename__ = "matrix"
 
@@ -27,7 +27,7 @@ class Matrix(Base):
 
 
 class DataSet(Base):
-    """Matrices that were imported together, with the groups that may see them."""
+    """Matrices that were imported together, with the groups that are allowed to see them."""
 
     __tablename__ = "dataset"
 

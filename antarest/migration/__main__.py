@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def verify() -> int:
-    """Run the verb `verify`, which is also a program of its own: `antarest-verify`."""
+    """Run the verb `verify` with the arguments of the program `antarest-verify`, and return its exit code."""
     return main(["verify", *sys.argv[1:]])
 
 

@@ -4,9 +4,9 @@
 
 `run` takes the options of `context.configure`, and every command respects them.
 
-`alembic upgrade head`, `inv db.upgrade`, an application that upgrades itself and the tests all call `run()`. The
-workflow passes a `RunRequest`. For plain `alembic`, one is made from the configuration file and the `-x` options (`-x
-config=PATH`, `-x allow-data-loss`, `-x backup`, `-x from-base`, `-x lock-timeout=SECONDS`).
+`run` is called by `alembic upgrade head`, by `inv db.upgrade`, by an application that upgrades its database, and by the
+tests. The workflow passes a `RunRequest`. For plain `alembic`, `run` makes a `RunRequest` from the configuration file
+and the `-x` options (`-x config=PATH`, `-x allow-data-loss`, `-x backup`, `-x from-base`, `-x lock-timeout=SECONDS`).
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ def run(context: Any, **options: Any) -> None:
         options: the options of `context.configure`, such as `target_metadata`, `include_object` or `version_table`.
 
     Raises:
-        AntarestError: the command failed, or the workflow cannot respect an option, such as `connection`. If plain
-            `alembic` called, the error is printed instead, and the process exits.
+        AntarestError: the command failed, or the workflow cannot respect an option, such as `connection`. If the
+            command is plain `alembic`, the error is printed instead, and the process exits.
     """
     attributes = context.config.attributes
     if (answers := attributes.get(ASKED)) is not None:
@@ -90,7 +90,7 @@ def run(context: Any, **options: Any) -> None:
 
 
 def _refuse_second_call(context: Any, project: Project) -> None:
-    """Refuse a second call in one run of `env.py`, because it might have other options or another database."""
+    """Refuse a second call of `run` in `env.py`, because that call might have other options or another database."""
     attributes, running = context.config.attributes, context._proxy  # noqa: SLF001 - it is new for each command
     if attributes.get(_RUNNING) is running:
         done = attributes[OUTCOME]
@@ -101,14 +101,17 @@ def _refuse_second_call(context: Any, project: Project) -> None:
 
 
 def _project_of(config: Config) -> Project:
-    """Return the project of the settings files with which Alembic was started. Both files may be missing."""
+    """Return the project whose settings file Alembic has read. If Alembic has read no file, look for a project."""
     names = (config.config_file_name, config.toml_file_name)
     project = Project.load(next((name for name in names if name and Path(name).is_file()), None))
     return replace(project, x_arguments=tuple(getattr(config.cmd_opts, "x", None) or ()))
 
 
 def _refuse_other_folders(project: Project, folders: Iterable[str | Path]) -> None:
-    """Refuse to run if Alembic reads revisions from other folders, because of another section or working folder."""
+    """Refuse to run if Alembic and the workflow read revisions from different folders.
+
+    This happens if Alembic was started in another folder, or with another section of `alembic.ini`.
+    """
     theirs = [Path(each).resolve() for each in folders]
     if theirs != [each.resolve() for each in project.versions]:
         where = ", ".join(map(str, theirs))
@@ -137,10 +140,10 @@ def _dispatch(context: Any, project: Project, get_request: Callable[[], RunReque
 
 
 def purpose_of(options: Container[str]) -> Literal["run", "stamp", "compare", "merge", "read"]:
-    """Return the purpose of the Alembic command that called `env.py`, derived from the arguments for its context.
+    """Return the purpose of the Alembic command that called `env.py`.
 
     Args:
-        options: the arguments.
+        options: the names of the arguments that the command gave to Alembic's context. They differ between commands.
 
     Returns:
         `run` for upgrade, downgrade and our own sync; `stamp` for stamp and ensure_version; `compare` for revision and
@@ -215,7 +218,7 @@ def _write_sql(context: Any, request: RunRequest) -> None:
 
 
 def _checks_of_deferred(context: Any, history: History) -> Iterator[Callable[..., None]]:
-    """Yield a callback that checks deferred constraints after each revision; none if no file mentions deferring."""
+    """Yield a callback that checks deferred constraints after each revision; nothing if no file mentions deferring."""
     if any(b"deferr" in history[id_].path.read_bytes().lower() for id_ in history.order):
         yield lambda **_about_the_step: context.execute(AS_STATEMENT)
 
@@ -279,7 +282,7 @@ def _command_line(context: Any) -> Iterator[None]:
 
 
 def _heard_failures() -> Sequence[logging.LogRecord]:
-    """Return a list that receives the lines that cannot be logged. The library would print a traceback for each."""
+    """Return a list that receives the lines that cannot be logged. `logging` itself would print tracebacks for them."""
     lost: list[logging.LogRecord] = []
     for logger in (logging.getLogger(), *logging.getLogger().manager.loggerDict.values()):
         for handler in logger.handlers if isinstance(logger, logging.Logger) else ():
@@ -288,10 +291,10 @@ def _heard_failures() -> Sequence[logging.LogRecord]:
 
 
 def _require_reported(done: RunOutcome | None, lost: Sequence[logging.LogRecord]) -> None:
-    """Print the outcome on a stream that still works, if the log or the output could not be written.
+    """If the log or the output could not be written, print the outcome on a stream that still works.
 
     Args:
-        done: the outcome of a run.
+        done: the outcome of the run; None if the command ran no revisions.
         lost: the lines that could not be logged.
 
     Raises:

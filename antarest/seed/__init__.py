@@ -31,7 +31,7 @@ def seed(session: Session, studies: int) -> Iterator[tuple[str, int]]:
         studies: the number of studies with variants. The numbers of all other rows depend on it.
 
     Yields:
-        A table and the number of rows that were inserted into it. A table can come several times.
+        The name of a table, and the number of rows that were inserted into it. A table can occur several times.
     """
     faker = Faker(LOCALES)
     faker.seed_instance(_SEED)

@@ -27,7 +27,7 @@ _NO_PASSWORD = "!"  # noqa: S105
 
 
 def add_accounts(world: World, people: int) -> Iterator[tuple[str, int]]:
-    """Add identities and groups: an administrator, people with and without LDAP, and a bot for every eight people."""
+    """Add identities and groups: an administrator, people with and without LDAP, and one bot for about eight people."""
     admin = User(name="admin", password_hash=_NO_PASSWORD)
     others = [_person(world, number) for number in range(2, people + 1)]
     yield from world.add_objects([admin, *others])

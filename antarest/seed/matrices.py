@@ -1,4 +1,4 @@
-"""The matrix store: time series with their hash as id, and the datasets that name them."""
+"""The matrix store: matrices of time series with their hash as id, and the datasets that contain these matrices."""
 
 from __future__ import annotations
 

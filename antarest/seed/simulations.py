@@ -58,7 +58,7 @@ def _printed(world: World, job: Row) -> Iterator[Row]:
 
 
 def add_tasks(world: World, studies: list[Row]) -> Iterator[tuple[str, int]]:
-    """Add tasks for about every second study, with their messages. Some of the tasks generate variants right now."""
+    """Add tasks for about every second study, with their messages. Some of the tasks are generating variants."""
     tasks = [_task(world, row) for row in studies if world.chance(0.5)]
     running = [_generation(world, row) for row in studies if row["parent_id"] and not row["path"] and world.chance(0.1)]
     tasks += running
@@ -94,7 +94,7 @@ def _task(world: World, study: Row) -> Row:
 
 
 def _generation(world: World, study: Row) -> Row:
-    """Return a task that generates a variant right now."""
+    """Return a running task that generates the files of a variant."""
     began = END - timedelta(seconds=world.random.randint(1, 1200))
     still = {"status": TaskStatus.RUNNING, "creation_date": began, "completion_date": None, "result": None}
     return {**_task(world, study), "type": TaskType.VARIANT_GENERATION, **still}

@@ -118,9 +118,9 @@ class Studies:
 
 
 def draw_studies(world: World, number: int) -> Studies:
-    """Return random studies, until there are enough.
+    """Return `number` random studies.
 
-    Half of the raw studies have no variants. The others have whole trees of variants.
+    Half of the raw studies have no variants. Each of the others has a tree of variants.
     """
     drawn = Studies(world)
     while (room := number - len(drawn.rows)) > 0:
@@ -185,7 +185,7 @@ def _study(world: World, title: str, created: datetime) -> Row:
 
 
 def _words(world: World) -> dict[str, object]:
-    """Return random words for a title."""
+    """Return random words for the title of a study."""
     country, other = world.random.sample(_COUNTRIES, 2)
     return {
         "country": country,

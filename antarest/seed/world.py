@@ -1,4 +1,4 @@
-"""The state that all parts of the seed share: the random source, and the rows to refer to."""
+"""The state that all parts of the seed share: the random source, and the rows to which other rows refer."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Row = dict[str, Any]
 
 @dataclass
 class World:
-    """The session of a seed, its random source, and the rows to which others can refer.
+    """The session of a seed, its random source, and the rows to which other rows can refer.
 
     Attributes:
         session: the session to insert with.
@@ -44,7 +44,7 @@ class World:
     tags: list[str] = field(default_factory=list)
 
     def add(self, model: type[Base], rows: Sequence[Row]) -> Iterator[tuple[str, int]]:
-        """Insert rows of a model, all with the same keys. A model that inherits fills its parent tables too."""
+        """Insert rows of a model, all with the same keys. The tables from which the model inherits are filled too."""
         if rows:
             self.session.execute(insert(model), rows)
             yield from ((str(table.name), len(rows)) for table in inspect(model).tables)
@@ -61,7 +61,7 @@ class World:
         return str(UUID(int=self.random.getrandbits(128), version=4))
 
     def chance(self, probability: float) -> bool:
-        """Return True with this probability: 0.25 is one time in four."""
+        """Return True with this probability: for example, 0.25 gives True one time in four."""
         return self.random.random() < probability
 
     def owner(self) -> tuple[int, str]:
@@ -70,11 +70,11 @@ class World:
         return self.people[index]
 
     def moment(self, begin: datetime = BEGIN, end: datetime = END) -> datetime:
-        """Return a random time between two others, in whole seconds."""
+        """Return a random time between two times, in whole seconds."""
         seconds = max(0, int((end - begin).total_seconds()))
         return begin + timedelta(seconds=self.random.randint(0, seconds))
 
     def some(self, choices: Sequence[str], most: int) -> list[str]:
-        """Return a few different choices: often none or one, at most `most`."""
+        """Return a few different choices: often none or one of them, and at most `most`."""
         number = min(int(self.random.triangular(0, most + 1, 0.6)), most, len(choices))
         return self.random.sample(choices, number)

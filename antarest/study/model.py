@@ -23,7 +23,7 @@ DEFAULT_WORKSPACE = "default"
 
 
 class PublicMode(Enum):
-    """The rights that every user has on a study, also without a role in its groups."""
+    """The rights that every user has on a study, even without a role in the groups of the study."""
 
     NONE = "NONE"
     READ = "READ"
@@ -41,10 +41,10 @@ class StudyContentStatus(Enum):
 
 
 class Study(Base):
-    """A power-system study of any kind. Its other columns are in the table that `type` names.
+    """A power-system study of any kind. Columns that only one kind has are in the table that `type` names.
 
-    The database deletes the rows that belong to a study together with it. A study with variants cannot be deleted
-    before them: a variant needs its parent, and no statement should delete a whole tree without naming it.
+    The database deletes the rows that belong to a study when the study is deleted. A study with variants cannot be
+    deleted: delete the variants first. So no statement deletes a whole tree of studies by mistake.
     """
 
     __tablename__ = "study"
@@ -86,7 +86,7 @@ class Study(Base):
 
 
 class RawStudy(Study):
-    """The columns of a study that has its own input files."""
+    """A study that has its own input files. The table has the columns that only such studies have."""
 
     __tablename__ = "rawstudy"
     __mapper_args__ = {"polymorphic_identity": "rawstudy"}

@@ -1,7 +1,7 @@
-"""Turns errors into HTTP answers: a status, and JSON of one shape.
+"""Turns errors into HTTP answers: a status, and JSON that always has the same form.
 
-The shape is `{"error": {"code": ..., "message": ..., "details": {...}, "hints": [{"text": ..., "command": ...}]}}`.
-Only errors that were written for clients are shown completely. The log has the other details, for the operator.
+The form is `{"error": {"code": ..., "message": ..., "details": {...}, "hints": [{"text": ..., "command": ...}]}}`.
+Only errors that were written for clients are shown completely. The log has the details of all errors.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def status_of(error: AntarestError) -> int:
 
 
 def body_of(error: AntarestError) -> dict[str, Any]:
-    """Return the body of the answer, with the parts of the error that a client may see."""
+    """Return the body of the answer, with the parts of the error that a client is allowed to see."""
     facts = error.to_dict()
     del facts["state"]
     if not isinstance(error, RequestError):
@@ -81,7 +81,7 @@ def body_of(error: AntarestError) -> dict[str, Any]:
 
 
 def meaning_of(error: AntarestError) -> str:
-    """Return the general meaning of an error's code."""
+    """Return what the code of an error means in general, without the values of this error."""
     first = first_line(type(error).__doc__ or "the database cannot be used").rstrip(".")
     return first[:1].lower() + first[1:]
 
@@ -101,7 +101,7 @@ def answer(request: Request, error: AntarestError, **headers: str) -> Response:
 
 
 def install(app: FastAPI) -> None:
-    """Let an application answer its errors as this module describes."""
+    """Let an application answer errors with the JSON that this module describes."""
 
     @app.exception_handler(AntarestError)
     async def known(request: Request, error: AntarestError) -> Response:
@@ -124,7 +124,7 @@ def _place(problem: Mapping[str, Any]) -> str:
 
 
 def _problem(problem: Mapping[str, Any]) -> str:
-    """Return Pydantic's message about a parameter, without its technical words."""
+    """Return Pydantic's message about a parameter, without technical words."""
     if problem["type"] == "extra_forbidden":
         return "there is no such parameter"
     text = str(problem["msg"]).removeprefix("Value error, ").removeprefix("Input ")
@@ -143,7 +143,7 @@ def _report(request: Request, error: AntarestError) -> None:
 
 
 class Boundary:
-    """The outermost layer of the application. It answers all exceptions below it, and treats HEAD as GET."""
+    """The outermost layer of the application. It answers a request that raised an exception, and treats HEAD as GET."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

@@ -26,13 +26,14 @@ _REFUSALS: dict[int | str, str] = {
 
 
 def create_app(config: AppConfig, project: Project) -> FastAPI:
-    """Create the application. It is not connected to the database yet.
+    """Return the application. It is not connected to the database yet.
 
-    `app.state` has `config`, `project` and `database`. Code that adds pages can set `error_page` to an `ErrorPage`.
+    `app.state` has the attributes `config`, `project` and `database`. Code that adds pages can also set
+    `app.state.error_page` to an `ErrorPage`.
 
     Args:
         config: the configuration.
-        project: the revisions that its database should have.
+        project: the project. The database should be at its head.
     """
     database = Database(config.db, project)
 

@@ -22,12 +22,12 @@ class LaunchOptions:
     """The options of the command line.
 
     Args:
-        program: the command line of the program itself, for the hints of errors.
-        arguments: its arguments.
-        config: the configuration file.
-        host: the address to listen on; None for the configured one.
-        port: the port; None for the configured one.
-        auto_upgrade_db: whether to upgrade an older database.
+        program: the command line that started the program, without its arguments, for the hints of errors.
+        arguments: the arguments of the program.
+        config: the configuration file that the user named.
+        host: the address to listen on; None for the configured address.
+        port: the port; None for the configured port.
+        auto_upgrade_db: whether to upgrade a database that is not at head.
         debug: whether to show the traceback of an error.
     """
 
@@ -40,7 +40,7 @@ class LaunchOptions:
     debug: bool = False
 
     def command(self, *further: str) -> str:
-        """Return the same command line with further flags."""
+        """Return this command line with further flags added."""
         return " ".join([self.program, shlex.join([*self.arguments, *further])]).strip()
 
 
@@ -60,7 +60,7 @@ def parser(description: str) -> ArgumentParser:
 
 
 def read(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> LaunchOptions:
-    """Read a command line. Flags that only one launcher has are not in the result."""
+    """Read a command line. The result does not have the flags that only one launcher has."""
     found = vars(parser.parse_args(arguments))
     known = {name: value for name, value in found.items() if name in LaunchOptions.__dataclass_fields__}
     return LaunchOptions(program=program(), arguments=tuple(arguments), **known)
@@ -76,7 +76,7 @@ def program() -> str:
 
 
 def text(value: str) -> str:
-    """Return the value, or refuse an empty one: `--config=$UNSET` does not mean the default."""
+    """Return the value, or refuse an empty value, because `--config=$UNSET` does not mean the default."""
     if not value:
         raise argparse.ArgumentTypeError("has no value")
     return value

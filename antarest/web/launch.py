@@ -1,7 +1,7 @@
 """Launches the application step by step. The server and the desktop application take the same steps.
 
-The steps are the configuration, the port, the database, and only then the application itself. So an error comes before
-anything changes, and slow imports wait until they are needed.
+The steps are: read the configuration, bind the port, check the database, and make the application. So a mistake is
+reported before anything changes, and slow imports take place only when they are needed.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ def launch(settings: LaunchOptions) -> int:
 def run(settings: LaunchOptions, body: Callable[[CommandContext], int]) -> int:
     """Run a program on the configured database, and print the error that ends it.
 
-    Ctrl-C and SIGTERM undo everything that is not finished.
+    If Ctrl-C or SIGTERM comes, everything that is not finished is undone.
 
     Args:
         settings: the options of the command line.
-        body: the program; returns the exit code.
+        body: runs the program, and returns the exit code.
 
     Returns:
         The exit code.
@@ -67,19 +67,19 @@ def _launch(context: CommandContext, settings: LaunchOptions) -> int:
 
 
 def require_head(context: CommandContext, *, upgrade: bool, command: str) -> None:
-    """Refuse a database that is not at the head of this code, or upgrade it.
+    """If the database is not at the head of this code, upgrade the database or refuse it.
 
-    At head, this is one query, and nothing is locked or imported for it.
+    If the database is at head, this takes one query, and nothing is locked or imported.
 
     Args:
         context: the context, which names the database.
-        upgrade: whether an older database is upgraded.
-        command: the command that the error suggests. It upgrades the database, then starts this program.
+        upgrade: True to upgrade an older database, False to refuse it.
+        command: the command that the error suggests. It upgrades the database, and starts this program.
 
     Raises:
         SchemaBehind: revisions are pending, and `upgrade` is False.
         SchemaAhead: the database is at a revision that this code does not have.
-        RightsMissing: the application's role may not even read the current revision.
+        RightsMissing: the application's role is not allowed to read the current revision.
         AntarestError: the database cannot be reached, or the upgrade failed and was rolled back.
     """
     # Read as the application's role, which may differ from the role of migrations, and must be able to read this.
@@ -106,7 +106,7 @@ def _current(application: MigrationWorkflow) -> tuple[str, ...]:
 
 
 def make_app(context: CommandContext) -> FastAPI:
-    """Make the application, and let it log without passwords."""
+    """Return the application, and make sure that its log contains no passwords."""
     from antarest.web import logs  # This imports FastAPI, so it waits until there is something to serve.
     from antarest.web.application import create_app
 
@@ -122,14 +122,14 @@ def serve_app(
     command: str,
     on_ready: Callable[[str], None] | None = None,
 ) -> int:
-    """Serve until Ctrl-C or SIGTERM. Print the address, and at the end how the server ended.
+    """Serve an application until Ctrl-C or SIGTERM. Print its address, and say at the end how the server ended.
 
     Args:
         context: prints the texts.
         app: the application.
         bound: the socket that `bind` returned.
-        command: the program, for the hints of errors.
-        on_ready: called with the address when connections are accepted.
+        command: the command line of the program, for the hints of errors.
+        on_ready: called with the address when the server accepts connections.
 
     Returns:
         The exit code.

@@ -27,7 +27,7 @@ class _Formatter(logging.Formatter):
 
 
 class _OnceAMinute(logging.Filter):
-    """Drops a message that was logged within the last minute, and later adds the number of dropped messages."""
+    """Drops a message that was logged within the last minute. When it is logged again, adds how many were dropped."""
 
     def __init__(self) -> None:
         super().__init__()

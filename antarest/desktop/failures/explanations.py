@@ -43,10 +43,10 @@ class Explanation:
     """The explanation of an error.
 
     Attributes:
-        title: the fact, in one line.
-        what: the fact, in one or two sentences.
+        title: what happened, in one line.
+        what: what happened, in one or two sentences.
         steps: what to do, in this order.
-        safe: the state of the data.
+        safe: whether the data is safe, in words.
     """
 
     title: str

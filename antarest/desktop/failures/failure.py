@@ -30,20 +30,20 @@ Attempt = Callable[[], FastAPI | AntarestError]
 
 
 class RetryingApp:
-    """The application that is served: the real one, or a page about the error that prevents it.
+    """Serves the desktop application, or a page about the error that prevents its start.
 
     Attributes:
-        error: the error of the last try; None while the real application is served.
-        stopped: the error of a signal that ended a try; None until then.
+        error: the error of the last try to upgrade the database; None while the desktop application is served.
+        stopped: the error of a signal that ended a try; None if no signal did.
     """
 
     def __init__(self, config: AppConfig, instance: str, attempt: Attempt) -> None:
-        """Try for the first time.
+        """Try for the first time to upgrade the database.
 
         Args:
             config: the configuration.
-            instance: the id of this instance.
-            attempt: upgrades the database. It is called again when the user asks for it.
+            instance: the id of this running instance of the application.
+            attempt: upgrades the database. It is called again when the user asks for another try.
         """
         self._attempt = attempt
         self.error: AntarestError | None = None
@@ -53,7 +53,9 @@ class RetryingApp:
         self._failure = create_failure_app(config, instance, self)
 
     def try_(self) -> None:
-        """Upgrade, and serve the application or the error. Do nothing if the application is already served.
+        """Upgrade the database. From now on, serve the application, or the error if the upgrade failed.
+
+        Do nothing if the application is already served.
 
         Raises:
             RunInterrupted, RunTerminated: a signal has stopped the upgrade.
@@ -89,8 +91,8 @@ def create_failure_app(config: AppConfig, instance: str, retrying: RetryingApp) 
 
     Args:
         config: the configuration.
-        instance: the id of this instance.
-        retrying: the application that has the error and can try again.
+        instance: the id of this running instance of the application.
+        retrying: has the error, and can try the upgrade again.
     """
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     protect(app, instance)

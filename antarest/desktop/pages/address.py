@@ -1,4 +1,4 @@
-"""The address of a database, as a person needs it to find the file."""
+"""The address of a database: where a user finds its file or its server."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def code(text: str) -> Markup:
 
 
 def query(parameters: Sequence[tuple[str, object]]) -> str:
-    """Return parameters as the query of an address."""
+    """Return parameters as the query string of an address."""
     return urlencode([(name, str(value)) for name, value in parameters])
 
 

@@ -89,7 +89,7 @@ class Pages:
         self._templates = environment()
 
     def install(self, app: FastAPI) -> None:
-        """Add the pages to an application, and use pages for its errors."""
+        """Add the pages to an application, and show its errors as pages too."""
         pages: dict[str, Callable[..., Any]] = {
             "/": self.studies,
             "/studies/{study_id}": self.study,
@@ -151,7 +151,7 @@ class Pages:
         )
 
     def error(self, request: Request, error: AntarestError, status: int) -> Response | None:
-        """Return a page for an error. None if the request came from a program."""
+        """Return the page about an error; None if the request came from a program."""
         if request.url.path.startswith("/api/") or "text/html" not in request.headers.get("accept", ""):
             return None
         title, lines, way = _say(request.url.path, error, status)
@@ -218,7 +218,7 @@ def _studies(session: Session, wanted: study_trees.Filter, number: int) -> dict[
 
 
 def _other(wanted: study_trees.Filter, label: str) -> list[tuple[str, str]]:
-    """Return the parameters of the same search with this tag added or removed."""
+    """Return the parameters of a search with the tag `label` added, or removed if the search already has it."""
     tags = [tag for tag in wanted.tags if tag != label]
     return _parameters(wanted.name, tags if label in wanted.tags else [*tags, label])
 
@@ -228,7 +228,7 @@ def _parameters(name: str, tags: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _created(revision: Revision) -> datetime | None:
-    """Return the creation date in the file of a revision; None if there is none."""
+    """Return the creation date in the file of a revision; None if the file has no date."""
     try:
         found = _CREATED.search(revision.path.read_text(encoding="utf-8"))
         return datetime.fromisoformat(found[1]) if found else None
@@ -237,7 +237,7 @@ def _created(revision: Revision) -> datetime | None:
 
 
 def _say(path: str, error: AntarestError, status: int) -> tuple[str, list[str], tuple[str, str]]:
-    """Return the title, the text and the next link for an error."""
+    """Return the title, the text and the link of the page about an error."""
     home = ("/", "Show the studies")
     if isinstance(error, StudyNotFound):
         return "There is no such study", ["It may have been deleted since this address was made."], home

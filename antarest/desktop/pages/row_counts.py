@@ -1,4 +1,4 @@
-"""The number of rows of each table: exact for small tables, and PostgreSQL's estimate for large ones."""
+"""The number of rows of each table: exact for small tables, and PostgreSQL's estimate for large tables."""
 
 from __future__ import annotations
 

@@ -31,9 +31,9 @@ class TreeStudy:
     """A study in a tree.
 
     Attributes:
-        variants: the variants that are shown.
-        variant_count: the number of all its variants.
-        is_match: whether it matches the filter; False if it is only a parent of a match.
+        variants: its variants that are shown.
+        variant_count: the number of all its variants, with those that are not shown.
+        is_match: whether it matches the filter; False if it is shown only because one of its variants matches.
         is_open: whether its variants are visible without a click.
     """
 
@@ -76,7 +76,7 @@ class TreeStudy:
 
     @property
     def more(self) -> int:
-        """The number of its variants that are not shown."""
+        """The number of variants of this study that are not shown."""
         return self.variant_count - len(self.variants)
 
 
@@ -112,7 +112,7 @@ class Filter:
 
 
 def total(session: Session) -> int:
-    """Return the number of all studies, with variants."""
+    """Return the number of all studies, including variants."""
     return session.scalars(sa.select(sa.func.count()).select_from(_study)).one()
 
 
@@ -122,7 +122,7 @@ def matches(session: Session, wanted: Filter) -> int:
 
 
 def frequent_tags(session: Session, chosen: Collection[str] = ()) -> list[tuple[str, int]]:
-    """Return the most frequent tags and the chosen ones, with their numbers of studies."""
+    """Return the most frequent tags and the chosen tags, each with the number of its studies."""
     number = sa.func.count().label("number")
     query = sa.select(StudyTag.tag_label, number).group_by(StudyTag.tag_label)
     frequent = session.execute(query.order_by(number.desc(), StudyTag.tag_label).limit(_TAGS))
@@ -135,7 +135,7 @@ def frequent_tags(session: Session, chosen: Collection[str] = ()) -> list[tuple[
 
 
 def trees(session: Session, wanted: Filter, number: int) -> TreePage:
-    """Return a page of trees, the last changed tree first.
+    """Return a page of trees, most recently changed first.
 
     With a filter, a tree has only the matching studies and their parents, and trees without a match are left out.
     """
@@ -147,12 +147,12 @@ def trees(session: Session, wanted: Filter, number: int) -> TreePage:
 
 
 def variants(session: Session, study_id: str, number: int) -> TreePage:
-    """Return a page of the variants of a study, with their own variants."""
+    """Return a page of the variants of a study, each with its own variants."""
     return _page(session, sa.select(_study.c.id).where(_study.c.parent_id == study_id), number, None, Filter())
 
 
 def _way_up(wanted: Filter) -> sa.CTE:
-    """Return the matching studies and all their parents."""
+    """Return the query for the studies that match a filter, and for all their parents."""
     way = sa.select(_study.c.id, _study.c.parent_id).where(*wanted.conditions).cte("way_up", recursive=True)
     parent = aliased(_study)
     # UNION and not UNION ALL, so that a circle ends.

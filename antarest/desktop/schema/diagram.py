@@ -1,4 +1,4 @@
-"""The diagram of the schema: the tables of the metadata with their positions. This needs no database."""
+"""The diagram of the schema: the tables of the metadata with their positions. Drawing it needs no database."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class TableDescription:
 
 @dataclass(frozen=True)
 class ColumnRow:
-    """A column of a table in the diagram. `y` is the middle of its row."""
+    """A column of a table in the diagram. `y` is the vertical position of the middle of its row."""
 
     name: str
     type: str
@@ -96,7 +96,7 @@ class SchemaDiagram:
         return tuple(sorted({table.words.domain for table in self.tables}))
 
     def neighbours(self, name: str) -> tuple[str, ...]:
-        """Return the tables to which a table refers, and those that refer to it, sorted."""
+        """Return the tables to which a table refers, and the tables that refer to it, sorted."""
         ends = [(edge.source, edge.target) for edge in self.edges if name in (edge.source, edge.target)]
         return tuple(sorted({end for pair in ends for end in pair} - {name}))
 
@@ -138,7 +138,7 @@ def draw(metadata: sa.MetaData, words: Mapping[str, TableDescription] | None = N
 
 
 def _elements(table: sa.Table) -> list[sa.ForeignKey]:
-    """Return the foreign keys of a table, column by column."""
+    """Return the foreign keys of a table, sorted by column. A key over several columns counts once for each column."""
     return sorted(table.foreign_keys, key=lambda key: (key.parent.name, key.target_fullname))
 
 
@@ -179,7 +179,7 @@ def _table(table: sa.Table, layout: Layout, words: TableDescription) -> TableBox
 
 
 def _type(type_: sa.types.TypeEngine[object]) -> str:
-    """Return a type in few words."""
+    """Return a short name for the type of a column."""
     if isinstance(type_, sa.Enum):
         return f"one of {', '.join(type_.enums)}"
     return str(type_).lower()

@@ -1,8 +1,9 @@
 """The layout of a diagram: the positions of the tables, and the routes of the lines between them.
 
-A table is to the right of the tables that it refers to. A line that has to pass a column of tables gets a lane in it,
-so no line crosses a table. This is the layered method of Sugiyama, Tagawa and Toda: assign the columns by the longest
-path, order each column to avoid crossings, then choose heights that keep the lines straight.
+A table is to the right of the tables to which it refers. A line that has to pass a column of tables gets a lane, which
+is a gap in this column, so no line crosses a table. This is the layered method of Sugiyama, Tagawa and Toda: assign the
+tables to columns by the longest path, order each column to avoid crossings, and choose vertical positions that keep the
+lines straight.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Line:
-    """A line between two boxes. A port is the distance of its end from the upper edge of the box."""
+    """A line between two boxes. A port is the distance of an end of the line from the upper edge of its box."""
 
     source: str
     source_port: int
@@ -55,8 +56,8 @@ class Layout:
         height: the height of the diagram.
         corners: the upper left corner of each box.
         widths: the width of each box. All boxes of a column have the width of the widest one.
-        routes: the points of each line, from source to target. Points 1 and 2, 3 and 4 and so on are the ends of
-            horizontal parts in lanes. The other parts cross the gap between two columns.
+        routes: the points of each line, from source to target. Points 1 and 2 are the ends of a horizontal part in a
+            lane, and so are points 3 and 4, and so on. The other parts cross the gap between two columns.
     """
 
     width: float
@@ -68,7 +69,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class _Lane:
-    """The space in a column for all lines to the same port."""
+    """A gap in a column of tables, through which all lines to the same port pass."""
 
     target: str
     port: int
@@ -95,7 +96,10 @@ def arrange(boxes: Iterable[Box], lines: Iterable[Line]) -> Layout:
 
 
 def _columns(sizes: Mapping[str, Box], lines: Sequence[Line]) -> dict[str, int]:
-    """Return the column of each box: to the right of its targets, and close to the boxes that refer to it."""
+    """Return the column of each box: to the right of the boxes to which it refers, and close to those that refer to it.
+
+    To make the diagram less high, `_balance` moves some boxes to the left.
+    """
     targets: dict[str, set[str]] = {name: set() for name in sizes}
     for line in lines:
         if line.source != line.target:
@@ -118,11 +122,12 @@ def _columns(sizes: Mapping[str, Box], lines: Sequence[Line]) -> dict[str, int]:
 
 
 def _balance(column: dict[str, int], leaves: Mapping[str, int], sizes: Mapping[str, Box]) -> None:
-    """Move a box to the left of the boxes to which it refers, if this makes the diagram less high.
+    """Move some boxes to the left of the boxes to which they refer, if this makes the diagram less high.
 
     Args:
-        column: the column of each box, which is changed.
-        leaves: the boxes to which nothing refers. The value is the only column to which a box refers.
+        column: the column of each box. The function changes this mapping.
+        leaves: the names of the boxes that can move: no box refers to them, and they refer to one column only. The
+            value is the number of that column.
         sizes: the boxes by name.
     """
     tall: dict[int, int] = defaultdict(int)
@@ -137,7 +142,7 @@ def _balance(column: dict[str, int], leaves: Mapping[str, int], sizes: Mapping[s
 
 
 def _without_cycles(targets: dict[str, set[str]]) -> list[str]:
-    """Return the names, each after its targets. A target that closes a circle is removed from `targets`."""
+    """Return the names of the boxes, each after its targets. Remove a target that closes a circle from `targets`."""
     while True:
         try:
             return list(TopologicalSorter({name: sorted(targets[name]) for name in sorted(targets)}).static_order())
@@ -148,7 +153,7 @@ def _without_cycles(targets: dict[str, set[str]]) -> list[str]:
 
 
 def _lanes(line: Line, columns: Mapping[str, int]) -> tuple[_Lane, ...]:
-    """Return the lanes of a line, from source to target: one in each column between them."""
+    """Return the lanes of a line, from source to target: one in each column between the two boxes."""
     start, end = columns[line.source], columns[line.target]
     between = range(start - 1, end, -1) if end < start else range(start + 1, end)
     return tuple(_Lane(line.target, line.target_port, column) for column in between)
@@ -168,7 +173,7 @@ def _items(columns: Mapping[str, int], routes: Iterable[tuple[_Lane, ...]]) -> l
 
 @dataclass(frozen=True)
 class _Step:
-    """A part of a line between items of neighbouring columns, described from one of the two items."""
+    """A part of a line between two items of neighbouring columns, as one of the two items sees it."""
 
     other: _Item
     own_port: int
@@ -176,7 +181,7 @@ class _Step:
 
 
 def _steps(routes: Mapping[Line, tuple[_Lane, ...]]) -> dict[_Item, list[_Step]]:
-    """Return the parts of lines at each item."""
+    """Return, for each item, the parts of lines that end there."""
     steps: dict[_Item, list[_Step]] = defaultdict(list)
     for line, lanes in routes.items():
         chain: list[_Item] = [line.source, *lanes, line.target]
@@ -192,7 +197,10 @@ def _steps(routes: Mapping[Line, tuple[_Lane, ...]]) -> dict[_Item, list[_Step]]
 
 
 def _order(items: list[list[_Item]], steps: Mapping[_Item, Sequence[_Step]]) -> None:
-    """Sort each column by the positions of its neighbours, forwards and backwards, and keep the best order."""
+    """Sort each column by the order of the next column, in several sweeps to the right and to the left.
+
+    The order with the fewest crossings is kept.
+    """
     best, fewest = [list(column) for column in items], _crossings(items, steps)
     for sweep in range(_SWEEPS):
         forwards = sweep % 2 == 0
@@ -271,8 +279,8 @@ def _weight(item: _Item, steps: Mapping[_Item, Sequence[_Step]]) -> float:
 def _fit(wishes: Sequence[float], heights: Sequence[int], weights: Sequence[float]) -> list[float]:
     """Return positions without overlap, in this order, that are nearest to the wished positions (least squares).
 
-    This is isotonic regression. After the heights are subtracted, the positions must only not decrease. Neighbours that
-    would decrease are pooled, and get the mean of their wished positions.
+    This is isotonic regression. The heights are subtracted first, so the only condition is that no position is smaller
+    than the one before. Neighbours that break this condition are pooled, and get the mean of their wished positions.
     """
     offsets = [0.0]
     for height in heights[:-1]:

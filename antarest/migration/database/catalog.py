@@ -1,6 +1,6 @@
 """The tables and columns of a database, and their counts, read with few and cheap queries.
 
-The loss check uses this module. `schema/reflection.py` reads a schema in every detail.
+The loss check uses this module. To read every detail of a schema, use `schema/reflection.py` instead.
 """
 
 from __future__ import annotations
@@ -54,16 +54,16 @@ class CatalogTable:
     """A table that the database has now.
 
     Attributes:
-        name: its name, with its schema unless that is the current one (PostgreSQL).
+        name: its name. On PostgreSQL the schema comes before the name, unless it is the current schema.
         bare_name: its name without its schema.
         schema: its schema; empty on SQLite.
-        sql: its name as SQL.
+        sql: its quoted name, for a statement.
         identity: a value that a rename does not change. On SQLite it is the name, unless renames are tracked.
         columns: the identity of each column, by name.
         types: the type of each column, by name, in lower case.
         texts: the names of the columns that can hold an empty text.
-        file: the file that stores its rows; a TRUNCATE changes it.
-        readable: whether this role may read all of its rows.
+        file: the number of the file (PostgreSQL) or of the first page (SQLite) with its rows. A TRUNCATE changes it.
+        readable: whether the role of the connection can read all rows of the table.
     """
 
     name: str
@@ -92,7 +92,7 @@ class Fullness(NamedTuple):
 
     Attributes:
         values: the number of values that are not NULL.
-        filled: the number of these that are not an empty text either.
+        filled: the number of values that are neither NULL nor an empty text.
     """
 
     values: int = 0
@@ -103,7 +103,7 @@ class Fullness(NamedTuple):
         return Fullness(self.values + other.values, self.filled + other.filled)
 
     def most(self, other: Fullness) -> Fullness:
-        """Return the larger number of each pair."""
+        """Return the larger of the two counts, for `values` and for `filled`."""
         return Fullness(max(self.values, other.values), max(self.filled, other.filled))
 
     def minus(self, other: Fullness) -> Fullness:
@@ -131,12 +131,12 @@ class Measure:
 
 
 def read_tables(connection: Connection, *, exclude: Iterable[str] = (), only: Collection[str] | None = None) -> Tables:
-    """Read the tables of a database with one query; on PostgreSQL the tables of every schema.
+    """Read the tables of a database with one query. On PostgreSQL, read the tables of every schema.
 
     Args:
         connection: a connection to the database.
         exclude: the tables to leave out.
-        only: the tables to read (SQLite only); None for all of them.
+        only: the tables to read; None for all tables. On PostgreSQL it must be None.
 
     Returns:
         The tables by name.
@@ -154,7 +154,7 @@ def read_tables(connection: Connection, *, exclude: Iterable[str] = (), only: Co
 
 
 def _table(name: str, rows: list[Any], engine: str) -> CatalogTable:
-    """Return a table, made from the rows that the query returns for its columns. Without columns there is one row."""
+    """Return a table, made from the rows that the query returns for it. A table without columns has one such row."""
     first, columns = rows[0], [row for row in rows if row[2] is not None]
     types = {row[2]: row[8].lower() for row in columns}
     if engine == "sqlite":
@@ -189,7 +189,7 @@ def read_catalog(connection: Connection, *, exclude: Iterable[str] = ()) -> Cata
 
 
 def find(tables: Mapping[str, Collection[str]], item: str) -> tuple[str, str | None] | None:
-    """Split "table" or "table.column" into its names, which may have dots. None if there is no such table or column."""
+    """Split "table" or "table.column" into names. A name can have dots. None if there is no such table or column."""
     if item in tables:
         return item, None
     parts = item.split(".")
@@ -229,7 +229,7 @@ def count_rows(connection: Connection, names: Collection[str]) -> dict[str, int]
     """Count the rows of each of these tables.
 
     Raises:
-        Error: the error of the driver, if this role may not see all rows.
+        Error: an error of the driver: row security hides some rows from this role.
     """
     tables = read_tables(connection)
     if connection.dialect.name == "postgresql":
@@ -238,7 +238,10 @@ def count_rows(connection: Connection, names: Collection[str]) -> dict[str, int]
 
 
 def foreign_key_violations(connection: Connection) -> set[tuple[Any, ...]]:
-    """Return the rows of an SQLite database that refer to a missing row, as (table, rowid, referred table, key)."""
+    """Return the rows of an SQLite database that refer to a missing row.
+
+    Each row is a tuple: its table, its rowid, the table that it refers to, and the number of the foreign key.
+    """
     if connection.dialect.name != "sqlite":
         return set()
     return {tuple(row) for row in connection.execute(text("PRAGMA foreign_key_check"))}

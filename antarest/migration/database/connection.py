@@ -40,12 +40,12 @@ _KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_cou
 
 @contextmanager
 def moving(db: DbConfig | URL, begin: Callable[[Connection], None] | None = None) -> Iterator[Connection]:
-    """Open a connection for migrations, whose transaction includes DDL on both engines.
+    """Open a connection for migrations. On both engines, its transaction includes DDL.
 
     On SQLite the driver would commit before DDL, and foreign keys would act while a table is rebuilt. So the driver's
     own transactions are off (`isolation_level`). Foreign keys are switched off before the transaction begins, because
-    inside it the PRAGMA does nothing. The transaction begins with `BEGIN IMMEDIATE`, so that this connection is the
-    only writer from its start. No statement has run on the connection: Alembic must find it without a transaction.
+    the PRAGMA does nothing inside a transaction. The transaction begins with `BEGIN IMMEDIATE`, so that this connection
+    is the only writer from the beginning. The new connection has no transaction yet, as Alembic requires.
 
     Args:
         db: the database.
@@ -63,7 +63,7 @@ def moving(db: DbConfig | URL, begin: Callable[[Connection], None] | None = None
 
 
 def moving_engine(url: URL, database: Callable[[], str]) -> Engine:
-    """Return an engine for many databases of one server, whose connections are like those of `moving`.
+    """Return an engine that connects to many databases of one server. Its connections are like those of `moving`.
 
     The engine reads the properties of the server once, and compiles each statement once, for all databases.
 
@@ -86,14 +86,14 @@ def moving_engine(url: URL, database: Callable[[], str]) -> Engine:
 
 @contextmanager
 def looking(db: DbConfig | URL, tell: Tell = say_nothing) -> Iterator[Connection]:
-    """Open a connection to read from. A missing SQLite file is not created: it reads as an empty database.
+    """Open a connection to read from a database. A missing SQLite file is not created, and counts as an empty database.
 
-    A missing folder is an error, because then the path is probably misspelt. If another session holds a lock, the
-    connection waits as long as for another migration. On SQLite it waits no longer than `busy_timeout`.
+    A missing folder is an error, because the path is probably misspelt. If another session holds a lock, the connection
+    waits for at most `db.migration_lock_timeout`; on SQLite, for at most `db.busy_timeout`.
 
     Args:
         db: the database.
-        tell: called with a line about a lock that is waited for, or about work that takes long.
+        tell: called with a line of text while the connection waits for a lock, or while a query takes long.
 
     Raises:
         TableLocked: another session holds a lock on a table that is read.
@@ -114,7 +114,7 @@ def looking(db: DbConfig | URL, tell: Tell = say_nothing) -> Iterator[Connection
 
 
 def read_current(connection: Connection, version_table: VersionTable) -> tuple[str, ...]:
-    """Read the current revisions of a database with one query, sorted; empty if it records none.
+    """Read the current revisions of a database with one query, sorted; empty if the database records no revision.
 
     A transaction that the caller has begun stays usable, even if the version table is missing.
 
@@ -153,7 +153,7 @@ def engine_version(connection: Connection) -> str:
 def _create_file(url: URL) -> None:
     """Create a missing SQLite file that only its owner can read.
 
-    SQLite gives its journal files the same permissions.
+    SQLite gives its journal files the permissions of the database file.
     """
     if url.get_backend_name() == "sqlite" and not is_memory(url):
         with suppress(OSError):  # It exists, or the error of the driver explains the failure better.
@@ -161,7 +161,7 @@ def _create_file(url: URL) -> None:
 
 
 def _is_absent(file: Path) -> bool:
-    """Return whether only the file is missing, and not its folder. The driver explains any other fault better."""
+    """Return whether the file is missing and its folder exists. For any other fault, the driver has a better error."""
     try:
         file.stat()
     except FileNotFoundError:
@@ -182,7 +182,10 @@ def _begin(statement: str, *, limits: bool = True) -> Callable[[Connection], Non
 
 
 def _begin_as_first_or_beside() -> Callable[[Connection], None]:
-    """Return a function that begins a transaction as the only writer, or as a reader beside an open transaction."""
+    """Return a function that begins a transaction.
+
+    The transaction is the only writer of the database, or a reader if another transaction of the engine is still open.
+    """
     begun: list[weakref.ref[Connection]] = []
 
     def begin(connection: Connection) -> None:

@@ -30,7 +30,7 @@ class Watcher:
         Args:
             statement: the text of the statement.
             attempt: a function that runs the statement, and can be called several times. None if the statement can run
-                only once, or if the driver cannot tell.
+                only once, or if this is not known.
         """
 
     def after(self, statement: str) -> None:
@@ -50,8 +50,8 @@ class _Inside(Watcher):
     """A watcher of the statements that run inside another statement.
 
     Attributes:
-        refusal: the error with which the watcher refused a statement. The function that ran it may have caught the
-            error.
+        refusal: the error with which the watcher refused a statement. The function that ran the statement may have
+            caught this error.
     """
 
     def __init__(self, watcher: Watcher) -> None:
@@ -77,7 +77,7 @@ class WatchedConnection:
     watcher: Watcher | None = None
 
     def commit(self) -> None:
-        """Report the commit, and commit. The watcher may raise an error to prevent it."""
+        """Report the commit, and commit. The watcher can raise an error to prevent the commit."""
         if self.watcher:
             self.watcher.on_commit()
         super().commit()  # type: ignore[misc]  # of the driver
@@ -140,14 +140,14 @@ class SqliteConnection(WatchedConnection, sqlite3.Connection):
     def __setattr__(self, name: str, value: object) -> None:
         """Set an attribute.
 
-        Setting `isolation_level` or `autocommit` reports a commit, because the driver then commits.
+        Setting `isolation_level` or `autocommit` reports a commit, because it makes the driver commit.
         """
         if name in {"isolation_level", "autocommit"} and self.watcher:
             self.watcher.on_commit()
         super().__setattr__(name, value)
 
     def cursor(self, factory: Any = None) -> Any:
-        """Return a cursor that reports its statements. A cursor class that the caller names is extended to do so."""
+        """Return a cursor that reports its statements. `factory` is a cursor class, which is extended to report too."""
         if isinstance(factory, type) and not issubclass(factory, _SqliteCursor):
             factory = type("Reporting", (_SqliteCursor, factory), {})
         return super().cursor(factory or _SqliteCursor)
@@ -174,7 +174,7 @@ class SqliteConnection(WatchedConnection, sqlite3.Connection):
                     raise
 
     def __exit__(self, kind: object, error: object, traceback: object) -> Literal[False]:
-        """Commit or roll back with the methods of this class. The driver's own method would not call them."""
+        """Commit or roll back with the methods of this class. The driver's own method would not call these methods."""
         if kind is None:
             self.commit()
         else:
@@ -214,7 +214,7 @@ class _SqliteCursor(sqlite3.Cursor):
 
 @cache
 def postgres_connection() -> type[Any]:
-    """Return the class of connections of `psycopg2`, which is imported here, because SQLite does not need it."""
+    """Return the class of connections of `psycopg2`. The driver is imported here, because SQLite does not need it."""
     from psycopg2.extensions import connection, cursor
 
     class Reporting(cursor):
@@ -268,7 +268,7 @@ def _text(query: Any, cursor: Any) -> str:
 def _answered(connection: Any) -> Iterator[None]:
     """Wait in the block for the answer to a statement.
 
-    If the session has ended, its error gets the server's last message.
+    If the server has ended the session, the error contains the last message of the server.
 
     Raises:
         OperationalError: the server has ended the session, or no answer came in time.
@@ -299,7 +299,7 @@ def give_up_all() -> bool:
     """End the waits of all threads, because the process got a signal to stop.
 
     Returns:
-        Whether the calling thread waits. Then its statement ends with an error.
+        Whether the calling thread was waiting. If so, its statement ends with an error.
     """
     waiting = dict(_WAITING)
     for give_up in waiting:
@@ -312,11 +312,11 @@ def _begins_within(connection: Any, seconds: float) -> Iterator[None]:
     """Close a connection of `psycopg2` if the first statement of a transaction gets no answer in time.
 
     Args:
-        connection: the connection of the driver. Only the first statement has a time limit.
+        connection: the connection of the driver. Later statements of its transaction have no time limit.
         seconds: how long to wait; 0 for no limit.
 
     Raises:
-        OperationalError: no answer came in time. `driver_errors.py` knows its text.
+        OperationalError: no answer came in time. `driver_errors.py` recognises this error by its text.
     """
     import psycopg2  # here, since SQLite does not need it
     from psycopg2.extensions import TRANSACTION_STATUS_IDLE

@@ -145,7 +145,7 @@ def _on_server(
 ) -> Callable[[URL, str], DatabaseError]:
     """Return a function that makes an error from a URL and a reason.
 
-    It replaces `{server}`, `{role}` and `{database}`.
+    The function replaces `{server}`, `{role}` and `{database}` in the fact and in the hints.
     """
 
     def build(url: URL, reason: str) -> DatabaseError:
@@ -281,10 +281,10 @@ def _folder(file: str) -> Path:
 
 
 def _why_not_opened(file: str) -> str:
-    """Return the reason why SQLite cannot open a path.
+    """Return the reason why SQLite cannot open a path; empty if the path is right and a permission is missing.
 
-    The reason is empty if the path is valid. Then a permission is missing. This only calls `stat`: opening and closing
-    the file would drop the locks that sqlite3 holds on it in this process.
+    The function only calls `stat`. If it opened and closed the file, sqlite3 would lose the locks that it holds on the
+    file in this process.
     """
     folder = _folder(file)
     try:

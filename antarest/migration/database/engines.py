@@ -18,11 +18,11 @@ _KEEPALIVES = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_coun
 def create_db_engine(db: DbConfig | URL, *, application_name: str = "antarest", **options: Any) -> Engine:
     """Return the application's engine. It is not connected yet.
 
-    On SQLite every connection enforces foreign keys and waits for other writers. On PostgreSQL a connection has a name,
-    and fails if the server does not answer in time. Bound values stay out of logs and errors.
+    On SQLite every connection enforces foreign keys and waits for other writers. On PostgreSQL a connection has an
+    application name, and fails if the server does not answer in time. Bound values stay out of logs and errors.
 
     Args:
-        db: the configuration, or a normalised URL, for which the defaults are used.
+        db: the configuration. It can be a normalised URL instead, for a configuration with default values.
         application_name: the name in the server's list of sessions.
         options: other arguments of SQLAlchemy's `create_engine`, which override ours.
     """

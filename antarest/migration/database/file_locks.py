@@ -1,4 +1,4 @@
-"""The process that holds a lock of an SQLite file, as `/proc/locks` shows it (Linux only)."""
+"""Finds the process that holds a lock on an SQLite file, in `/proc/locks` (Linux only)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WAL_WRITE, _WAL_READ = 120, range(123, 128)
 
 
 def holder(file: str) -> str:
-    """Return the process that holds the write lock of an SQLite file; empty if none is found (Linux only)."""
+    """Return the process that holds the write lock on an SQLite file; empty if none is found (Linux only)."""
     return _first(file, {_RESERVED, _PENDING}, {_WAL_WRITE}, "WRITE")
 
 
@@ -63,7 +63,7 @@ def _describe(pid: int) -> str:
 
 
 def _started(folder: Path) -> str:
-    """Return the time when a process began: the boot time of the system plus the ticks from then on."""
+    """Return the start time of a process. `/proc` gives it as a number of clock ticks since the start of the system."""
     ticks = int((folder / "stat").read_text().rpartition(")")[2].split()[19])
     boot = next(int(line.split()[1]) for line in Path("/proc/stat").read_text().splitlines() if line[:6] == "btime ")
     return f"{datetime.fromtimestamp(boot + ticks / os.sysconf('SC_CLK_TCK'), UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -78,12 +78,12 @@ class _Right(NamedTuple):
 
 
 class GrantRefused(MigrationError, code="db.E790"):
-    """The migrating role may not grant rights on an object, because another role owns it.
+    """The role that migrates cannot grant rights on an object, because another role owns the object.
 
-    Why: the object was created by hand, by another role than the one that migrates.
+    Why: the object was created by hand, and not by the role that migrates.
 
-    To do: execute the statement of the message as the owner, or make the migrating role the owner (`ALTER TABLE ...
-    OWNER TO ...`).
+    To do: execute the statement of the message as the owner of the object. Or give the object to the role that migrates
+    (`ALTER TABLE name OWNER TO role`).
     """
 
     def __init__(self, grants: Sequence[Grant], database: str, reason: str) -> None:
@@ -187,7 +187,7 @@ def grant(connection: Connection, grants: Sequence[Grant]) -> None:
     """Grant the missing rights of one role, and check that the role has them.
 
     Raises:
-        GrantRefused: the role of the connection may not grant the rights.
+        GrantRefused: the role of the connection is not allowed to grant the rights.
     """
     if not grants:
         return

@@ -1,8 +1,8 @@
 """The history table of a database. It records when each revision was applied or undone, by whom, and from which code.
 
-The table is beside Alembic's own, and it is written in the transaction of the revisions. It is created when it is first
-needed. A database that only plain Alembic has migrated has no such table, which counts as an empty record. The table
-has no model, and the comparisons, counts and rebuilds of the workflow leave it out.
+The table is in the schema of Alembic's version table, and it is written in the transaction of the revisions. It is
+created when it is first needed. A database that only plain Alembic has migrated has no history table: its record is
+empty. The table has no model, and the comparisons, counts and rebuilds of the workflow leave it out.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _OTHER_SCHEMAS = text("""
 
 
 def _table(version_table: VersionTable) -> Table:
-    """Return the history table beside a version table. Both engines read its types in the same way."""
+    """Return the history table that belongs to a version table. It has the same columns on both engines."""
     return Table(
         version_table.history,
         MetaData(),
@@ -54,8 +54,8 @@ def _table(version_table: VersionTable) -> Table:
 def make_schema_of(version_table: VersionTable, connection: Connection) -> None:
     """Create the schema of the version table if it is missing.
 
-    No revision can create it, because Alembic creates the version table first. With `environment.run`, this function is
-    called in place of an `env.py` that would create the schema on a connection of its own.
+    No revision can create the schema, because Alembic creates the version table before it runs a revision. Without
+    this function, `env.py` would have to create the schema on a connection of its own.
     """
     if version_table.schema and connection.dialect.name != "sqlite":
         known = text("SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = :name)")
@@ -69,15 +69,15 @@ class RecordLine:
 
     Attributes:
         revision: the id of the revision.
-        direction: `upgrade`, `downgrade`, `stamp` if the revision was recorded without being run, or `snapshot` if the
-            snapshot was loaded instead.
+        direction: `upgrade`; `downgrade`; `stamp` if the revision was recorded without being run; `snapshot` if the
+            snapshot was loaded instead of running the revision.
         at: the time when the run of the revision ended, in UTC.
-        seconds: how long it ran.
+        seconds: how long the revision ran.
         version: the version of this package.
         git_commit: the commit that was checked out; None if it is not known.
         digest: the hash of the revision file, with its algorithm, such as `sha256:ab12...`.
-        user: the user who ran it.
-        host: the host on which it ran.
+        user: the user who ran the revision.
+        host: the host on which the revision ran.
     """
 
     revision: str
@@ -92,12 +92,12 @@ class RecordLine:
 
     @property
     def is_applied(self) -> bool:
-        """Whether the revision is applied after this line."""
+        """Whether the line says that the revision was applied, and not that it was undone."""
         return self.direction != "downgrade"
 
 
 class Recorder:
-    """A writer of lines of the record, in the transaction of the revisions."""
+    """Collects lines for the history table, and writes them in the transaction of the revisions."""
 
     def __init__(
         self, connection: Connection, project: Project, keep: Callable[[str, bytes], None], tell: Callable[[str], None]
@@ -107,8 +107,8 @@ class Recorder:
         Args:
             connection: the connection with the transaction of the revisions.
             project: the project, for its version table and its commit.
-            keep: called with the id and the content of each file that is applied, to store a copy.
-            tell: called with the reason if this role may not create the table.
+            keep: called with the id and the file content of each revision that is applied, to store a copy of the file.
+            tell: called with the reason if this role is not allowed to create the table.
         """
         self._keep, self._tell = keep, tell
         self._connection = connection
@@ -122,8 +122,8 @@ class Recorder:
         Args:
             revision: the revision.
             direction: as in `RecordLine`.
-            seconds: how long it ran.
-            content: the content of its file; without it, the file is read.
+            seconds: how long the revision ran.
+            content: the content of the revision file; if it is empty, the file is read.
         """
         content = content or content_of(revision.path)
         if direction != "downgrade":
@@ -153,7 +153,7 @@ class Recorder:
         self._connection.execute(self._table.insert(), lines)
 
     def _is_there(self) -> bool:
-        """Create the table if it is missing. Return False if this role may not create it."""
+        """Create the table if it is missing. Return False if this role is not allowed to create it."""
         if self._connection.dialect.has_table(self._connection, self._table.name, self._table.schema):
             return True
         if _may_create(self._connection, self._table):
@@ -164,15 +164,15 @@ class Recorder:
 
 
 def read_record(connection: Connection, version_table: VersionTable, database: str = "") -> list[RecordLine]:
-    """Read the whole record, oldest line first; empty if there is none.
+    """Read the whole record, oldest line first; empty if the database has no record.
 
     Args:
         connection: a connection to the database.
         version_table: Alembic's table.
-        database: the redacted URL, for the error. Without it, the result is empty if this role may not read the record.
+        database: the redacted URL, for the error. If it is empty, an unreadable record counts as an empty one.
 
     Raises:
-        RecordUnreadable: this role may not read the record.
+        RecordUnreadable: this role is not allowed to read the record.
     """
     table = _table(version_table)
     if not connection.dialect.has_table(connection, table.name, table.schema):

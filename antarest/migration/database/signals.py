@@ -1,9 +1,9 @@
 """Ctrl-C and SIGTERM during a run: the running statement is cancelled, and the open transaction is rolled back.
 
-Python handles a signal only between its own instructions. So it would handle none while a driver waits for the server,
-or while SQLite counts a million rows. Therefore the system also writes each signal into a pipe at once. A thread reads
-the pipe and cancels the statement. Then the main thread raises `Stopped`. A signal stops only a run in the main thread,
-because Python handles signals only there. Other threads and their connections are not affected.
+Python handles a signal only between its own instructions. So Python would handle no signal while a driver waits for the
+server, or while SQLite counts a million rows. Therefore Python's C code also writes each signal into a pipe at once. A
+thread reads the pipe and cancels the statement. After this, the main thread raises `Stopped`. A signal stops only a run
+in the main thread, because Python handles signals only there. Other threads and their connections are not affected.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Signals:
             self._cancel = self._cancel_commit = driver.cancel
 
     def heed(self) -> None:
-        """Raise `Stopped` if a signal came, because its first exception may be lost, as in a callback of SQLite.
+        """Raise `Stopped` if a signal came. An earlier exception may be lost, as in a callback of SQLite.
 
         Raises:
             Stopped: a signal came.
@@ -90,9 +90,9 @@ class Signals:
             raise Stopped(signum)
 
     def _listen(self, pipe: socket.socket, others: int) -> None:
-        """Cancel the running statement for each signal in the pipe.
+        """Read the pipe, and cancel the running statement when a signal comes.
 
-        Copy the signal to the program's own pipe, if any.
+        Copy each signal to the pipe that the program itself has set for signals, if there is one.
         """
         while data := pipe.recv(64):
             if others >= 0:
@@ -110,11 +110,11 @@ class Signals:
 def stoppable() -> Iterator[Signals]:
     """Handle SIGINT and SIGTERM during the block, in the main thread. An ignored signal stays ignored.
 
-    After the block, the program's own handler is called for the signal too. So a server that upgrades at its start
-    stops.
+    After the block, the program's own handler is called for the signal too. So a server that upgrades the database at
+    its start stops as well.
 
     Raises:
-        Stopped: a signal came. It replaces the error that the interruption caused.
+        Stopped: a signal came. This error replaces the error that the interruption caused.
     """
     signals = Signals()
     if threading.current_thread() is not threading.main_thread():
@@ -131,7 +131,10 @@ def stoppable() -> Iterator[Signals]:
 
 @contextmanager
 def insisting() -> Iterator[None]:
-    """Send a signal again if Python ignored its exception, as it does in a callback of a weak reference."""
+    """Send a signal again if Python ignored the exception that the handler of the signal raised.
+
+    Python ignores exceptions in the callback of a weak reference, for example.
+    """
     before, timers = sys.unraisablehook, list[threading.Timer]()
 
     def hear(ignored: sys.UnraisableHookArgs) -> None:

@@ -1,8 +1,8 @@
-"""The waits for locks of others. Each wait has a limit, and a message names the session that holds the lock.
+"""The waits for locks that other sessions hold. Each wait has a limit, and a message names the other session.
 
 PostgreSQL knows who blocks a session only while the session waits. So a thread asks the server while a statement runs.
-The limits are set for each transaction alone: PgBouncer drops the options of a connection, and gives its session to
-others.
+The limits are set in each transaction, because PgBouncer drops the options of a connection, and because other clients
+of PgBouncer use the same session.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def say_nothing(_text: str) -> None:
 
 @dataclass(frozen=True)
 class ServerSession:
-    """A session of a PostgreSQL server, with the values that this role may see. Its transaction began at `begin`.
+    """A session of a PostgreSQL server, with the values that this role can see. Its transaction began at `begin`.
 
     Attributes:
         prepared: the name of a prepared transaction, which has no session any more.
@@ -99,7 +99,7 @@ class ServerSession:
 
     @property
     def since(self) -> str:
-        """The time when the session's transaction began; empty if this role may not see it."""
+        """The time when the session's transaction began; empty if this role cannot see the time."""
         return f"{self.begin:%Y-%m-%d %H:%M:%S} UTC" if self.begin else ""
 
 
@@ -107,7 +107,7 @@ class Blocked(NamedTuple):
     """A wait for a lock.
 
     Attributes:
-        table: the table; empty if the lock is on something else.
+        table: the locked table; empty if the lock is on something else.
         holder: the session that holds the lock.
     """
 
@@ -122,7 +122,7 @@ def undisturbed(connection: Connection) -> dict[str, str]:
 
 
 def lock_timeout(db: DbConfig, waited: float = 0) -> str:
-    """Return how much longer a reading session may wait for locks, if it has waited `waited` seconds, in SQL's form."""
+    """Return the value of `lock_timeout` for a session that reads and has already waited for `waited` seconds."""
     return f"{max(db.migration_lock_timeout - waited, _SHORTEST) * 1000:.0f}ms"
 
 
@@ -139,7 +139,7 @@ def configure(connection: Connection, settings: Mapping[str, str]) -> int:
 
 @contextmanager
 def limited(connection: Connection, db: DbConfig) -> Iterator[None]:
-    """Limit the time that a session without transactions waits in the block. The time of its work is not limited."""
+    """Limit the time for which a session without transactions waits for locks in the block. Work has no time limit."""
     version = connection.dialect.server_version_info or (0,)
     settings = {"statement_timeout": "0", "lock_timeout": lock_timeout(db)}
     settings |= {"idle_session_timeout": "0"} if version >= (14,) else {}
@@ -156,14 +156,14 @@ def limited(connection: Connection, db: DbConfig) -> Iterator[None]:
 class LockWatch:
     """A thread that finds who blocks a session while the session waits.
 
-    After the wait, the server cannot tell any more.
+    After the wait, the server no longer knows who blocked the session.
 
-    The thread opens a connection of its own to the server, and only while a statement takes long. The name of the
-    blocker is only for a message, so an error of that connection is ignored.
+    The thread opens a connection of its own to the server, and only while a statement takes long. The result is only
+    for a message, so an error of this connection is ignored.
 
     Attributes:
         seen: the last wait that the thread saw.
-        waited: the total time of the waits that it saw, in seconds.
+        waited: the total time of the waits that the thread saw, in seconds.
         pid: the process id of the session on the server.
     """
 
@@ -196,7 +196,7 @@ class LockWatch:
 
     @property
     def is_blocked(self) -> bool:
-        """Whether the session waits for a lock, or waited for one a moment ago."""
+        """Whether the session waits for a lock, or waited for a lock a moment ago."""
         return bool(self._last_seen) and time.monotonic() - self._last_seen < _A_MOMENT
 
     def _running(self) -> float:
@@ -257,7 +257,7 @@ class LockWatch:
 
 
 class ReadWatch(LockWatch, Watcher):
-    """A watch that limits the waits of an engine's transactions, and sees the statements of one connection."""
+    """Limits the waits of all transactions of an engine, and watches the statements of one connection."""
 
     def __init__(
         self, engine: Engine, db: DbConfig, tell: Tell = say_nothing, limits: Mapping[str, str] | None = None
@@ -266,9 +266,9 @@ class ReadWatch(LockWatch, Watcher):
 
         Args:
             engine: connects to the database, without a pool.
-            db: the configuration. Its `migration_lock_timeout` limits all waits together, but not the work. After that
-                time, a line names the object that is still being read.
-            tell: called with such a line.
+            db: the configuration. Its `migration_lock_timeout` limits all waits together. Work has no time limit.
+            tell: called with a line that names the table that is being read, if a read takes longer than this limit;
+                also called with a line that names the session that holds a lock.
             limits: other settings for each transaction.
         """
         super().__init__(engine, tell)
@@ -301,7 +301,7 @@ class ReadWatch(LockWatch, Watcher):
             self.stop()
 
     def before(self, statement: str, attempt: Attempt | None = None) -> None:
-        """Note the statement that begins, and the time. Its time limit is reduced by the earlier waits."""
+        """Note the statement that begins, and the time. Reduce its time limit for locks by the earlier waits."""
         del attempt
         if self._connection and self.waited > self._deducted:
             self._limit(self._connection)

@@ -23,7 +23,7 @@ NOTHING_CHANGED = "Nothing was changed."
 class Hint(NamedTuple):
     """A next step: a text, and the command that does it. The command is empty if there is none.
 
-    The code writes every command as in a checkout (`inv db.status`). An error shows it as the user can type it here.
+    The code writes each command as in a checkout (`inv db.status`). An error shows the command as the user can type it.
     """
 
     text: str
@@ -47,7 +47,7 @@ class AntarestError(Exception):
     exit_code: ClassVar[int] = EXIT_FAILED
 
     def __init_subclass__(cls, code: str = "", exit_code: int | None = None) -> None:
-        """Set the codes of a subclass. It inherits each code that it does not give."""
+        """Set the code and the exit code of a subclass. A subclass inherits each of the two that it does not set."""
         if code:
             cls.code = code
         if exit_code is not None:

@@ -1,6 +1,6 @@
 """The baseline: the faults of an old history that a project accepts on the day when it adopts the workflow.
 
-It is one file. A fault of a revision is accepted only as long as the file of that revision stays the same.
+The baseline is one file. It accepts a fault of a revision only as long as the file of that revision stays the same.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class Baseline:
     Attributes:
         digests: the hash of the file of each revision.
         findings: the findings of the proof, each as kind, revision, engine and text.
-        losses: the undeclared losses of each revision, by direction.
-        drift: the differences between the models and the migrations.
+        losses: the accepted undeclared losses of each revision, by direction.
+        drift: the accepted differences between the models and the migrations.
     """
 
     digests: Mapping[str, str] = field(default_factory=dict)
@@ -43,10 +43,10 @@ class Baseline:
 
     @classmethod
     def read(cls, folder: Path) -> Baseline:
-        """Read the file in the folder of a project. Without one, nothing is accepted.
+        """Read the baseline file in the folder of a project. Without this file, no fault is accepted.
 
         Raises:
-            InvalidProject: the file is not a baseline.
+            InvalidProject: the file exists, but is not a baseline.
         """
         path = folder / FILE_NAME
         if not path.is_file():
@@ -60,7 +60,7 @@ class Baseline:
             raise InvalidProject(path, described(error), hint) from error
 
     def as_json(self) -> str:
-        """The content of the file."""
+        """Return the content of the baseline file."""
         content = {
             "digests": dict(self.digests),
             "findings": [list(each) for each in self.findings],
@@ -70,16 +70,16 @@ class Baseline:
         return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
     def accepts(self, finding: tuple[str, str, str, str], path: Path | None) -> bool:
-        """Whether a finding is accepted.
+        """Return whether the baseline accepts a finding.
 
         Args:
-            finding: its kind, revision, engine and text.
-            path: the file of its revision; None if it is about the whole history.
+            finding: the kind, the revision, the engine and the text of the finding.
+            path: the file of the revision; None if the finding is about the whole history.
         """
         return finding in self.findings and (path is None or self.digests.get(finding[1]) == digest_of(path))
 
     def declare(self, revision: Revision) -> Revision:
-        """Return the revision with its accepted losses added to those that it declares."""
+        """Return the revision as if its file declared the losses that the baseline accepts."""
         losses = self.losses.get(revision.id)
         if not losses or self.digests.get(revision.id) != digest_of(revision.path):
             return revision
@@ -91,5 +91,5 @@ class Baseline:
 
 
 def digest_of(path: Path) -> str:
-    """The hash of a revision file."""
+    """Return the hash of a revision file."""
     return f"sha256:{hashlib.sha256(content_of(path)).hexdigest()}"

@@ -14,7 +14,7 @@ class Listener:
         """Called when a revision begins."""
 
     def finished(self, revision: Revision, direction: Direction, seconds: float) -> None:
-        """Called when a revision has ended. It is not committed yet."""
+        """Called when a revision has ended. Its changes are not committed yet."""
 
     def committed(self, revisions: Sequence[str]) -> None:
         """Called after each commit of a run, with the current revisions of the database."""
@@ -26,4 +26,4 @@ class Listener:
         """Called while a revision moves data: `done` of `total` rows of the table are moved after `seconds` seconds."""
 
     def note(self, text: str) -> None:
-        """Called with anything else that the user should know."""
+        """Called with any other text that the user should read."""

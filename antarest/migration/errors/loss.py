@@ -1,4 +1,4 @@
-"""A loss of data, and the agreement of a person to losses. `losses/guard.py` measures the losses."""
+"""A loss of data, and the agreement of a person to losses. The code that measures losses is in `losses/guard.py`."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Loss:
     """Data that a revision loses.
 
     Attributes:
-        revision: the revision that loses it.
-        direction: whether its upgrade or its downgrade loses it.
-        item: "table" or "table.column".
+        revision: the revision that loses the data.
+        direction: whether the upgrade or the downgrade of the revision loses the data.
+        item: the table or column with the data, as "table" or "table.column".
         count: the number of rows of a table, or of values of a column that are not NULL; None if nothing was counted.
         reason: the reason that the revision gives; empty if the revision does not declare the loss.
         unit: the unit of `count`: "row" for a table, "value" for a column.
@@ -47,7 +47,7 @@ class Loss:
 
 
 def declaration(direction: Direction, items: Iterable[str]) -> str:
-    """The line of a revision file that declares these losses."""
+    """Return the line for a revision file that declares these losses."""
     reasons = ", ".join(f'{json.dumps(item, ensure_ascii=False)}: "why"' for item in items)
     return f'lossy = {{"{direction}": {{{reasons}}}}}'
 
@@ -58,8 +58,8 @@ class Agreement:
 
     Attributes:
         everything: whether the person agreed to all losses that the revisions declare.
-        most: the largest count that the person agreed to, by revision and item, as the plan showed it; None if the
-            plan showed an unknown number, and 0 if it showed an empty table or column.
+        most: the largest count that the person agreed to, for each pair of a revision and an item. It is the count in
+            the plan: None if the plan showed an unknown number, and 0 if it showed an empty table or column.
     """
 
     everything: bool = False
@@ -83,7 +83,7 @@ class Missing:
     Attributes:
         item: its name in `lossy`, such as "trigger:audit".
         what: its name in a message.
-        again: the line for the revision file that creates it again.
+        again: the line for the revision file that creates the object again.
     """
 
     item: str

@@ -17,7 +17,7 @@ def interrupted(committed: str = "", *, only_looks: bool = False) -> str:
 
     Args:
         committed: the revision of the database after the last commit of this command; empty if there was no commit.
-        only_looks: whether the command only reads, so that it has changed nothing.
+        only_looks: whether the command is one that only reads, and so has changed nothing.
     """
     hint = Hint(SEE_STATUS.text, spell(SEE_STATUS.command))
     subject = f"the database is at {committed}, and what" if committed else "a run that"
@@ -26,7 +26,7 @@ def interrupted(committed: str = "", *, only_looks: bool = False) -> str:
 
 
 def render_error(error: AntarestError, stream: TextIO = sys.stderr) -> str:
-    """Return the error in the shape that every command shares: fact, values, state, next steps."""
+    """Return the error in the form that every command prints: fact, values, state, next steps."""
     lines = [f"{style(f'error {error.code}:', 'red', stream)} {style(_one_line(error.message), 'bold', stream)}"]
     width = max((len(label) for label in error.details), default=0)
     lines += [f"  {label:<{width}}  {_one_line(value)}" for label, value in error.details.items()]

@@ -1,4 +1,4 @@
-"""A revision, as its file declares it, and the tables of a database that record revisions."""
+"""A revision, as the revision file declares it, and the names of the tables that record revisions in a database."""
 
 from __future__ import annotations
 
@@ -17,23 +17,25 @@ STRUCTURE = frozenset({"trigger", "index", "view", "check", "autoincrement", "co
 
 @dataclass(frozen=True)
 class Revision:
-    """One revision script, as its file declares it.
+    """One revision, as the revision file declares it.
 
     Attributes:
-        id: its identifier.
+        id: the id of the revision.
         down: the revisions that it follows: none for a base, several for a merge.
         depends_on: further revisions that must be applied before it.
-        message: the first line of its docstring.
-        path: its file.
-        lossy: the losses that it declares: for each direction, the reasons by "table", "table.column" or
-            "trigger:name".
-        moves: where an upgrade moves values, from "table.column" to "table.column". A downgrade moves them back.
-        irreversible: the reason why it cannot be undone; empty if it can be undone.
-        transaction: "own" for a commit before and after it, "none" if its statements cannot run in a transaction
-            (`CREATE INDEX CONCURRENTLY`), "" for one transaction with its neighbours.
-        row_security: the reason why it may write to tables in which row security hides rows; empty if it may not.
-        uses_autocommit: whether its file names `autocommit_block`.
-        branch_labels: the names of the branch that begins with it.
+        message: the first line of the docstring of the file.
+        path: the path of the file.
+        lossy: the losses that the revision declares. For each direction, a mapping from "table", "table.column" or
+            "trigger:name" to the reason for the loss.
+        moves: the columns whose values the upgrade moves to another column: a mapping from "table.column" to
+            "table.column". The downgrade moves the values back.
+        irreversible: the reason why the revision cannot be undone; empty if it can be undone.
+        transaction: "own" for a commit before and after the revision; "none" if its statements cannot run in a
+            transaction (`CREATE INDEX CONCURRENTLY`); "" for a transaction that the revisions before and after share.
+        row_security: the reason why the revision writes to tables in which row security hides rows; empty if the file
+            does not declare this.
+        uses_autocommit: whether the file contains the name `autocommit_block`.
+        branch_labels: the labels of the branch that begins with this revision.
     """
 
     id: str
@@ -51,15 +53,15 @@ class Revision:
 
     @property
     def predecessors(self) -> tuple[str, ...]:
-        """The revisions that must be applied before it."""
+        """The revisions that must be applied before this revision."""
         return self.down + self.depends_on
 
     def losses(self, direction: Direction) -> Mapping[str, str]:
-        """Return the losses of data that it declares for a direction, with their reasons."""
+        """Return the losses of data that the revision declares for a direction, with their reasons."""
         return {item: why for item, why in self.lossy.get(direction, {}).items() if not _is_structure(item)}
 
     def structure_losses(self, direction: Direction) -> Mapping[str, str]:
-        """Return the other losses that it declares for a direction, such as "trigger:name", with their reasons."""
+        """Return the losses of triggers and the like that the revision declares for a direction, with their reasons."""
         return {item: why for item, why in self.lossy.get(direction, {}).items() if _is_structure(item)}
 
     def destinations(self, direction: Direction) -> dict[str, list[str]]:
@@ -89,7 +91,7 @@ class VersionTable:
 
     @property
     def history(self) -> str:
-        """The name of the history table beside it: `alembic_history` for `alembic_version`."""
+        """The name of the history table in the same schema: `alembic_history` for `alembic_version`."""
         return "alembic_history" if self.name == "alembic_version" else f"{self.name}_history"
 
     @property

@@ -9,15 +9,15 @@ _LOCK = threading.Lock()
 
 
 def parse(source: str | bytes, filename: str = "<unknown>") -> ast.Module:
-    """Return the syntax tree of a source.
+    """Return the syntax tree of Python source code.
 
     Args:
-        source: the source; bytes are decoded as Python decodes a file.
-        filename: its name, for messages.
+        source: the source code; bytes are decoded as Python decodes a file.
+        filename: the name of the file, for messages.
 
     Raises:
-        SyntaxError: it is not Python.
-        ValueError: it has a null byte.
+        SyntaxError: the source is not Python.
+        ValueError: the source has a null byte.
     """
     with _LOCK:
         return ast.parse(source, filename=filename)

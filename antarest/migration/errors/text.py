@@ -20,19 +20,19 @@ _OBJECT = re.compile(r" ?<[\w.]+ object at 0x[0-9a-f]+>")  # says nothing to a u
 
 
 def shorten(items: Sequence[object], shown: int = _SHOWN) -> str:
-    """Return the first items joined with commas, and the number of the others."""
+    """Return the first items joined with commas, followed by the number of the items that are left out."""
     rest = len(items) - shown
     return ", ".join(str(item) for item in items[:shown]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def numbered(label: str, items: Sequence[object], shown: int, others: str = "") -> dict[str, str]:
-    """Return the first items as details of an error, and the number of the others.
+    """Return the first items as details of an error, followed by the number of the items that are left out.
 
     Args:
         label: the label of the first item.
         items: the items.
-        shown: how many of them to show.
-        others: the label of the further items, followed by 2, 3 and so on; by default `label`.
+        shown: how many items to show.
+        others: the label of the further items, to which 2, 3 and so on are added; by default `label`.
     """
     labels = [label, *(f"{others or label} {number}" for number in range(2, shown + 1))]
     details = {name: str(item) for name, item in zip(labels, items, strict=False)}
@@ -65,7 +65,7 @@ def fields(pairs: Iterable[tuple[str, str]]) -> str:
 
 
 def position(revisions: Sequence[str]) -> str:
-    """Return the current revisions of a database as text."""
+    """Return the current revisions of a database as text for a message."""
     return ", ".join(revisions) or BASE
 
 
@@ -102,6 +102,6 @@ def details_of(error: BaseException) -> dict[str, str]:
 
 
 def reason(error: BaseException) -> str:
-    """Return the first line of an error, without SQLAlchemy's wrapping; its class name if it has no text."""
+    """Return the first line of an error, without SQLAlchemy's additions; the class name if the error has no text."""
     said = first_line(getattr(error, "orig", None) or error) or type(error).__name__
     return _OBJECT.sub("", said)

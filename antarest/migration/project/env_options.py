@@ -1,8 +1,8 @@
-"""The options that a project's `env.py` gives to `environment.run`. They are those of `context.configure`.
+"""The options that a project's `env.py` gives to `environment.run`. They are options of `context.configure`.
 
-To learn the options, a command runs `env.py` in a mode in which `environment.run` only keeps them. In this mode no
-connection is opened, and logging stays as it is. Because `env.py` may import a whole application, a process runs it in
-this mode only once, and only for commands that need the options.
+To learn the options, a command runs `env.py` in a mode in which `environment.run` only keeps the options. In this mode
+no connection is opened, and logging stays as it is. Because `env.py` may import a whole application, a process runs it
+in this mode only once, and only for commands that need the options.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class EnvFile:
         path: the file.
         ini: the settings file of the project, for errors.
         make_config: returns Alembic's configuration of the project.
-        named: the version table that the settings name; None if they name none.
+        named: the version table that the settings name; None if the settings do not name it.
     """
 
     path: Path
@@ -201,7 +201,7 @@ def undisturbed() -> Iterator[None]:
 
 @contextmanager
 def outer_kept() -> Iterator[None]:
-    """Restore the `alembic.context` of a running `env.py` after the block, because the block uses another one."""
+    """Restore the `alembic.context` of a running `env.py` after the block. The block uses a context of its own."""
     from alembic import context
 
     outer = getattr(context, "_proxy", None)
@@ -213,7 +213,7 @@ def outer_kept() -> Iterator[None]:
 
 
 def stand_in(environment: EnvironmentContext, drivername: str) -> None:
-    """Let revision files that are imported now use `context.get_context()`, before the context has its connection.
+    """Let revision files call `context.get_context()` while they are imported, before the context has a connection.
 
     Args:
         environment: Alembic's context. A later call of its `configure` replaces the stand-in.
@@ -247,8 +247,8 @@ def _without_connections(path: Path) -> Iterator[None]:
 def logging_left_alone() -> Iterator[None]:
     """Let `fileConfig` and `dictConfig` do nothing in the block: they would disable the loggers of the application.
 
-    A module that is first imported in the block may keep the replaced functions. So these work normally after the
-    block.
+    A module that is first imported in the block may keep the functions that do nothing. So these functions also work
+    normally after the block.
     """
     import logging.config  # here, since few commands run `env.py`
 
@@ -277,7 +277,7 @@ def _version_table_in(env: Path) -> VersionTable | None:
     """Return the version table that `env.py` names, read from its text without running it.
 
     Returns:
-        The table; None if only running `env.py` can tell.
+        The version table; None if only a run of `env.py` can tell.
     """
     try:
         text = env.read_text(encoding="utf-8")
@@ -299,7 +299,7 @@ def _version_table_in(env: Path) -> VersionTable | None:
 
 
 def _literals(call: ast.Call) -> tuple[tuple[str, str | None], ...] | None:
-    """Return the name and the schema of the version table in a call. None if the call computes one of them."""
+    """Return the name and the schema of the version table in a call of `run`. None if the call computes a value."""
     found = []
     for keyword in call.keywords:
         if keyword.arg is None:
@@ -312,7 +312,7 @@ def _literals(call: ast.Call) -> tuple[tuple[str, str | None], ...] | None:
 
 
 def named_table(options: Options) -> VersionTable | None:
-    """Return the version table that these options name; None if they name none."""
+    """Return the version table that these options name; None if the options do not name it."""
     name, schema = options.get("version_table"), options.get("version_table_schema")
     return VersionTable(name or VersionTable().name, schema or "") if name or schema else None
 
@@ -321,14 +321,14 @@ def named_table(options: Options) -> VersionTable | None:
 
 
 def combined(path: Path, found: object) -> MetaData:
-    """Return the one metadata of `target_metadata`, which may be a declarative base or a list.
+    """Return the metadata of the models as one `MetaData`.
 
     Args:
         path: the settings file of the project, for the error.
-        found: a `MetaData`, an object that has one, or several of them.
+        found: the `target_metadata`: a `MetaData`, an object with a `metadata`, or a list of such objects.
 
     Raises:
-        InvalidProject: `found` is none of these, or its parts have different naming conventions.
+        InvalidProject: `found` is something else, or the parts of the list have different naming conventions.
     """
     from sqlalchemy import MetaData
 

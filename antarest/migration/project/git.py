@@ -1,4 +1,4 @@
-"""Read-only access to git, and `git switch`. Nothing here uses a network."""
+"""Reads from git, and runs `git switch`. Nothing here uses a network."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Repository:
 
     Attributes:
         root: the top of the working tree.
-        folder: git's own folder, which all working trees share (`.git` of the first one).
+        folder: git's own folder, which all working trees share: `.git` of the first working tree.
     """
 
     root: Path
@@ -56,7 +56,7 @@ class Repository:
 
     @property
     def main(self) -> str:
-        """The last common commit of this branch and main; empty if there is none."""
+        """The last common commit of this branch and main; empty if they have no common commit."""
         return next((base for name in MAINS if (base := self.ask("merge-base", "HEAD", name))), "")
 
     @property
@@ -110,7 +110,7 @@ class Repository:
         return self._change("switch", "--quiet", *arguments)
 
     def changes(self, folder: Path) -> dict[str, bool]:
-        """Return the uncommitted paths in a folder. The value of a path says whether the file exists now."""
+        """Return the paths with uncommitted changes in a folder. The value of a path is True if the file exists now."""
         listed = self.ask("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", str(folder))
         return {entry[3:]: (self.root / entry[3:]).is_file() for entry in filter(None, listed.split("\0"))}
 
@@ -130,7 +130,7 @@ class Repository:
         return (lines or f"git {arguments[0]} failed") if done.returncode else ""
 
     def path(self, place: Path) -> str:
-        """Return a path of the working tree in the form in which git names it."""
+        """Return a path in the form of git: relative to the top of the working tree."""
         return os.path.relpath(place.resolve(), self.root.resolve())
 
     def files(self, commit: str, folders: Sequence[Path], *, recursive: bool = False) -> dict[str, bytes]:
@@ -139,7 +139,7 @@ class Repository:
         return dict(zip(found, self.blobs(list(found.values())), strict=True))
 
     def objects(self, commit: str, folders: Sequence[Path], *, recursive: bool = False) -> dict[str, str]:
-        """Return the ids of the git objects of the files that `files` returns, by path."""
+        """Return the id of the git object of each file that `files` returns, by path."""
         names = [f"{self.path(folder)}/" for folder in folders]
         listed = self.ask("ls-tree", "-z", "--full-tree", *(["-r"] if recursive else []), commit, *names)
         blobs = {}

@@ -28,14 +28,14 @@ from ..errors.text import count
 
 
 class History:
-    """The revisions of a project and how they follow each other."""
+    """The revisions of a project, as a graph: which revision follows which."""
 
     def __init__(self, revisions: Iterable[Revision]) -> None:
         """Link the revisions.
 
         Raises:
             DuplicateRevision: two revisions have the same id.
-            MissingPredecessor: a revision follows one that does not exist.
+            MissingPredecessor: a revision follows a revision that does not exist.
             RevisionCycle: the revisions follow each other in a circle.
             InvalidRevisionFile: two revisions have the same branch label, or a label is the id of a revision.
         """
@@ -62,7 +62,7 @@ class History:
             self._branches[label] = revision.id
 
     def _line(self) -> tuple[str, ...]:
-        """Return all ids in order if the history has no branches, which is usual. Otherwise return nothing."""
+        """Return all ids in order if the history has no branches, which is usual. Otherwise return an empty tuple."""
         next_ = {revision.predecessors: revision.id for revision in self._by_id.values()}
         order: list[str] = []
         last: tuple[str, ...] = ()
@@ -102,7 +102,7 @@ class History:
         """The only head, or `base` if there are no revisions.
 
         Raises:
-            MultipleHeads: there is more than one.
+            MultipleHeads: there is more than one head.
         """
         if len(self.heads) > 1:
             raise MultipleHeads(self.heads)
@@ -112,9 +112,9 @@ class History:
         """Return the id for a reference: `head`, `base`, an id or its beginning, a branch label, or `label@head`.
 
         Raises:
-            RevisionNotFound: nothing fits.
-            AmbiguousRevision: more than one revision fits.
-            MultipleHeads: the reference is to a head, and there are several.
+            RevisionNotFound: no revision fits the reference.
+            AmbiguousRevision: more than one revision fits the reference.
+            MultipleHeads: the reference is `head` or `label@head`, and there are several heads.
         """
         if reference in (HEAD, BASE):
             return self.head if reference == HEAD else BASE
@@ -144,11 +144,11 @@ class History:
         return heads[0]
 
     def unknown(self, current: Collection[str]) -> tuple[str, ...]:
-        """Return those of the current revisions that have no file."""
+        """Return the current revisions that have no file."""
         return tuple(sorted(id_ for id_ in current if id_ not in self._by_id))
 
     def applied(self, current: Iterable[str]) -> frozenset[str]:
-        """Return all revisions that are applied in a database at these revisions."""
+        """Return all revisions that are applied in a database whose current revisions are `current`."""
         seen: set[str] = set()
         waiting = [id_ for id_ in current if id_ in self._by_id]
         while waiting:
@@ -159,7 +159,7 @@ class History:
         return frozenset(seen)
 
     def below(self, revision: str) -> frozenset[str]:
-        """Return all revisions before this one, along `down_revision` only. `depends_on` does not count."""
+        """Return all revisions before this revision, along `down_revision` only. `depends_on` does not count."""
         seen: set[str] = set()
         waiting = [revision] if revision in self._by_id else []
         while waiting:
@@ -180,7 +180,7 @@ class History:
     def states_below(self, current: Iterable[str]) -> tuple[str, ...]:
         """Return the single revisions at which a rollback from `current` can stop, nearest first, and `base` last.
 
-        A rollback can stop at a revision only if every other applied revision is below it or was built on it. So a
+        A rollback can stop at a revision only if every other applied revision comes before or after that revision. So a
         rollback of a merge stops at the common ancestor of its branches, never at a revision of one branch.
         """
         at = set(current)
@@ -208,8 +208,8 @@ class History:
     def _can_stop_at(self, state: str, ordered: Sequence[str]) -> bool:
         """Return whether a downgrade to this state undoes all revisions that were built on it.
 
-        Alembic undoes the revisions that have the state as `down_revision`, and all that need one of these. It keeps a
-        revision that has the state only in `depends_on`.
+        Alembic undoes the revisions that have the state as `down_revision`, and all revisions that need one of those.
+        Alembic keeps a revision that has the state only in `depends_on`.
         """
         undone = set[str]()
         for id_ in ordered:
@@ -221,8 +221,8 @@ class History:
         """Return the revision that a rollback goes to: `steps` single states back, or `to`, which is a whole id.
 
         Raises:
-            OutOfReach: fewer steps are applied, a step would undo independent revisions, or `to` is not below the
-                current revision.
+            OutOfReach: the rollback cannot go so many steps back, a step would undo independent revisions, or `to` is
+                not below the current revision.
         """
         states = self.states_below(current)
         shown = ", ".join(sorted(current)) or BASE
@@ -253,12 +253,12 @@ class History:
             self._require_one_step(at, below[0])
 
     def _require_one_step(self, at: tuple[str, ...], below: str) -> None:
-        """Refuse a step back that would undo more than the last revision. Alembic would undo only that, or refuse.
+        """Refuse a step back from `at` to `below` that would undo more than the last revision.
 
         A merge is the exception: one step back from a merge is the common ancestor of its branches, if they have one.
 
         Raises:
-            OutOfReach: the state below is not one step back.
+            OutOfReach: `below` is not one step back.
         """
         undone = self.applied(at) - (self.applied([below]) if below != BASE else frozenset())
         is_merge = len(at) == 1 and len(self._by_id[at[0]].down) > 1 and below != BASE

@@ -38,25 +38,25 @@ class Project:
     """An Alembic project on disk.
 
     Attributes:
-        ini: its `alembic.ini`; its `pyproject.toml` if it has no other settings.
+        ini: its `alembic.ini`; its `pyproject.toml` if it has no `alembic.ini`.
         versions: the folders with its revision files.
-        is_recursive: whether the folders below those count too.
-        scripts: the folder of its `env.py`; None if no settings name it.
+        is_recursive: whether the folders below `versions` count too.
+        scripts: the folder of its `env.py`; None if the settings do not name the folder.
         metadata_name: its `MetaData`, as `package.module:attribute`; empty if it is not set.
         rollback_script: the `rollback.sh` to keep in sync; None if the project has none.
         diagram: the page with the schema as a diagram, to keep in sync too; None if the project has none.
         seed_name: the function that fills a development database, as `package.module:function`.
-        settings_name: the declared sections of the application's configuration, as `package.module:attribute`; empty if
-            it declares none.
+        settings_name: the sections that the application declares for its configuration, as `package.module:attribute`;
+            empty if it declares none.
         named_version_table: the version table that the settings name; None if `env.py` decides.
         search: the folders that Alembic puts at the beginning of `sys.path`.
         x_arguments: the values of `-x`, which revisions and `env.py` read with `context.get_x_argument`.
         is_moved: whether the revision files are copies in another folder.
         at_commit: the commit of the revision files, if another commit is checked out.
-        deployed: the revision of production; empty if none is recorded.
-        deployed_from: the tag or commit of that revision; empty if it was recorded without one.
+        deployed: the deployed revision, which production is at; empty if none is recorded.
+        deployed_from: the tag or commit of the deployed revision; empty if none is recorded.
         engines: the engines that the project supports ("sqlite", "postgresql"); empty if its settings do not say.
-        max_seconds: the time limit of an upgrade on the rows of `db.verify`; None if there is no limit.
+        max_seconds: the time limit of an upgrade of the rows that `db.verify` inserts; None if there is no limit.
     """
 
     ini: Path
@@ -80,14 +80,14 @@ class Project:
 
     @classmethod
     def load(cls, ini: str | Path | None = None, *, or_own: bool = False) -> Project:
-        """Read the settings of a project. Without `ini`, the project is found from this folder; see `find`.
+        """Read the settings of a project. Without `ini`, look for the project as `find` does, from this folder.
 
         Args:
-            ini: its `alembic.ini`, a `pyproject.toml` with `[tool.alembic]`, or the folder of one of them.
-            or_own: whether an installed copy of this code may use its own project if no other one is found.
+            ini: the `alembic.ini` or `pyproject.toml` of the project, or the folder with this file.
+            or_own: whether an installed copy of this code uses its own project if no other project is found.
 
         Raises:
-            ProjectNotFound: there is no such file.
+            ProjectNotFound: the settings file does not exist.
             InvalidProject: the settings do not say where the revisions are.
         """
         found = find(ini, Path.cwd(), os.environ)
@@ -118,7 +118,7 @@ class Project:
 
     @classmethod
     def own(cls) -> Project:
-        """Return the project of this code. An application uses it, whatever the working directory is.
+        """Return the project of this code. An application uses this project in every working directory.
 
         Raises:
             ProjectNotFound, InvalidProject: as for `load`.
@@ -132,12 +132,12 @@ class Project:
 
     @property
     def is_checkout(self) -> bool:
-        """Whether people work on the project here. An installed copy is not under version control."""
+        """Whether the project is in a working tree of git, and is not an installed copy."""
         return (self.root / ".git").exists() and not self.is_moved
 
     @cached_property
     def repository(self) -> Repository | None:
-        """The git repository of the project. None if there is none, or if the project is installed."""
+        """The git repository of the project; None without a repository, or if the project is an installed copy."""
         # Imported here: most commands do not ask git.
         from .git import Repository
 
@@ -173,13 +173,13 @@ class Project:
         return describe_location(self.repository, self.versions, revision, recursive=self.is_recursive)
 
     def resolve(self, reference: str) -> str:
-        """Return the id of the revision for a reference, which may be a tag, a branch, a commit or a date.
+        """Return the id of the revision to which a reference refers. The reference can be a tag or a date, for example.
 
         Args:
-            reference: `head`, `base`, a revision, the beginning of its id, or a branch label; also a git ref or a date.
+            reference: `head`, `base`, an id, the beginning of an id, a branch label, a git ref, or a date.
 
         Raises:
-            RevisionNotFound: nothing has this name.
+            RevisionNotFound: no revision, git ref or date fits the reference.
             AmbiguousRevision, AmbiguousReference: the reference can mean more than one revision.
             MultipleHeads: the reference names a state with several heads.
         """
@@ -188,7 +188,7 @@ class Project:
         return self.references(self.repository).resolve(reference)
 
     def references(self, repository: Repository) -> References:
-        """Return a resolver for the references of this checkout in a repository."""
+        """Return an object that finds the revisions to which git references of this checkout refer."""
         # Imported here: most references are revisions, which need no git.
         from .references import References
 
@@ -232,14 +232,14 @@ class Project:
 
     @cached_property
     def baseline(self) -> Baseline:
-        """The faults that are accepted in the revisions from before the adoption."""
+        """The faults of old revisions that the project accepted when it adopted the workflow."""
         return Baseline.read(self.root)
 
     def refuse_files_below(self) -> None:
-        """Refuse a project without revisions if a folder below has revision files, which are not read.
+        """Refuse a project that has no revisions, but has revision files in a subfolder that is not read.
 
         Raises:
-            InvalidProject: there are such files.
+            InvalidProject: a subfolder has revision files.
         """
         for folder, name in listed(self.versions, recursive=True):
             where = (
@@ -249,7 +249,7 @@ class Project:
 
     @property
     def folder(self) -> str:
-        """The revision folders for messages, relative to the project."""
+        """The folders of the revisions as a text for messages, relative to the folder of the project."""
         return ", ".join(os.path.relpath(folder, self.root) for folder in self.versions)
 
     @cached_property
@@ -285,18 +285,18 @@ class Project:
         """Import the models and return their metadata.
 
         Raises:
-            InvalidProject: neither `[antarest]` nor `env.py` names a metadata, or it cannot be imported.
+            InvalidProject: neither `[antarest]` nor `env.py` names a metadata, or the metadata cannot be imported.
         """
         return combined(self.ini, self._target_metadata())
 
     def _target_metadata(self) -> Any:
-        """Return the metadata, or a list of them, as Alembic accepts it."""
+        """Return the metadata of the models, or a list of metadata, as Alembic accepts it."""
         given = None if self.metadata_name else self.options.get("target_metadata")
         found = self.named("metadata", self.metadata_name) if given is None else given
         return getattr(found, "metadata", found)  # A declarative base has one too.
 
     def settings(self) -> Sections | None:
-        """Return the sections of the configuration that the application declares. None if it declares none.
+        """Return the sections of the configuration that the application declares. None if it declares no sections.
 
         Raises:
             InvalidProject: `alembic.ini` names the sections, and they cannot be imported.
@@ -305,7 +305,7 @@ class Project:
         return sections
 
     def named(self, key: str, name: str) -> Any:
-        """Import an object that `[antarest]` names with this key; see `import_named`.
+        """Import the object that `[antarest]` names with the key `key`. `name` is the value of the key.
 
         Raises:
             InvalidProject, PackageMissing: the object cannot be imported.
@@ -313,7 +313,7 @@ class Project:
         return import_named(self.ini, key, name, self.search or [self.root])
 
     def alembic_options(self) -> dict[str, Any]:
-        """Return the options of Alembic's migration context: those of `env.py`, and those that the workflow needs."""
+        """Return the options for `context.configure`: the options of `env.py`, and options that the workflow needs."""
         table = self.version_table
         return {
             "render_as_batch": True,
@@ -326,16 +326,16 @@ class Project:
         }
 
     def scratch_options(self) -> dict[str, Any]:
-        """Return the options of Alembic's migration context for a scratch database, without schema and listeners."""
+        """Return the options for `context.configure` on a scratch database: without a schema and `on_version_apply`."""
         return {**self.alembic_options(), "version_table_schema": None, "on_version_apply": ()}
 
     def alembic_config(self, **attributes: object) -> Config:
-        """Return a configuration for Alembic's commands. They print nothing, and `env.py` gets the `attributes`."""
+        """Return a configuration with which Alembic's commands print nothing. `env.py` gets the `attributes`."""
         silent = argparse.Namespace(quiet=True, x=list(self.x_arguments))
         return self.tell_folders(config_of(self.ini, stdout=io.StringIO(), cmd_opts=silent, attributes=attributes))
 
     def tell_folders(self, config: Config) -> Config:
-        """Set the absolute folders of scripts and revisions in Alembic's configuration, and return it."""
+        """Write the absolute paths of the folders into Alembic's configuration, and return the configuration."""
         values = {
             "version_locations": "\n".join(str(folder) for folder in self.versions),
             "path_separator": "newline",

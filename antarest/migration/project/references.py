@@ -1,4 +1,4 @@
-"""References to a revision. A tag, a branch, a commit or a date stands for the head of the revisions at that point."""
+"""References to a revision. A tag, branch, commit or date stands for the head of the revisions that git has there."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _COMMIT = re.compile(r"[0-9a-f]{4,64}|HEAD.*|.*[~^@].*")
 
 @dataclass(frozen=True)
 class References:
-    """The references of a checkout.
+    """Finds the revisions to which references in a checkout refer.
 
     Attributes:
         repository: the repository of the project.
         history: the revisions of the checkout.
         versions: the folders with the revision files.
-        is_recursive: whether the folders below those count too.
+        is_recursive: whether the folders below `versions` count too.
     """
 
     repository: Repository
@@ -43,10 +43,11 @@ class References:
         """Return the id of the revision for a reference: a revision, a tag, a branch, a commit or a date.
 
         Raises:
-            RevisionNotFound: nothing has this name.
+            RevisionNotFound: no revision, git ref or date fits the reference.
             AmbiguousRevision: the reference is the beginning of two ids.
             AmbiguousReference: the reference has two meanings with different heads.
-            ReferenceUnusable: this checkout cannot go to the revisions of that state.
+            ReferenceUnusable: the revisions of the commit cannot be read, have several heads, or have a head that this
+                checkout lacks.
         """
         found: dict[str, str] = {}
         missing: RevisionNotFound | None = None

@@ -1,6 +1,6 @@
 """Revision files, read without running them.
 
-The graph needs only literals (`revision = "..."`), so it is known without importing Alembic.
+The revision graph depends only on literals (`revision = "..."`), so this module does not import Alembic.
 """
 
 from __future__ import annotations
@@ -61,11 +61,11 @@ def read_history(folders: Iterable[Path], *, recursive: bool = False) -> History
 
     Args:
         folders: the folders.
-        recursive: whether the folders below them count too.
+        recursive: whether the folders below `folders` count too.
 
     Raises:
-        InvalidRevisionFile: a file is not Python, or does not say which revision it is.
-        DuplicateRevision, MissingPredecessor, RevisionCycle: the files do not make a graph.
+        InvalidRevisionFile: a file is not Python, or has no `revision`.
+        DuplicateRevision, MissingPredecessor, RevisionCycle: the revisions do not make a graph.
     """
     return History(
         _outline(folder, name) or read_revision(Path(folder, name))
@@ -97,7 +97,7 @@ def _below(folder: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 def is_revision_file(name: str) -> bool:
-    """Return whether a file of that name, in a folder of revisions, is a revision file."""
+    """Return whether a file with this name is a revision file, if it is in a folder of revisions."""
     return name.endswith(".py") and not name.startswith(("__init__", ".#"))
 
 
@@ -114,7 +114,7 @@ def write_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> Path:
 
 
 class _Outline(Revision):
-    """A revision with a known place in the graph. The rest of its file is read only when it is needed."""
+    """A revision of which only the place in the graph was read. The rest of its file is read when it is needed."""
 
     def __init__(self, id_: str, down: tuple[str, ...], place: tuple[str, str]) -> None:
         self.__dict__.update(id=id_, down=down, _place=place)  # The dataclass is frozen.
@@ -139,9 +139,10 @@ class _Outline(Revision):
 
 
 def _outline(folder: str, file: str) -> Revision | None:
-    """Read the place of a revision in the graph from its usual lines. None if they are missing or may be incomplete.
+    """Read only the lines that define the place of a revision in the graph; None if a line has an unusual form.
 
-    This must be fast for thousands of files: creating and reading a `Path` would take longer than all the rest.
+    This must be fast for thousands of files. A `Path` is not used, because creating and reading it would take longer
+    than everything else.
     """
     try:
         with open(f"{folder}/{file}", "rb", buffering=0) as opened:  # noqa: PTH123
@@ -161,7 +162,7 @@ def read_revision(path: Path) -> Revision:
     """Read one revision file without running it.
 
     Raises:
-        InvalidRevisionFile: the file is not Python, or does not say which revision it is.
+        InvalidRevisionFile: the file is not Python, or has no `revision`.
     """
     try:
         content = path.read_bytes()
@@ -175,10 +176,10 @@ def parse_revision(content: bytes, path: Path) -> Revision:
 
     Args:
         content: the content of the file.
-        path: its path, for messages.
+        path: the path of the file, for messages.
 
     Raises:
-        InvalidRevisionFile: the file is not Python, or does not say which revision it is.
+        InvalidRevisionFile: the file is not Python, or has no `revision`.
     """
     try:
         tree = parse(content, filename=str(path))
@@ -210,12 +211,12 @@ def parse_revision(content: bytes, path: Path) -> Revision:
 
 @contextmanager
 def importing(folders: Iterable[Path]) -> Iterator[None]:
-    """Add the name of the file to an error of a revision file that cannot be imported in the block.
+    """If Alembic cannot import a revision file in the block, raise an error that names the file.
 
-    Alembic imports all files before it runs one, and does not name the file.
+    Alembic imports all revision files before it runs one of them, and does not name the file that failed.
 
     Raises:
-        InvalidRevisionFile: the block raised an error from the top level of a revision file.
+        InvalidRevisionFile: the top level of a revision file raised an error.
     """
     try:
         yield
@@ -245,7 +246,7 @@ def _assignments(path: Path, tree: ast.Module) -> dict[str, Any]:
     """Return the values of the names that a revision file declares at its top level.
 
     Raises:
-        InvalidRevisionFile: a value is not a literal, or a name is set in another way than by a plain assignment.
+        InvalidRevisionFile: a value is not a literal, or a name is not set by a simple assignment.
     """
     values: dict[str, Any] = {}
     read: set[ast.AST] = set()
@@ -266,7 +267,7 @@ def _assignments(path: Path, tree: ast.Module) -> dict[str, Any]:
 
 
 def _executed(tree: ast.Module) -> Iterator[Any]:
-    """Yield the parts of a file that are executed when it is imported. The bodies of functions and classes are not."""
+    """Yield the parts of a file that run when it is imported. The bodies of functions and classes are left out."""
     waiting: list[ast.AST] = [tree]
     while waiting:
         node = waiting.pop()
@@ -295,7 +296,7 @@ def _as_ids(path: Path, value: object) -> tuple[str, ...]:
 
 
 def _declarations(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the declared losses of a file. Refuse other forms: they would permit nothing, or too much."""
+    """Return the losses that a file declares. Refuse a declaration in a wrong form: it could permit too much."""
     lossy, moves = values.get("lossy", {}), values.get("moves", {})
     well_formed = isinstance(lossy, dict) and all(_is_text_mapping(part) for part in lossy.values())
     if not well_formed or not set(lossy) <= {"upgrade", "downgrade"}:

@@ -33,7 +33,7 @@ class FoundRevision:
         commit: the commit that has the file; empty if it was not committed.
         author: the author of the commit.
         date: the date of the commit, in the form of ISO 8601.
-        ref: a branch or tag with this commit; empty if there is none.
+        ref: a branch or tag that has this commit; empty if no branch or tag has it.
     """
 
     revision: Revision
@@ -69,7 +69,7 @@ class RevisionSearch:
         Args:
             repository: the repository to search.
             folders: the folders of the revision files, as this checkout has them.
-            recursive: whether the folders below them count too.
+            recursive: whether the folders below `folders` count too.
         """
         self._repository = repository
         self._is_recursive = recursive
@@ -82,12 +82,12 @@ class RevisionSearch:
         """Find the file of a revision.
 
         Args:
-            revision: its id.
-            digest: the hash of the applied file; without it, the first file that is found is returned.
+            revision: the id of the revision.
+            digest: the hash of the applied file; if it is empty, the first file that is found is returned.
 
         Returns:
-            The file with that hash, else the first file that declares the revision, else None. Git is searched even if
-            the store has the file, because only git knows its branch.
+            The file with that hash, else the first file that declares the revision, else None. The search also looks in
+            git if the store has the file, because only git knows the branch of the file.
         """
         stored = [
             found for content in self.store.find(revision) for found in self._declaring(revision, content, _STORE)
@@ -104,7 +104,7 @@ class RevisionSearch:
 
     @property
     def searched(self) -> str:
-        """The places that were searched, in one line."""
+        """The places in which `find` looks, in one line."""
         names = self._repository.lines("for-each-ref", "--format=%(refname)")
         parts = [f"{_STORE} ({len(self.store)} files)"]
         for prefix, word in {"refs/heads/": "branch", "refs/tags/": "tag", "refs/remotes/": "remote branch"}.items():
@@ -113,7 +113,7 @@ class RevisionSearch:
         return ", ".join([*parts, "stashes, the reflog, the working trees"])
 
     def in_git(self, revision: str) -> Iterator[FoundRevision]:
-        """Yield the files of a revision in git: branches, tags, remotes, stashes, the reflog, working trees."""
+        """Yield the files of a revision in git: in branches, tags, remotes, stashes, the reflog and working trees."""
         yield from self._beside.get(revision, [])
         yield from self._in_commits(revision)
         yield from self._in_working_trees(revision)
@@ -133,7 +133,7 @@ class RevisionSearch:
             yield each
 
     def _declared(self, revision: str, *arguments: str) -> dict[str, FoundRevision]:
-        """Return the files that declare a revision, by hash. `git log` lists the commits with these arguments."""
+        """Return the files that declare a revision, by hash. `arguments` are for `git log`, and select the commits."""
         seen = self._log(*arguments)
         objects = [f"{commit}:{path}" for commit, _, _, path in seen]
         found: dict[str, FoundRevision] = {}
@@ -143,7 +143,7 @@ class RevisionSearch:
         return found
 
     def _log(self, *arguments: str) -> list[tuple[str, str, str, str]]:
-        """Return the commit, author, date and path of each change to the files in `git log`, newest first."""
+        """Return the commit, author, date and path of each change to a revision file in `git log`, newest first."""
         known = ("--all", "--reflog", "-m", "--no-renames", "--diff-filter=AM", "--name-only")
         result: list[tuple[str, str, str, str]] = []
         commit: Sequence[str] = ()
@@ -170,7 +170,7 @@ class RevisionSearch:
         return replace(found, place="the reflog")
 
     def _remember_beside(self, found: FoundRevision) -> None:
-        """Remember the other revision files of the same commit, because the predecessors are probably among them."""
+        """Remember the other revision files of the same commit: the next search is probably for one of them."""
         places = [Path(self._repository.root, folder) for folder in self._folders]
         for path, content in self._repository.files(found.commit, places, recursive=self._is_recursive).items():
             for each in self._declaring("", content, found.place, found.commit, found.author, found.date, name=path):
@@ -198,7 +198,7 @@ class RevisionSearch:
         *,
         name: str = "",
     ) -> Iterator[FoundRevision]:
-        """Yield the file if it can be read and declares that revision. An empty id stands for any revision."""
+        """Yield the file if it can be read and declares the revision. An empty `revision` stands for any revision."""
         try:
             declared = parse_revision(content, Path(name or f"{self._folders[0]}/revision.py"))
         except AntarestError:
@@ -215,8 +215,8 @@ def describe_location(
     Args:
         repository: the repository to search.
         folders: the folders of the revision files.
-        revision: its id.
-        recursive: whether the folders below them count too.
+        revision: the id of the revision.
+        recursive: whether the folders below `folders` count too.
 
     Returns:
         The sentence; empty if the file is not found.

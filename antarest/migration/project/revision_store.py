@@ -1,7 +1,7 @@
-"""The store: a copy of each revision file that was applied from this repository, also if it was never committed.
+"""The store: a copy of each revision file that was applied from this repository, even if it was never committed.
 
-The store is in git's own folder. So all working trees share it, and it is never committed. The name of a copy contains
-its hash. A copy whose content has another hash was changed, and is ignored.
+The store is in git's own folder. So all working trees share the store, and it is never committed. The name of a copy
+contains the hash of its content. If the content has another hash, the copy was changed, and it is ignored.
 """
 
 from __future__ import annotations
@@ -20,16 +20,19 @@ class RevisionStore:
     """The copies of the revision files that were applied from one repository."""
 
     def __init__(self, repository: Repository) -> None:
-        """Open the store of a repository, which may not exist yet."""
+        """Open the store of a repository. The folder of the store need not exist yet."""
         self.folder = repository.folder / "antarest" / "revisions"
 
     def note_generated(self, revision: str, content: bytes) -> None:
-        """Record the hash of a new revision file before the file is put in place, since a kill may come in between."""
+        """Record the hash of a new revision file. Call this before the file is moved to its place.
+
+        In this order, the hash of each revision file is known, even if the process is killed between the two steps.
+        """
         path = self._generated(revision)
         _write(path, b"\n".join(filter(None, [content_of(path), digest_of(content).encode()])))
 
     def is_generated(self, revision: str, content: bytes) -> bool:
-        """Return whether a revision file is unchanged since it was generated. False if this is not known."""
+        """Return whether a revision file is unchanged since it was generated. Return False if this is not known."""
         return digest_of(content).encode() in content_of(self._generated(revision)).splitlines()
 
     def _generated(self, revision: str) -> Path:
@@ -39,7 +42,7 @@ class RevisionStore:
         return sum(1 for _ in self.folder.glob("*.py"))
 
     def keep(self, revision: str, content: bytes) -> None:
-        """Store a copy of a revision file. A failure raises no error, because git may have the file."""
+        """Store a copy of a revision file. If this fails, raise no error: git probably has the file."""
         path = self.folder / f"{quote(revision, safe='')}.{_hash(content)}.py"
         if not path.exists():
             _write(path, content)  # Readable for all: another user of this clone may need it for a rollback.
@@ -55,7 +58,7 @@ class RevisionStore:
 
 
 def keeping(repository: Repository | None) -> Callable[[str, bytes], None]:
-    """Return a function that stores copies of applied revision files. Without a repository it does nothing."""
+    """Return a function that stores copies of applied revision files. Without a repository it stores nothing."""
     return RevisionStore(repository).keep if repository else lambda _revision, _content: None
 
 

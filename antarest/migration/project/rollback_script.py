@@ -74,10 +74,11 @@ def target(history: History, deployed: str = "") -> tuple[str, str]:
 
     Args:
         history: the revisions.
-        deployed: the revision of production; empty if none is recorded.
+        deployed: the deployed revision; empty if none is recorded.
 
     Returns:
-        The target and the head. The target is the deployed revision, or the state before the head if none is recorded.
+        The target and the head. The target is the deployed revision. If none is recorded, it is the state before the
+        head.
 
     Raises:
         MultipleHeads: the history has several heads.
@@ -119,14 +120,14 @@ def _purpose(history: History, revision: str, head: str) -> str:
 
 
 def parse(path: Path) -> tuple[str, str]:
-    """Return the values of `REVISION` and `HEAD` in a script. They are empty if the script lacks them."""
+    """Return the values of `REVISION` and `HEAD` in a script. A value that the script lacks is empty."""
     text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     found = dict(re.findall(r"^(REVISION|HEAD)=(\S*)$", text, re.MULTILINE))
     return found.get("REVISION", ""), found.get("HEAD", "")
 
 
 def is_in_sync(project: Project) -> bool:
-    """Return whether the script is up to date and executable. True if the project has no script."""
+    """Return whether the script is up to date and executable. Return True if the project has no script."""
     path = project.rollback_script
     if path is None:
         return True
@@ -143,8 +144,8 @@ def sync(project: Project) -> bool:
     """Write the script if it is not in sync.
 
     Returns:
-        Whether it was written. It cannot be written if there are several heads, or if the deployed revision is not
-        below the head. Then the old script stays, and refuses to run.
+        Whether the script was written. If there are several heads, or if the deployed revision is not below the head,
+        no script can be written. In this case the old script stays, and refuses to run.
     """
     if project.rollback_script is None or is_in_sync(project):
         return False
@@ -172,7 +173,7 @@ def require_head(project: Project, written_for: str) -> None:
     """Refuse a script that was made for another head.
 
     Raises:
-        RollbackScriptStale: the head of the files is not the one that the script names.
+        RollbackScriptStale: the head of the revision files is not the head that the script names.
         MultipleHeads: the history has several heads.
     """
     head = project.history.head

@@ -1,7 +1,7 @@
 """The settings of a project: `alembic.ini`, and `pyproject.toml` beside it.
 
-This module reads the usual layout, a folder `versions` below the `script_location` of `alembic.ini`, so that most
-commands start without Alembic. Alembic's own `Config` reads all other layouts.
+The usual layout is a folder `versions` below the `script_location` of `alembic.ini`. This module reads the usual layout
+itself, so that most commands start without importing Alembic. Alembic's own `Config` reads all other layouts.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ class Settings:
     Attributes:
         scripts: the folder of its `env.py`.
         versions: the folders with its revision files.
-        is_recursive: whether the folders below those count too.
-        own: the section `[antarest]`, or the table `[tool.antarest]`.
+        is_recursive: whether the folders below `versions` count too.
+        own: the keys of the section `[antarest]`, or of the table `[tool.antarest]`.
         search: the folders that Alembic puts at the beginning of `sys.path`.
     """
 
@@ -135,14 +135,14 @@ def find(named: str | Path | None, start: Path, environ: Mapping[str, str]) -> P
     """Find the settings of a project, as git finds a repository.
 
     Args:
-        named: the file or folder that the command line names; None if it names none.
+        named: the file or folder that the command line names; None if it names no file or folder.
         start: the folder to begin with.
         environ: the environment, for `ALEMBIC_CONFIG`.
 
     Returns:
-        The first of these that exists: the named file; the file that `ALEMBIC_CONFIG` names; the `alembic.ini`, or the
-        `pyproject.toml` with `[tool.alembic]`, of this folder or of one above it; a `migrations/alembic.ini` there, as
-        Flask-Migrate makes it. None if none of them exists.
+        The settings file: the named file, or the file that `ALEMBIC_CONFIG` names. Without these, the first file that
+        exists in `start` or in a folder above it: an `alembic.ini`, or a `pyproject.toml` with `[tool.alembic]`. Else a
+        `migrations/alembic.ini`, as Flask-Migrate creates it, in one of these folders. None if there is no such file.
     """
     if named := named or environ.get(VARIABLE):
         path = start / named
@@ -157,13 +157,13 @@ def others_around(ini: Path, config: Path) -> tuple[Path, ...]:
     """Find other projects to which the configured database may belong.
 
     Args:
-        ini: the settings of the project that was found.
-        config: the configuration file.
+        ini: the settings file of the project that was found.
+        config: the configuration file, which names the database.
 
     Returns:
-        The settings of the project that is found from the folder of the configuration, and of the projects below this
-        folder. If the project that was found lies around this folder, only a `migrations/alembic.ini` below it counts.
-        A configuration in the folder of a project belongs to no other project.
+        The settings files of the other projects: the project to which the folder of `config` belongs, and the projects
+        below the working directory. If the working directory belongs to the project of `ini`, only a
+        `migrations/alembic.ini` below it counts. Otherwise, if `config` lies in the folder of `ini`, there are none.
     """
     here = Path.cwd()
     is_around = here.is_relative_to(ini.parent.parent if ini.parent.name == "migrations" else ini.parent)
@@ -189,10 +189,10 @@ def read_values(ini: Path, own: Mapping[str, str]) -> dict[str, Any]:
 
     Args:
         ini: the `alembic.ini` of the project.
-        own: the section.
+        own: the keys of the section.
 
     Raises:
-        InvalidProject: an engine is not supported, or a value that must be a number is not.
+        InvalidProject: an engine is not supported, or `max_seconds` is not a number.
     """
     engines, seconds = tuple(own.get("engines", "").replace(",", " ").split()), own.get("max_seconds", "")
     if wrong := [each for each in engines if each not in ENGINES]:
@@ -206,14 +206,14 @@ def read_values(ini: Path, own: Mapping[str, str]) -> dict[str, Any]:
 
 
 def is_toml(path: Path) -> bool:
-    """Return whether a project has its settings in a `pyproject.toml` only."""
+    """Return whether the settings file of a project is a `pyproject.toml`."""
     return path.name == TOML
 
 
 def names_project(path: Path) -> bool:
     """Return whether a `pyproject.toml` has the table `[tool.alembic]`.
 
-    A file that cannot be read counts as having it.
+    A file that is not valid TOML counts as a file with this table.
     """
     try:
         return bool(_tables(path).get("alembic"))
@@ -237,7 +237,7 @@ def config_of(path: Path, **options: Any) -> Config:
 
 
 def _here(path: Path) -> str:
-    """Return the folder of the project as the value of `%(here)s`. An ini file needs percent signs doubled."""
+    """Return the folder of the project as the value of `%(here)s`, with doubled percent signs, as an ini file needs."""
     return path.parent.as_posix().replace("%", "%%")
 
 
@@ -249,14 +249,14 @@ def search_paths(config: Config) -> list[str]:
 
 @contextmanager
 def _no_warning() -> Iterator[None]:
-    """Silence warnings about old settings in the block: Alembic repeats them when it runs."""
+    """Hide warnings about old settings in the block. Alembic itself repeats these warnings when it runs."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         yield
 
 
 def _tables(path: Path) -> Mapping[str, Any]:
-    """Return the tables below `[tool]`; empty if none of them is ours or Alembic's."""
+    """Return the tables below `[tool]` in a `pyproject.toml`; empty if `alembic` and `antarest` are not among them."""
     text = path.read_bytes() if path.is_file() else b""
     if not _TABLE.search(text):
         return {}
@@ -290,7 +290,7 @@ def _as_alembic_reads_them(path: Path, own: Mapping[str, str]) -> Settings:
 
 
 def _is_true(config: Config, name: str) -> bool:
-    """Read a boolean option as Alembic does. Alembic 1.16.0 has no function for it yet."""
+    """Read a boolean option as Alembic does. Alembic 1.16.0 has no function for this yet."""
     section = config.config_ini_section
     if config.file_config.has_option(section, name):
         return config.file_config.get(section, name) == "true"
@@ -309,7 +309,7 @@ def import_named(path: Path, key: str, name: str, search: Iterable[Path]) -> Any
     Args:
         path: the settings file of the project.
         key: the key in the section.
-        name: its value, as `package.module:attribute`; the attribute may have dots.
+        name: the value of the key, as `package.module:attribute`; the attribute can contain dots.
         search: the folders to put at the beginning of `sys.path`.
 
     Raises:
@@ -338,7 +338,7 @@ def import_named(path: Path, key: str, name: str, search: Iterable[Path]) -> Any
 def prepend(folders: Iterable[Path]) -> None:
     """Put folders at the beginning of `sys.path`, as Alembic does.
 
-    A folder that is in the path already is not moved.
+    A folder that is already in `sys.path` is not moved.
     """
     known = {Path(each).resolve() for each in sys.path}
     sys.path[:0] = [str(each.resolve()) for each in folders if each.resolve() not in known]

@@ -25,8 +25,8 @@ class Staging:
     """A folder beside the revisions, in which a new revision file is made.
 
     Attributes:
-        project: the project, with this folder for new files.
-        folder: the folder.
+        project: the project as Alembic sees it. Alembic makes new files in this folder.
+        folder: the path of this folder.
     """
 
     project: Project
@@ -38,7 +38,7 @@ class Staging:
         """Move a new file to the folder of revisions, and update `rollback.sh`.
 
         Args:
-            made: the new file, in this folder.
+            made: the new file, in the staging folder.
 
         Returns:
             The path of the file in the project.
@@ -67,9 +67,9 @@ def staging(home: Project, *, replaced: Revision | None = None, alone: bool = Fa
 
     Args:
         home: the project.
-        replaced: a revision that the new file replaces. The project that Alembic sees does not have it.
-        alone: whether Alembic must see a single folder, because its command has no option for the folder of the new
-            file.
+        replaced: a revision that the new file replaces. The project that Alembic sees does not have this revision.
+        alone: True if Alembic's command has no option for the folder of the new file. In this case, the project that
+            Alembic sees has only one folder.
     """
     with unfinished_folder(home.versions[0].parent) as folder:
         versions: tuple[Path, ...] = (*home.versions, folder)
@@ -87,9 +87,9 @@ def delete_left(project: Project) -> list[Path]:
 
 
 def _folder_of_next(project: Project, replaced: Revision | None) -> Path:
-    """Return the folder in which Alembic would write the next revision.
+    """Return the folder for the next revision file.
 
-    If the project has several folders, it is the folder of the head.
+    It is the folder of the replaced file. Otherwise it is the only folder of revisions, or the folder of the head.
     """
     if replaced:
         return replaced.path.parent

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class VariantStudy(Study):
-    """The columns of a study that consists of its parent and a list of commands."""
+    """A study that consists of its parent and a list of commands. The table has the columns that only variants have."""
 
     __tablename__ = "variantstudy"
     __mapper_args__ = {"polymorphic_identity": "variantstudy"}

@@ -23,7 +23,7 @@ Text = Annotated[str, Field(max_length=255), AfterValidator(_storable)]
 
 
 class Paging(BaseModel):
-    """The page of a list. An unknown parameter is refused, since it is probably misspelt."""
+    """The number and the size of a page. An unknown parameter is refused, because it is probably misspelt."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -32,7 +32,7 @@ class Paging(BaseModel):
 
 
 class StudyFilter(Paging):
-    """The filter of the studies."""
+    """The parameters of the list of studies: a filter, and the page."""
 
     name: Text | None = Field(None, description="A part of the name, in upper or lower case.")
     tag: list[Text] = Field(
@@ -41,7 +41,7 @@ class StudyFilter(Paging):
 
 
 class TaskFilter(Paging):
-    """The filter of the tasks."""
+    """The parameters of the list of tasks: a filter, and the page."""
 
     status: TaskStatus | None = Field(None, description="The state of the tasks.")
     study: Text | None = Field(None, description="The id of the study that the tasks are about.")

@@ -31,7 +31,7 @@ class Version(FrozenModel):
 
 
 class DatabaseFacts(FrozenModel):
-    """The current revisions of the database, and the revisions that this version would apply."""
+    """The current revisions of the database, and the revisions that this version of the application would apply."""
 
     engine: str
     engine_version: str

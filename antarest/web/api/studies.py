@@ -17,7 +17,7 @@ router = APIRouter(prefix="/api/studies", tags=["studies"])
 
 @router.get("")
 async def studies(request: Request, wanted: Annotated[StudyFilter, Query()]) -> ResultPage[StudySummary]:
-    """List the studies, the last changed one first."""
+    """List the studies. The study that was changed last comes first."""
     database: Database = request.app.state.database
     return await database.read(
         queries.find_studies, name=wanted.name, tags=wanted.tag, page=wanted.page, size=wanted.size

@@ -16,7 +16,7 @@ router = APIRouter(prefix="/api/tasks", tags=["tasks"])
 
 @router.get("")
 async def tasks(request: Request, wanted: Annotated[TaskFilter, Query()]) -> ResultPage[TaskSummary]:
-    """List the tasks, the newest one first."""
+    """List the tasks, newest first."""
     database: Database = request.app.state.database
     return await database.read(
         queries.find_tasks, status=wanted.status, study=wanted.study, page=wanted.page, size=wanted.size

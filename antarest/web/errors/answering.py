@@ -1,6 +1,7 @@
-"""Codes `app.E4xx` and `app.E5xx`: the errors of HTTP requests, each with its status.
+"""Codes `app.E4xx` and `app.E5xx`: the errors of HTTP requests, each with its HTTP status.
 
-The texts are for clients, so they have nothing that is only for the operator, such as the URL of the database.
+The texts are for clients. So they contain nothing that only the operator is allowed to see, such as the URL of the
+database.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class RequestError(AppError, code="app.E400"):
 
 
 class NoSuchRoute(RequestError, code="app.E404"):
-    """There is nothing at that address.
+    """The application has no page or route at that address.
 
     Why: the address is misspelt, or belongs to another version.
 
@@ -42,7 +43,7 @@ class NoSuchRoute(RequestError, code="app.E404"):
 class StudyNotFound(RequestError, code="app.E410"):
     """No study has that id.
 
-    Why: it was deleted, or the id is that of another database.
+    Why: the study was deleted, or it is in another database.
 
     To do: `/api/studies` lists the studies.
     """
@@ -55,11 +56,11 @@ class StudyNotFound(RequestError, code="app.E410"):
 
 
 class PageNotFound(RequestError, code="app.E411"):
-    """The list has fewer pages.
+    """The list does not have a page with that number.
 
     Why: studies were deleted since the list was counted, or the number is wrong.
 
-    To do: ask for page 1, which has the number of pages.
+    To do: ask for page 1. It tells the number of pages.
     """
 
     status = 404
@@ -106,7 +107,7 @@ class RequestTooLong(RequestError, code="app.E414"):
 
     Why: the client puts data into the address, or has a loop that makes it longer each time.
 
-    To do: send a shorter address. No parameter needs a longer one.
+    To do: send a shorter address. No parameter needs such a long address.
     """
 
     status = 414
@@ -118,7 +119,7 @@ class RequestTooLong(RequestError, code="app.E414"):
 class HeadersTooLarge(RequestError, code="app.E431"):
     """The headers of the request are too large.
 
-    Why: most often, they have the cookies of other applications on the same host.
+    Why: most often, they contain cookies of other applications on the same host.
 
     To do: delete the cookies, or serve the application under its own host name.
     """
@@ -130,7 +131,7 @@ class HeadersTooLarge(RequestError, code="app.E431"):
 
 
 class MalformedRequest(RequestError, code="app.E401"):
-    """The request is not HTTP.
+    """The data that the client sent is not an HTTP request.
 
     Why: the client uses HTTPS, scans ports, or lost its connection.
 
@@ -146,7 +147,7 @@ class MalformedRequest(RequestError, code="app.E401"):
 class Failure(RequestError, code="app.E500"):
     """The application failed with an unexpected error.
 
-    Why: a mistake in the application, or a failure outside of it that no check covers.
+    Why: a mistake in the application, or a failure outside of the application that no check covers.
 
     To do: find the traceback in the log of the server, and report it. The application is still running.
     """
@@ -162,7 +163,7 @@ class Stopping(RequestError, code="app.E503"):
 
     Why: the server was told to stop, and the request took longer than the server waits.
 
-    To do: send the request to another node, or to this one when it runs again.
+    To do: send the request to another node, or wait until this node runs again.
     """
 
     status = 503
@@ -187,6 +188,6 @@ class DatabaseSilent(RequestError, code="app.E504"):
 
 
 def shown(text: str, longest: int = 60) -> str:
-    """Return a text of a client on one line, shortened if it is long."""
+    """Return a text that a client sent, on one line, and shortened if it is long."""
     cut = text if len(text) <= longest else text[: longest - 3] + "..."
     return cut if cut.isprintable() else ascii(cut)

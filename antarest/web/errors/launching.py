@@ -40,12 +40,12 @@ class PortTaken(AppError, code="app.E101"):
 
 
 class HostNotOurs(AppError, code="app.E102", exit_code=EXIT_USAGE):
-    """The host to listen on is not an address of this machine, or its name is unknown.
+    """The host to listen on is not an address of this machine, or the name of the host is unknown.
 
-    Why: `server.host` or `--host` is the address of another machine, such as that of a load balancer, or a misspelt
-    name.
+    Why: `server.host` or `--host` is the address of another machine, such as a load balancer, or a misspelt name.
 
-    To do: write an address of this machine: `127.0.0.1` for this machine alone, `0.0.0.0` for all its addresses.
+    To do: write an address of this machine: `127.0.0.1` if only programs on this machine connect, or `0.0.0.0` to
+    listen on all addresses of this machine.
     """
 
     def __init__(self, host: str, reason: str, *, command: str) -> None:
@@ -60,9 +60,9 @@ class HostNotOurs(AppError, code="app.E102", exit_code=EXIT_USAGE):
 class PortForbidden(AppError, code="app.E103", exit_code=EXIT_USAGE):
     """The system does not allow this user to listen on the port.
 
-    Why: ports below 1024 are for the system, and this user may not use them.
+    Why: ports below 1024 are for the system, and this user is not allowed to use them.
 
-    To do: choose a port above 1023, and put a proxy on the other port.
+    To do: choose a port above 1023, and let a proxy listen on the port below 1024.
     """
 
     def __init__(self, port: int, reason: str, *, command: str) -> None:
@@ -74,12 +74,12 @@ class PortForbidden(AppError, code="app.E103", exit_code=EXIT_USAGE):
 
 
 class SchemaBehind(AppError, code="app.E104"):
-    """The database is older than the application, and this start may not upgrade it.
+    """The database is older than the application, so it has to be upgraded first.
 
     Why: a new release was installed and the database was not migrated yet, or the configuration names a new database.
 
-    To do: run `inv db.upgrade`. With `--auto-upgrade-db`, the start upgrades the database itself; with several nodes,
-    use it on one of them only.
+    To do: run `inv db.upgrade`. With `--auto-upgrade-db`, the application upgrades the database when it starts. If
+    there are several nodes, use this flag on one node only.
     """
 
     status: int = 503
@@ -107,8 +107,9 @@ class SchemaAhead(UnknownRevision, code="db.E211"):
     Why: the database was upgraded for a newer release. This node still runs the old release, or was rolled back without
     the database.
 
-    To do: start the newer release. To stay with the old one, first roll the database back with the newer release, since
-    only that has the downgrade. In a clone, `inv db.sync` does it with the code of that release.
+    To do: start the newer release. To stay with the old release, first roll the database back with the newer release,
+    because only the newer release has the downgrade. In a clone of the repository, `inv db.sync` rolls the database
+    back.
     """
 
     status: int = 503
@@ -140,7 +141,7 @@ def refuse_other_than_head(
         project: the revisions of this code.
         current: the current revisions of the database.
         database: the URL of the database, redacted.
-        command: the command that the error suggests. It upgrades the database, and may then start the application.
+        command: the command that the error suggests. It upgrades the database, and may start the application too.
 
     Raises:
         SchemaBehind: revisions are pending.
@@ -159,7 +160,7 @@ def refuse_other_than_head(
 class RightsMissing(AppError, code="app.E105"):
     """The application's role lacks a right on the database.
 
-    Why: a table was created by another role than the one that migrates, or the application's role is new.
+    Why: a table was created by a role other than the role that migrates, or the application's role is new.
 
     To do: run `inv db.grant` as the role that migrates. `inv db.status` lists the missing rights.
     """
@@ -179,11 +180,11 @@ class RightsMissing(AppError, code="app.E105"):
 class NotInstalled(AppError, code="app.E106", exit_code=EXIT_USAGE):
     """This Python is too old or lacks a package, or the system is neither Linux nor macOS.
 
-    Why: the program was started with the Python of the system, and not with that of the virtual environment; or it was
-    started on Windows.
+    Why: the program was started with the Python of the system, and not with the Python of the virtual environment. Or
+    the program was started on Windows.
 
-    To do: `make install` in a checkout, then start it with `.venv/bin/python`. On Windows, start it in the Windows
-    Subsystem for Linux.
+    To do: run `make install` in a checkout, and start the program with `.venv/bin/python`. On Windows, start the
+    program in the Windows Subsystem for Linux.
     """
 
     def __init__(self, fact: str, script: str) -> None:

@@ -1,1 +1,1 @@
-"""The connections to the database with their time limits, the queries, and the records that these return."""
+"""The connections to the database with their time limits, the queries, and the records that the queries return."""

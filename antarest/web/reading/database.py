@@ -1,8 +1,8 @@
 """The database of the application: read only, queried in threads, with a time limit for each query.
 
 A driver that waits for a hanging server cannot be stopped. So each query runs in a thread, and the request waits for
-the thread for a limited time only. There are at most as many threads as connections, and they do not keep the process
-from ending.
+the thread for a limited time only. There are at most as many threads as connections. The process can end while threads
+are still waiting.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class DatabaseStatus:
 
     Attributes:
         engine: `SQLite` or `PostgreSQL`.
-        engine_version: its version, such as `15.18`.
+        engine_version: the version of the engine, such as `15.18`.
         current: the current revisions of the database.
         head: the head of this code.
         pending: the revisions that an upgrade would run, in order; empty if this code cannot upgrade the database.
@@ -82,15 +82,15 @@ class DatabaseStatus:
 
     @property
     def up_to_date(self) -> bool:
-        """Whether nothing is pending and nothing is unknown."""
+        """Whether no revision is pending, and no current revision is unknown."""
         return not self.pending and not self.unknown
 
 
 class Database:
     """The configured database, for reading.
 
-    Every method raises an `AntarestError` if the database cannot be reached or is not at the head of this code.
-    Exceptions of a query itself are passed on.
+    Every method raises an `AntarestError` if the database cannot be reached, or if a query fails because the database
+    is not at the head of this code. Other exceptions of a query are passed on.
     """
 
     def __init__(self, db: DbConfig, project: Project) -> None:
@@ -122,8 +122,8 @@ class Database:
 
         Args:
             query: a function that is called in another thread, with the session as its first argument.
-            args: its other arguments.
-            kwargs: its keyword arguments.
+            args: the other arguments of the function.
+            kwargs: the keyword arguments of the function.
 
         Raises:
             DatabaseSilent: the database does not answer in time.
@@ -149,7 +149,7 @@ class Database:
     async def probe(self) -> DatabaseStatus:
         """Return the state of the database, read on a new connection in a separate thread.
 
-        Probes at the same time share one answer, so that a hanging database does not use a growing number of threads.
+        Calls at the same time share one answer. So a hanging database does not use more and more threads.
 
         Raises:
             DatabaseSilent: the database does not answer in time.
@@ -174,7 +174,7 @@ class Database:
             return status
 
     def _require_rights(self, connection: Connection) -> None:
-        """Refuse a role that may not read a table of the models."""
+        """Refuse a role that is not allowed to read a table of the models."""
         if connection.dialect.name != "postgresql":
             return
         tables = connection.scalars(_UNREADABLE, {"names": [*self.project.metadata().tables]}).all()
@@ -244,13 +244,13 @@ async def _shared(answer: asyncio.Future[T]) -> T:
 
 
 def _forget(answer: asyncio.Future[Any]) -> None:
-    """Retrieve a late error, since asyncio logs errors that nobody retrieves."""
+    """Retrieve the error of an answer that came too late. Otherwise asyncio would log the error."""
     if not answer.cancelled():
         answer.exception()
 
 
 def _file_missing(url: URL) -> DatabaseMissing | None:
-    """Return the error for a missing SQLite file in an existing folder, which the driver reports unclearly."""
+    """Return the error for a missing SQLite file in an existing folder, because the error of the driver is unclear."""
     file = Path(str(url.database))
     if url.get_backend_name() != "sqlite" or file.exists() or not file.parent.is_dir():
         return None

@@ -1,4 +1,4 @@
-"""Sorts the errors of queries into the few kinds that the application handles."""
+"""Sorts the errors of queries into the few kinds that the application handles differently."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The queries of the application. Each returns records that do not need the session any more."""
+"""The queries of the application. Each query returns records that no longer need the session."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ _DETAILS = (*_SUMMARY, Study.last_access, Study.path, Study.public_mode)
 def find_studies(
     session: Session, *, name: str | None = None, tags: Iterable[str] = (), page: int = 1, size: int = 20
 ) -> ResultPage[StudySummary]:
-    """Find studies, the last changed one first.
+    """Find studies. The study that was changed last comes first.
 
     Args:
         session: a session.
-        name: a part of the name, in upper or lower case.
+        name: a part of the name. Upper and lower case make no difference.
         tags: the labels of tags; a study must have all of them.
         page: the number of the page, from 1.
         size: the number of studies on a page.
@@ -105,7 +105,7 @@ def find_tasks(
     Args:
         session: a session.
         status: the state of the tasks.
-        study: the id of the study that the tasks are about.
+        study: the id of a study. Only the tasks of this study are found.
         page: the number of the page, from 1.
         size: the number of tasks on a page.
 

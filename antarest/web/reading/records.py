@@ -17,7 +17,7 @@ Time = Annotated[datetime, AfterValidator(lambda value: value.replace(tzinfo=UTC
 
 
 class FrozenModel(BaseModel):
-    """The base of every record, which cannot be changed."""
+    """The base of every record. A record cannot be changed."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -51,7 +51,7 @@ class Owner(FrozenModel):
 
 
 class GroupSummary(FrozenModel):
-    """A group that a study is shared with."""
+    """A group with which a study is shared."""
 
     id: str
     name: str
@@ -75,7 +75,7 @@ class StudySummary(FrozenModel):
 
 
 class Relative(FrozenModel):
-    """A study in the tree of variants of another one."""
+    """A study in the tree of variants of another study."""
 
     id: str
     name: str

@@ -10,7 +10,7 @@ _LONGEST = 80
 
 
 def holder_of(port: int) -> str:
-    """Return the program on a port, such as `python3 antarest/main.py (process 4711)`; empty if unknown."""
+    """Return the program that listens on a port, such as `python3 main.py (process 4711)`; empty if it is unknown."""
     sockets = {f"socket:[{inode}]" for inode in _listening_inodes(port)}
     if not sockets:
         return ""

@@ -1,9 +1,9 @@
-"""uvicorn's HTTP protocol with a time limit for the head of a request, and JSON for requests that cannot be read.
+"""uvicorn's HTTP protocol, with a time limit for the head of a request, and JSON answers to requests that are not HTTP.
 
-uvicorn has no setting for either. It waits without limit for the first request of a connection, so idle clients could
-use up all connections. It answers a request that it cannot read with plain text and status 400. An ASGI middleware
-cannot help, since it is called only after the head was read. So this class overrides methods of a private class, and
-the tests of slow and broken requests notice an incompatible uvicorn.
+uvicorn has no setting for these two things. It waits without limit for the first request of a connection, so idle
+clients could use up all connections. It answers a request that it cannot read with plain text and status 400. An ASGI
+middleware cannot help, because it is called only after the head was read. So this module overrides methods of a private
+class of uvicorn. The tests of slow and broken requests fail if a release of uvicorn changes this class.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Protocol(H11Protocol):
             self._wait_no_more()
 
     def on_response_complete(self) -> None:
-        """Start the time limit for the next request. Single bytes do not extend it."""
+        """Start the time limit for the next request. A client that sends single bytes does not extend the limit."""
         super().on_response_complete()
         if not self.transport.is_closing() and not self._answering:
             self._wait()

@@ -22,7 +22,7 @@ def bind(host: str, port: int, *, command: str = _PROGRAM) -> socket.socket:
 
     Args:
         host: an address or a name of this machine.
-        port: the port; 0 takes a free one.
+        port: the port; 0 takes a free port.
         command: the command line of the program, for the hints of errors.
 
     Returns:
@@ -31,7 +31,7 @@ def bind(host: str, port: int, *, command: str = _PROGRAM) -> socket.socket:
     Raises:
         PortTaken: another program has the port.
         HostNotOurs: the host is not an address of this machine.
-        PortForbidden: this user may not use the port.
+        PortForbidden: this user is not allowed to use the port.
     """
     try:
         family, kind, protocol, _, address = _resolve(host, port)
@@ -50,15 +50,15 @@ def bind(host: str, port: int, *, command: str = _PROGRAM) -> socket.socket:
 
 
 def address_of(bound: socket.socket) -> str:
-    """Return the address of a socket for a browser."""
+    """Return the address that a browser needs to connect to a socket."""
     host, port = bound.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def serve(app: ASGIApp, bound: socket.socket, *, on_ready: Callable[[], None], command: str = _PROGRAM) -> int:
-    """Serve an application until Ctrl-C or SIGTERM, then finish the running requests and return.
+    """Serve an application until Ctrl-C or SIGTERM. Finish the running requests before returning.
 
-    Requests get ten seconds to finish. A second Ctrl-C does not wait for them.
+    The running requests get ten seconds to finish. A second Ctrl-C ends them at once.
 
     Args:
         app: the application.
@@ -67,7 +67,7 @@ def serve(app: ASGIApp, bound: socket.socket, *, on_ready: Callable[[], None], c
         command: the command line of the program, for the hints of errors.
 
     Returns:
-        The exit code: 130 if a second Ctrl-C ended requests.
+        The exit code: 130 if a second Ctrl-C ended requests, otherwise 0.
 
     Raises:
         PortTaken: another program listens on the port now.

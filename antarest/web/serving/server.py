@@ -22,7 +22,7 @@ _TICK: Final = 0.05
 
 
 class Server(uvicorn.Server):
-    """A server that reports when it is ready, and returns normally after a signal has stopped it."""
+    """A server that reports when it is ready. After a signal has stopped the server, its `run` returns normally."""
 
     def __init__(self, app: ASGIApp, on_ready: Callable[[], None]) -> None:
         config = uvicorn.Config(
@@ -54,7 +54,7 @@ class Server(uvicorn.Server):
         hurry.cancel()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - `signal` passes both
-        """Stop after the running requests. A second Ctrl-C stops at once."""
+        """Stop the server after the running requests. A second Ctrl-C stops the server at once."""
         # The method of the base would also keep the signal, and raise it again at the end.
         self.is_hurried = self.is_hurried or (self.should_exit and sig == signal.SIGINT)
         self.should_exit = True
@@ -62,7 +62,7 @@ class Server(uvicorn.Server):
     async def _hurry(self) -> None:
         """After a second Ctrl-C, end the running requests, and the connections of clients that do not read.
 
-        The base has `force_exit` for this, but then the application could not close its database.
+        The base class has the attribute `force_exit` for this, but with it, the application cannot close its database.
         """
         while not self.is_hurried:  # noqa: ASYNC110 - a signal handler cannot set an event of the loop
             await asyncio.sleep(_TICK)

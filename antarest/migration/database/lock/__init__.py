@@ -22,7 +22,7 @@ def in_this_process(db: DbConfig, patience: Patience) -> Iterator[None]:
     """Let one thread of this process at a time call Alembic, whose context is global. The lock is re-entrant.
 
     Raises:
-        ThreadLocked: another thread holds the lock for longer than the run waits.
+        ThreadLocked: another thread holds the lock for longer than this run waits.
     """
     while not ALEMBIC.acquire(timeout=0.05):
         if not patience.wait(lambda: "another thread of this process"):
@@ -43,8 +43,8 @@ def one_writer(db: DbConfig, version_table: VersionTable, patience: Patience) ->
         patience: how long to wait for another run.
 
     Raises:
-        DatabaseLocked: another run holds the lock for longer than the run waits. On SQLite only `Writer.begin` raises
-            this error, because the lock is the transaction itself.
+        DatabaseLocked: another run holds the lock for longer than this run waits. On SQLite, `Writer.begin` raises
+            this error instead, because the lock is the transaction itself.
         DatabaseError: the database cannot be reached.
     """
     if db.migration_url.get_backend_name() == "sqlite":

@@ -17,7 +17,7 @@ class Writer(Protocol):
         """Begin a transaction that changes the database. This must be the first call of every transaction.
 
         Raises:
-            DatabaseLocked: another run holds the lock for longer than this one waits.
+            DatabaseLocked: another run holds the lock for longer than this run waits.
         """
 
     def check(self, connection: Connection) -> None:
@@ -31,7 +31,7 @@ class Writer(Protocol):
         """Return the session that held a lock which the last transaction needed; empty if no session was seen."""
 
     def wait_for_end(self) -> bool:
-        """Wait until the server has ended a transaction whose connection was lost. Return whether it has ended."""
+        """Wait until the server has ended a transaction whose connection was lost. Return whether this happened."""
 
 
 _STEP = 0.1  # seconds between two tries
@@ -39,11 +39,11 @@ _SILENCE = 1.0  # seconds of waiting until the message
 
 
 class Patience:
-    """The time that one run may wait for locks of others.
+    """The time for which one run waits for locks that others hold.
 
     Attributes:
         tell: prints a line for the user.
-        is_over: returns whether a signal told the run to stop. It is for code in which an exception would be lost.
+        is_over: returns whether a signal told the run to stop. Code that would lose an exception calls it.
     """
 
     def __init__(self, seconds: float, tell: Callable[[str], None]) -> None:

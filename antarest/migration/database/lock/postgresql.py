@@ -1,9 +1,9 @@
 """The migration lock of PostgreSQL: two advisory locks, which the server releases when their transactions end.
 
 A separate connection holds the first lock for the whole run, in a READ COMMITTED transaction that stays idle. Unlike a
-session lock, such a lock works through PgBouncer in transaction mode. The idle transaction has no snapshot that `CREATE
-INDEX CONCURRENTLY` would have to wait for. A run that waited inside the server would have such a snapshot. So a run
-tries to get the lock repeatedly instead.
+session lock, this lock works through PgBouncer in transaction mode. The idle transaction has no snapshot, so `CREATE
+INDEX CONCURRENTLY` does not wait for it. A statement that waits for the lock would have a snapshot. Therefore a run
+does not wait inside the server: it tries to get the lock again and again.
 
 Each transaction that changes something holds the second lock. When a process is killed, its first lock is released at
 once, but the server may still be busy with its last statement. Until this statement ends, the second lock excludes
@@ -78,7 +78,7 @@ class PostgresWriter:
         """Take the first lock for the block.
 
         Raises:
-            MigrationLocked: another run holds the lock for longer than this one waits.
+            MigrationLocked: another run holds the lock for longer than this run waits.
         """
         with moving(db) as connection:
             writer = cls(db, version_table, patience, connection)
@@ -96,9 +96,10 @@ class PostgresWriter:
         return int(self._connection.scalar(text("SELECT pg_backend_pid()")))
 
     def begin(self, connection: Connection) -> None:
-        """Take the second lock in a transaction that changes something, and limit its waits.
+        """Take the second lock in a transaction that changes something, and limit the waits of the transaction.
 
-        Outside of a transaction (`autocommit_block`) it does neither, because `CREATE INDEX CONCURRENTLY` has to wait.
+        Outside of a transaction (`autocommit_block`), take no lock and set no limit: `CREATE INDEX CONCURRENTLY` has to
+        wait for other transactions.
         """
         self._stop_watching()
         driver: Any = connection.connection.dbapi_connection
@@ -142,7 +143,7 @@ class PostgresWriter:
     def _acquire(self) -> None:
         """Try to get the first lock.
 
-        Between two tries no transaction is open, because a pool of connections may be small.
+        Between two tries no transaction is open. So a pooler can give the connection to others meanwhile.
         """
         connection = self._connection
         self._settings = self._known_settings()
@@ -178,9 +179,9 @@ class PostgresWriter:
             raise LockLost(redact_url(self._db.migration_url)) from error
 
     def _known_settings(self) -> dict[str, str]:
-        """Return our settings, without those that this server does not know.
+        """Return our settings, without the settings that this server does not accept.
 
-        Some systems refuse `client_connection_check_interval`.
+        On some operating systems, the server does not accept `client_connection_check_interval`.
         """
         known = {**undisturbed(self._connection), **_ALIVE}
         if (self._connection.dialect.server_version_info or (0,)) >= (14,):
@@ -207,7 +208,7 @@ _NAMES: Final = {
 def _unset_timeouts(connection: Connection) -> None:
     """Switch the session's timeouts off.
 
-    A timeout that is already off is not set again: behind a pooler, others use the session too.
+    A timeout that is already off is not changed, because behind a pooler, other programs use the same session.
     """
     for name in ("lock_timeout", "statement_timeout"):
         if connection.scalar(text("SELECT current_setting(:name)"), {"name": name}) != "0":
@@ -215,7 +216,7 @@ def _unset_timeouts(connection: Connection) -> None:
 
 
 def _own_name(connection: Connection) -> str:
-    """Return a name for the session with its host and start time, which other roles cannot see otherwise."""
+    """Return a name for the session that contains its host and start time. Other roles see only the name."""
     name = str(connection.scalar(text("SELECT current_setting('application_name')")))
     host = socket.gethostname().partition(".")[0]
     return f"{name[:18]} {os.getpid()}@{host[:19]} {datetime.now(UTC):%Y%m%dT%H%M%SZ}"[:_LONGEST_NAME]

@@ -1,13 +1,13 @@
 """Locks on tables, so that a count is still true when the next statement runs (PostgreSQL).
 
-Before a statement drops, empties or rewrites a table, this locks out all other sessions. Before a statement changes
-values, this locks out other writers only.
+Before a statement drops, empties or rewrites a table, this module locks out all other sessions. Before a statement
+changes values, this module locks out other writers only.
 
 If a transaction waits for one table while it has locked another one, a deadlock could end the transaction of an
 application. A wait for a stronger lock on the same table has the same risk. The server looks for a deadlock when a
-session has waited for `deadlock_timeout`. So this module tries to lock all tables in a shorter time. If this fails, it
-releases all of them and begins again. A transaction that already holds other locks cannot release those. So it does not
-wait: it tries a few times, and then fails.
+session has waited for `deadlock_timeout`. So this module tries to lock all tables in a shorter time. If this fails, the
+module releases all of these locks, and begins again. If the transaction has locked tables before, it cannot release
+those locks. In this case the module does not wait: it tries a few times, and then it fails.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class NotLocked(Exception):
     """Another session holds a table for too long. The cause of this error is the error of the driver.
 
     Attributes:
-        holder: the session, if it was seen.
+        holder: the description of that session; empty if the session was not seen.
     """
 
     def __init__(self, table: str, holder: str) -> None:
@@ -76,7 +76,7 @@ class TableLocks:
     Attributes:
         learned: the tables that the transaction had to lock. The next try of the transaction locks them at its
             beginning.
-        refused: the tables that this role may not lock, or that cannot be locked.
+        refused: the tables that this role is not allowed to lock, or that cannot be locked.
         first: the tables that were locked at the beginning of the transaction.
         has_taken: whether the transaction has locked a table.
     """
@@ -106,11 +106,14 @@ class TableLocks:
         self.first |= self.take([table for table in first if table not in written], written)
 
     def forget(self) -> None:
-        """Forget which locks were taken: the transaction may have gone back to a savepoint, which releases them."""
+        """Forget which locks were taken. The transaction may have released locks by going back to a savepoint."""
         self._taken.clear()
 
     def held(self) -> Learned:
-        """Return the locked tables that others can use, each with the sessions that it locks out (0: a weaker lock)."""
+        """Return the tables that the transaction has locked. Its new tables, which no one else can use, are left out.
+
+        The value of a table says whom the lock excludes: all sessions, other writers, or neither (0).
+        """
         rows = self._connection.execute(_HELD).all() if self._shared else []
         return {relation: mode for relation, mode in rows if relation in self._shared}
 
@@ -121,13 +124,13 @@ class TableLocks:
 
         Args:
             tables: the tables from which all other sessions are locked out.
-            written: the tables that other sessions may read, but not change.
+            written: the tables that other sessions can still read, but not change.
 
         Returns:
             The tables that are locked now, including those that were locked before.
 
         Raises:
-            NotLocked: another session holds one of them for too long.
+            NotLocked: another session holds one of the tables for too long.
         """
         wanted = {table.identity: (table, WRITERS) for table in written}
         wanted |= {table.identity: (table, EVERYBODY) for table in tables}
@@ -164,7 +167,7 @@ class TableLocks:
     def _round(
         self, queue: Sequence[tuple[CatalogTable, int]], end: float, span: float
     ) -> tuple[tuple[CatalogTable, int], Any] | None:
-        """Lock all tables or none. Return the table that failed, and the error. If `span` is 0, do not wait."""
+        """Lock all tables or none. If a table cannot be locked, return it and the error. If `span` is 0, never wait."""
         began = time.monotonic()
         self._execute("SAVEPOINT antarest_lock")
         for position, (table, mode) in enumerate(queue):

@@ -19,7 +19,7 @@ class BackupFailed(MigrationError, code="db.E901"):
     Why: the folder cannot be written, the disk is full, the connection broke, or the content of the backup differs from
     that of the database.
 
-    To do: fix what the message names, and try `inv db.backup`. When it works, run the command again.
+    To do: fix what the message names, and try `inv db.backup`. When a backup can be made, run the command again.
     """
 
     def __init__(self, reason: str, *, database: str, folder: Path) -> None:
@@ -69,7 +69,7 @@ class ProgramsMissing(MigrationError, code="db.E903", exit_code=EXIT_USAGE):
 class BackupNotFound(MigrationError, code="db.E904"):
     """The database has no backup, or the backup that was asked for does not exist.
 
-    Why: the backup was deleted, or `db.backup_folder` has been changed since it was made.
+    Why: the backup was deleted, or `db.backup_folder` has been changed since the backup was made.
 
     To do: `inv db.backups` lists the backups.
     """
@@ -86,9 +86,9 @@ class BackupNotFound(MigrationError, code="db.E904"):
 class BackupUnusable(MigrationError, code="db.E905"):
     """The file is not a backup of this kind of database, or it is damaged.
 
-    Why: the file was cut off, changed after it was made, or is a backup of the other engine.
+    Why: the file was cut off, was changed after it was made, or is a backup of the other engine.
 
-    To do: take another backup: `inv db.backups` says which of them can be used.
+    To do: use another backup. `inv db.backups` says which backups can be used.
     """
 
     def __init__(self, path: Path, reason: str) -> None:
@@ -116,7 +116,7 @@ class RestoreNotConfirmed(MigrationError, code="db.E906"):
 class RestoreNotAllowed(MigrationError, code="db.E907"):
     """The migrating role does not have the rights that a restore needs.
 
-    Why: the role owns the tables but not the database, or may not create a database.
+    Why: the role owns the tables but not the database, or is not allowed to create a database.
 
     To do: restore as a role that has the rights, or grant the rights that the message lists.
     """

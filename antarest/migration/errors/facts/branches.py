@@ -18,12 +18,12 @@ _LONGEST = 300  # characters of what git says
 class RevisionLost(MigrationError, code="db.E220"):
     """The database has a revision whose file was not found, so nothing can undo it.
 
-    Why: it was applied from another clone or machine, and was never pushed; or this clone has only the newest part of
-    the history.
+    Why: the revision was applied from another clone or machine, and was never pushed. Or this clone has only the newest
+    part of the history.
 
-    To do: fetch the branches of the others, and try again. The person who applied it has its file in the store of
-    their clone (`.git/antarest/revisions`): put it into the folder of the revisions. Otherwise restore a backup that is
-    older than the revision, or reset the database.
+    To do: fetch the branches of the others, and try again. The person who applied the revision has the file in the
+    store of their clone (`.git/antarest/revisions`): put the file into the folder of the revisions. If nobody has the
+    file, restore a backup that is older than the revision, or reset the database.
     """
 
     def __init__(self, revision: str, database: str, searched: str, *, is_shallow: bool = False) -> None:
@@ -41,10 +41,10 @@ class ScriptChanged(MigrationError, code="db.E221"):
     """The file that was found for a revision does not have the code that was applied.
 
     Why: the file was edited after it was applied, and the applied version is neither in the store nor in git. The
-    downgrade in it may not fit the upgrade that ran.
+    downgrade in the edited file may not fit the upgrade that ran.
 
-    To do: read the file that the message names. If its downgrade fits, run it with `--allow-changed`. Then check the
-    schema yourself, because the command cannot.
+    To do: read the file that the message names. If the downgrade in this file fits, run the command again with
+    `--allow-changed`. Afterwards check the schema yourself, because the command cannot check it.
     """
 
     def __init__(self, revision: str, applied: str, found: str, origin: str, command: str = _AGAIN) -> None:
@@ -74,8 +74,8 @@ class PlanOvertaken(MigrationError, code="db.E222"):
 class NoRepository(MigrationError, code="db.E223", exit_code=EXIT_USAGE):
     """The command needs a git repository, and there is none.
 
-    Why: git is not installed, or the project is not in a working tree: it is a downloaded archive, or an installed
-    copy.
+    Why: git is not installed, or the project is not in a working tree of git. For example, the project is a downloaded
+    archive or an installed copy.
 
     To do: work in a clone of the repository.
     """
@@ -93,7 +93,7 @@ class BranchNotFound(MigrationError, code="db.E224", exit_code=EXIT_USAGE):
 
     Why: the name is misspelt, the branch was not fetched yet, or the name is that of a tag or a commit.
 
-    To do: `git branch --all` lists the branches. For a tag or a commit: `git switch --detach`, then `inv db.sync`.
+    To do: `git branch --all` lists the branches. For a tag or a commit, run `git switch --detach` and `inv db.sync`.
     """
 
     def __init__(self, branch: str, branches: Sequence[str]) -> None:
@@ -112,7 +112,7 @@ class SwitchRefused(MigrationError, code="db.E225"):
 
     Why: uncommitted changes would be overwritten, a merge is under way, or another working tree has the branch.
 
-    To do: do what git says, most often commit or stash. Then run the same command again.
+    To do: do what git says. Most often, you have to commit or stash the changes. Then run the same command again.
     """
 
     def __init__(self, branch: str, reason: str, *, is_ours: bool = False) -> None:
@@ -127,9 +127,10 @@ class SwitchRefused(MigrationError, code="db.E225"):
 
 
 class AmendRefused(MigrationError, code="db.E226"):
-    """The newest revision may not be generated again.
+    """The newest revision cannot be generated again.
 
-    Why: the revision is on main or in a tag, so others may have applied it; or it is deployed, or it joins two heads.
+    Why: the revision is on main or in a tag, so others may have applied it. Or the revision is deployed, or it joins
+    two heads.
 
     To do: leave the revision as it is, and write another one.
     """
@@ -166,8 +167,8 @@ class EditedRevision(MigrationError, code="db.E227"):
 class RebaseRefused(MigrationError, code="db.E228"):
     """The revisions of this branch cannot be put on top of the other head.
 
-    Why: the other branch is not known, is not merged here or has several heads itself; or one of the revisions is
-    deployed or joins two heads.
+    Why: the other branch is not known, is not merged here, or has several heads itself. Or one of the revisions of this
+    branch is deployed or joins two heads.
 
     To do: do what the message says. If a revision cannot be moved, join the heads with `inv db.merge`.
     """
@@ -185,8 +186,8 @@ class RebaseRefused(MigrationError, code="db.E228"):
 class AmbiguousReference(MigrationError, code="db.E229"):
     """A reference stands for two different revisions.
 
-    Why: for example, a tag and a branch have this name, and lead to different heads. The name of a commit or the
-    beginning of a revision id can be ambiguous too.
+    Why: for example, a tag and a branch have this name, and their revisions have different heads. The beginning of a
+    commit id or of a revision id can be ambiguous too.
 
     To do: give the whole id of the revision.
     """
@@ -204,7 +205,7 @@ class ReferenceUnusable(MigrationError, code="db.E230"):
 
     Why: the revisions at that point cannot be read, have several heads, or have a head that this checkout lacks.
 
-    To do: give a revision; or check out the tag, branch or commit, and run `inv db.sync`.
+    To do: give the id of a revision. Or check out the tag, branch or commit, and run `inv db.sync`.
     """
 
     def __init__(self, name: str, reason: str) -> None:
@@ -216,10 +217,10 @@ class ReferenceUnusable(MigrationError, code="db.E230"):
 
 
 class DeployedUnknown(MigrationError, code="db.E231"):
-    """The deployed revision is not below the head.
+    """The settings name a deployed revision that is not below the head.
 
-    Why: `[antarest] deployed` in `alembic.ini` names a revision that was removed or renamed, or that lies on another
-    branch than the head.
+    Why: `[antarest] deployed` in `alembic.ini` names a revision that was removed or renamed, or that does not lie on
+    the branch of the head.
 
     To do: name the revision that production really runs, or say that nothing is deployed.
     """
@@ -233,7 +234,7 @@ class DeployedUnknown(MigrationError, code="db.E231"):
 
 
 class SqlDiffers(MigrationError, code="db.E232"):
-    """The written SQL and the revisions lead to different schemas.
+    """The SQL that `--sql` wrote and the revisions lead to different schemas.
 
     Why: a revision reads from the database while it runs (a reflection, a query), and `--sql` runs without a database.
 
@@ -249,7 +250,7 @@ class SqlDiffers(MigrationError, code="db.E232"):
 
 
 class RecordUnreadable(MigrationError, code="db.E233"):
-    """This role may not read the history table of the database, so the applied code is not known.
+    """This role is not allowed to read the history table of the database, so the applied code is not known.
 
     Why: the table belongs to the role that migrates, and this role has no SELECT on it.
 
@@ -267,7 +268,8 @@ class RecordUnreadable(MigrationError, code="db.E233"):
 class HookInTheWay(MigrationError, code="db.E234"):
     """The existing git hook cannot be renamed, because an older hook already has the new name.
 
-    Why: installing our hook renamed an older one. Another tool then replaced our hook, so the older one would be lost.
+    Why: when our hook was installed, it renamed an older hook. Another tool has put its own hook in the place of ours
+    since. If the command renamed that hook too, the older hook would be overwritten.
 
     To do: put the two hooks into one file, or delete the one that you do not need. Then run the same command again.
     """
@@ -283,7 +285,7 @@ class HookInTheWay(MigrationError, code="db.E234"):
 class NotAsSql(MigrationError, code="db.E235"):
     """A revision cannot be written as SQL.
 
-    Why: it reads from the database while it runs, and `--sql` runs without a database.
+    Why: the revision reads from the database while it runs, and `--sql` runs without a database.
 
     To do: write the revision so that it does not read from the database; or run the revisions instead of the SQL.
     """

@@ -27,10 +27,10 @@ class ConfigNotFound(ConfigError, code="config.E101"):
     """The configuration file is missing or cannot be read.
 
     Why: the name is misspelt, the variable `ANTAREST_CONF` still names a file that was moved, or this user may not read
-    it. A file that was named is never replaced by another one, which could name another database.
+    it. The command never uses another file instead, because another file could name another database.
 
-    To do: look at the path in the message. If it says `named by ANTAREST_CONF`, correct or unset the variable. Then
-    `inv db.status --config=PATH` shows the database that the file names.
+    To do: look at the path in the message. If the message says `named by ANTAREST_CONF`, correct or unset the variable.
+    `inv db.status --config=PATH` shows the database that a file names.
     """
 
     def __init__(self, file: str, *, reason: str, named_by: str, similar: Sequence[Path] = ()) -> None:
@@ -47,7 +47,7 @@ class ConfigNotFound(ConfigError, code="config.E101"):
 class ConfigEmpty(ConfigError, code="config.E102"):
     """The configuration file is empty.
 
-    Why: it has no lines or only comments, or a template was never filled in.
+    Why: the file has no lines or only comments, or a template was never filled in.
 
     To do: write at least `db:` with a `url:` below it; `resources/application.yaml` shows every key.
     """
@@ -59,7 +59,7 @@ class ConfigEmpty(ConfigError, code="config.E102"):
 class ConfigNotYaml(ConfigError, code="config.E103"):
     """The configuration file is not YAML.
 
-    Why: most often a value with `:`, `#`, `%`, `&`, `*` or `@` without quotes, or lines that are indented with tabs.
+    Why: most often, a value has `:`, `#`, `%`, `&`, `*` or `@` and no quotes, or a line is indented with a tab.
 
     To do: go to the line that the message names and put the value in quotes.
     """
@@ -75,11 +75,11 @@ class ConfigNotYaml(ConfigError, code="config.E103"):
 
 
 class ConfigNotMapping(ConfigError, code="config.E104"):
-    """The configuration file, or a section of it, does not hold keys with values.
+    """The configuration file, or a section of the file, does not consist of keys with values.
 
     Why: a section was written as a list (`- url: ...`) or as one value (`db: sqlite:///a.db`).
 
-    To do: write the keys of the section below it, indented, one `key: value` a line.
+    To do: write the keys below the name of the section, indented, with one `key: value` on each line.
     """
 
     def __init__(self, file: Path, *, section: str, found: str) -> None:
@@ -105,10 +105,10 @@ class DatabaseUrlMissing(ConfigError, code="config.E105"):
 class UnknownKey(ConfigError, code="config.E106"):
     """The configuration file has an unknown key; most often it is misspelt.
 
-    Why: a key is misspelt, stands in another section, or was removed by a newer release. It is refused, because the
-    person who wrote it expects an effect.
+    Why: the key is misspelt, stands in another section, or was removed by a newer release. The command refuses the key,
+    because the person who wrote it expects an effect.
 
-    To do: use the nearest key that the message names, or delete the line. `docs/configuration.md` has every key.
+    To do: use the similar key that the message names, or delete the line. `docs/configuration.md` has every key.
     """
 
     def __init__(self, file: Path, *, key: str, nearest: str, known: Sequence[str]) -> None:
@@ -125,7 +125,7 @@ class VariableUnset(ConfigError, code="config.E107"):
     that this user may not read.
 
     To do: set the variable where the command is started (`export NAME=...`, `Environment=` in a unit, `env_file` in a
-    compose file), or set `NAME_FILE` to a file that holds the value. Write `$${NAME}` for the text `${NAME}` itself.
+    compose file), or set `NAME_FILE` to the path of a file with the value. Write `$${NAME}` for the text `${NAME}`.
     """
 
     def __init__(self, name: str, *, file: str = "", reason: str = "") -> None:
@@ -141,7 +141,7 @@ class VariableUnset(ConfigError, code="config.E107"):
 class InvalidValue(ConfigError, code="config.E108"):
     """A value has the wrong type, or is out of range.
 
-    Why: a number with a unit or a decimal point, a word for a number, or a value beyond its range.
+    Why: a number has a unit or a decimal point, a word stands where a number must be, or a number is out of range.
 
     To do: write a value of the kind that the message asks for. `docs/configuration.md` has the range of each key.
     """
@@ -152,9 +152,9 @@ class InvalidValue(ConfigError, code="config.E108"):
 
 
 class UnsupportedUrl(ConfigError, code="config.E109"):
-    """The URL asks for an engine or a driver that is not supported.
+    """The URL names an engine or a driver that is not supported.
 
-    Why: the scheme is that of another database (`mysql://`), or asks for another driver (`postgresql+asyncpg://`).
+    Why: the scheme is that of another engine (`mysql://`), or names another driver (`postgresql+asyncpg://`).
 
     To do: write `postgresql://...` or `sqlite:///...`, without a driver.
     """
@@ -172,10 +172,11 @@ class UnsupportedUrl(ConfigError, code="config.E109"):
 class UnreadableUrl(ConfigError, code="config.E110"):
     """The URL cannot be read, or can be read in two ways.
 
-    Why: a password or a name holds `@`, `:`, `/`, `?`, `#` or `%` unquoted, so it is not clear where it ends.
+    Why: a password or a name contains `@`, `:`, `/`, `?`, `#` or `%` unquoted, so the end of the password or name is
+    not clear.
 
-    To do: take the password from a variable, as in `postgresql://user:${DB_PASSWORD}@host/database`. A variable may
-    hold any character. Otherwise percent-encode the password (`@` is `%40`).
+    To do: take the password from a variable, as in `postgresql://user:${DB_PASSWORD}@host/database`. A variable can
+    contain any character. Or percent-encode the password (`@` is `%40`).
     """
 
     def __init__(self, url: str, *hints: Hint, reason: str) -> None:
@@ -185,8 +186,8 @@ class UnreadableUrl(ConfigError, code="config.E110"):
 class UsageError(ConfigError, code="usage.E101"):
     """The command line is wrong.
 
-    Why: a flag is misspelt or has no value (`--to=$UNSET`), or it stands before the task, where Invoke reads it as an
-    option of Invoke (`inv --config=F db.status`).
+    Why: a flag is misspelt or has no value (`--to=$UNSET`). Or a flag stands before the task (`inv --config=F
+    db.status`), where Invoke reads it as one of its own options.
 
     To do: copy the command that the message shows, or look at `inv db.VERB --help`.
     """

@@ -38,21 +38,21 @@ class DatabaseUnreachable(DatabaseError, code="db.E301", exit_code=EXIT_UNREACHA
     """The server does not answer; trying again can help.
 
     Why: the server is starting, restarting or down; the host or the port in `db.url` is wrong; a firewall drops the
-    packets; or the name does not resolve.
+    packets; or the name of the host is unknown.
 
-    To do: `pg_isready --host=HOST --port=PORT` says whether the server answers. If it does, compare host and port with
-    `inv db.status`. Exit code 3 says that trying again can help.
+    To do: `pg_isready --host=HOST --port=PORT` says whether the server answers. If the server answers, compare the host
+    and port with those that `inv db.status` shows. Exit code 3 says that trying again can help.
     """
 
 
 class TooManyConnections(DatabaseUnreachable, code="db.E302"):
     """The server has no free connection left.
 
-    Why: all `max_connections` of the server are in use. Often the pools of all processes together have a higher limit
-    than the server.
+    Why: all connections that `max_connections` of the server allows are in use. Often the pools of all processes
+    together are larger than this limit.
 
-    To do: wait and try again, or stop a process that holds many connections. Then lower `db.pool_size` and
-    `db.max_overflow`, or use a pooler.
+    To do: wait and try again, or stop a process that holds many connections. To prevent the error, lower `db.pool_size`
+    and `db.max_overflow`, or use a pooler.
     """
 
 
@@ -73,7 +73,7 @@ class AccessRefused(DatabaseError, code="db.E303", exit_code=EXIT_USAGE):
     Why: the password is wrong, `pg_hba.conf` has no line for this host, database and role, or the role has no
     LOGIN or no CONNECT.
 
-    To do: try the same by hand with the `psql` command of the message. The server's log has more details than the
+    To do: try to connect by hand, with the `psql` command of the message. The server's log has more details than the
     answer to a client.
     """
 
@@ -81,9 +81,9 @@ class AccessRefused(DatabaseError, code="db.E303", exit_code=EXIT_USAGE):
 class RoleMissing(DatabaseError, code="db.E304", exit_code=EXIT_USAGE):
     """The role does not exist on the server.
 
-    Why: the role was never created on this server, or the URL names another server than you think.
+    Why: the role was never created on this server, or the URL does not name the server that you mean.
 
-    To do: create it with the `createuser` command of the message, or correct the user in the URL.
+    To do: create the role with the `createuser` command of the message, or correct the user in the URL.
     """
 
 
@@ -93,7 +93,7 @@ class DatabaseMissing(DatabaseError, code="db.E305", exit_code=EXIT_USAGE):
     Why: on a new server the database was not created yet. For SQLite, the folder in the path is misspelt: a missing
     file is created, but a missing folder is not.
 
-    To do: create it with the `createdb` command of the message, or correct the name or the path.
+    To do: create the database with the `createdb` command of the message, or correct the name or the path.
     """
 
 
@@ -101,7 +101,7 @@ class InvalidParameter(DatabaseError, code="db.E306", exit_code=EXIT_USAGE):
     """The driver cannot work with the parameters of the URL.
 
     Why: a parameter after `?` in the URL is misspelt, has a wrong value, or asks for something that the server does not
-    have (`sslmode=require` without TLS, a service that no file defines).
+    have (for example, `sslmode=require` without TLS).
 
     To do: compare the reason in the message with the URL, and correct or remove the parameter.
     """
@@ -110,9 +110,10 @@ class InvalidParameter(DatabaseError, code="db.E306", exit_code=EXIT_USAGE):
 class RightMissing(DatabaseError, code="db.E313"):
     """The role lacks a right that the command needs.
 
-    Why: the tables belong to another role, and this one has no right on them; or only the owner may change them.
+    Why: the tables belong to another role, and this role has no right on them. Or the command changes tables, which
+    only their owner is allowed to do.
 
-    To do: let the owner grant the right that the message names, or name the owner in `db.admin_url`.
+    To do: let the owner grant the right that the message names, or write the owner into `db.admin_url`.
     """
 
 
@@ -122,7 +123,7 @@ class StatementRefused(DatabaseError, code="db.E314"):
     Why: most often the database lacks something that the statement uses, such as a type, a collation or space. The
     message quotes the database.
 
-    To do: remove the reason, and run the command again. `inv db.status` shows where the database is.
+    To do: remove the reason, and run the command again. `inv db.status` shows the revision of the database.
     """
 
     def __init__(self, message: str, *, database: str, details: Mapping[str, str] | None = None) -> None:
@@ -132,9 +133,9 @@ class StatementRefused(DatabaseError, code="db.E314"):
 class VersionTableDamaged(DatabaseError, code="db.E312"):
     """The version table has a row that is not the id of a revision.
 
-    Why: somebody wrote into the table by hand, or the file is damaged.
+    Why: somebody wrote into the table by hand, or the file of the database is damaged.
 
-    To do: look at the rows. If you know the revision of the database, `alembic stamp --purge REV` records it, and
+    To do: look at the rows. If you know the revision of the database, record it with `alembic stamp --purge REV`, which
     changes no other table. Otherwise restore a backup.
     """
 
@@ -150,26 +151,27 @@ class VersionTableDamaged(DatabaseError, code="db.E312"):
 class DatabaseReadOnly(DatabaseError, code="db.E307"):
     """This user cannot write the database, or cannot even read its file.
 
-    Why: the URL names a standby. Or, for SQLite, this user may not write the file or its folder (the journal is created
-    beside the file), or the disk is mounted read-only.
+    Why: on PostgreSQL, the URL names a standby. On SQLite, the disk is mounted read-only, or this user is not allowed
+    to write the file or its folder, in which SQLite creates the journal.
 
-    To do: name the primary server in `db.url`; for SQLite, `ls -ld FOLDER FILE` shows who may write. Reading commands
-    such as `inv db.status` still work on a standby.
+    To do: name the primary server in `db.url`. For SQLite, `ls -ld FOLDER FILE` shows who is allowed to write. Commands
+    that only read, such as `inv db.status`, still work on a standby.
     """
 
 
 class NotADatabase(DatabaseError, code="db.E308"):
     """The file is not an SQLite database, or is damaged.
 
-    Why: the path names another file, the file was cut off by a full disk, or it was copied while somebody wrote to it.
+    Why: the path names another file, the file was cut off by a full disk, or the file was copied while somebody wrote
+    to it.
 
-    To do: make sure that it is the right file. If it is, keep a copy, read the output of `sqlite3 FILE 'PRAGMA
-    integrity_check'`, and restore a backup.
+    To do: look at the path in the message. If it is the right file, keep a copy of it, read the output of `sqlite3 FILE
+    'PRAGMA integrity_check'`, and restore a backup.
     """
 
 
 class EndedByServer(DatabaseError, code="db.E310"):
-    """The server ended a statement or the whole session, because of a limit or because somebody asked for it.
+    """The server ended a statement or the whole session: a time limit was exceeded, or somebody asked for it.
 
     Why: the role, the database or the server has a time limit for sessions that wait (`idle_session_timeout`), or
     somebody called `pg_cancel_backend`. The limits for statements and transactions are switched off for the
@@ -183,9 +185,10 @@ class NoRoomForLocks(DatabaseError, code="db.E311"):
     """The server has no room for the locks that one transaction needs.
 
     Why: a transaction locks each table and index that it touches, until the transaction ends. The server has room for
-    `max_locks_per_transaction` locks for each of its `max_connections`. A run of thousands of revisions needs more.
+    `max_locks_per_transaction` locks for each of its `max_connections`. A run of thousands of revisions needs more
+    locks.
 
-    To do: run the revisions in parts, each with its own commit; the message has the command for the first part. Or
+    To do: run the revisions in parts, each with its own commit. The message has the command for the first part. Or
     raise `max_locks_per_transaction` in `postgresql.conf`, and restart the server.
     """
 
@@ -193,8 +196,9 @@ class NoRoomForLocks(DatabaseError, code="db.E311"):
 class DatabaseLocked(DatabaseError, code="db.E401", exit_code=EXIT_LOCKED):
     """Another process holds the database; trying again can help.
 
-    Why: another process writes to the SQLite file and did not end within `db.busy_timeout` seconds. It may be a second
-    upgrade, an application, or a database browser with an open transaction.
+    Why: another process writes to the SQLite file and did not end within `db.busy_timeout` seconds. This process may be
+    a second upgrade, an application, or a database browser with an open transaction.
 
-    To do: wait for it or close it, then try again. Nothing was changed. Exit code 4 says that trying again can help.
+    To do: wait until the other process ends, or close it, and try again. Nothing was changed. Exit code 4 says that
+    trying again can help.
     """

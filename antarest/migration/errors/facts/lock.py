@@ -16,7 +16,7 @@ class MigrationLocked(DatabaseLocked, code="db.E402"):
 
     Why: two deployments migrate at once, or the backend of a killed run is still busy on the server.
 
-    To do: wait, then look with `inv db.status`: usually the other run did the work. The message says who holds the lock
+    To do: wait, and run `inv db.status`: usually the other run has done the work. The message says who holds the lock,
     and since when.
     """
 
@@ -30,7 +30,7 @@ class ThreadLocked(DatabaseLocked, code="db.E403"):
 
     Why: the program starts two upgrades in two threads.
 
-    To do: start one upgrade only. A second one has nothing to do.
+    To do: start one upgrade only. A second upgrade has nothing to do.
     """
 
     def __init__(self, database: str, waited: float) -> None:
@@ -42,7 +42,7 @@ class ObjectLocked(DatabaseLocked, code="db.E404"):
     """Another session holds a lock on a table that a revision has to lock.
 
     Why: a long transaction, a forgotten `psql`, or an autovacuum against wraparound holds the table. Each try of the
-    run was rolled back, so no other session had to wait behind it.
+    run was rolled back, so that other sessions did not have to wait for the run.
 
     To do: end the session that the message names, or wait for it, and run the same command again.
     """
@@ -61,9 +61,9 @@ class ObjectLocked(DatabaseLocked, code="db.E404"):
 class Overtaken(DatabaseLocked, code="db.E408"):
     """Other sessions changed rows after a revision read them and before it dropped them. Nothing was committed.
 
-    Why: a revision copies or moves rows and then drops their table or column. Between these two steps, other sessions
-    wrote to it. Another try locks these tables before its first statement, and then this cannot happen.
-    `db.lock_retries` is the number of further tries.
+    Why: a revision copies or moves rows, and drops their table or column afterwards. Between these two steps, other
+    sessions wrote to the table. A further try prevents this, because it locks the table before its first statement.
+    `db.lock_retries` is the number of further tries, and this run had none left.
 
     To do: run the command again, with a `db.lock_retries` of at least 1.
     """
@@ -100,8 +100,8 @@ class LockLost(DatabaseLocked, code="db.E405"):
 class TableLocked(DatabaseLocked, code="db.E407"):
     """Another session holds a table that a command has to read.
 
-    Why: `VACUUM FULL`, `LOCK TABLE`, an `ALTER TABLE` that was not committed, or a prepared transaction holds it. A
-    command that reads waits as long as for another migration: `--lock-timeout`, or `db.migration_lock_timeout`.
+    Why: `VACUUM FULL`, `LOCK TABLE`, an `ALTER TABLE` that was not committed, or a prepared transaction holds the
+    table. A command that reads waits for `--lock-timeout` seconds, or for `db.migration_lock_timeout` seconds.
 
     To do: end the session that the message names, or wait for it, and run the same command again. A prepared
     transaction ends with `COMMIT PREPARED` or `ROLLBACK PREPARED`.

@@ -17,7 +17,7 @@ def _fix(revision: str) -> str:
 
 
 def _all(losses: Sequence[Loss]) -> dict[str, str]:
-    """Return the lines of all losses, since each has to be declared. If there are many, they share one line."""
+    """Return the lines of all losses, because each of them has to be declared. Many losses share one line."""
     if len(losses) <= _SHOWN:
         return numbered("loses", losses, _SHOWN)
     return {"loses": "; ".join(f"{loss.item}: {loss.amount}" for loss in losses)}
@@ -27,9 +27,9 @@ class LossNotDeclared(MigrationError, code="db.E501"):
     """The run would lose data that its revisions do not declare, so it was rolled back.
 
     Why: a revision drops or empties a table or a column that has data, and does not declare it in `lossy` or `moves`.
-    The check is made before the commit, so every row is still there.
+    The check takes place before the commit, so every row is still there.
 
-    To do: fix the revision so that it keeps the data. If the loss is intended, declare it in the file as the message
+    To do: fix the revision so that it keeps the data. If you want the loss, declare it in the file as the message
     shows, so that reviewers see it.
     """
 
@@ -51,8 +51,9 @@ class LossNotDeclared(MigrationError, code="db.E501"):
 class LossNotConfirmed(MigrationError, code="db.E502"):
     """A rollback would lose data that its revisions declare, and nobody has agreed to it.
 
-    Why: the downgrade drops what the upgrade created, and rows were written there since. Some may have been written
-    after the plan was shown. You agree to the numbers of the plan only. The message names both numbers.
+    Why: the downgrade drops a table or column that the upgrade created, and rows were written there since. If you
+    agreed to a plan, you agreed to its numbers only. If rows were written after the plan was shown, the message names
+    the number in the plan and the present number.
 
     To do: read the plan (`inv db.rollback --dry-run`), and save the data that matters. Then agree with
     `--allow-data-loss`, or with a yes on a terminal. `--yes` alone never agrees to a loss.
@@ -85,7 +86,7 @@ class Irreversible(MigrationError, code="db.E503"):
 
     Why: its author declared `irreversible = ...`, because the removed data cannot be computed again.
 
-    To do: roll back to that revision and no further, or restore a backup that was taken before it.
+    To do: roll back to that revision and no further, or restore a backup that is older than the revision.
     """
 
     def __init__(self, revision: str, reason: str, *, is_current: bool) -> None:
@@ -98,10 +99,10 @@ class ForeignKeysViolated(MigrationError, code="db.E504"):
     """After the run, rows would refer to rows that do not exist.
 
     Why: a revision deleted or moved rows, but not the rows that refer to them. SQLite does not enforce foreign keys
-    while tables are rebuilt, so they are checked before the commit.
+    while tables are rebuilt, so the run checks the foreign keys before the commit.
 
-    To do: fix the revision: move or delete the referring rows first. The message names the table and the referred
-    table.
+    To do: fix the revision: move or delete the referring rows first. The message names the table of the referring rows,
+    and the table to which they refer.
     """
 
     def __init__(self, violations: Sequence[str], database: str, state: str) -> None:
@@ -117,10 +118,11 @@ class ForeignKeysViolated(MigrationError, code="db.E504"):
 class RebuildLoses(MigrationError, code="db.E505"):
     """A rebuild on SQLite would lose a trigger, an index, a check or the like, and the revision does not declare it.
 
-    Why: SQLite changes a table by creating it again, and Alembic copies only what it reflects. The rest would be lost
-    without a message.
+    Why: to change a table on SQLite, Alembic creates the table again. Alembic copies only what it can read from the
+    database. Without this error, the rest would be lost without a message.
 
-    To do: to keep the object, add the line that the message shows to the revision; or declare the loss in `lossy`.
+    To do: to keep the object, add the line that the message shows to the revision. Otherwise declare the loss in
+    `lossy`.
     """
 
     def __init__(
@@ -152,11 +154,11 @@ def drop_and_make_again(object_: Missing, what: str) -> tuple[Hint, Hint]:
 
 
 class InTheWay(MigrationError, code="db.E506"):
-    """A rebuild on SQLite fails, because a view or trigger refers to the table.
+    """A table cannot be rebuilt on SQLite, because a view or trigger refers to it.
 
     Why: SQLite checks every view and trigger when a table is renamed, and at that moment the old table does not exist.
 
-    To do: drop the view or trigger before the rebuild, and create it again after it. The message has both statements.
+    To do: drop the view or trigger before the rebuild, and create it again afterwards. The message has both statements.
     """
 
     def __init__(self, revision: str, direction: str, object_: Missing, reason: str, database: str, state: str) -> None:
@@ -169,10 +171,10 @@ class InTheWay(MigrationError, code="db.E506"):
 
 
 class RowsHidden(MigrationError, code="db.E510"):
-    """A revision writes to a table in which row security may hide rows, and it does not declare this.
+    """A revision writes to a table in which row security may hide rows, and the revision does not declare this.
 
-    Why: row security is active for the role (`FORCE ROW LEVEL SECURITY` binds the owner too). UPDATE and DELETE then
-    reach only the rows that a policy shows, without a message, and the other rows stay as they were.
+    Why: row security is active for the role (`FORCE ROW LEVEL SECURITY` binds the owner too). Therefore UPDATE and
+    DELETE reach only the rows that a policy shows. The other rows stay as they were, without a message.
 
     To do: migrate as a role with BYPASSRLS (`db.admin_url`), or switch FORCE off and on again in the revision. If the
     revision should change only the rows that the policies show, write `row_security = "why"` in it.

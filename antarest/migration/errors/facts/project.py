@@ -19,9 +19,9 @@ _LEAVE_THE_RELEASE = (
 class ProjectNotFound(MigrationError, code="db.E200", exit_code=EXIT_USAGE):
     """There is no Alembic project here.
 
-    Why: the command was started in another folder, or `--project` or `ALEMBIC_CONFIG` names a file that is not there.
-    A project is an `alembic.ini`, or a `pyproject.toml` with `[tool.alembic]`, in this folder or in one above it; or a
-    `migrations/alembic.ini` below one of them.
+    Why: the command was started in another folder, or `--project` or `ALEMBIC_CONFIG` names a file that does not exist.
+    The command looks in this folder and in each folder above it, for an `alembic.ini`, a `pyproject.toml` with
+    `[tool.alembic]`, or a `migrations/alembic.ini`.
 
     To do: go to the folder of the project, or give `--project=PATH/alembic.ini`.
     """
@@ -34,13 +34,13 @@ class ProjectNotFound(MigrationError, code="db.E200", exit_code=EXIT_USAGE):
 
 
 class OtherProject(MigrationError, code="db.E212", exit_code=EXIT_USAGE):
-    """The database may belong to another project than the one that was found.
+    """The database may belong to a project other than the one that was found.
 
     Why: the database is at a revision that this project lacks, and another project near this folder or near the
     configuration has that revision. Or the database is empty, and several projects could use it. A run of the wrong
-    project would make its tables in the database.
+    project would create the tables of that project in the database.
 
-    To do: name the right one with `--project`; the message shows both.
+    To do: name the right project with `--project`. The message shows both projects.
     """
 
     def __init__(self, fact: str, found: Path, other: Path, database: str) -> None:
@@ -55,7 +55,7 @@ class OtherProject(MigrationError, code="db.E212", exit_code=EXIT_USAGE):
 class InvalidProject(MigrationError, code="db.E210", exit_code=EXIT_USAGE):
     """`alembic.ini` cannot be used as it is.
 
-    Why: a line is wrong, a line names a folder or a module that does not exist, or a line that the command needs is
+    Why: a line is wrong, or names a folder or a module that does not exist. Or a line that the command needs is
     missing.
 
     To do: fix what the message names; `docs/adopting.md` shows the whole section `[antarest]`.
@@ -69,11 +69,12 @@ class InvalidProject(MigrationError, code="db.E210", exit_code=EXIT_USAGE):
 class EnvNotAdopted(MigrationError, code="db.E611", exit_code=EXIT_USAGE):
     """The project's `env.py` did not call `environment.run(context)`.
 
-    Why: `env.py` is still the file that `alembic init` wrote, or you wrote it without this call, or it failed before
-    the call. The workflow does not let `env.py` run revisions itself, because it may name another database.
+    Why: `env.py` is still the file that `alembic init` wrote, or somebody wrote it without this call, or `env.py`
+    failed before the call. The workflow does not let `env.py` run revisions itself, because `env.py` may name another
+    database.
 
-    To do: replace its calls of `context.configure` as `docs/adopting.md` shows, or remove the reason that the error
-    names.
+    To do: replace the calls of `context.configure` in `env.py` as `docs/adopting.md` shows. If `env.py` failed, remove
+    the reason that the message names.
     """
 
     def __init__(self, ini: Path, database: str = "", reason: str = "") -> None:
@@ -88,13 +89,13 @@ class EnvNotAdopted(MigrationError, code="db.E611", exit_code=EXIT_USAGE):
 
 
 class UnknownRevision(MigrationError, code="db.E201"):
-    """The database is at a revision that the files do not have: another branch, or a newer release.
+    """The database is at a revision that no revision file here has.
 
-    Why: somebody upgraded it with another branch or a newer release, and then changed to this code.
+    Why: somebody upgraded the database with another branch or a newer release, and changed to this code afterwards.
 
-    To do: run `inv db.sync`. It finds the file of the revision in the store of applied revisions or in git. It shows
-    its plan, rolls the revision back, and applies the revisions of this checkout. If a newer release has upgraded the
-    database, start that release, or roll back with its `rollback.sh`.
+    To do: run `inv db.sync`. The command finds the file of the revision in the store of applied revisions or in git.
+    The command shows its plan, rolls the revision back, and applies the revisions of this checkout. If a newer release
+    has upgraded the database, start that release, or roll back with the `rollback.sh` of that release.
     """
 
     def __init__(
@@ -120,7 +121,7 @@ class UnknownRevision(MigrationError, code="db.E201"):
 class MultipleHeads(MigrationError, code="db.E202"):
     """The history has more than one head, so "head" names no single revision.
 
-    Why: two branches each added a revision after the same one, and both were merged.
+    Why: two branches each added a revision after the same revision, and both were merged.
 
     To do: `inv db.rebase` puts the revisions of this branch on top of the other head, and moves the database too. If
     both heads are deployed, join them with `inv db.merge`.
@@ -137,12 +138,12 @@ class MultipleHeads(MigrationError, code="db.E202"):
 class InvalidRevisionFile(MigrationError, code="db.E203"):
     """A revision file cannot be read.
 
-    Why: a merge left conflict marks in it, it has another syntax error or no `revision = ...`, it imports something
-    that does not exist here, or `lossy`, `moves` or `irreversible` is computed instead of a literal.
+    Why: a merge left conflict marks in the file, or the file has another syntax error or no `revision = ...`. Or the
+    file imports something that does not exist here, or `lossy`, `moves` or `irreversible` is not a literal.
 
-    To do: open the file at the line that the message names. Declarations have to be literals, since they are read
-    without running the file. A revision should import `op` and `sa` only: one that imports the application breaks when
-    the application changes.
+    To do: open the file at the line that the message names. Write declarations as literals, because they are read
+    without running the file. Import only `op` and `sa`: a revision that imports the application breaks when the
+    application changes.
     """
 
     def __init__(self, path: Path, reason: str) -> None:
@@ -154,9 +155,9 @@ class InvalidRevisionFile(MigrationError, code="db.E203"):
 
 
 class MissingPredecessor(MigrationError, code="db.E204"):
-    """A revision follows a revision that no file has.
+    """A revision file names a predecessor that no revision file has.
 
-    Why: a file was deleted or not committed, or a branch was cherry-picked without the revision below it.
+    Why: a file was deleted or not committed, or a commit was cherry-picked without the revision below it.
 
     To do: bring the file back from the branch that the `git log` command shows, or correct `down_revision`.
     """
@@ -174,10 +175,10 @@ class MissingPredecessor(MigrationError, code="db.E204"):
 class DuplicateRevision(MigrationError, code="db.E205"):
     """Two revision files have the same id.
 
-    Why: a file was copied as a template, or it was renamed and the old file was kept.
+    Why: a file was copied as a template, or a file was renamed and the old file was kept.
 
-    To do: delete the copy. If you want both, give the newer one its own id, and correct the `down_revision` that refers
-    to it.
+    To do: delete the copy. If you want both files, give the newer file an id of its own, and correct `down_revision` in
+    the files that should follow the newer file.
     """
 
     def __init__(self, revision: str, paths: Sequence[Path]) -> None:
@@ -193,7 +194,7 @@ class RevisionCycle(MigrationError, code="db.E206"):
 
     Why: a `down_revision` was edited by hand and leads back to its own file.
 
-    To do: set it to the revision that really comes before; `git log -p` on the file shows what it was.
+    To do: set `down_revision` to the revision that really comes before. `git log -p` on the file shows the old value.
     """
 
     def __init__(self, revisions: Sequence[str]) -> None:
@@ -209,7 +210,7 @@ class RevisionNotFound(MigrationError, code="db.E207"):
 
     Why: the id is misspelt, or belongs to another branch.
 
-    To do: `inv db.history` lists every revision; the message names the nearest ones.
+    To do: `inv db.history` lists every revision. The message names the most similar ids.
     """
 
     def __init__(self, asked: str, nearest: Sequence[str] = ()) -> None:
@@ -221,9 +222,9 @@ class RevisionNotFound(MigrationError, code="db.E207"):
 
 
 class AmbiguousRevision(MigrationError, code="db.E208"):
-    """The beginning of a revision id fits more than one revision.
+    """Only the beginning of a revision id was given, and it fits more than one revision.
 
-    Why: more than one id begins with the characters that were given.
+    Why: more than one id begins with these characters.
 
     To do: give more characters.
     """
@@ -241,8 +242,8 @@ class OutOfReach(MigrationError, code="db.E209"):
 
     Why: the target of an upgrade is below or beside the current revision, or the target of a rollback is above it.
 
-    To do: `inv db.history` marks the current revision; `inv db.rollback --to=REV` goes down, `inv db.upgrade --to=REV`
-    goes up.
+    To do: `inv db.history` marks the current revision. `inv db.rollback --to=REV` goes down, and `inv db.upgrade
+    --to=REV` goes up.
     """
 
     def __init__(self, message: str, current: str, *hints: Hint) -> None:
@@ -257,12 +258,12 @@ class OutOfReach(MigrationError, code="db.E209"):
 class SnapshotUnfit(MigrationError, code="db.E213"):
     """No snapshot can be written for these revisions.
 
-    Why: a snapshot can replace revisions only if these always have the same effect, on every machine. A revision may
+    Why: a snapshot can replace revisions only if they always have the same effect, on every machine. A revision may
     have another effect each time if it inserts the time or a random id, imports a module of the project, or reads a
-    file. Or the database has something that statements cannot create again.
+    file. Or the database has something that the statements of a snapshot cannot create again.
 
     To do: change the revision that the message names, if it was not released yet. Otherwise delete the file of the
-    snapshot: then a new database runs every revision.
+    snapshot. Without this file, a new database runs every revision.
     """
 
     def __init__(self, fact: str) -> None:

@@ -13,7 +13,8 @@ from ..text import count, shorten
 class InMemoryDatabase(MigrationError, code="db.E701", exit_code=EXIT_USAGE):
     """The configuration names a database that would be gone when the command ends.
 
-    Why: `sqlite://` or `:memory:` is a database inside one process. The result of the command would be lost with it.
+    Why: `sqlite://` or `:memory:` is a database inside one process. When the process ends, the result of the command
+    is lost.
 
     To do: name a file in `db.url`.
     """
@@ -46,11 +47,11 @@ class ResetRefused(MigrationError, code="db.E702"):
 class ResetNotConfirmed(MigrationError, code="db.E703"):
     """A reset would lose rows, and nobody has agreed to it.
 
-    Why: a reset drops every table of the history with its partitions, and this database has rows in them. Or others
-    have written rows since you agreed.
+    Why: a reset drops every table of the history with its partitions, and these tables have rows. Or others have
+    written rows since you agreed.
 
-    To do: on a terminal, `inv db.reset` shows what would be lost and asks. In a script, `--yes --allow-data-loss`
-    agrees to the loss.
+    To do: on a terminal, `inv db.reset` shows the rows that would be lost, and asks you. In a script, `--yes
+    --allow-data-loss` agrees to the loss.
     """
 
     def __init__(self, database: str, rows: str, tables: int, *, agreed: str = "") -> None:
@@ -67,7 +68,8 @@ class NotConfirmed(MigrationError, code="db.E704"):
 
     Why: the answer was no, or the command ran in a pipe, where nobody can answer.
 
-    To do: there is nothing to fix. In a script, answer in advance with the flag that the message shows.
+    To do: there is nothing to fix. In a script, give the flag that the message shows. The flag answers the question in
+    advance.
     """
 
     def __init__(self, question: str, command: str) -> None:
@@ -80,7 +82,7 @@ class SqlNotSupported(MigrationError, code="db.E705"):
     Why: `alembic upgrade --sql` writes a script without a database. To rebuild a table in SQLite, Alembic has to read
     the table from the database.
 
-    To do: upgrade the file itself; for a dry run, upgrade a copy of it.
+    To do: upgrade the SQLite file itself. For a dry run, upgrade a copy of the file.
     """
 
     def __init__(self, database: str) -> None:
@@ -92,14 +94,14 @@ class SqlNotSupported(MigrationError, code="db.E705"):
 
 
 class Unrecorded(MigrationError, code="db.E706"):
-    """An upgrade would start at base, but the database is not empty: it has tables of the history.
+    """The database records no revision, but it has tables that the revisions create.
 
     Why: the tables were made in another way (`metadata.create_all()`, a dump, a copy), or the revision is recorded in a
-    version table of another schema. An upgrade would make the tables again, and change values a second time.
+    version table of another schema. An upgrade would create the tables again, and change values a second time.
 
     To do: name the schema of the version table, or record the revision that the database is at with `alembic stamp`.
-    The message names the revisions whose tables and columns fit. If the history expects these tables to exist,
-    `inv db.upgrade --from-base` runs it (`alembic -x from-base upgrade head`).
+    The message names the revisions whose tables and columns fit. If the revisions expect that these tables exist, run
+    them all with `inv db.upgrade --from-base` (`alembic -x from-base upgrade head`).
     """
 
     def __init__(
@@ -129,11 +131,13 @@ class Unrecorded(MigrationError, code="db.E706"):
 
 
 class RowsOverlap(MigrationError, code="db.E707"):
-    """The version table records two revisions of which one includes the other.
+    """The version table records two revisions, and one of them comes before the other.
 
-    Why: somebody inserted a row by hand, or two tools wrote to the table. Nobody can tell which of the two is true.
+    Why: somebody inserted a row by hand, or two tools wrote to the table. The rows do not tell which of the two
+    revisions the database is at.
 
-    To do: see which tables and columns the database has, and record that revision alone with `alembic stamp --purge`.
+    To do: find out which of the two revisions fits the tables and columns of the database. Record only that revision,
+    with `alembic stamp --purge`.
     """
 
     def __init__(self, included: str, revision: str, database: str) -> None:
@@ -146,9 +150,10 @@ class RowsOverlap(MigrationError, code="db.E707"):
 
 
 class NotAtHead(MigrationError, code="db.E720"):
-    """The command needs a database at head, and this one is not.
+    """The command needs a database at head, and this database is not at head.
 
-    Why: the command works with the tables of the models, and this database has those of an older revision, or none.
+    Why: the command works with the tables of the models. This database has the tables of an older revision, or it has
+    no tables.
 
     To do: run `inv db.upgrade`, then the command again.
     """
@@ -162,11 +167,11 @@ class NotAtHead(MigrationError, code="db.E720"):
 
 
 class AlreadyFilled(MigrationError, code="db.E721"):
-    """A seed was refused, because the database has rows: invented rows would be mixed with real ones.
+    """A seed was refused, because the database has rows: invented rows would be mixed with real rows.
 
-    Why: it was seeded before, or somebody works with it.
+    Why: the database was seeded before, or somebody works with it.
 
-    To do: use another database. If you do not need its rows, empty it with `inv db.reset`, then seed it.
+    To do: use another database. If nobody needs the rows, run `inv db.reset`, and then the seed again.
     """
 
     def __init__(self, rows: int, tables: int, database: str) -> None:
@@ -181,9 +186,9 @@ class AlreadyFilled(MigrationError, code="db.E721"):
 class PackageMissing(MigrationError, code="db.E722", exit_code=EXIT_USAGE):
     """A command for development needs a package that is not installed here.
 
-    Why: only the packages for production are installed here, without those for development.
+    Why: only the packages for production are installed here.
 
-    To do: run `make install` in a checkout, or install the one package that the message names.
+    To do: run `make install` in a checkout, or install the package that the message names.
     """
 
     def __init__(self, package: str, needed_by: str) -> None:
@@ -195,9 +200,9 @@ class PackageMissing(MigrationError, code="db.E722", exit_code=EXIT_USAGE):
 
 
 class InstalledCopy(MigrationError, code="db.E723", exit_code=EXIT_USAGE):
-    """This copy was installed from a wheel; revisions are written and compared in a checkout.
+    """The command works with the files of a checkout, and this copy was installed from a wheel.
 
-    Why: the next release replaces the files in site-packages, and a revision written there would be lost.
+    Why: the next release replaces the files in site-packages, so a revision that was written there would be lost.
 
     To do: write the revision in a checkout, build a wheel with `make wheel`, and install it.
     """
@@ -215,12 +220,12 @@ class InstalledCopy(MigrationError, code="db.E723", exit_code=EXIT_USAGE):
 
 
 class RollbackScriptStale(MigrationError, code="db.E801"):
-    """`rollback.sh` was made for another head than the head of the revision files.
+    """`rollback.sh` was made for a head that is not the head of the revision files.
 
-    Why: revision files were added, renamed or deleted without updating the script, or a merge kept an old one. The
+    Why: revision files were added, renamed or deleted without updating the script, or a merge kept an old script. The
     script would not go exactly one step back.
 
-    To do: `inv db.rollback-script` writes it again; `inv db.rollback` needs no script at all.
+    To do: `inv db.rollback-script` writes the script again. `inv db.rollback` rolls back without the script.
     """
 
     def __init__(self, path: Path, written_for: str, head: str) -> None:
@@ -236,10 +241,11 @@ class RollbackScriptStale(MigrationError, code="db.E801"):
 class VerifyFailed(MigrationError, code="db.E803"):
     """`db.verify` has findings.
 
-    Why: a revision does not run up, down and up again on both engines with every row preserved. docs/verify.md explains
-    each finding by its id.
+    Why: the command runs each revision up, down and up again, with rows, on both engines. At least one revision failed
+    or did not preserve a row. `docs/verify.md` explains each finding by its id.
 
-    To do: the lines below each kind of finding say how to fix it. `--revisions=ID` verifies one revision again.
+    To do: the lines below each kind of finding say how to fix it. With `--revisions=ID`, the command verifies only the
+    revision `ID`.
     """
 
     def __init__(self, findings: int) -> None:
@@ -252,11 +258,11 @@ class VerifyFailed(MigrationError, code="db.E803"):
 class NotAllProved(MigrationError, code="db.E805", exit_code=EXIT_NOT_PROVED):
     """`db.verify` has no finding, but it could not prove everything that you asked for.
 
-    Why: a revision or a table could not be tried, or an error that the proof does not expect ended a part of it. The
-    lines below "not proved" give each reason.
+    Why: a revision or a table could not be tried, or a part of the proof ended with an unexpected error. The lines
+    below "not proved" give each reason.
 
-    To do: remove the reason, for example with rows that the constraints accept (`--rows-from`), or ask for less:
-    `--engine` and `--revisions` say what to prove. `--debug` and `--json` have the tracebacks.
+    To do: remove the reason, for example with rows that the constraints accept (`--rows-from`). Or prove less, with
+    `--engine` and `--revisions`. `--debug` and `--json` show the tracebacks.
     """
 
     def __init__(self, missing: int) -> None:
@@ -269,10 +275,10 @@ class NotAllProved(MigrationError, code="db.E805", exit_code=EXIT_NOT_PROVED):
 class CheckFailed(MigrationError, code="db.E802"):
     """`db.check` has findings.
 
-    Why: the lines above the error are the findings: two heads, a stale script or diagram, a model that is not
-    registered, or models and migrations that differ.
+    Why: the lines above the error are the findings: two heads, a `rollback.sh` or a diagram that is not up to date, a
+    model that is not registered, or models and migrations that differ.
 
-    To do: the line below each finding has the command that fixes it, or that shows more.
+    To do: the line below each finding has a command that fixes the problem or shows more.
     """
 
     def __init__(self, findings: int) -> None:

@@ -16,11 +16,11 @@ _RUN_THEM = Hint("Before this statement, write in the revision", 'op.execute("SE
 class RevisionFailed(MigrationError, code="db.E601"):
     """A revision raised an error while it ran. Everything that was not committed was rolled back.
 
-    Why: the SQL of the revision does not fit the data (a NOT NULL column over NULLs, a unique index over duplicates),
-    or the revision has a mistake.
+    Why: the SQL of the revision does not fit the data (for example, NOT NULL for a column with NULLs, or a unique index
+    for duplicate values), or the revision has a mistake.
 
-    To do: the message quotes the database; `--debug` adds the traceback. Fix the data or the revision, and upgrade
-    again. The message also says which revision the database is at.
+    To do: the message quotes the error of the database, and `--debug` adds the traceback. Fix the data or the revision,
+    and upgrade again. The message also says which revision the database is at.
     """
 
     fact = "the {} of revision {} failed: {}"
@@ -53,8 +53,8 @@ class RevisionFailed(MigrationError, code="db.E601"):
 class DeferredConstraintFailed(RevisionFailed, code="db.E620"):
     """A deferred foreign key or constraint trigger fails at the end of a revision. The run was rolled back.
 
-    Why: a statement of the revision may break a deferred constraint for a while. The run checks it at the end of each
-    revision, and not only at the commit. So a later revision cannot repair a key that this one breaks.
+    Why: a revision is allowed to break a deferred constraint for a while. But the run checks deferred constraints at
+    the end of each revision, and not only at the commit. So a later revision cannot repair what this revision breaks.
 
     To do: break and repair the key in one revision: move the repair into the revision that the message names.
     """
@@ -68,8 +68,8 @@ class DeferredConstraintFailed(RevisionFailed, code="db.E620"):
 class RevisionNotRunnable(MigrationError, code="db.E612"):
     """The `upgrade` or `downgrade` of a revision is a generator or a coroutine, so calling it runs nothing.
 
-    Why: the function has a `yield`, or is defined with `async def`. Alembic calls it and records the revision as
-    applied, although none of its lines has run.
+    Why: the function has a `yield`, or is defined with `async def`. Alembic would call the function and record the
+    revision as applied, although none of the lines of the function has run.
 
     To do: remove the `yield`, or the `async`.
     """
@@ -83,13 +83,13 @@ class RevisionNotRunnable(MigrationError, code="db.E612"):
 
 
 class AutocommitNotAsked(MigrationError, code="db.E605"):
-    """A revision leaves its transaction without a declaration, so only half of its changes could be committed.
+    """A revision leaves its transaction without a declaration, so only a part of its changes might be committed.
 
-    Why: the revision uses `autocommit_block()`, which commits the statements before it. A failure after that would
+    Why: the revision uses `autocommit_block()`, which commits the statements before the block. A later failure would
     leave the database between two revisions.
 
-    To do: declare `transaction = "none"` in its file. Put only statements into the block that are safe to run again,
-    such as `CREATE INDEX CONCURRENTLY IF NOT EXISTS`.
+    To do: declare `transaction = "none"` in the file of the revision. Put only statements into the block that are safe
+    to run again, such as `CREATE INDEX CONCURRENTLY IF NOT EXISTS`.
     """
 
     def __init__(self, revision: str, file: str) -> None:
@@ -105,7 +105,7 @@ class RunInterrupted(MigrationError, code="db.E606", exit_code=EXIT_INTERRUPTED)
 
     Why: Ctrl-C was pressed, or the process got SIGINT.
 
-    To do: `inv db.status` shows where the database is. You can run the command again at any time.
+    To do: `inv db.status` shows the revision of the database. You can run the command again at any time.
     """
 
     def __init__(self, database: str, state: str) -> None:
@@ -117,8 +117,8 @@ class RunTerminated(MigrationError, code="db.E607", exit_code=EXIT_TERMINATED):
 
     Why: a supervisor, a deployment or the system ended the process with SIGTERM.
 
-    To do: `inv db.status` shows where the database is. Run the command again, with more time if the supervisor's limit
-    was too short.
+    To do: `inv db.status` shows the revision of the database. Run the command again, with more time if the limit of the
+    supervisor was too short.
     """
 
     def __init__(self, database: str, state: str) -> None:
@@ -128,7 +128,8 @@ class RunTerminated(MigrationError, code="db.E607", exit_code=EXIT_TERMINATED):
 class AlembicRefused(MigrationError, code="db.E603"):
     """Alembic itself refused the command, or failed before the first revision.
 
-    Why: Alembic does not accept the arguments (a relative revision that is too far), or `env.py` failed.
+    Why: Alembic does not accept the arguments (for example, `downgrade -9` when five revisions are applied). Or
+    `env.py` failed.
 
     To do: read the reason in the message, and try the same with `inv db.upgrade` or `inv db.rollback`.
     """
@@ -138,11 +139,11 @@ class AlembicRefused(MigrationError, code="db.E603"):
 
 
 class RunFailed(MigrationError, code="db.E604"):
-    """A run failed before its first revision, or after its last one. Everything that was not committed was rolled back.
+    """A run failed before the first revision or after the last one. Everything that was not committed was rolled back.
 
     Why: the connection broke, the disk is full, or a deferred constraint failed at the commit.
 
-    To do: `inv db.status` shows where the database is. Remove the cause, and run the command again.
+    To do: `inv db.status` shows the revision of the database. Remove the cause, and run the command again.
     """
 
     def __init__(self, reason: str, *, database: str, state: str, details: Mapping[str, str] | None = None) -> None:
@@ -174,12 +175,12 @@ class SystemRefused(MigrationError, code="db.E616"):
 
 
 class UnexpectedFailure(MigrationError, code="db.E699"):
-    """An error that the program does not expect.
+    """The command failed with an error that the program does not expect.
 
-    Why: a mistake in this program, or a failure outside of it that no check covers.
+    Why: a mistake in this program, or a failure outside of the program that no check covers.
 
-    To do: `inv db.status` shows where the database is. Repeat the command with `--debug` and report what it prints;
-    passwords are masked in it.
+    To do: `inv db.status` shows the revision of the database. Repeat the command with `--debug`, and report its output.
+    The output masks passwords.
     """
 
     def __init__(self, reason: str) -> None:
@@ -192,11 +193,11 @@ class UnexpectedFailure(MigrationError, code="db.E699"):
 
 
 class OutputFailed(MigrationError, code="db.E613"):
-    """The command cannot print its next step, so it stops before this step.
+    """The command has to print its next step and cannot, so it stops before this step.
 
     Why: the disk for the output is full, or the program that reads the output has ended.
 
-    To do: make room, or give the command another output, and run it again.
+    To do: make room on the disk, or give the command another output, and run the command again.
     """
 
     def __init__(self, reason: str, *, is_gone: bool = False) -> None:
@@ -224,20 +225,20 @@ class NotReported(MigrationError, code="db.E614", exit_code=EXIT_UNREPORTED):
 class ScratchRunFailed(MigrationError, code="db.E610"):
     """A revision raised an error on an empty scratch database, where a plan or a check tried it.
 
-    Why: the revision needs rows that an empty database does not have, it cannot run on this engine, or its downgrade
-    was never run before.
+    Why: the revision needs rows that an empty database does not have, or it cannot run on this engine. Or its downgrade
+    has a mistake, and was never run before.
 
-    To do: fix the revision so that it runs on an empty database, from base and back; `--debug` shows where it fails.
-    `inv db.verify` tries it on both engines. If the project is for one engine only, `engines = postgresql` in
-    `[antarest]` says so.
+    To do: fix the revision so that it runs on an empty database, from base and back. `--debug` shows where it fails.
+    `inv db.verify` tries it on both engines. If the project is for one engine only, write `engines = postgresql` (or
+    `sqlite`) into the section `[antarest]` of `alembic.ini`.
 
     Args:
         revision: the revision.
-        direction: the direction in which it ran.
+        direction: the direction in which the revision ran.
         reason: the error.
         engine: the engine of the scratch database.
-        details: the values that belong to it.
-        fixes: what to write in the revision, if that is known.
+        details: further values for the message, by label.
+        fixes: the lines to write into the revision, if they are known.
     """
 
     def __init__(
@@ -265,10 +266,10 @@ class ModelsNotMade(MigrationError, code="db.E617"):
     """The tables of the models cannot be created on a scratch database of an engine.
 
     Why: a type, a collation or a default exists on one engine only, or the models need an object that only the
-    migrations make.
+    migrations create.
 
-    To do: if the project is for one engine only, `engines = postgresql` (or `sqlite`) in `[antarest]` says so.
-    Otherwise give the column a form that both engines have, such as a type with a variant
+    To do: if the project is for one engine only, write `engines = postgresql` (or `sqlite`) into the section
+    `[antarest]` of `alembic.ini`. Otherwise give the column a type that both engines have, or a type with variants
     (`sa.JSON().with_variant(JSONB(), "postgresql")`).
     """
 
@@ -286,10 +287,11 @@ class ModelsNotMade(MigrationError, code="db.E617"):
 class RevisionUnfinished(MigrationError, code="db.E615"):
     """The new revision was written, but it does not run on a scratch database yet.
 
-    Why: it uses something that this engine does not have, or changes a column that a view uses.
+    Why: the revision uses something that the engine of the scratch database does not have, or it changes a column that
+    a view uses.
 
-    To do: fix the file that the message names. The message says what to write, if that is known. `inv db.check` runs
-    it again.
+    To do: fix the file that the message names. The message shows the lines to write, if they are known. `inv db.check`
+    runs the revision again.
     """
 
     def __init__(self, failed: ScratchRunFailed, path: Path) -> None:
@@ -309,7 +311,8 @@ class NotRecorded(MigrationError, code="db.E602"):
     Why: another process moved the database at the same moment, or a pooler or proxy reported a commit that did not
     happen.
 
-    To do: `inv db.status` shows where the database is. Make sure that nobody else migrates, and run the command again.
+    To do: `inv db.status` shows the revision of the database. Make sure that nobody else migrates, and run the command
+    again.
     """
 
     def __init__(self, expected: str, found: str, database: str) -> None:

@@ -18,13 +18,13 @@ _USAGE = 2
 
 
 def prepare(script: str, *packages: str, extra: str = "", always: bool = False) -> int:
-    """Check whether a program can run here, without importing it.
+    """Check whether a program can run here, without importing the program.
 
     Args:
-        script: the arguments that make Python run it, such as `antarest/main.py`.
-        packages: the packages that it needs besides those of the workflow.
-        extra: the extra of this package that installs them.
-        always: whether to end on a signal even if the parent process made this program ignore it.
+        script: the arguments with which Python runs the program, such as `antarest/main.py`.
+        packages: the packages that the program needs besides the packages of the workflow.
+        extra: the extra of this package that installs `packages`.
+        always: whether the program ends on Ctrl-C or SIGTERM even if the parent process made it ignore these signals.
 
     Returns:
         The exit code: 0 if the program can run. With any other code, the next steps have been printed.
@@ -46,10 +46,10 @@ def prepare(script: str, *packages: str, extra: str = "", always: bool = False) 
 
 
 def prepare_streams() -> None:
-    """Open the streams that the parent process has closed (`<&- >&-`), and let them accept any text.
+    """Open the standard streams that the parent process has closed (`<&- >&-`), and let all of them accept any text.
 
-    Python has None for a closed stream. The system would give the number of that stream to the next file that is
-    opened, which may be a database.
+    Otherwise the next file that the program opens would get the number of the closed stream. Output to the stream would
+    go into this file, which may be a database.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
@@ -86,7 +86,7 @@ def finish(code: int) -> int:
 
 
 def _is_installed(name: str) -> bool:
-    """Return whether there is such a package. A plain folder, such as `alembic/` of this checkout, does not count."""
+    """Return whether a package is installed. A plain folder, such as `alembic/` of this checkout, is not a package."""
     spec = find_spec(name)
     return spec is not None and spec.origin is not None
 
@@ -102,6 +102,6 @@ def _refuse(fact: str, script: str, extra: str) -> int:
 
 
 def _print(fact: str, ways_on: list[str]) -> int:
-    """Print an error in the shape of all other errors, without their classes, which may need the missing package."""
+    """Print an error in the form of all errors. The error classes are not used: they may need a missing package."""
     sys.stderr.write("\n".join([f"error app.E106: {fact}", "Nothing was changed.", *ways_on]) + "\n")
     return _USAGE

@@ -1,6 +1,6 @@
 """Converts our commands to the form that the user can type.
 
-Other code writes them as in a checkout: `inv db.status`.
+All other code writes each command as in a checkout, for example `inv db.status`.
 """
 
 from __future__ import annotations
@@ -30,10 +30,12 @@ _flags: list[tuple[str, str]] = []
 
 @contextmanager
 def repeating(verb: str = "", *, x: Sequence[str] = (), **flags: str | bool | Sequence[str] | None) -> Iterator[None]:
-    """Add flags of the user to the commands that are shown in the block. Without them, a command would act differently.
+    """In the block, show our commands with flags that the user gave.
+
+    Without these flags, a command would use another database, for example.
 
     Args:
-        verb: the verb that takes the flags; empty if all verbs do.
+        verb: the verb that takes the flags; empty if all verbs take the flags.
         x: the values of `-x`, which all verbs take.
         flags: the flags with their values: one value, several values, or True. Flags without a value are left out.
     """
@@ -52,9 +54,9 @@ def repeating(verb: str = "", *, x: Sequence[str] = (), **flags: str | bool | Se
 def spell(text: str) -> str:
     """Return the text with our commands as the user can type them here.
 
-    `inv db.status` stays as it is if Invoke was called, or if Invoke and a `tasks.py` are there. Otherwise it becomes
-    `antarest-db status`, with the folder of the program if the shell would not find it. A command gets the flags of
-    `repeating` that it lacks.
+    `inv db.status` stays as it is if Invoke was called, or if Invoke and a `tasks.py` exist here. Otherwise the command
+    becomes `antarest-db status`, with the folder of the program if the shell would not find the program. Each command
+    also gets the flags of `repeating` that it does not have yet.
 
     Args:
         text: one command, or a text with commands in it.
@@ -71,7 +73,7 @@ def spell(text: str) -> str:
 
 
 def _verb(command: re.Match[str]) -> str:
-    """Return the verb of a command. For `antarest-verify`, "history" becomes "verify", because it needs no database."""
+    """Return the verb of a command. For `antarest-verify`, "history" becomes "verify", which needs no database."""
     is_prover = Path(sys.argv[0]).name == PROVER
     return "verify" if is_prover and command["verb"] == "history" else command["verb"]
 
@@ -81,7 +83,7 @@ def _repeated(verb: str) -> list[str]:
 
 
 def _called(verb: str) -> str:
-    """Return the command of a verb, written with the program that was called."""
+    """Return the command for a verb, in the form that fits the program that the user has started."""
     called = Path(sys.argv[0])
     if verb == "verify" and called.name == PROVER:
         return typed(PROVER) or shlex.quote(str(called))
@@ -107,8 +109,8 @@ def typed(program: str) -> str:
     """Return the text that a user types to start a program of this environment.
 
     Returns:
-        The name of the program, or its path if the shell would not find it. It is empty if there is no such program, or
-        if it belongs to another package.
+        The name of the program, or its path if the shell would not find the program by its name. The text is empty if
+        there is no such program, or if the program belongs to another package.
     """
     path = Path(sys.executable).parent / program
     # A copy of this package elsewhere must not send its users to the program of another one.
@@ -120,5 +122,5 @@ def typed(program: str) -> str:
 
 
 def spelled(flag: str) -> str:
-    """Return the flag of a parameter, such as `--from` for `from_` (Python does not allow the name `from`)."""
+    """Return the flag of a parameter, such as `--dry-run` for `dry_run`, or `--from` for `from_`."""
     return f"--{flag.strip('_').replace('_', '-')}" if len(flag) > 1 else f"-{flag}"

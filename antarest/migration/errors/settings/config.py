@@ -6,18 +6,19 @@ The file is the first of these that exists:
 - the file that `ANTAREST_CONF` names,
 - `application.yaml` in the working directory,
 - `application.yaml` in the folder of the project,
-- for the project of this code, the default `resources/application.yaml`. Its database is an SQLite file in the
-  checkout, or in the user's data folder if the package is installed.
+- only for the project of this code, the default file `resources/application.yaml`. The database in the default file is
+  an SQLite file in the checkout, or in the user's data folder if the package is installed.
 
-A file that was named is never replaced by another one.
+If the path or the variable names a file that does not exist, this is an error, and no other file is used.
 
-`${VARIABLE}` in a value is taken from the environment, or from the file that `VARIABLE_FILE` names there. `$${` is the
-text `${`. Inside a URL a variable is quoted as its position needs it, so a password may hold any character. Elsewhere
-it is not changed. If `ANTAREST_DATA` is not set, `${ANTAREST_DATA}` stands for the user's data folder, which is created
-at the first use.
+`${VARIABLE}` in a value stands for a variable of the environment. If the environment has `VARIABLE_FILE` instead, the
+value is the content of the file with that name. `$${` stands for the text `${`. Inside a URL, the value of a variable
+is quoted as its position requires, so a password can contain any character. Elsewhere the value is not changed. If
+`ANTAREST_DATA` is not set, `${ANTAREST_DATA}` stands for the user's data folder, which is created at the first use.
 
 The workflow reads `db` and `environment`. An application declares its other sections with the argument `sections`: each
-is a dataclass whose fields have a reader. Then a section or key that nobody declares is refused.
+section is a dataclass whose fields have a reader function. If an application declares sections, every other section or
+key is refused.
 """
 
 from __future__ import annotations
@@ -58,11 +59,11 @@ Sections = Mapping[str, type]
 
 @dataclass(frozen=True)
 class Config:
-    """The configuration of the workflow, with the sections of the application.
+    """The settings of the workflow, and the sections that the application declares.
 
     Args:
-        db: the database.
-        source: the file that it was read from.
+        db: the settings of the database.
+        source: the configuration file.
         environment: the kind of environment; production is reset or seeded only with `--allow-production`.
         sections: the sections that the application declares, by name.
     """
@@ -85,15 +86,15 @@ def load_config(
 
     Args:
         path: the file that the user named (`--config`); it overrides `ANTAREST_CONF`.
-        sections: the other sections that the file may have. With None, any other section or key is allowed, unless it
-            looks like a misspelt name of ours.
+        sections: the other sections that the file is allowed to have. With None, every other section or key is allowed,
+            unless it looks like a misspelt `db` or `environment`.
         environ: the environment, for `ANTAREST_CONF` and `${VARIABLE}`; by default the environment of the process.
-        cwd: the folder to look in, and the base of relative paths; by default the working directory.
-        home: the folder of the project, to look in too; by default the folder of this code, which alone has a default
-            file.
+        cwd: the first folder to look in, and the base of relative paths; by default the working directory.
+        home: the folder of the project, which is the second folder to look in; by default the folder of this code. Only
+            the folder of this code has a default file.
 
     Raises:
-        ConfigError: the file is missing or cannot be used. Its subclass is the reason.
+        ConfigError: the file is missing or cannot be used. The subclass of the error tells the reason.
     """
     environ = os.environ if environ is None else environ
     cwd = Path.cwd() if cwd is None else cwd
@@ -112,7 +113,7 @@ def load_config(
 
 
 def known_sections(sections: Sections) -> Sections:
-    """Return all sections by name: ours and those of the application. The name "" is the top of the file."""
+    """Return all sections by name: ours, and those of the application. The section "" is the top of the file."""
     return {"": Config, "db": DbConfig, **sections}
 
 
@@ -200,7 +201,7 @@ def _refuse_unknown_keys(found: Mapping[str, Mapping[str, Any]], known: Sections
 
 
 def _nearest(prefix: str, name: str, keys: Sequence[str], sections: Sequence[str]) -> str:
-    """Return the most similar known key: in the same section, else with a similar name in another section."""
+    """Return the most similar known key of the same section. If none is similar, look in the other sections."""
     siblings = [key.removeprefix(prefix) for key in keys if key.startswith(prefix)]
     siblings += [] if prefix else sections
     if close := difflib.get_close_matches(name, siblings, n=1):
@@ -238,7 +239,7 @@ def _expand(raw: str, environ: Mapping[str, str]) -> str:
 
 
 def _shown(raw: object) -> str:
-    """Return a value of the file for a message: short, on one line, without its variables and passwords."""
+    """Return a value of the file for a message: short, on one line, without the values of variables and passwords."""
     if not isinstance(raw, str):
         return "a list" if isinstance(raw, list) else "keys with values"
     text = redact_url(raw) if "://" in raw else raw
@@ -246,7 +247,10 @@ def _shown(raw: object) -> str:
 
 
 def _refuse_two_databases(db: DbConfig, file: Path) -> None:
-    """Refuse an admin URL of another engine or file. The server and the name may differ, as with a pooler."""
+    """Refuse an `admin_url` whose engine or SQLite file is not that of `url`.
+
+    Two PostgreSQL URLs are allowed to name different servers and databases, because one of them may name a pooler.
+    """
     url, admin_url = db.url, db.migration_url
     engines = {url.get_backend_name(), admin_url.get_backend_name()}
     if len(engines) > 1 or ("sqlite" in engines and url != admin_url):

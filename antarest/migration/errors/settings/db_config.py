@@ -1,4 +1,4 @@
-"""The section `db` of the configuration: how to connect to the database, and how to move it."""
+"""The section `db` of the configuration: how to connect to the database, and how to migrate it."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ class DbConfig:
         admin_url: the URL for migrations, if they use another role; by default `url`.
         application_role: the role that gets rights on the tables that migrations create; by default the user of `url`.
         pool_size: the number of connections that an engine keeps open.
-        max_overflow: the number of further connections that it opens under load.
-        pool_recycle: the seconds after which a connection is replaced.
-        pool_pre_ping: whether a connection is tested before each use.
+        max_overflow: the number of further connections that an engine opens under load.
+        pool_recycle: the number of seconds after which an engine replaces a connection.
+        pool_pre_ping: whether an engine tests a connection before each use.
         connect_timeout: the seconds to wait for a PostgreSQL server.
         busy_timeout: the seconds to wait for another process that writes to an SQLite file.
         backup: whether to back up PostgreSQL before an upgrade, a rollback or a reset; SQLite is always backed up.
         backup_folder: the folder for backups; by default beside the SQLite file, or in the user's data folder.
-        backups_kept: the number of backups to keep.
+        backups_kept: the number of backups to keep; older backups are deleted.
         postgres_programs: the folder with pg_dump and pg_restore of the server's version, if they are not found
             elsewhere.
-        migration_lock_timeout: the seconds that a migration waits for another one, or a reading command for a table;
-            `--lock-timeout` overrides it.
-        lock_timeout: the seconds that a migration waits for a lock on a table, or for readers of an SQLite file. Then
-            it rolls back, so that the sessions that wait behind it can continue, and tries again.
-        lock_retries: the number of further tries.
-        statement_timeout: the seconds that a statement of a migration may take on PostgreSQL; 0 for no limit.
+        migration_lock_timeout: the seconds that a migration waits for another migration, or that a reading command
+            waits for a locked table; `--lock-timeout` overrides this setting.
+        lock_timeout: the seconds that a migration waits for a lock on a table, or for readers of an SQLite file. After
+            this time the migration rolls back, so that the sessions that wait for it can continue, and tries again.
+        lock_retries: the number of further tries after `lock_timeout`.
+        statement_timeout: the time limit, in seconds, of each statement of a migration on PostgreSQL; 0 for no limit.
     """
 
     # Not in the repr: the repr of a URL masks the password, but not the secrets among its parameters.
@@ -71,12 +71,12 @@ class DbConfig:
 
     @property
     def migration_url(self) -> URL:
-        """The URL that migrations connect with."""
+        """The URL with which migrations connect: `admin_url`, or `url` if there is none."""
         return self.admin_url or self.url
 
     @property
     def role_to_grant(self) -> str | None:
-        """The role that needs rights, because another role owns the new tables; None if there is none."""
+        """The role that gets rights on the tables that another role creates; None if no role needs such rights."""
         if self.url.get_backend_name() != "postgresql":
             return None
         other = self.url.username if self.url.username != self.migration_url.username else None
@@ -88,7 +88,7 @@ def with_lock_timeout(db: DbConfig, seconds: str | None, flag: str) -> DbConfig:
 
     Args:
         db: the configuration.
-        seconds: the time, as the user wrote it; None for the one that is configured.
+        seconds: the time, as the user wrote it; None for the configured time.
         flag: the name of the flag, for messages.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The folders of this package, in a checkout or installed from a wheel, and of the user's data."""
+"""The folders of this package, in a checkout or in an installation from a wheel, and the user's data folder."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ ROOT: Final = _MIRROR if INSTALLED else _PACKAGE.parent
 
 
 def data_folder() -> Path:
-    """The user's data folder, such as `~/.local/share/antarest`."""
+    """Return the user's data folder, such as `~/.local/share/antarest`."""
     place = "Library/Application Support" if sys.platform == "darwin" else ".local/share"
     return Path(os.environ.get("XDG_DATA_HOME", "").strip() or Path.home() / place) / "antarest"
 
 
 def create_data_folder() -> Path:
-    """Create the user's data folder, for this user only, and return its path."""
+    """Create the user's data folder, which only this user can read, and return its path."""
     folder = data_folder()
     with suppress(OSError):  # Opening the database in it will report the failure.
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Readers of configuration values. Each returns the value for a text, or raises an error with the expected form."""
+"""Readers of settings: functions that return the value of a text, or raise an error that says what is expected."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def url(value: str, folder: Path) -> URL:
 
 
 def environment(value: str, _folder: Path) -> str:
-    """Read the kind of environment."""
+    """Read the kind of environment, such as `production`."""
     # A closed list: a misspelt "production" would be a production database without its protection.
     if value.lower() not in ENVIRONMENTS:
         raise InvalidValue(f"one of {', '.join(ENVIRONMENTS)}")
@@ -51,7 +51,7 @@ def path(value: str, folder: Path) -> Path:
 
 
 def flag(value: str, _folder: Path) -> bool:
-    """Read true or false, as YAML spells them."""
+    """Read a boolean value, in any spelling that YAML knows."""
     if value.lower() not in _FLAGS:
         raise InvalidValue("true or false")
     return _FLAGS[value.lower()]

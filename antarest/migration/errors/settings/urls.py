@@ -1,7 +1,8 @@
 """Database URLs: one spelling for each database, and a form that is safe to show.
 
 SQLAlchemy and libpq accept several names for one driver, passwords in two places, SQLite paths that depend on the
-working directory, and texts that can be read in two ways. The other modules see only the one spelling.
+working directory, and texts that can be read in two ways. This module converts every URL to one spelling, so the other
+modules need not know these variants.
 """
 
 from __future__ import annotations
@@ -62,12 +63,12 @@ _SLASHES = Hint("Relative paths have three slashes, absolute ones four", "url: s
 def normalise_url(url: URL | str, *, folder: Path | None = None) -> URL:
     """Return a database URL in the one spelling that the rest of the project uses.
 
-    The driver for PostgreSQL is always psycopg2. A user or password among the parameters is moved before the host,
-    where SQLAlchemy masks it. The path of an SQLite file is absolute.
+    The driver for PostgreSQL is always psycopg2. A user or password among the parameters is moved to the place before
+    the host, where SQLAlchemy masks passwords. The path of an SQLite file is absolute.
 
     Args:
         url: the URL as the user wrote it.
-        folder: the base of a relative SQLite path; without it such a path stays relative.
+        folder: the base of a relative SQLite path. With None, a relative path stays relative.
 
     Raises:
         UnsupportedUrl: the engine or the driver is not supported.
@@ -83,7 +84,7 @@ def normalise_url(url: URL | str, *, folder: Path | None = None) -> URL:
 
 
 def is_memory(url: URL) -> bool:
-    """Return whether the URL names an SQLite database in memory, which is lost when its connection closes."""
+    """Return whether the URL names an SQLite database in memory, which is lost when the connection closes."""
     name = url.database or MEMORY
     return url.get_backend_name() == "sqlite" and (
         name == MEMORY or name.startswith(f"file:{MEMORY}") or url.query.get("mode") == "memory"
@@ -91,7 +92,7 @@ def is_memory(url: URL) -> bool:
 
 
 def redact_url(url: URL | str) -> str:
-    """Return the URL with its secrets masked, also those among the parameters.
+    """Return the URL with its secrets masked, including secrets among the parameters.
 
     If the text cannot be parsed, every part that could belong to a password is masked.
     """
@@ -113,8 +114,8 @@ def redact(text: str, *urls: URL | str) -> str:
 
     Args:
         text: any text.
-        urls: URLs whose passwords may stand anywhere in the text, also quoted or escaped. Without these URLs, only
-            secrets in usual places are masked: in a URL, and after a keyword such as `password=`.
+        urls: the URLs whose passwords are masked everywhere in the text, even if they are quoted or escaped. Other
+            secrets are masked only in a URL and after a keyword such as `password=`.
     """
     for url in urls:
         parsed = _try_parse(url) if isinstance(url, str) else url
@@ -137,7 +138,7 @@ def server_name(url: URL) -> str:
 
 
 def servers(url: URL) -> list[tuple[str, str]]:
-    """Return the hosts of a PostgreSQL URL, each with its port, which is empty if the URL names none."""
+    """Return the hosts of a PostgreSQL URL, each with its port. The port is empty if the URL does not give it."""
     named, ports = _listed(url.query.get("host")), _listed(url.query.get("port"))
     if url.host or not named:
         return [(url.host, str(url.port or ",".join(ports)))] if url.host else []
@@ -147,7 +148,7 @@ def servers(url: URL) -> list[tuple[str, str]]:
 
 
 def database_name(url: URL) -> str:
-    """Return the name of a database for messages: the file of an SQLite database, or name and server."""
+    """Return the name of a database for messages: the path of an SQLite file, or the name and its server."""
     if url.get_backend_name() == "sqlite":
         return MEMORY if is_memory(url) else str(url.database)
     return f"{url.database or 'the database of a service'} on {server_name(url)}"
@@ -197,7 +198,7 @@ def _try_parse(text: str) -> URL | None:
 
 
 def _with_named_hosts(text: str) -> str:
-    """Return a URL with its list of hosts moved to parameters. SQLAlchemy cannot read the list of libpq."""
+    """Return a URL with its hosts as parameters, because SQLAlchemy cannot read `host1,host2` in the usual place."""
     scheme, separator, rest = text.partition("://")
     place, _, query = rest.partition("?")
     user, at, place = place.rpartition("@")
@@ -212,7 +213,7 @@ def _with_named_hosts(text: str) -> str:
 
 
 def _is_ambiguous(text: str, parsed: URL) -> bool:
-    """Return whether the host, the database or a parameter may hold a part of a password that was not quoted."""
+    """Return whether a part of an unquoted password may have become the host, the database or a parameter."""
     before, at, after = text.partition("@")
     return bool(at) and not parsed.drivername.lower().startswith("sqlite") and ("?" in before or "@" in after)
 
@@ -236,7 +237,7 @@ def _redact_unreadable(text: str) -> str:
 
 
 def _is_shown(key: str, value: str | tuple[str, ...]) -> bool:
-    """Return whether a parameter of a URL may be shown: it is not a secret, and contains none."""
+    """Return whether a parameter of a URL can be shown: its name is not that of a secret, and it contains no secret."""
     return key in _SHOWN and not _KEYWORD.search(" ".join(value) if isinstance(value, tuple) else value)
 
 
@@ -246,7 +247,7 @@ def _masked(found: re.Match[str]) -> str:
 
 
 def _masked_url(found: re.Match[str]) -> str:
-    """Mask the password of a URL inside a text, and the values of its parameters that may be secrets."""
+    """Return a URL that was found in a text, after masking its password and all parameters that may be secrets."""
     before, at, after = found[2].rpartition("@")
     user, colon, _ = before.partition(":")
     shown = f"{user}:{_MASK}" if colon and "?" not in before else _MASK if "?" in before else user
@@ -257,7 +258,7 @@ def _masked_url(found: re.Match[str]) -> str:
 
 
 def _alone(secret: str) -> re.Pattern[str]:
-    """Return a pattern for a secret that is not part of a longer word."""
+    """Return a pattern that finds a secret where it is not part of a longer word."""
     start, end = (r"\b" if re.match(r"\w", each) else "" for each in (secret[0], secret[-1]))
     return re.compile(f"{start}{re.escape(secret)}{end}")
 
@@ -274,7 +275,7 @@ def _written_forms(secret: str) -> set[str]:
 
 
 def _listed(value: str | tuple[str, ...] | None) -> list[str]:
-    """Return the values of a URL's parameter, which may occur more than once, and may be a list."""
+    """Return the values of a URL's parameter, which can occur more than once, and can have a list as its value."""
     values = (value,) if isinstance(value, str) else value or ()
     return [each for listed in values for each in listed.split(",")]
 

@@ -26,14 +26,14 @@ def content_of(path: Path) -> bytes:
 
 
 def write_whole(path: Path, content: bytes, mode: int | None = None) -> None:
-    """Write a file under another name in the same folder, then rename it.
+    """Write a file completely or not at all: write under another name in the same folder, and rename the new file.
 
     A path that is not a file, such as a pipe or `/dev/stdout`, is written directly.
 
     Args:
-        path: the file. Its folder is created if it is missing.
-        content: its new content.
-        mode: its permissions; None for the permissions of the old file.
+        path: the file. The folder of the file is created if it is missing.
+        content: the new content.
+        mode: the permissions of the new file; None for the permissions of the old file.
 
     Raises:
         OSError: the file cannot be written. The old content has not changed.
@@ -70,7 +70,7 @@ def unfinished_folder(parent: Path) -> Iterator[Path]:
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Replace the path in an error of the block by this one, which the user knows."""
+    """Replace the path in an `OSError` of the block by `path`, which the user knows."""
     try:
         yield
     except OSError as error:

@@ -1,7 +1,7 @@
 """Parses a configuration file: YAML with variables, in which all values stay text.
 
-Values stay text because each setting knows its own type. YAML would guess: `no` is false, `1e3` a number, and
-`2026-13-01` an exception.
+Values stay text, because the reader of each setting knows its type. A YAML parser would guess the type: `no` would be
+false, `1e3` would be a number, and `2026-13-01` would raise an exception.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _VARIABLE = re.compile(r"\$(?P<escape>\$?)\{(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)\
 
 
 def parse_yaml(data: bytes, file: Path) -> object:
-    """Return the document in the data: mappings, lists and texts, or None if it is empty.
+    """Return the document in the data, as mappings, lists and texts; None if the document is empty.
 
     Raises:
         ConfigNotYaml: the data is not YAML. The error does not quote the text, which may hold a password.
@@ -53,7 +53,7 @@ def _refuse_repeated_keys(node: yaml.Node | None) -> None:
 
 
 def expand(text: str, environ: Mapping[str, str]) -> str:
-    """Return the text with each variable replaced, by its value or by the content of the file that `NAME_FILE` names.
+    """Return the text with the value in place of each variable. The value may be in the file that `NAME_FILE` names.
 
     Raises:
         VariableUnset: the environment has neither NAME nor NAME_FILE, or the file cannot be read.
@@ -74,7 +74,7 @@ def _replacement(match: re.Match[str], environ: Mapping[str, str]) -> str:
 
 
 def _value(name: str, environ: Mapping[str, str]) -> str:
-    """Return the variable, or the content of the file that `NAME_FILE` names, such as a secret of Docker."""
+    """Return the value of a variable, or the content of the file that `NAME_FILE` names (a secret of Docker)."""
     if name in environ:
         return environ[name]
     file = environ.get(f"{name}_FILE")
@@ -88,7 +88,7 @@ def _value(name: str, environ: Mapping[str, str]) -> str:
 
 
 def _safe_characters(text: str, position: int) -> str | None:
-    """Return the characters that stay unquoted in a variable at this position; None if nothing is quoted there."""
+    """Return the characters that stay unencoded at this position; None if nothing is percent-encoded there."""
     start = text.find("://") + len("://")
     if "://" not in text or position < start:
         return None
