@@ -134,6 +134,13 @@ def add_odd(session: Session) -> None:
     session.commit()
 
 
+def add_tagged(session: Session, number: int) -> None:
+    """Add a study with tags named `tag01` and so on."""
+    tags = [Tag(label=f"tag{index:02d}") for index in range(1, number + 1)]
+    session.add(RawStudy(name="Study with tags", version="9.2", author="ada", tags=tags))
+    session.commit()
+
+
 def add_many(session: Session, number: int) -> None:
     """Add studies named `Study 001` and so on, the last one changed last."""
     session.add_all(

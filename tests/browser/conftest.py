@@ -19,7 +19,7 @@ from sqlalchemy import URL
 
 from tests.desktop import Desk
 from tests.server import Server
-from tests.support_desktop import add_many, fill
+from tests.support_desktop import add_many, add_tagged, fill
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 VARIABLE = "ANTAREST_TEST_CHROMIUM"
@@ -75,6 +75,15 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with running(tmp_path_factory.mktemp("crowded")) as (desk, app):
         with desk.session() as session:
             add_many(session, 45)
+        yield app.url
+
+
+@pytest.fixture(scope="session")
+def filled_with_tags(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The same with a study that has thirty tags."""
+    with running(tmp_path_factory.mktemp("tags")) as (desk, app):
+        with desk.session() as session:
+            add_tagged(session, 30)
         yield app.url
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Open
+from tests.browser.looks import scrolls_sideways
 
 
 def names(page: Page) -> list[str]:
@@ -24,6 +28,7 @@ def test_a_search_narrows_the_list(filled: str, open_: Open) -> None:
         "Cold spell, two reactors out",
     ]
     expect(page.locator("mark")).to_have_text("reactors")
+    expect(page.locator(".lead")).to_have_text("1 of 15 studies, last changed first")
     page.get_by_role("link", name="Show all studies").click()
     expect(page.get_by_role("status")).to_have_count(0)
 
@@ -49,6 +54,34 @@ def test_tags_filter_together_with_the_search(filled: str, open_: Open) -> None:
     expect(page.get_by_role("status")).to_contain_text("No study found")
     tags.get_by_role("link", name="draft").click()
     expect(page.get_by_role("status")).to_contain_text("1 study found with “gas” in the name, tagged winter.")
+
+
+def test_the_title_and_the_numbers_of_the_tags_follow_the_search(filled: str, open_: Open) -> None:
+    page = open_(filled + "/?search=cold")
+    tags = page.get_by_role("navigation", name="Filter by tag").get_by_role("link")
+
+    expect(page).to_have_title("cold · Studies · AntaREST")
+    expect(tags).to_have_text(["winter 3 studies", "adequacy 1 study", "draft 1 study"])
+    tags.filter(has_text="draft").click()
+    expect(page).to_have_title("cold · draft · Studies · AntaREST")
+    expect(tags).to_have_text([re.compile("^draft 1 study, chosen"), "winter 1 study"])
+
+
+@pytest.mark.parametrize("path", ["", "/?tag=tag25"])
+def test_on_a_phone_the_tags_leave_room_for_the_studies(filled_with_tags: str, open_: Open, path: str) -> None:
+    page = open_(filled_with_tags + path, viewport={"width": 390, "height": 844})
+    tags = page.get_by_role("navigation", name="Filter by tag")
+    first = page.locator(".study").first.bounding_box()
+    box = tags.bounding_box()
+
+    assert box is not None
+    assert box["height"] < 844 / 8
+    assert first is not None
+    assert first["y"] < 844
+    assert first["height"] < 844 / 2
+    tags.get_by_role("link").last.focus()
+    expect(tags.get_by_role("link").last).to_be_in_viewport(ratio=0.9)
+    assert not scrolls_sideways(page)
 
 
 def test_the_tree_is_opened_and_closed_with_the_keyboard(filled: str, open_: Open) -> None:

@@ -58,6 +58,19 @@ def test_a_history_for_postgresql_alone_is_asked_on_postgresql(tmp_path: Path, p
     assert "left behind: left_alone, which no downgrade has dropped" in listener.notes
 
 
+def test_a_history_that_expects_tables_does_not_start_at_base_by_itself(history: Build) -> None:
+    """Its first revision is empty: the tables were there already."""
+    database = history(Script("a1"), COLUMN)
+    database.execute("CREATE TABLE t (id INTEGER)", "CREATE TABLE theirs (id INTEGER)")
+    before = database.state()
+
+    with pytest.raises(Unrecorded) as error:
+        database.workflow.upgrade()
+    assert error.value.tables == ("t",)
+    assert database.state() == before
+    assert database.workflow.upgrade(from_base=True).after == ("b2",)
+
+
 def test_where_several_revisions_fit_all_are_named(history: Build) -> None:
     database = history(TABLES, COLUMN, CENTS)
     database.execute(*THERE)

@@ -204,7 +204,7 @@ class Pages:
 
 def _studies(session: Session, wanted: study_trees.Filter, number: int) -> dict[str, Any]:
     """Return the values for the page of the studies."""
-    found = study_trees.frequent_tags(session, wanted.tags)
+    found = study_trees.frequent_tags(session, wanted)
     return {
         "total": study_trees.total(session),
         "matches": study_trees.matches(session, wanted),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -121,17 +121,19 @@ def matches(session: Session, wanted: Filter) -> int:
     return session.scalars(sa.select(sa.func.count()).select_from(_study).where(*wanted.conditions)).one()
 
 
-def frequent_tags(session: Session, chosen: Collection[str] = ()) -> list[tuple[str, int]]:
-    """Return the most frequent tags and the chosen tags, each with the number of its studies."""
-    number = sa.func.count().label("number")
-    query = sa.select(StudyTag.tag_label, number).group_by(StudyTag.tag_label)
-    frequent = session.execute(query.order_by(number.desc(), StudyTag.tag_label).limit(_TAGS))
-    found = [(label, count) for label, count in frequent]
-    missing = set(chosen) - {label for label, _ in found}
-    if missing:
-        rare = dict(session.execute(query.where(StudyTag.tag_label.in_(missing))).all())
-        found = [*((label, rare.get(label, 0)) for label in sorted(missing)), *found]
-    return found
+def frequent_tags(session: Session, wanted: Filter) -> list[tuple[str, int]]:
+    """Return the tags of the filter, and the most frequent tags of the studies that match it.
+
+    Returns:
+        Each tag with the number of matching studies that have it. The tags of the filter come first.
+    """
+    number, tag = sa.func.count().label("number"), aliased(StudyTag)  # an alias, since a condition reads the table too
+    query = sa.select(tag.tag_label, number).join(_study, _study.c.id == tag.study_id)
+    query = query.where(*wanted.conditions).group_by(tag.tag_label)
+    chosen = dict(session.execute(query.where(tag.tag_label.in_(wanted.tags))).all())
+    others = query.where(tag.tag_label.not_in(wanted.tags)).order_by(number.desc(), tag.tag_label)
+    frequent = session.execute(others.limit(_TAGS)).all()
+    return [*((label, chosen.get(label, 0)) for label in wanted.tags), *((label, count) for label, count in frequent)]
 
 
 def trees(session: Session, wanted: Filter, number: int) -> TreePage:

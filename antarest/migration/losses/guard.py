@@ -200,4 +200,4 @@ class LossGuard(Watcher):
 
 
 def _refuse_connection(*_arguments: object) -> None:
-    raise NotAllowed("it opens a second connection, whose changes would not be rolled back with the run")
+    raise NotAllowed("it opens a second connection, which the run cannot roll back: use op.get_bind(), not its engine")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -203,11 +204,22 @@ class ScratchRunner:
             yield
 
 
+# Alembic says this in a batch, if it cannot find the constraint to drop.
+_NO_NAME = re.compile(r"Constraint must have a name|No such constraint: ")
+_CONVENTION = ", ".join(f'"{kind}": "{kind}_%(table_name)s_%(column_0_name)s"' for kind in ("fk", "uq"))
+_NAME_IT = Hint(
+    "If SQLite has no name for the constraint, give the batch a naming convention, and drop it by that name",
+    f"op.batch_alter_table(..., naming_convention={{{_CONVENTION}}})",
+)
+
+
 def _failure(step: Any, error: BaseException, connection: Connection, fixes: Sequence[Hint]) -> ScratchRunFailed:
     direction = "upgrade" if step.is_upgrade else "downgrade"
     engine = ENGINES[connection.dialect.name]
     why = reason(error) if isinstance(error, (DBAPIError, NotAllowed)) else described(error)
     why = redact(why, connection.engine.url)
+    if connection.dialect.name == "sqlite" and isinstance(error, ValueError) and _NO_NAME.search(why):
+        fixes = [_NAME_IT, *fixes]
     return ScratchRunFailed(step.revision.revision, direction, why, engine, details=details_of(error), fixes=fixes)
 
 

@@ -16,6 +16,7 @@ from ..database.record import recorded_elsewhere
 from ..database.waits import Tell, say_nothing
 from ..errors.base import AntarestError
 from ..errors.facts.refusal import Unrecorded
+from ..errors.facts.run import ScratchRunFailed
 from ..errors.revision import Revision
 from ..errors.settings.urls import redact_url
 from ..errors.text import shorten
@@ -80,12 +81,17 @@ def _refuse_unrecorded(project: Project, connection: Connection, note: Tell) -> 
     """
     elsewhere = recorded_elsewhere(connection, project.version_table, project.history)
     present = read_catalog(connection, exclude=project.workflow_tables)
-    if not elsewhere and not _names_any(project, present):
+    mentioned = _mentioned(project, present)
+    if not elsewhere and not mentioned:
         return  # The database is empty, or none of its tables is of the history.
-    states = TableStates()
-    with suppress(AntarestError):  # Then the texts of the revisions have to do.
+    states, made = TableStates(), set(_named(project))
+    try:
         states = table_states(project, connection, note)
-    ours = sorted(present.keys() & (states.made | set(_named(project))))
+    except ScratchRunFailed:  # The history may expect tables that it does not make.
+        made |= mentioned
+    except AntarestError:
+        pass  # The texts of the revisions have to do.
+    ours = sorted(present.keys() & (states.made | made))
     if not ours and not elsewhere:
         return
     if read_current(connection, project.version_table):
@@ -118,10 +124,10 @@ def _may_have_made(text: str, present: Iterable[str]) -> bool:
     return not made.isdisjoint(name.rpartition(".")[2] for name in present) or len(_MAY_MAKE.findall(text)) > len(made)
 
 
-def _names_any(project: Project, tables: Iterable[str]) -> bool:
-    """Return whether the text of a revision contains the name of one of these tables."""
-    names = {name.rpartition(".")[2].lower() for name in tables}
-    return bool(names) and any(not names.isdisjoint(re.findall(r"\w+", text.lower())) for text in _texts(project))
+def _mentioned(project: Project, tables: Iterable[str]) -> set[str]:
+    """Return those of the tables whose names the texts of the revisions contain."""
+    words = {word for text in _texts(project) for word in re.findall(r"\w+", text.lower())}
+    return {name for name in tables if name.rpartition(".")[2].lower() in words}
 
 
 def _texts(project: Project) -> Iterator[str]:

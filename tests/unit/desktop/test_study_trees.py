@@ -46,7 +46,7 @@ def test_an_empty_database_has_one_empty_page(session: Session) -> None:
 
     assert (page.number, page.last, page.items) == (1, 1, [])
     assert study_trees.total(session) == 0
-    assert study_trees.frequent_tags(session) == []
+    assert study_trees.frequent_tags(session, Filter()) == []
 
 
 def test_the_trees_come_last_changed_first_with_their_variants(session: Session) -> None:
@@ -136,17 +136,24 @@ def test_the_pages_divide_the_trees(session: Session) -> None:
     assert found == [f"Study {index:03d}" for index in range(45, 0, -1)]
 
 
-def test_the_tags_of_most_studies_are_offered_first_and_chosen_ones_always(session: Session) -> None:
+def test_the_tags_of_most_studies_are_offered_first(session: Session) -> None:
     session.add_all(
         RawStudy(name="x", version="9", author="a", tags=[session.merge(Tag(label=f"tag{index:02d}"))])
         for index in range(30)
     )
     fill(session)
-    offered = study_trees.frequent_tags(session, ("tag29", "unknown"))
+    offered = study_trees.frequent_tags(session, Filter())
 
-    assert offered[:2] == [("tag29", 1), ("unknown", 0)]
-    assert offered[2:5] == [("adequacy", 5), ("2030", 4), ("reference", 4)]
-    assert len(offered) == 26
+    assert offered[:3] == [("adequacy", 5), ("2030", 4), ("reference", 4)]
+    assert len(offered) == 24
+
+
+def test_the_numbers_of_the_tags_follow_the_filter(session: Session) -> None:
+    fill(session)
+
+    assert study_trees.frequent_tags(session, Filter(name="N1")) == [("2050", 3), ("draft", 1), ("reference", 1)]
+    assert study_trees.frequent_tags(session, Filter("n1", ("draft",))) == [("draft", 1), ("2050", 1)]
+    assert study_trees.frequent_tags(session, Filter("n1", ("winter", "unknown"))) == [("winter", 0), ("unknown", 0)]
 
 
 def test_a_large_tree_is_cut_and_what_is_left_out_is_counted(session: Session) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -127,7 +128,12 @@ def _write_changes(place: Staging, message: str, id_: str | None, db: DbConfig |
     with bench(place.project, db, note, only_first=True) as compared:
         before = compared.compare()
         path = _write(_changes(compared, before[0]), place, message, id_) if before[0].found else None
-        left = compared.compare_again(replace(place.project)) if path else before  # The history is read again.
+        try:
+            left = compared.compare_again(replace(place.project)) if path else before  # The history is read again.
+        except ScratchRunFailed as error:
+            if labels := [each for each in before[0].found if each.kind == "enum" and each.aspect]:
+                error.details["by hand"] = "; ".join(_render(labels))
+            raise
     return _written(path, before, left, compared.skipped)
 
 
@@ -158,7 +164,19 @@ def _write(writing: Writing, place: Staging, message: str, id_: str | None = Non
     config, folder = writing.project.alembic_config(antarest=writing), str(place.folder)
     with undisturbed():  # Alembic reports each write hook, even with `quiet`.
         script = command.revision(config, message, writing.only_changes, rev_id=id_, version_path=folder)
-    return Path(script.path) if isinstance(script, Script) else None
+    if not isinstance(script, Script):
+        return None
+    path = Path(script.path)
+    if writing.lossy and not hasattr(script.module, "lossy"):  # The template of the project has no place for it.
+        _declare(path, writing.lossy)
+    return path
+
+
+def _declare(path: Path, losses: Mapping[str, str]) -> None:
+    """Write the losses of the downgrade into a revision file, before its first function."""
+    text = path.read_text(encoding="utf-8")
+    declared = f"lossy = {json.dumps({'downgrade': losses}, ensure_ascii=False)}\n\n\n"
+    path.write_text(re.sub(r"^def |\Z", lambda found: declared + found[0], text, count=1, flags=re.MULTILINE), "utf-8")
 
 
 def _require_template(project: Project) -> None:

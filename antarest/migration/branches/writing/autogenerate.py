@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Literal
 
@@ -33,6 +33,7 @@ class Writing:
         columns: the columns that the revision is allowed to alter, as "table.column"; None for all columns.
         at_head: a scratch database at head to compare with; None to create such a database.
         in_batches: whether tables are altered in batches, as SQLite needs it.
+        lossy: gets the losses of the downgrade, when the revision is written.
     """
 
     project: Project
@@ -41,6 +42,7 @@ class Writing:
     columns: frozenset[str] | None = None
     at_head: sa.URL | None = None
     in_batches: bool = True
+    lossy: dict[str, str] = field(default_factory=dict)
 
 
 def autogenerate_options(writing: Writing, home: str | None) -> dict[str, Any]:
@@ -54,7 +56,7 @@ def autogenerate_options(writing: Writing, home: str | None) -> dict[str, Any]:
     has_schemas = any(table.schema for table in writing.project.metadata().tables.values())
     return {
         "compare_type": given.get("compare_type", True),
-        "compare_server_default": given.get("compare_server_default", True),
+        "compare_server_default": given.get("compare_server_default", True) and ours.compare_default,
         "render_as_batch": writing.in_batches and given.get("render_as_batch", True),
         "include_schemas": given.get("include_schemas", has_schemas),
         "process_revision_directives": ours.complete,
@@ -92,6 +94,7 @@ class _Rules:
             directives.clear()
         for script in directives:
             downgrade = {item: _REASON for ops_ in script.downgrade_ops_list for item in _dropped(ops_, self._home)}
+            self._writing.lossy.update(downgrade)
             context.opts["template_args"]["lossy"] = {"downgrade": downgrade} if downgrade else {}
             for key, named in (("drops", _dropped), ("retypes", _retyped)):
                 items = [item for ops_ in script.upgrade_ops_list for item in named(ops_, self._home)]
@@ -112,6 +115,22 @@ class _Rules:
     def _is_compared(self, name: str | None, kind: str, schema: str | None) -> bool:
         full, tables = f"{schema}.{name}" if schema not in (None, self._home) else name, self._writing.tables
         return kind != "table" or (name not in self._own and (tables is None or full in tables))
+
+    def compare_default(self, context: MigrationContext, found: Any, column: Any, old: Any, _: Any, new: Any) -> bool:
+        """Return whether a default differs, as `env.py` or else Alembic says.
+
+        PostgreSQL compares the values of two defaults. It refuses a value that the type of the column does not have
+        yet, such as a new label of an enum. Then they differ.
+        """
+        theirs = self._given.get("compare_server_default")
+        if callable(theirs) and (answer := theirs(context, found, column, old, _, new)) is not None:
+            return bool(answer)
+        assert context.connection is not None  # noqa: S101 - a comparison has one
+        try:
+            with context.connection.begin_nested():
+                return bool(context.impl.compare_server_default(found, column, new, old))  # type: ignore[no-untyped-call]
+        except sa.exc.DBAPIError:
+            return True
 
     def render_item(self, kind: str, item: Any, context: AutogenContext) -> str | Literal[False]:
         """Return the Python code of an item as `env.py` renders it.

@@ -1,0 +1,79 @@
+"""New revisions that need work by hand, or whose template is that of another project."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import alembic
+import pytest
+from sqlalchemy import URL
+
+from antarest.migration.errors.facts.run import RevisionUnfinished
+from antarest.migration.errors.settings.db_config import DbConfig
+from tests.support_author import Author
+
+
+@pytest.fixture
+def author(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Author]:
+    name = f"models_{tmp_path.name.replace('-', '_')}"
+    monkeypatch.syspath_prepend(str(tmp_path / "project"))
+    yield Author(tmp_path / "project", name)
+    sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def on_postgresql(postgres_database: URL) -> DbConfig:
+    return DbConfig(postgres_database)
+
+
+def test_a_new_label_that_is_the_default_is_named(author: Author, on_postgresql: DbConfig) -> None:
+    author.settings("engines = postgresql")
+    column = "sa.Table('t', metadata, sa.Column('e', sa.Enum({}, name='e1'), server_default='{}'))\n"
+    author.models(column.format("'x'", "x"))
+    author.revise(on_postgresql)
+    author.models(column.format("'x', 'y'", "y"))
+
+    with pytest.raises(RevisionUnfinished) as failed:
+        author.revise(on_postgresql)
+
+    assert 'invalid input value for enum e1: "y"' in str(failed.value)
+    assert failed.value.details["by hand"] == "enum e1: labels: x -> x, y"
+
+
+UNNAMED = """
+sa.Table("a", metadata, sa.Column("id", sa.Integer, primary_key=True))
+sa.Table("t", metadata, sa.Column("a", sa.Integer, sa.ForeignKey("a.id"{})))
+"""
+
+
+@pytest.mark.filterwarnings("ignore:Autogenerate rendered a drop_constraint")
+def test_a_constraint_without_a_name_is_dropped_in_a_batch_that_names_it(author: Author) -> None:
+    author.settings("engines = sqlite")
+    author.models(UNNAMED.format(""))
+    author.revise()
+    author.models(UNNAMED.format(", name='t_a', ondelete='CASCADE'"))
+
+    with pytest.raises(RevisionUnfinished) as failed:
+        author.revise()
+    convention = failed.value.hints[0].command.partition("..., ")[2]
+    path = failed.value.path
+    text = path.read_text().replace("schema=None", convention[:-1], 1)
+    path.write_text(text.replace("drop_constraint(None", 'drop_constraint("fk_t_a"', 1))
+
+    assert author.findings() == []
+
+
+def test_the_losses_are_declared_whatever_the_template_is(author: Author) -> None:
+    """The templates of Alembic have no place for them."""
+    template = Path(alembic.__file__).parent / "templates" / "generic" / "script.py.mako"
+    (author.folder / "alembic" / "script.py.mako").write_text(template.read_text())
+    author.settings("engines = sqlite")
+    author.models("sa.Table('t', metadata, sa.Column('id', sa.Integer))")
+
+    written = author.revise()
+
+    assert author.project.history[author.project.history.head].losses("downgrade") == {"t": "the downgrade drops it"}
+    assert written.path
+    assert written.path.read_text().index("\nlossy = ") < written.path.read_text().index("\ndef upgrade")
