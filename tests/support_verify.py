@@ -143,6 +143,8 @@ FOREIGN: dict[str, Foreign] = {
     "equal_keys": Foreign(notes=_on("V509", "a2", *BOTH)),
     "healed_later": Foreign(notes=_on("V601", "r1")),
     "json_in_text": Foreign(notes=_on("V509", "a2", *BOTH)),
+    "json_key_moved": Foreign(),
+    "json_key_renamed": Foreign(),
     "parsed_json": Foreign(notes=_on("V509", "r2", *BOTH)),
     "makes_a_role": Foreign(),
     "random_values": Foreign(),
@@ -163,6 +165,7 @@ FOREIGN: dict[str, Foreign] = {
     "objects_stay": Foreign(
         _on("V404", "r3", _POSTGRESQL) | _on("V403", "r4", _POSTGRESQL), _on("V404", "r2", _POSTGRESQL)
     ),
+    "json_key_lost": Foreign(_on("V504", "r2", *BOTH)),
     "rights_stay": Foreign(_on("V407", "r2", _POSTGRESQL)),
     "stored_label": Foreign(
         _on("V704", "r2", *BOTH), _on("V705", "r1", _POSTGRESQL), metadata="stored_models:metadata"
