@@ -28,7 +28,7 @@ class FindingKind:
 
 
 _ALL = (
-    # ---- 1: the graph
+    # ---- 1 and 2: the graph, the file
     FindingKind(
         "V101",
         "the history has more than one head",
@@ -72,7 +72,6 @@ _ALL = (
         "Go back to a revision by its id: `alembic downgrade ID`, or use `inv db.rollback`.",
         "note",
     ),
-    # ---- 2: the file
     FindingKind(
         "V201",
         "a revision imports the application",
@@ -126,8 +125,7 @@ _ALL = (
     FindingKind(
         "V307",
         "the history starts from a table that no revision makes",
-        "No new database can be made from the revisions alone. Something else, such as `create_all`, makes this table "
-        "before them.",
+        "No new database can be made from the revisions alone. Something else, such as `create_all`, makes it.",
         "Name the file or function that makes it: `--start=FILE.sql` or `--start=module:function`.",
     ),
     FindingKind(
@@ -235,8 +233,7 @@ _ALL = (
         "V509",
         "a revision fails, or changes rows, only if the rows have awkward values",
         "Applications seldom write such values, but the types allow them.",
-        "Correct the values in the revision. If they cannot occur, give the column other values: "
-        '`ROWS = {"REVISION": {"table.column": [...]}}` in the file of `--rows-from`.',
+        'Correct them, or give others in the file of `--rows-from`: `ROWS = {"REVISION": {"table.column": [...]}}`.',
         "note",
     ),
     FindingKind(
@@ -251,6 +248,12 @@ _ALL = (
         "a cast to another type loses a part of the values",
         "The upgrade succeeds, and the values are shorter, rounded or empty. No downgrade restores them.",
         'Keep the old column, or declare the loss: `lossy = {"upgrade": {"table.column": "why"}}`.',
+    ),
+    FindingKind(
+        "V512",
+        "the upgrade puts values into another column",
+        "The application reads each value under the wrong name, and no error says so.",
+        "Name the columns on both sides: `INSERT INTO new (a, b) SELECT a, b FROM old`.",
     ),
     # ---- 6: parity
     FindingKind(
@@ -293,16 +296,14 @@ _ALL = (
     FindingKind(
         "V704",
         "a mapped class cannot be used through the ORM",
-        "The application cannot insert, load, change or delete an object. The reason is a default or a "
-        "stored label that the model cannot load, a mapping that does not fit, or a missing right.",
+        "The application cannot insert, load, change or delete an object: a label, a mapping or a right is wrong.",
         "Repeat the failing step on that engine. Then fix the model, or grant the right in a revision.",
     ),
     FindingKind(
         "V705",
         "the role of the application may not use a table or sequence",
         "If the application has a role of its own, PostgreSQL refuses every statement on this table or sequence.",
-        "Grant the rights in the revision that makes the object, or set default privileges (ALTER DEFAULT PRIVILEGES) "
-        "for the role before that. `inv db.grant` grants them too.",
+        "Grant them in the revision that makes the object, by ALTER DEFAULT PRIVILEGES, or by `inv db.grant`.",
     ),
     FindingKind(
         "V706",
@@ -332,14 +333,13 @@ _ALL = (
         "Give both columns the same type.",
         "note",
     ),
-    # ---- 8: impact
+    # ---- 8 and 9: impact, earlier versions
     FindingKind(
         "V801",
         "a revision takes longer than `alembic.ini` allows",
         "The revision holds its locks for this time.",
         "Split the revision, or move the data in smaller steps.",
     ),
-    # ---- 9: databases that ran earlier versions
     FindingKind(
         "V901",
         "a revision was changed after a database had run it",

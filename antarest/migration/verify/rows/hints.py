@@ -147,8 +147,13 @@ def _without(source: str, tree: ast.Module, function: str) -> str:
 def _made(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         called = getattr(node.func, "attr", getattr(node.func, "id", "")) if isinstance(node, ast.Call) else ""
-        if isinstance(node, ast.Call) and called in _MAKERS:
+        if isinstance(node, ast.Call) and called in _MAKERS and not _is_read(node):
             yield from (text for each in node.args for text in _texts(each))
+
+
+def _is_read(call: ast.Call) -> bool:
+    """Return whether a `Table` is read from the database, so that the revision does not make it."""
+    return any((each.arg or "").startswith("autoload") for each in call.keywords)
 
 
 def _literals(tree: ast.AST) -> Iterator[tuple[str, str]]:
