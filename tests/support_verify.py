@@ -170,6 +170,7 @@ FOREIGN: dict[str, Foreign] = {
     "columns_exchanged": Foreign(_on("V512", "r2", *BOTH)),
     "key_to_another_table": Foreign(_on("V505", "r2", *BOTH) | _on("V505", "r3", *BOTH)),
     "json_key_lost": Foreign(_on("V504", "r2", *BOTH)),
+    "package_imported": Foreign(_on("V201", "r1"), is_on_path=True),
     "rights_stay": Foreign(_on("V407", "r2", _POSTGRESQL)),
     "stored_label": Foreign(
         _on("V704", "r2", *BOTH), _on("V705", "r1", _POSTGRESQL), metadata="stored_models:metadata"

@@ -19,8 +19,8 @@ PROOF = (
     _patch(
         "rows exist that an upgrade has deleted",
         f"{_VERIFY}/rows/hints.py",
-        "return replace(self, literals=left)",
-        "return self",
+        "return replace(self, literals=left, shapes=shapes)",
+        "return replace(self, shapes=shapes)",
         "refuses_rows",
     ),
     _patch(
@@ -121,6 +121,13 @@ PROOF = (
         "called in _MAKERS and not _is_read(node)",
         "called in _MAKERS",
         "table_read_from_elsewhere",
+    ),
+    _patch(
+        "the package of the revisions is not the application",
+        f"{_VERIFY}/findings/static.py",
+        "return {packages[-1].name} if packages else set()",
+        "return set()",
+        "package_imported",
     ),
     _patch(
         "an enum of SQLite gets any text",

@@ -96,7 +96,7 @@ _ALL = (
         "V302",
         "the upgrade fails on tables with rows",
         "The upgrade works on the machine of every developer, and fails in production.",
-        "Give a NOT NULL column a `server_default`. Correct the values before a new constraint refuses them.",
+        "Give a NOT NULL column a `server_default`. Correct the values that a constraint or the code refuses.",
     ),
     FindingKind(
         "V303",
