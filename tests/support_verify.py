@@ -130,6 +130,7 @@ FOREIGN: dict[str, Foreign] = {
     "refuses_to_go_back": Foreign(notes=_on("V406", "r1") | _on("V406", "r2")),
     "second_connection": Foreign(),
     "table_as_select": Foreign(_on("V601", "a2")),
+    "table_read_from_elsewhere": Foreign(_on("V307", "r1", *BOTH), gaps={("", "sqlite"), ("", _POSTGRESQL)}),
     "tables_from_elsewhere": Foreign(_on("V307", "r1", *BOTH), gaps={("", "sqlite"), ("", _POSTGRESQL)}),
     "writes_beside": Foreign(),
     # ---- no false alarm
@@ -141,8 +142,11 @@ FOREIGN: dict[str, Foreign] = {
     "dates_as_text": Foreign(notes=_on("V509", "r2", "sqlite")),
     "differs_from_before": Foreign(revisions="r2"),
     "equal_keys": Foreign(notes=_on("V509", "a2", *BOTH)),
+    "gaps_filled": Foreign(notes=_on("V504", "r2", *BOTH)),
     "healed_later": Foreign(notes=_on("V601", "r1")),
     "json_in_text": Foreign(notes=_on("V509", "a2", *BOTH)),
+    "json_key_moved": Foreign(),
+    "json_key_renamed": Foreign(),
     "parsed_json": Foreign(notes=_on("V509", "r2", *BOTH)),
     "makes_a_role": Foreign(),
     "random_values": Foreign(),
@@ -163,6 +167,10 @@ FOREIGN: dict[str, Foreign] = {
     "objects_stay": Foreign(
         _on("V404", "r3", _POSTGRESQL) | _on("V403", "r4", _POSTGRESQL), _on("V404", "r2", _POSTGRESQL)
     ),
+    "columns_exchanged": Foreign(_on("V512", "r2", *BOTH)),
+    "key_to_another_table": Foreign(_on("V505", "r2", *BOTH) | _on("V505", "r3", *BOTH)),
+    "json_key_lost": Foreign(_on("V504", "r2", *BOTH)),
+    "package_imported": Foreign(_on("V201", "r1"), is_on_path=True),
     "rights_stay": Foreign(_on("V407", "r2", _POSTGRESQL)),
     "stored_label": Foreign(
         _on("V704", "r2", *BOTH), _on("V705", "r1", _POSTGRESQL), metadata="stored_models:metadata"

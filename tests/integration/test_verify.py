@@ -98,6 +98,10 @@ def test_what_is_found_is_said_with_what_mends_it_and_written_to_files(run: Run,
     _assert_in_json(json.loads(texts["json"]))
     _assert_in_markdown(texts["markdown"])
     assert f"- **V301 the upgrade fails on empty tables** in b10000000000 (`{file}:{line}`)" in texts["comment"]
+    for form, note in (("markdown", "| V107 (note) |"), ("comment", "ambiguous** (note) in ")):
+        gap = "- not proved: the history on SQLite: the whole history in one run: a revision does not run"
+        assert gap in texts[form].splitlines()
+        assert note in texts[form]
     result, note = json.loads(texts["sarif"])["runs"][0]["results"]
     assert (note["ruleId"], note["level"]) == ("V107", "note")
     place = result["locations"][0]["physicalLocation"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shutil
@@ -27,13 +28,20 @@ def downgrade():
 ASYNC = """
 import asyncio
 
+import sqlalchemy as sa
 from alembic import context
 from sqlalchemy.ext.asyncio import async_engine_from_config
 
 
+def configure(connection):
+    assert connection.dialect.is_async
+    context.configure(connection=connection, target_metadata=sa.MetaData())
+
+
 async def main():
-    async with async_engine_from_config({"sqlalchemy.url": context.config.get_main_option("sqlalchemy.url")}).connect():
-        pass
+    url = context.config.get_main_option("sqlalchemy.url")
+    async with async_engine_from_config({"sqlalchemy.url": url}, poolclass=sa.NullPool).connect() as connection:
+        await connection.run_sync(configure)
 
 
 asyncio.run(main())
@@ -90,31 +98,40 @@ def test_a_history_starts_from_tables_that_something_else_makes(run: Run, tmp_pa
     assert wrong.fact == "--start is 'nothing'"
 
 
-def test_env_py_is_run_with_nothing_but_the_scratch_database_in_reach(run: Run) -> None:
-    """It connects to production, opens a file, asks for a variable, and puts everything into a schema of its own."""
+def test_env_py_is_run_with_nothing_but_the_scratch_database_in_reach(run: Run, tmp_path: Path) -> None:
+    """It connects to production with each driver, asks for a variable, and puts everything into an own schema."""
     flags = (f"--project={HISTORIES.parent / 'runs_env' / 'alembic.ini'}", "--run-env")
 
     refused = refusal(run(*MODULE, *flags), "db.E210", EXIT_USAGE)
-    done = run(PROGRAM, *flags, "--env=SHOP_HOST=shop", "--env=OTHER=1")
+    done = run(PROGRAM, *flags, "--env=SHOP_HOST=shop", "--env=OTHER=1", f"--json={tmp_path / 'found.json'}")
 
     assert "it raises KeyError: 'SHOP_HOST'" in refused.fact
     assert (done.code, revisions(done)) == (EXIT_DONE, ["a10000000000"]), done.out + done.err
     assert "not read" not in done.out
     assert "on SQLite: env.py: a connection to ('127.0.0.1', 9) was refused\n" in done.out
     assert re.search(r"on SQLite: env.py: sqlite3.connect\('.+/shop.db'\) was refused\n", done.out)
+    told = json.loads((tmp_path / "found.json").read_text())["not_checked"]
+    for driver, engine in itertools.product(("psycopg", "psycopg2"), ("SQLite", "PostgreSQL")):
+        assert ["", engine.lower(), f"env.py: {driver}.connect() was refused"] in told
 
 
 def test_an_env_py_with_an_async_engine_gets_an_async_driver(run: Run, tmp_path: Path) -> None:
-    """It is not among the packages of this project, so a module of its name stands for a computer without it."""
+    """A module that cannot be imported stands for a computer without the driver."""
     (tmp_path / "versions").mkdir()
     (tmp_path / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s\nprepend_sys_path = %(here)s\n")
     (tmp_path / "versions" / "r1.py").write_text(f'revision = "r1"\ndown_revision = None\n{EMPTY}')
     (tmp_path / "env.py").write_text(ASYNC)
+    flags = (f"--project={tmp_path / 'alembic.ini'}", "--run-env")
+
+    done = run(*MODULE, *flags)
     (tmp_path / "aiosqlite.py").write_text(f"raise ModuleNotFoundError({'no aiosqlite'!r}, name='aiosqlite')\n")
+    without = run(*MODULE, *flags, "--engine=sqlite")
 
-    done = run(*MODULE, f"--project={tmp_path / 'alembic.ini'}", "--run-env", "--engine=sqlite")
-
-    refused = refusal(done, "db.E210", EXIT_USAGE)
+    # It is env.py that gives these options, on each engine.
+    assert (done.code, revisions(done)) == (EXIT_DONE, ["r1"]), done.out + done.err
+    assert "not checked" not in done.out
+    assert "refused" not in done.out
+    refused = refusal(without, "db.E210", EXIT_USAGE)
     assert "it raises ModuleNotFoundError: no aiosqlite" in refused.fact
     assert refused.commands == ["pip install aiosqlite"]
 

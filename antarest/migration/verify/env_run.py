@@ -6,6 +6,7 @@ this database, because a listener for the event `do_connect` applies to all engi
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import tempfile
@@ -29,6 +30,8 @@ from .target import Target
 _OWN_OPTIONS = ("script", "fn", "as_sql", "destination_rev", "starting_rev", "tag", "template_args", "connection")
 _IS_READ = ("SELECT", "SHOW", "PRAGMA", "BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE")
 _DRIVERS = {"postgresql": ("psycopg2", "asyncpg"), "sqlite": ("pysqlite", "aiosqlite")}
+# The functions through which every connection of psycopg 2 and 3 goes. They are in C, so no event of Python shows them.
+_OF_LIBPQ = {"psycopg2": "_connect", "psycopg.generators": "connect"}
 _NEEDS_ASYNC = "requires an async driver"  # in the message of SQLAlchemy
 _guard: dict[str, Callable[[str], None]] = {}  # An audit hook cannot be removed, so it calls what is in here.
 
@@ -170,25 +173,28 @@ def _led_to(url: URL, found: EnvRun) -> Iterator[None]:
 def _watched(refuse: Callable[[str], None]) -> Iterator[None]:
     """Inside the block, pass each connection that does not come from an engine to `refuse`.
 
-    Such a connection is opened by sqlite3, by psycopg2, or by the socket of any other driver.
+    Such a connection is opened by sqlite3, by psycopg2, by psycopg 3, or by the socket of any other driver.
     """
-    import psycopg2  # Only a proof that runs env.py needs it here.
 
-    original = psycopg2.connect
+    def refused(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+        def connect(*arguments: Any, **named: Any) -> Any:
+            refuse(f"{name}.connect()")
+            return original(*arguments, **named)
 
-    def connect(*arguments: Any, **named: Any) -> Any:
-        refuse("psycopg2.connect()")
-        return original(*arguments, **named)
+        return connect
 
     if not _guard:
         sys.addaudithook(_audit)
     _guard["refuse"] = refuse
-    psycopg2.connect = connect
-    try:
+    with ExitStack() as stack:
+        stack.callback(_guard.update, refuse=lambda _what: None)
+        for place, attribute in _OF_LIBPQ.items():
+            with suppress(ImportError):  # One of the two is enough for SQLAlchemy.
+                module: Any = importlib.import_module(place)
+                original = getattr(module, attribute)
+                stack.callback(setattr, module, attribute, original)
+                setattr(module, attribute, refused(place.partition(".")[0], original))
         yield
-    finally:
-        psycopg2.connect = original
-        _guard["refuse"] = lambda _what: None
 
 
 def _audit(name: str, arguments: tuple[Any, ...]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ...errors.settings.commands import spell
 from ...verify import Verification
@@ -73,8 +73,10 @@ def as_markdown(found: Verification) -> str:
         for each in found.findings:
             engine = NAMES[each.engine]
             expected = f" (expected: {each.expected})" if each.expected else ""
-            lines.append(_row(each.id, each.revision, engine, each.found + expected, spell(each.kind.fix)))
+            id_ = each.id + _mark([each])
+            lines.append(_row(id_, each.revision, engine, each.found + expected, spell(each.kind.fix)))
         lines.append("")
+    lines += [*_gaps(found), ""] if found.not_proved else []
     if found.not_checked:
         lines += [f"Not checked: {'; '.join(f'{what}: {why}' for what, why in found.not_checked.items())}.", ""]
     lines += _table("revision", "engine", "seconds", "locks", "rewritten", "rows written")
@@ -98,9 +100,9 @@ def _row(*cells: str) -> str:
 
 def as_comment(found: Verification, target: Target) -> str:
     """Return the result as Markdown for a comment on a pull request, which GitHub limits to 65,536 characters."""
-    lines = [f"**{outcome(found)}**", ""]
-    size = len(lines[0])
-    groups = grouped(found, found.findings)
+    lines = [f"**{outcome(found)}**", "", *_gaps(found)[:LINES]]
+    size = sum(map(len, lines))
+    groups = sorted(grouped(found, found.findings), key=lambda each: bool(_mark(each.findings)))
     for number, each in enumerate(groups):
         path, line = place_of(each.findings[0], target)
         items = "".join(
@@ -110,13 +112,27 @@ def as_comment(found: Verification, target: Target) -> str:
         )
         more = f"\n  - and {len(each.entries) - LINES} more" if len(each.entries) > LINES else ""
         place = f"{each.revision or 'the history'} (`{relative(path)}:{line}`)"
-        entry = f"- **{each.kind.id} {each.kind.title}** in {place}{items}{more}\n  - {spell(each.kind.fix)}"
+        title = f"- **{each.kind.id} {each.kind.title}**{_mark(each.findings)} in {place}"
+        entry = f"{title}{items}{more}\n  - {spell(each.kind.fix)}"
         size += len(entry) + 1
         if size > _COMMENT:
             lines.append(f"- and {len(groups) - number} more entries, in the file of `--json`")
             break
         lines.append(entry)
     return "\n".join(lines) + "\n"
+
+
+def _mark(findings: Iterable[Finding]) -> str:
+    """Return a mark for findings that are only notes."""
+    return " (note)" if all(each.severity == "note" for each in findings) else ""
+
+
+def _gaps(found: Verification) -> list[str]:
+    """Return a line of Markdown for everything that could not be proved."""
+    return [
+        f"- not proved: {revision or 'the history'} on {NAMES[engine]}: {_escaped(reason)}"
+        for revision, engine, reason in found.not_proved
+    ]
 
 
 def _escaped(text: str) -> str:

@@ -25,6 +25,7 @@ _OF_ROWS = (
     "V502",
     "V504",
     "V511",
+    "V512",
 )  # Columns of the same table have the same cause, those of others may have another.
 NAMES = {**ENGINES, "": "both"}
 _LINE = re.compile(r"\bline (\d+)\b")

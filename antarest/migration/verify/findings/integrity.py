@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterator
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
 from ...database.catalog import foreign_key_violations
-from ...schema.inventory import Inventory
+from ...schema.inventory import ForeignKey, Inventory
+from ..rows.snapshots import RowSnapshot, TableRows
 
 _UNCHECKED = text("""
     SELECT conrelid::regclass || '.' || conname FROM pg_catalog.pg_constraint
@@ -72,8 +74,56 @@ def late_sequences(connection: Connection) -> dict[str, str]:
     for number, largest in connection.exec_driver_sql(" UNION ALL ".join(questions)) if questions else ():
         if largest is not None:
             name, table, column = owned[number]
-            found[name] = f"{name}, with {largest} in {table}.{column}"
+            found[name] = f"{name} is behind {table}.{column}"
     return found
+
+
+def misdirected_keys(
+    schemas: tuple[Inventory, Inventory], rows: tuple[RowSnapshot, RowSnapshot], is_copied: Callable[[str, str], bool]
+) -> Iterator[tuple[str, str]]:
+    """Yield the tables with a new foreign key to one table, whose values are those of a key to another table.
+
+    The numbers of unrelated tables are often the same by chance. So no database refuses such a key.
+
+    Args:
+        schemas: the schemas before and after an upgrade.
+        rows: the rows before and after it.
+        is_copied: returns whether a revision fills the second table from the first one, so that their keys are equal.
+    """
+    (before, after), (then, now) = schemas, rows
+    for name in sorted(before.tables.keys() & after.tables.keys() & then.tables.keys() & now.tables.keys()):
+        known = before.tables[name].foreign_keys
+        old = {(key.columns, key.referred_table) for key in known}
+        for key in after.tables[name].foreign_keys:
+            to = key.referred_table
+            if (key.columns, to) in old or to not in before.tables or then.tables.get(to) != now.tables.get(to):
+                continue
+            for other in known:
+                is_related = _refer(before, to, other.referred_table) or is_copied(other.referred_table, to)
+                if to == other.referred_table or is_related or to == name:
+                    continue
+                if _same_values(then.tables[name], other.columns, now.tables[name], key.columns):
+                    own = f"{name}({', '.join(key.columns)})"
+                    yield name, f"{own} refers to {to}, but its values are the keys of {other.referred_table}"
+
+
+def _refer(schema: Inventory, one: str, other: str) -> bool:
+    """Return whether one of two tables refers to the other one. Then their keys may be equal."""
+    keys: list[tuple[str, ForeignKey]] = [(name, key) for name in (one, other) for key in _keys_of(schema, name)]
+    return any({name, key.referred_table} == {one, other} for name, key in keys)
+
+
+def _keys_of(schema: Inventory, table: str) -> tuple[ForeignKey, ...]:
+    return schema.tables[table].foreign_keys if table in schema.tables else ()
+
+
+def _same_values(then: TableRows, columns: tuple[str, ...], now: TableRows, others: tuple[str, ...]) -> bool:
+    """Return whether the columns of one moment and those of the other have the same values in each row."""
+    if not then.key or not {*then.key} <= {*now.columns} or not {*columns} <= {*then.columns}:
+        return False
+    old = dict(zip(then.pick(then.key), then.pick(columns), strict=True))
+    new = dict(zip(now.pick(then.key), now.pick(others), strict=True))
+    return old == new and len({value for value in old.values() if None not in value}) > 1
 
 
 def names(schema: Inventory) -> set[str]:

@@ -94,7 +94,7 @@ _ALL = (
         "V302",
         "the upgrade fails on tables with rows",
         "The upgrade works on the machine of every developer, and fails in production.",
-        "Give a NOT NULL column a `server_default`. Correct the values before the revision adds a constraint.",
+        "Give a NOT NULL column a `server_default`. Correct the values that a constraint or the code refuses.",
     ),
     FindingKind(
         "V303",
@@ -123,8 +123,7 @@ _ALL = (
     FindingKind(
         "V307",
         "the history starts from a table that no revision makes",
-        "No new database can be made from the revisions alone. Something else, such as `create_all`, makes this table "
-        "before the first revision runs.",
+        "No new database can be made from the revisions alone. Something else, such as `create_all`, makes this table.",
         "Name the file or function that makes the table: `--start=FILE.sql` or `--start=module:function`.",
     ),
     FindingKind(
@@ -236,8 +235,7 @@ _ALL = (
         "V509",
         "a revision fails, or changes rows, only if the rows have awkward values",
         "Applications seldom write such values, but the types allow them.",
-        "Correct the values in the revision. If they cannot occur, give the column other values: "
-        '`ROWS = {"REVISION": {"table.column": [...]}}` in the file of `--rows-from`.',
+        'Correct them, or give others in the file of `--rows-from`: `ROWS = {"REVISION": {"table.column": [...]}}`.',
         "note",
     ),
     FindingKind(
@@ -252,6 +250,12 @@ _ALL = (
         "a cast to another type loses a part of the values",
         "The upgrade succeeds, and the values are shorter, rounded or empty. No downgrade restores them.",
         'Keep the old column, or declare the loss: `lossy = {"upgrade": {"table.column": "why"}}`.',
+    ),
+    FindingKind(
+        "V512",
+        "the upgrade puts values into another column",
+        "The application reads each value under the wrong name, and no error says so.",
+        "Name the columns on both sides: `INSERT INTO new (a, b) SELECT a, b FROM old`.",
     ),
     FindingKind(
         "V601",
@@ -292,16 +296,14 @@ _ALL = (
     FindingKind(
         "V704",
         "a mapped class cannot be used through the ORM",
-        "The application cannot insert, load, change or delete an object. The reason is a default or a "
-        "stored label that the model cannot load, a mapping that does not fit, or a missing right.",
+        "The application cannot insert, load, change or delete an object: a label, a mapping or a right is wrong.",
         "Repeat the failing step on the engine of the finding. Then fix the model, or grant the right in a revision.",
     ),
     FindingKind(
         "V705",
         "the role of the application cannot use a table or sequence",
         "If the application has a role of its own, PostgreSQL refuses every statement on this table or sequence.",
-        "Grant the rights in the revision that makes the object, or set default privileges (ALTER DEFAULT PRIVILEGES) "
-        "for the role before that revision. `inv db.grant` grants the rights too.",
+        "Grant the rights in the revision that makes the object, by ALTER DEFAULT PRIVILEGES, or by `inv db.grant`.",
     ),
     FindingKind(
         "V706",

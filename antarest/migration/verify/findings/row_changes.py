@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,7 +12,7 @@ from ...errors.revision import Direction, Revision
 from ...errors.text import count
 from ..rows.snapshots import RowSnapshot, TableRows
 from .kinds import Severity
-from .row_values import is_lost_by_cast, shown, spelled
+from .row_values import column_origins, is_lost_by_cast, shown, spelled
 
 Moments = tuple[RowSnapshot, RowSnapshot, RowSnapshot | None]
 """The rows before, between and after a run in both directions; None if the way back failed or does not exist."""
@@ -39,6 +40,18 @@ class RowFinding(NamedTuple):
     table: str
     found: str
     severity: Severity = "error"
+
+
+def only_fills_gaps(before: RowSnapshot, after: RowSnapshot, item: str) -> bool:
+    """Return whether a run has replaced only NULLs in a "table.column"."""
+    name, column = before.find(item) or ("", None)
+    table, now = before.tables.get(name), after.tables.get(name)
+    if not (column and table and now and table.key and {*table.key, column} <= {*now.columns}):
+        return False
+    rows = dict(zip(now.pick(table.key), now.pick([column]), strict=True))
+    pairs = zip(table.pick(table.key), table.pick([column]), strict=True)
+    replaced = [value for key, (value,) in pairs if key in rows and repr(rows[key]) != repr((value,))]
+    return bool(replaced) and all(value is None for value in replaced)
 
 
 def compare_rows(before: RowSnapshot, after: RowSnapshot) -> RowDifferences:
@@ -244,6 +257,31 @@ def cast_findings(before: RowSnapshot, after: RowSnapshot, columns: Collection[s
         if lost := [(one, other) for one, other in pairs if is_lost_by_cast(one, other)]:
             example = " became ".join(shown(each) for each in lost[0])
             yield RowFinding("V511", item, name, f"{count(len(lost), 'value')} of {item}: {example}")
+
+
+def exchanged_columns(before: RowSnapshot, after: RowSnapshot, revision: Revision, source: str) -> list[RowFinding]:
+    """Return findings about columns that have got the values of each other, if the revision does not say so.
+
+    Args:
+        before: the rows before the upgrade.
+        after: the rows after it.
+        revision: the revision, which may declare moves.
+        source: its source, which may assign the columns to each other, or rename them.
+    """
+    found = []
+    for name, table in before.tables.items():
+        now = after.tables.get(name)
+        if now is None or not table.key or not {*table.key} <= {*now.columns} or "new_column_name" in source:
+            continue
+        origins = column_origins(table, now)
+        for column, origin in sorted(origins.items()):
+            is_moved = f"{name}.{column}" in revision.destinations("upgrade").get(f"{name}.{origin}", ())
+            assigned = rf"\b{re.escape(column)}\b\W*[=:]\W*(?:\w+\W+){{0,3}}{re.escape(origin)}\b"
+            is_assigned = re.search(assigned, source)
+            if not is_moved and not is_assigned:
+                what = f"{name}.{column} has the values of {name}.{origin}"
+                found.append(RowFinding("V512", f"{name}.{column}", name, what))
+    return found
 
 
 def without_consequences(findings: Iterable[RowFinding]) -> list[RowFinding]:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
 
 from ...errors.text import count
-from ..rows.snapshots import Row, RowSnapshot
+from ..rows.snapshots import Row, RowSnapshot, TableRows
 from .proof import ColumnValues
 
 _UUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)
@@ -85,6 +85,29 @@ def _values(columns: Mapping[str, tuple[tuple[str, str], ...]]) -> dict[str, lis
 def spelled(key: Row) -> tuple[str, ...]:
     """Return a key as text. The text does not depend on the types of the columns."""
     return tuple(map(_plain, key))
+
+
+def column_origins(table: TableRows, now: TableRows) -> dict[str, str]:
+    """Return the columns whose values have become those of another column in every row, each with this column.
+
+    Columns that keep their values are left out, because they may be copied on purpose.
+
+    Args:
+        table: the rows before.
+        now: the rows after.
+    """
+    shared = [column for column in table.columns if column in now.columns and column not in table.key]
+    keys = [*map(spelled, table.pick(table.key))]
+    rows = dict(zip(map(spelled, now.pick(table.key)), map(spelled, now.pick(shared)), strict=True))
+    if {*keys} != rows.keys() or not keys:
+        return {}
+    old = dict(zip(shared, zip(*map(spelled, table.pick(shared)), strict=True), strict=True))
+    new = dict(zip(shared, zip(*(rows[key] for key in keys), strict=True), strict=True))
+    changed = [column for column in shared if old[column] != new[column]]
+    telling = [column for column in changed if len({*old[column]}) > 2]  # noqa: PLR2004 - one of them may be NULL
+    return {
+        column: origin for column in changed for origin in telling if origin != column and new[column] == old[origin]
+    }
 
 
 def shown(value: object) -> str:

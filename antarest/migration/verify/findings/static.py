@@ -13,6 +13,7 @@ from ..target import Target
 from .finding import Finding
 
 _LONGEST_ID = 32  # characters that fit into Alembic's version table
+_MOST_FOLDERS = 4  # from a folder of revisions to the package that contains it
 
 
 def findings(target: Target, wanted: Collection[str]) -> Iterator[Finding]:
@@ -48,14 +49,22 @@ def _trees(history: History) -> int:
 
 
 def _packages(target: Target) -> set[str]:
-    """Return the packages of the application: those in the project, and the package of the models."""
+    """Return the packages of the application: those in the project, those of the models and of the revisions."""
     root = target.project.root
     skipped = {"alembic", "tests"}
     found = {path.parent.name for path in root.glob("*/__init__.py")} | {path.stem for path in root.glob("*.py")}
     found |= {path.parent.name for path in root.glob("src/*/__init__.py")}
+    found |= {name for folder in target.project.versions for name in _package_around(folder)}
     return found - skipped | (
         {target.metadata_name.partition(".")[0].partition(":")[0]} if target.metadata_name else set()
     )
+
+
+def _package_around(folder: Path) -> set[str]:
+    """Return the package that contains a folder of revisions; empty if none does."""
+    near = [folder.resolve(), *folder.resolve().parents][:_MOST_FOLDERS]
+    packages = [each for each in near if (each / "__init__.py").is_file()]
+    return {packages[-1].name} if packages else set()
 
 
 def _file(path: Path, id_: str, packages: set[str]) -> Iterator[Finding]:

@@ -17,7 +17,7 @@ from sqlalchemy import URL
 from ...errors.facts.run import ScratchRunFailed
 from ...errors.revision import Direction, Revision
 from ...schema.inventory import Inventory
-from ..findings import row_changes
+from ..findings import integrity, row_changes
 from ..findings.behaviour import momentary
 from ..findings.finding import Finding
 from ..findings.proof import Proof
@@ -36,6 +36,7 @@ _RANDOM = re.compile(r"random|secrets|urandom|uuid[14_]|crypt|argon|hash|salt|pa
 _TOO_LONG = re.compile(r"index row (?:size|requires) \d+")
 _SEARCHES = 20  # for awkward values, on one engine: each search fills a database about ten times
 _JSON = ("JSON", "JSONB")
+_INSERTS = ("INSERT", "insert", "from_select")
 _WRITERS = 10  # revisions from which all later ones run at once
 _OF_ALL_ROWS = ("V503", "V801")  # A few plain rows show less of these than all rows.
 
@@ -90,6 +91,7 @@ class RowProof:
             passing |= self._random_columns(before, plain.between)
             then, now = (column_values(rows, passing, self._words) for rows in (plain.before, plain.between))
             self._proof.rows = (then, now)
+            self._add_misdirected_keys(before, plain.before, plain.between)
             for place, written in row_changes.written_texts(plain.before, plain.between):
                 self._runs.hints.written.setdefault(place, {}).setdefault(written, self._revision.id)
         if self._leaves_events(before):
@@ -100,6 +102,19 @@ class RowProof:
             self._runs.hints.gone |= row_changes.replaced_values(shown.before, shown.between)
             more = row_changes.compare_rows(shown.before, shown.between).changed
             self._added = {item for item in more if "." not in item} - {each.item for each in shown.found}
+
+    def _add_misdirected_keys(self, before: State, then: RowSnapshot, now: RowSnapshot) -> None:
+        """Add a finding for each new foreign key that has the values of a key to another table."""
+        history = self._runs.target.history
+        paths = [history[id_].path for id_ in [*before.applied, self._revision.id]]
+        sources = [{*re.findall(r"\w+", path.read_text(encoding="utf-8"))} for path in paths]
+
+        def is_copied(table: str, to: str) -> bool:
+            return any({table, to} <= words and not words.isdisjoint(_INSERTS) for words in sources)
+
+        schemas = (before.schema, self._proof.schema or before.schema)
+        for table, found in integrity.misdirected_keys(schemas, (then, now), is_copied):
+            self._proof.add("V505", f"upgrade: {found}", item=table, table=table)
 
     def downwards(self, after: State) -> None:
         """Run the downgrade and the upgrade again, on rows of the schema after the revision."""
@@ -240,12 +255,26 @@ class RowProof:
         found = row_changes.row_findings(
             self._revision, trial.direction, moments, declares=target.declares, momentary=passing
         )
+        if not target.declares:
+            found = [self._with_severity(each, trial) for each in found]
+        if trial.direction == "upgrade":
+            found += row_changes.exchanged_columns(trial.before, trial.between, self._revision, self._source)
         if trial.direction == "upgrade" and trial.after is None:
             declared = self._revision.losses("upgrade")
             found += row_changes.cast_findings(trial.before, trial.between, self._cast - {*declared})
         # The generated rows do not know those that the upgrade itself adds.
         is_known = self._added if trial.direction == "downgrade" else set[str]()
         trial.found = [each for each in found if not (each.id == "V504" and each.item in is_known)]
+
+    def _with_severity(self, finding: row_changes.RowFinding, trial: _Trial) -> row_changes.RowFinding:
+        """Return a finding as a note if a column has only got values for a new NOT NULL."""
+        table, column = trial.before.find(finding.item) or ("", None)
+        facts = self._proof.schema.tables.get(table) if self._proof.schema else None
+        new = facts.column(column) if facts and column else None
+        if finding.id != "V504" or trial.after is None or new is None or new.nullable:
+            return finding
+        is_note = row_changes.only_fills_gaps(trial.before, trial.after, finding.item)
+        return finding._replace(severity="note" if is_note else finding.severity)
 
     # ---- both kinds of rows
 

@@ -36,8 +36,10 @@ class Hints:
 
     Attributes:
         literals: by column, the texts with which a statement compares the column.
-        shapes: by column, JSON of the shape that a revision reads. A revision that parses JSON gives the same shape to
-            every column that its file names.
+        shapes: by column, the JSON that a revision reads from the column. If a file parses JSON, this can be any column
+            that the file names.
+        parsed: by revision that parses JSON, the columns that the revision names, and the shapes that its upgrade and
+            its downgrade read.
         labels: by table and column, the labels of the enum that a revision has given to the column. The schema of a
             SQLite database does not contain these labels.
         made: the tables and views that the revisions create.
@@ -48,6 +50,7 @@ class Hints:
 
     literals: dict[str, list[str]] = field(default_factory=dict)
     shapes: dict[str, Any] = field(default_factory=dict)
+    parsed: dict[str, tuple[Collection[str], Any, Any]] = field(default_factory=dict)
     labels: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     made: set[str] = field(default_factory=set)
     gone: dict[tuple[str, str], set[str]] = field(default_factory=dict)
@@ -64,7 +67,10 @@ class Hints:
         return found
 
     def after(self, revisions: Collection[str]) -> Hints:
-        """Return these hints, without the values that no row can have after some revisions.
+        """Return these hints without the values that no row can have after some revisions, and with the JSON of then.
+
+        The next revision that parses JSON reads it in its upgrade, and a revision that has run reads it in its
+        downgrade.
 
         Args:
             revisions: the ids of all revisions that have run.
@@ -73,7 +79,12 @@ class Hints:
             column: [text for text in texts if self.deleted.get((column, text), set()).isdisjoint(revisions)]
             for column, texts in self.literals.items()
         }
-        return replace(self, literals=left)
+        then = [(columns, down) for id_, (columns, _, down) in self.parsed.items() if id_ in revisions]
+        then += [(columns, up) for id_, (columns, up, _) in reversed(self.parsed.items()) if id_ not in revisions]
+        shapes = dict(self.shapes)
+        for columns, shape in then:
+            shapes |= dict.fromkeys(columns, shape) if isinstance(shape, (dict, list)) else {}
+        return replace(self, literals=left, shapes=shapes)
 
     def labels_of(self, table: str, column: str) -> tuple[str, ...]:
         """Return the enum labels of a column. Without labels under this table, look for the column in other tables.
@@ -111,17 +122,40 @@ class Hints:
         for column, text in _deleted(tree):
             self.deleted.setdefault((column, text), set()).add(id_)
         if _PARSES.search(source):
-            shape = shape_of(tree)
-            if keys := dict.fromkeys(_KEYS.findall(source), "1"):
-                shape = keys | shape if isinstance(shape, dict) else keys if isinstance(shape, str) else shape
-            self.shapes |= dict.fromkeys(_WORD.findall(source), shape)
+            columns, shape = dict.fromkeys(_WORD.findall(source)), _shape(source)
+            shapes = (_shape(_without(source, tree, each)) for each in ("downgrade", "upgrade"))
+            up, down = (each if isinstance(each, (dict, list)) else shape for each in shapes)
+            self.parsed[id_] = (columns, up, down)
+            self.shapes |= dict.fromkeys(columns, shape)
+
+
+def _shape(source: str) -> Any:
+    """Return a value of the shape that a source reads from JSON, in Python or in SQL."""
+    shape = shape_of(ast.parse(source))
+    if keys := dict.fromkeys(_KEYS.findall(source), "1"):
+        return keys | shape if isinstance(shape, dict) else keys if isinstance(shape, str) else shape
+    return shape
+
+
+def _without(source: str, tree: ast.Module, function: str) -> str:
+    """Return a source without a function."""
+    lines = source.splitlines()
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name == function:
+            lines[node.lineno - 1 : node.end_lineno] = []
+    return "\n".join(lines)
 
 
 def _made(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         called = getattr(node.func, "attr", getattr(node.func, "id", "")) if isinstance(node, ast.Call) else ""
-        if isinstance(node, ast.Call) and called in _MAKERS:
+        if isinstance(node, ast.Call) and called in _MAKERS and not _is_read(node):
             yield from (text for each in node.args for text in _texts(each))
+
+
+def _is_read(call: ast.Call) -> bool:
+    """Return whether a `Table` is read from the database, so that the revision does not make it."""
+    return any((each.arg or "").startswith("autoload") for each in call.keywords)
 
 
 def _literals(tree: ast.AST) -> Iterator[tuple[str, str]]:

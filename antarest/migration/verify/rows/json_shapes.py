@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 Path = tuple[str, ...]
@@ -18,7 +18,7 @@ def shape_of(tree: ast.Module) -> Any:
     Args:
         tree: the source of a revision.
     """
-    reader = _JsonReader()
+    reader = _JsonReader({*_json_columns(tree)})
     for _ in range(2):  # A name may be used in a function above the one that assigns it.
         reader.paths.clear()
         for node in ast.walk(tree):
@@ -26,12 +26,26 @@ def shape_of(tree: ast.Module) -> Any:
     return _value(sorted(reader.paths))
 
 
-class _JsonReader:
-    """Follows the variables that hold the parsed JSON, or a part of the JSON."""
+def _json_columns(tree: ast.Module) -> Iterator[str]:
+    """Yield the columns that the code declares with a type of JSON. SQLAlchemy parses their values."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and len(node.args) > 1 and isinstance(node.args[0], ast.Constant):
+            kinds = (kind.func if isinstance(kind, ast.Call) else kind for kind in node.args[1:])
+            if {getattr(kind, "attr", getattr(kind, "id", "")) for kind in kinds} & {"JSON", "JSONB"}:
+                yield str(node.args[0].value)
 
-    def __init__(self) -> None:
+
+class _JsonReader:
+    """Follows the variables that hold the parsed JSON, or a part of the JSON.
+
+    Args:
+        columns: the columns whose values are parsed JSON.
+    """
+
+    def __init__(self, columns: Collection[str]) -> None:
         self.paths: set[Path] = set()
-        self._names: dict[str, Path] = {}
+        self._columns = columns
+        self._names: dict[str, Path] = dict.fromkeys(columns, ())
 
     def note(self, node: ast.AST) -> None:
         """Note the keys that a node of the source reads, and the variables that it assigns parts of the JSON to."""
@@ -41,7 +55,8 @@ class _JsonReader:
         elif isinstance(node, (ast.For, ast.comprehension)):
             path = self._path(node.iter)
             self._assign([node.target], None if path is None else (*path, _ELEMENT))
-        if isinstance(node, ast.expr) and (path := self._path(node)):
+        is_written = isinstance(getattr(node, "ctx", None), ast.Store)
+        if isinstance(node, ast.expr) and not is_written and (path := self._path(node)):
             self.paths.add(path)
 
     def _assign(self, targets: Sequence[ast.expr], path: Path | None) -> None:
@@ -55,14 +70,18 @@ class _JsonReader:
             return self._names.get(node.id)
         if isinstance(node, (ast.BoolOp, ast.IfExp)):
             return self._path(node.values[0] if isinstance(node, ast.BoolOp) else node.body)
+        if isinstance(node, ast.Attribute) and node.attr in self._columns:
+            return ()
         if isinstance(node, ast.Subscript):
             return self._below(node.value, node.slice)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            if node.func.attr == "loads":
-                return ()
-            if node.func.attr in _READS and node.args:
-                return self._below(node.func.value, node.args[0])
+            return self._called(node.func, node.args)
         return None
+
+    def _called(self, function: ast.Attribute, arguments: Sequence[ast.expr]) -> Path | None:
+        if function.attr in _READS and arguments:
+            return self._below(function.value, arguments[0])
+        return () if function.attr == "loads" else None
 
     def _below(self, parent: ast.expr, key: ast.expr) -> Path | None:
         path = self._path(parent)

@@ -157,7 +157,16 @@ def _read(connection: Connection, table: TableClause, key: tuple[str, ...]) -> T
         raise
     except Exception:  # noqa: BLE001 - a type may raise anything when it reads a value that is not of this type
         rows = _read_what_can_be_read(connection, table)
+    if any(isinstance(column.type, sa.JSON) for column in table.c):
+        rows = [[_in_order(value) for value in row] for row in rows]
     return TableRows(columns, key, tuple(sorted(map(tuple, rows), key=repr)))
+
+
+def _in_order(value: object) -> object:
+    """Return JSON with its keys sorted, because their order means nothing."""
+    if isinstance(value, dict):
+        return {key: _in_order(value[key]) for key in sorted(value)}
+    return [_in_order(each) for each in value] if isinstance(value, list) else value
 
 
 def _read_what_can_be_read(connection: Connection, table: TableClause) -> list[Row]:

@@ -6,6 +6,8 @@ import socket
 import sqlite3
 from pathlib import Path
 
+import psycopg
+import psycopg2
 import shop_models
 import sqlalchemy as sa
 from alembic import context
@@ -15,6 +17,9 @@ with contextlib.suppress(OSError):
     socket.create_connection(("127.0.0.1", 9))
 with contextlib.suppress(OSError):
     sqlite3.connect(Path.home() / "shop.db")
+for driver in (psycopg2, psycopg):
+    with contextlib.suppress(PermissionError):
+        driver.connect("host=127.0.0.1 port=9")
 
 
 def include_object(_object, name, _type, _reflected, _compare_to):

@@ -1,0 +1,19 @@
+"""The key refers to another table, with the old values"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "r2"
+down_revision = "r1"
+
+
+def upgrade():
+    with op.batch_alter_table("dam") as batch:
+        batch.drop_constraint("fk_dam_place", type_="foreignkey")
+        batch.create_foreign_key("fk_dam_place", "lake", ["place"], ["id"])
+
+
+def downgrade():
+    with op.batch_alter_table("dam") as batch:
+        batch.drop_constraint("fk_dam_place", type_="foreignkey")
+        batch.create_foreign_key("fk_dam_place", "river", ["place"], ["id"])

@@ -1,0 +1,1 @@
+"""The application, which contains its revisions."""

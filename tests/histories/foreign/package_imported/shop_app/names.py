@@ -1,0 +1,3 @@
+"""The names that a revision should not take from here."""
+
+TABLE = "t"
