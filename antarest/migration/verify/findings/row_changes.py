@@ -24,8 +24,7 @@ class RowDifferences:
 
     Attributes:
         lost: under the key "table", the number of lost rows; under the key "table.column", the number of lost values.
-        changed: under the key "table", the number of added rows; under the key "table.column", the number of changed
-            values.
+        changed: under the key "table", the number of new rows; under "table.column", the number of changed values.
     """
 
     lost: Counter[str] = field(default_factory=Counter)
@@ -109,10 +108,7 @@ def _other_keys(table: TableRows, now: TableRows, key: Sequence[str]) -> int:
 
 
 def replaced_values(before: RowSnapshot, after: RowSnapshot) -> dict[tuple[str, str], set[str]]:
-    """Return the values that no row has after a run, because the run has replaced each of them.
-
-    The values are given as `repr`, by table and column.
-    """
+    """Return the values that a run has replaced in every row, as `repr`, by table and column."""
     found: dict[tuple[str, str], set[str]] = {}
     for name, table in before.tables.items():
         now = after.tables.get(name)
@@ -185,8 +181,7 @@ def row_findings(
     Args:
         revision: the revision.
         direction: the first direction.
-        moments: the rows before the run, after the first direction, and after the second direction. The last is None if
-            the second direction was not run.
+        moments: the rows before the run, after the first direction, and after the second one (None if it was not run).
         declares: whether the project declares losses. If not, a downgrade that drops a table or column is only a note.
         momentary: the columns whose default depends on the time. If a row was deleted and written again, a new value in
             such a column is no finding.
