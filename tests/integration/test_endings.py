@@ -6,12 +6,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy import URL
+from sqlalchemy.exc import DBAPIError
 
-from antarest.migration.errors.base import EXIT_FAILED
+from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED
 from antarest.migration.errors.facts.run import RevisionFailed, RevisionNotRunnable
 from tests.integration.test_all_or_nothing import Build
 from tests.support import ROOT, run
 from tests.support_histories import Script, write_project
+from tests.support_runs import Start
 
 ENDINGS = ("import sys; sys.exit(0)", "raise GeneratorExit", 'raise BaseException("no")')
 
@@ -26,6 +29,17 @@ def test_a_revision_that_ends_the_program_is_an_error_that_names_it(filled: Buil
     assert error.value.revision == "ends"
     assert "the database is still at tables" in error.value.state
     assert database.state() == before
+
+
+def test_a_revision_that_ends_the_process_itself_is_rolled_back(runner: Start, empty_database: URL) -> None:
+    """A limit: no word can be said then."""
+    script = Script("ends", upgrade='op.create_table("t", sa.Column("id", sa.Integer)); import os; os._exit(0)')
+    here = runner(empty_database, script)
+
+    assert here.module("upgrade").end().code == EXIT_DONE
+    assert here.database.workflow.current() == ()
+    with pytest.raises(DBAPIError):
+        here.database.value("SELECT 1 FROM t")
 
 
 @pytest.mark.parametrize(("line", "kind"), [("yield", "generator"), ("pass", "coroutine")])
