@@ -142,7 +142,8 @@ def test_the_cache_never_has_a_database_that_was_loaded(tmp_path: Path, sqlite_d
     """Else a wrong snapshot would have an effect after it was corrected."""
     database = marked(tmp_path, sqlite_database)
     run("git", "init", "--quiet", cwd=database.project.root)
-    head = database.project.history.heads
+    write_script(database.versions, LATER, "table")
+    head = ["later"]
     with scratch_at(database.again.project, head) as connection:
         assert "loaded" in tables(connection)
 
