@@ -89,3 +89,16 @@ def test_an_empty_revision_keeps_the_imports_that_its_author_needs(tmp_path: Pat
 
     assert file.read_text().startswith(imports)
     assert "    pass" in file.read_text()
+
+
+def test_a_default_from_a_sequence_that_nobody_has_written_yet_is_named(
+    author: Author, on_postgresql: DbConfig
+) -> None:
+    author.settings("engines = postgresql")
+    author.models(
+        "s = sa.Sequence('s', metadata=metadata)\n"
+        "sa.Table('t', metadata, sa.Column('n', sa.Integer, server_default=s.next_value()))"
+    )
+
+    with pytest.raises(RevisionUnfinished, match='relation "s" does not exist'):
+        author.revise(on_postgresql)
