@@ -10,6 +10,7 @@ import alembic
 import pytest
 from sqlalchemy import URL
 
+from antarest.migration.branches.writing import format_file
 from antarest.migration.errors.facts.run import RevisionUnfinished
 from antarest.migration.errors.settings.db_config import DbConfig
 from tests.support_author import Author
@@ -77,3 +78,27 @@ def test_the_losses_are_declared_whatever_the_template_is(author: Author) -> Non
     assert author.project.history[author.project.history.head].losses("downgrade") == {"t": "the downgrade drops it"}
     assert written.path
     assert written.path.read_text().index("\nlossy = ") < written.path.read_text().index("\ndef upgrade")
+
+
+def test_an_empty_revision_keeps_the_imports_that_its_author_needs(tmp_path: Path) -> None:
+    file = tmp_path / "a1_empty.py"
+    imports = "import sqlalchemy as sa\nfrom alembic import op\n"
+    file.write_text("from alembic import op\nimport sqlalchemy as sa\n\n\ndef upgrade():\n  pass\n")
+
+    format_file(str(file))
+
+    assert file.read_text().startswith(imports)
+    assert "    pass" in file.read_text()
+
+
+def test_a_default_from_a_sequence_that_nobody_has_written_yet_is_named(
+    author: Author, on_postgresql: DbConfig
+) -> None:
+    author.settings("engines = postgresql")
+    author.models(
+        "s = sa.Sequence('s', metadata=metadata)\n"
+        "sa.Table('t', metadata, sa.Column('n', sa.Integer, server_default=s.next_value()))"
+    )
+
+    with pytest.raises(RevisionUnfinished, match='relation "s" does not exist'):
+        author.revise(on_postgresql)

@@ -208,7 +208,7 @@ class ScratchRunner:
 _NO_NAME = re.compile(r"Constraint must have a name|No such constraint: ")
 _CONVENTION = ", ".join(f'"{kind}": "{kind}_%(table_name)s_%(column_0_name)s"' for kind in ("fk", "uq"))
 _NAME_IT = Hint(
-    "If SQLite has no name for the constraint, give the batch a naming convention, and drop it by that name",
+    "If SQLite has no name for it, name it in the batch",
     f"op.batch_alter_table(..., naming_convention={{{_CONVENTION}}})",
 )
 

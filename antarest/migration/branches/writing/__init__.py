@@ -238,12 +238,17 @@ def merge_heads(project: Project, message: str) -> Path:
 
 
 def format_file(path: str) -> None:
-    """Format a new revision file and sort its imports with ruff. Without ruff, do nothing."""
+    """Format a new revision file and sort its imports with ruff. Without ruff, do nothing.
+
+    An empty revision keeps its imports, because whoever writes it needs them.
+    """
     try:
         from ruff import find_ruff_bin
     except ImportError:
         return
-    for arguments in (["check", "--fix-only"], ["format"]):
+    is_empty = not re.search(r"\bop\.", Path(path).read_text(encoding="utf-8"))
+    keep = ["--unfixable=F401"] if is_empty else []
+    for arguments in (["check", "--fix-only", *keep], ["format"]):
         subprocess.run([find_ruff_bin(), *arguments, "--quiet", path], check=False)
 
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.functions import FunctionElement, next_value
 
 from ...losses.tracking.conversions import can_convert
 from ...project.project import Project
@@ -165,7 +165,7 @@ def _expression(item: Any) -> str:
         return repr(item.value)
     if isinstance(item, sa.TextClause) and not item._bindparams:  # noqa: SLF001 - there is no public way
         return f"sa.text({item.text!r})"
-    if isinstance(item, FunctionElement):
+    if isinstance(item, FunctionElement) and not isinstance(item, next_value):
         arguments = [_expression(each) for each in item.clauses]
         packages = ".".join([*getattr(item, "packagenames", ()), str(getattr(item, "name", ""))])
         return f"sa.func.{packages}({', '.join(arguments)})" if all(arguments) else ""
