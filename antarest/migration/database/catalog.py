@@ -59,8 +59,8 @@ class CatalogTable:
         schema: its schema; empty on SQLite.
         sql: its quoted name, for a statement.
         identity: a value that a rename does not change. On SQLite it is the name, unless renames are tracked.
-        columns: the identity of each column, by name.
-        types: the type of each column, by name, in lower case.
+        columns: a mapping from the name of each column to its identity.
+        types: a mapping from the name of each column to its type in lower case.
         texts: the names of the columns that can hold an empty text.
         file: the number of the file (PostgreSQL) or of the first page (SQLite) with its rows. A TRUNCATE changes it.
         readable: whether the role of the connection can read all rows of the table.
@@ -78,7 +78,7 @@ class CatalogTable:
     readable: bool = True
 
     def old_names(self, before: CatalogTable) -> dict[str, str]:
-        """Return the old names of the columns by their present names. New columns are left out."""
+        """Return a mapping from the present name of each column to its name in `before`. New columns are left out."""
         names = {identity: name for name, identity in before.columns.items()}
         return {name: names[identity] for name, identity in self.columns.items() if identity in names}
 
@@ -117,8 +117,8 @@ class Measure:
 
     Attributes:
         rows: the number of rows.
-        columns: the number of values in each column.
-        chosen: the number of rows for which a condition is true.
+        columns: a mapping from the name of each counted column to the number of its values.
+        chosen: the number of rows for which the condition of the count is true; 0 if there is no condition.
     """
 
     rows: int

@@ -214,8 +214,8 @@ class _SqliteCursor(sqlite3.Cursor):
 
 @cache
 def postgres_connection() -> type[Any]:
-    """Return the class of connections of `psycopg2`. The driver is imported here, because SQLite does not need it."""
-    from psycopg2.extensions import connection, cursor
+    """Return the class of connections of `psycopg2` that report to a watcher."""
+    from psycopg2.extensions import connection, cursor  # here, since SQLite does not need it
 
     class Reporting(cursor):
         def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002 - as the driver calls it

@@ -94,9 +94,9 @@ class Repository:
         return remotes[0] if len(remotes) == 1 else ""
 
     def refuses(self, commit: str) -> str:
-        """Return the reason why git refuses to switch to a commit with the uncommitted changes.
+        """Return why git refuses to switch to a commit; empty if git would switch.
 
-        The reason is empty if git would switch.
+        Git refuses, for example, if the switch would overwrite a file that has uncommitted changes.
         """
         self._change("update-index", "-q", "--refresh")  # else a file counts as changed after a `touch`
         return self._change("read-tree", "--dry-run", "-m", "-u", "--exclude-per-directory=.gitignore", "HEAD", commit)

@@ -112,8 +112,8 @@ class History:
         """Return the id for a reference: `head`, `base`, an id or its beginning, a branch label, or `label@head`.
 
         Raises:
-            RevisionNotFound: no revision fits the reference.
-            AmbiguousRevision: more than one revision fits the reference.
+            RevisionNotFound: no revision matches the reference.
+            AmbiguousRevision: more than one revision matches the reference.
             MultipleHeads: the reference is `head` or `label@head`, and there are several heads.
         """
         if reference in (HEAD, BASE):
@@ -133,7 +133,7 @@ class History:
         return candidates[0]
 
     def _head_of(self, start: str) -> str:
-        """Return the one head that follows a revision by `down_revision`."""
+        """Return the only head that can be reached from a revision along `down_revision`."""
         followers = {start}
         for id_ in self.order:
             if not followers.isdisjoint(self._by_id[id_].down):

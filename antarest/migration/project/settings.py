@@ -162,8 +162,9 @@ def others_around(ini: Path, config: Path) -> tuple[Path, ...]:
 
     Returns:
         The settings files of the other projects: the project to which the folder of `config` belongs, and the projects
-        below the working directory. If the working directory belongs to the project of `ini`, only a
-        `migrations/alembic.ini` below it counts. Otherwise, if `config` lies in the folder of `ini`, there are none.
+        below the working directory. If the working directory belongs to the project of `ini`, only the file
+        `migrations/alembic.ini` of the working directory counts below it. Otherwise, if `config` is in the folder of
+        `ini`, the result is empty.
     """
     here = Path.cwd()
     is_around = here.is_relative_to(ini.parent.parent if ini.parent.name == "migrations" else ini.parent)
@@ -189,7 +190,7 @@ def read_values(ini: Path, own: Mapping[str, str]) -> dict[str, Any]:
 
     Args:
         ini: the `alembic.ini` of the project.
-        own: the keys of the section.
+        own: the keys and values of `[antarest]`.
 
     Raises:
         InvalidProject: an engine is not supported, or `max_seconds` is not a number.
