@@ -62,7 +62,7 @@ class InstanceLock:
         """Create the lock of a database, without taking it.
 
         Args:
-            url: the database. Its user and its parameters do not matter.
+            url: the URL of the database. The user in the URL makes no difference.
         """
         self._url = url
         self._file: int | None = None
@@ -134,7 +134,7 @@ class InstanceLock:
 def take_or_find(
     lock: InstanceLock, waiting: Callable[[RunningInstance], None], patience: float = PATIENCE
 ) -> RunningInstance | None:
-    """Take the lock, or wait until the instance that has it answers.
+    """Take the lock, or wait until the instance that holds the lock answers.
 
     Args:
         lock: the lock of the database.

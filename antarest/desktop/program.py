@@ -100,7 +100,7 @@ def _serve(context: CommandContext, settings: LaunchOptions, lock: InstanceLock,
 
 
 def _bind(context: CommandContext, settings: LaunchOptions) -> socket.socket:
-    """Bind the port of the command line. Without one, bind the configured port, or a free port if that fails."""
+    """Bind the port of the command line. If no port was given, bind the configured port, or else a free port."""
     if settings.port is not None:
         return bind(HOST, settings.port, command=settings.program)
     try:

@@ -48,7 +48,7 @@ def run(settings: LaunchOptions, body: Callable[[CommandContext], int]) -> int:
 
     Args:
         settings: the options of the command line.
-        body: runs the program, and returns the exit code.
+        body: a function that runs the program, and returns the exit code.
 
     Returns:
         The exit code.

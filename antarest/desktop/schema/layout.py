@@ -181,7 +181,7 @@ class _Step:
 
 
 def _steps(routes: Mapping[Line, tuple[_Lane, ...]]) -> dict[_Item, list[_Step]]:
-    """Return, for each item, the parts of lines that end there."""
+    """Return a mapping from each item to the parts of lines that end at this item."""
     steps: dict[_Item, list[_Step]] = defaultdict(list)
     for line, lanes in routes.items():
         chain: list[_Item] = [line.source, *lanes, line.target]

@@ -41,10 +41,10 @@ class ScriptChanged(MigrationError, code="db.E221"):
     """The file that was found for a revision does not have the code that was applied.
 
     Why: the file was edited after it was applied, and the applied version is neither in the store nor in git. The
-    downgrade in the edited file may not fit the upgrade that ran.
+    downgrade in the edited file may not undo what the applied upgrade did.
 
-    To do: read the file that the message names. If the downgrade in this file fits, run the command again with
-    `--allow-changed`. Afterwards check the schema yourself, because the command cannot check it.
+    To do: read the file that the message names. If the downgrade in this file undoes what the applied upgrade did, run
+    the command again with `--allow-changed`. Afterwards check the schema yourself, because the command cannot check it.
     """
 
     def __init__(self, revision: str, applied: str, found: str, origin: str, command: str = _AGAIN) -> None:
@@ -56,11 +56,11 @@ class ScriptChanged(MigrationError, code="db.E221"):
 
 
 class PlanOvertaken(MigrationError, code="db.E222"):
-    """Somebody else has moved the database since the plan was made.
+    """The current revision of the database has changed since the plan was made.
 
-    Why: another run came between the plan and its confirmation.
+    Why: somebody else ran a migration between the plan and its confirmation.
 
-    To do: look at the new plan.
+    To do: run the command again, and read the new plan.
     """
 
     def __init__(self, current: Sequence[str], planned: Sequence[str], command: str = _AGAIN) -> None:
@@ -108,7 +108,7 @@ class BranchNotFound(MigrationError, code="db.E224", exit_code=EXIT_USAGE):
 
 
 class SwitchRefused(MigrationError, code="db.E225"):
-    """Git does not switch to the branch, so the database was not moved either.
+    """Git does not switch to the branch, so the revision of the database was not changed either.
 
     Why: uncommitted changes would be overwritten, a merge is under way, or another working tree has the branch.
 
@@ -201,9 +201,9 @@ class AmbiguousReference(MigrationError, code="db.E229"):
 
 
 class ReferenceUnusable(MigrationError, code="db.E230"):
-    """The database cannot go to this tag, branch, commit or date from this checkout.
+    """This checkout cannot bring the database to the revision of this tag, branch, commit or date.
 
-    Why: the revisions at that point cannot be read, have several heads, or have a head that this checkout lacks.
+    Why: the revisions in that commit cannot be read, have several heads, or have a head that this checkout lacks.
 
     To do: give the id of a revision. Or check out the tag, branch or commit, and run `inv db.sync`.
     """
@@ -250,9 +250,9 @@ class SqlDiffers(MigrationError, code="db.E232"):
 
 
 class RecordUnreadable(MigrationError, code="db.E233"):
-    """This role is not allowed to read the history table of the database, so the applied code is not known.
+    """This role is not allowed to read the history table of the database, which records the applied revisions.
 
-    Why: the table belongs to the role that migrates, and this role has no SELECT on it.
+    Why: the history table belongs to the role that migrates, and this role has no SELECT on it.
 
     To do: run the command as the role that migrates (`db.admin_url`), or grant SELECT to this role.
     """

@@ -17,7 +17,7 @@ def _fix(revision: str) -> str:
 
 
 def _all(losses: Sequence[Loss]) -> dict[str, str]:
-    """Return the lines of all losses, because each of them has to be declared. Many losses share one line."""
+    """Return details that name all losses, because each loss has to be declared. Many losses share one line."""
     if len(losses) <= _SHOWN:
         return numbered("loses", losses, _SHOWN)
     return {"loses": "; ".join(f"{loss.item}: {loss.amount}" for loss in losses)}
@@ -143,7 +143,7 @@ def drop_and_make_again(object_: Missing, what: str) -> tuple[Hint, Hint]:
     """Return the lines for the revision file that drop an object before a change and create it again afterwards.
 
     Args:
-        object_: the object.
+        object_: the view or the trigger.
         what: the change that the object prevents, such as "the rebuild".
     """
     kind, name = object_.item.split(":", 1)
