@@ -1,6 +1,6 @@
 """Only one desktop application runs for each database. A second start opens the page of the first one.
 
-Each database has a lock file in the user's runtime folder. The process that has the lock writes its port into the file.
+Each database has a lock file in the user's runtime folder. The process that has locked the file writes its port there.
 When this process ends, even if it is killed, the kernel releases the lock. The file is never deleted. Otherwise a
 process that has just opened the file could lock a deleted file, which no other process can see.
 """

@@ -125,7 +125,7 @@ def serve_app(
     """Serve an application until Ctrl-C or SIGTERM. Print its address, and say at the end how the server ended.
 
     Args:
-        context: prints the texts.
+        context: the context that prints the texts.
         app: the application.
         bound: the socket that `bind` returned.
         command: the command line of the program, for the hints of errors.

@@ -186,7 +186,7 @@ def _type(type_: sa.types.TypeEngine[object]) -> str:
 
 
 def _path(line: Line, layout: Layout) -> str:
-    """Return a line as an SVG path, with curves in the gaps and straight parts in the lanes."""
+    """Return a line as an SVG path, with curves between the columns of tables and straight parts in the lanes."""
     points = [Point(point.x + MARGIN, point.y + MARGIN) for point in layout.routes[line]]
     start = f"M{_pair(points[0])}"
     if points[0].x == points[-1].x:

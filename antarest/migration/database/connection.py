@@ -40,7 +40,7 @@ _KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_cou
 
 @contextmanager
 def moving(db: DbConfig | URL, begin: Callable[[Connection], None] | None = None) -> Iterator[Connection]:
-    """Open a connection for migrations. On both engines, its transaction includes DDL.
+    """Open a connection for migrations. On both engines, a transaction of this connection includes DDL.
 
     On SQLite the driver would commit before DDL, and foreign keys would act while a table is rebuilt. So the driver's
     own transactions are off (`isolation_level`). Foreign keys are switched off before the transaction begins, because

@@ -1,4 +1,4 @@
-"""Driver connections that report each statement, commit and rollback to a watcher before it happens.
+"""Driver connections that report each statement, commit and rollback to a watcher before they execute it.
 
 SQLAlchemy's events do not notice a revision that uses the driver's own connection or cursor. These classes do.
 """

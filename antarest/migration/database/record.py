@@ -73,7 +73,7 @@ class RecordLine:
             snapshot was loaded instead of running the revision.
         at: the time when the run of the revision ended, in UTC.
         seconds: how long the revision ran.
-        version: the version of this package.
+        version: the version of this package when the revision ran.
         git_commit: the commit that was checked out; None if it is not known.
         digest: the hash of the revision file, with its algorithm, such as `sha256:ab12...`.
         user: the user who ran the revision.

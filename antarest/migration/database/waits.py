@@ -108,7 +108,7 @@ class Blocked(NamedTuple):
 
     Attributes:
         table: the locked table; empty if the lock is on something else.
-        holder: the session that holds the lock.
+        holder: a text that names the session that holds the lock; empty if nothing waits for a lock.
     """
 
     table: str = ""
@@ -127,7 +127,7 @@ def lock_timeout(db: DbConfig, waited: float = 0) -> str:
 
 
 def configure(connection: Connection, settings: Mapping[str, str]) -> int:
-    """Change settings for this transaction only: behind a pooler, others use the same session.
+    """Change settings for this transaction only: behind a pooler, other programs use the same session.
 
     Returns:
         The process id of the session on the server.
@@ -176,8 +176,8 @@ class LockWatch:
         Args:
             engine: connects to the database.
             tell: called once with a line that names the session that holds the lock.
-            pid: the process id of the session on the server.
-            application: the name of an application, all of whose sessions are watched.
+            pid: the process id of the session to watch, on the server.
+            application: the name of an application. All sessions of this application are watched too.
         """
         self.seen, self.waited, self.pid = Blocked(), 0.0, pid
         self._engine, self._tell, self._application = engine, tell, application
@@ -304,7 +304,7 @@ class ReadWatch(LockWatch, Watcher):
             self.stop()
 
     def before(self, statement: str, attempt: Attempt | None = None) -> None:
-        """Note the statement that begins, and the time. Shorten its limit for lock waits by the earlier waits."""
+        """Note the statement that begins, and the time. Earlier waits for locks shorten the limit of further waits."""
         del attempt
         if self._connection and self.waited > self._deducted:
             self._limit(self._connection)

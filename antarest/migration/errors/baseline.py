@@ -1,6 +1,6 @@
 """The baseline: the faults of an old history that a project accepts on the day when it adopts the workflow.
 
-The baseline is one file. It accepts a fault of a revision only as long as the file of that revision stays the same.
+The baseline is one file. A fault of a revision is accepted only as long as the file of the revision stays the same.
 """
 
 from __future__ import annotations

@@ -82,8 +82,8 @@ class VersionTable:
     """The table in which Alembic records the current revisions of a database.
 
     Attributes:
-        name: its name.
-        schema: its schema (PostgreSQL); empty for the schema in which the connection creates tables.
+        name: the name of the table.
+        schema: the schema of the table (PostgreSQL); empty for the schema in which the connection creates tables.
     """
 
     name: str = "alembic_version"

@@ -247,8 +247,8 @@ def _without_connections(path: Path) -> Iterator[None]:
 def logging_left_alone() -> Iterator[None]:
     """Let the functions that configure `logging` do nothing in the block: they could disable existing loggers.
 
-    A module that is first imported in the block may keep a reference to the functions that replace them. Therefore the
-    replacements work normally after the block.
+    A module that is first imported in the block may keep the functions that do nothing. Therefore they call the
+    original functions after the block.
     """
     import logging.config  # here, since few commands run `env.py`
 

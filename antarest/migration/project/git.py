@@ -56,7 +56,7 @@ class Repository:
 
     @property
     def main(self) -> str:
-        """The last common commit of this branch and main; empty if they have no common commit."""
+        """The last common commit of this branch and the main branch; empty if they have no common commit."""
         return next((base for name in MAINS if (base := self.ask("merge-base", "HEAD", name))), "")
 
     @property

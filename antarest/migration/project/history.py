@@ -206,10 +206,10 @@ class History:
         return (*reached, BASE) if ordered else ()
 
     def _can_stop_at(self, state: str, ordered: Sequence[str]) -> bool:
-        """Return whether a downgrade to this state undoes all revisions that were built on it.
+        """Return whether a downgrade to the revision `state` undoes all revisions that were built on this revision.
 
-        Alembic undoes the revisions that have the state as `down_revision`, and all revisions that need one of those.
-        Alembic keeps a revision that has the state only in `depends_on`.
+        Alembic undoes the revisions that have `state` as `down_revision`, and all revisions that need one of them.
+        Alembic keeps a revision that has `state` only in `depends_on`.
         """
         undone = set[str]()
         for id_ in ordered:
@@ -218,7 +218,7 @@ class History:
         return len(undone) == len(ordered) - len(self.applied([state]))
 
     def rollback_target(self, current: Collection[str], *, steps: int = 1, to: str | None = None) -> str:
-        """Return the revision that a rollback goes to: `steps` single states back, or `to`, which is a whole id.
+        """Return the revision that a rollback goes to: `steps` steps back, or `to`, which is a whole id.
 
         Raises:
             OutOfReach: the rollback cannot go so many steps back, a step would undo independent revisions, or `to` is

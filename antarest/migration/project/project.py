@@ -56,7 +56,7 @@ class Project:
         deployed: the revision of the production database; empty if none is recorded.
         deployed_from: the tag or commit of the deployed revision; empty if none is recorded.
         engines: the engines that the project supports ("sqlite", "postgresql"); empty if its settings do not say.
-        max_seconds: the time limit of an upgrade of the rows that `db.verify` inserts; None if there is no limit.
+        max_seconds: the time limit, in seconds, for an upgrade of the rows that `db.verify` inserts; None for no limit.
     """
 
     ini: Path

@@ -142,7 +142,7 @@ def is_in_sync(project: Project) -> bool:
 
 
 def sync(project: Project) -> bool:
-    """Write the script if it is not in sync.
+    """Write the script if it is not up to date.
 
     Returns:
         Whether the script was written. If there are several heads, or if the deployed revision is not below the head,

@@ -63,7 +63,7 @@ class Settings:
         scripts: the folder of its `env.py`.
         versions: the folders with its revision files.
         is_recursive: whether the folders below `versions` count too.
-        own: the keys of the section `[antarest]`, or of the table `[tool.antarest]`.
+        own: the keys and values of the section `[antarest]`, or of the table `[tool.antarest]`.
         search: the folders that Alembic puts at the beginning of `sys.path`.
     """
 
@@ -162,9 +162,9 @@ def others_around(ini: Path, config: Path) -> tuple[Path, ...]:
 
     Returns:
         The settings files of the other projects: the project to which the folder of `config` belongs, and the projects
-        below the working directory. If the working directory belongs to the project of `ini`, only the file
-        `migrations/alembic.ini` of the working directory counts below it. Otherwise, if `config` is in the folder of
-        `ini`, the result is empty.
+        below the working directory. If the working directory belongs to the project of `ini`, the only file that counts
+        below it is `migrations/alembic.ini`. If the working directory does not belong to this project, but `config` is
+        in the folder of `ini`, the result is empty.
     """
     here = Path.cwd()
     is_around = here.is_relative_to(ini.parent.parent if ini.parent.name == "migrations" else ini.parent)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 
 class Writer(Protocol):
-    """The migration lock of a database. One run at a time has it."""
+    """The migration lock of a database. Only one run at a time holds the lock."""
 
     def begin(self, connection: Connection) -> None:
         """Begin a transaction that changes the database. This must be the first call of every transaction.

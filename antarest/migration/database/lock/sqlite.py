@@ -37,7 +37,7 @@ class SqliteWriter:
     @classmethod
     @contextmanager
     def taken(cls, db: DbConfig, patience: Patience) -> Iterator[SqliteWriter]:
-        """Return a writer. It takes the lock when a transaction begins, and releases it when the transaction ends."""
+        """Return a writer that takes the lock when a transaction begins, and releases it when the transaction ends."""
         yield cls(db, patience)
 
     def begin(self, connection: Connection) -> None:

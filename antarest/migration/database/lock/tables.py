@@ -82,7 +82,7 @@ class TableLocks:
     """
 
     def __init__(self, connection: Connection) -> None:
-        """Prepare to lock tables in the transactions of a connection. No table is locked yet."""
+        """Prepare to lock tables in a transaction of this connection. No table is locked yet."""
         self.learned: Learned = {}
         self.refused: set[Hashable] = set()
         self.first: set[Hashable] = set()
@@ -96,7 +96,7 @@ class TableLocks:
 
         Args:
             tables: all tables that other sessions can use.
-            learned: the tables to lock. This try adds each further table that it has to lock.
+            learned: the tables to lock now. Tables that this try has to lock later are added to this mapping.
         """
         self.learned = learned
         shared = {table.identity: table for table in tables}

@@ -167,8 +167,8 @@ class EditedRevision(MigrationError, code="db.E227"):
 class RebaseRefused(MigrationError, code="db.E228"):
     """The revisions of this branch cannot be put on top of the other head.
 
-    Why: the other branch is not known, is not merged here, or has several heads itself. Or one of the revisions of this
-    branch is deployed or joins two heads.
+    Why: the other branch is not known, is not merged into this branch, or has several heads itself. Or one of the
+    revisions of this branch is deployed or joins two heads.
 
     To do: do what the message says. If a revision cannot be moved, join the heads with `inv db.merge`.
     """
@@ -186,8 +186,8 @@ class RebaseRefused(MigrationError, code="db.E228"):
 class AmbiguousReference(MigrationError, code="db.E229"):
     """A reference stands for two different revisions.
 
-    Why: for example, a tag and a branch have this name, and their revisions have different heads. The beginning of a
-    commit id or of a revision id can be ambiguous too.
+    Why: for example, a tag and a branch have the same name, and their revisions have different heads. The beginning of
+    a commit id or of a revision id can be ambiguous too.
 
     To do: give the whole id of the revision.
     """
@@ -203,7 +203,8 @@ class AmbiguousReference(MigrationError, code="db.E229"):
 class ReferenceUnusable(MigrationError, code="db.E230"):
     """This checkout cannot bring the database to the revision of this tag, branch, commit or date.
 
-    Why: the revisions in that commit cannot be read, have several heads, or have a head that this checkout lacks.
+    Why: the revisions at this tag, branch, commit or date cannot be read, have several heads, or have a head that this
+    checkout lacks.
 
     To do: give the id of a revision. Or check out the tag, branch or commit, and run `inv db.sync`.
     """
@@ -268,8 +269,8 @@ class RecordUnreadable(MigrationError, code="db.E233"):
 class HookInTheWay(MigrationError, code="db.E234"):
     """The existing git hook cannot be renamed, because an older hook already has the new name.
 
-    Why: when our hook was installed, it renamed an older hook. Another tool has put its own hook in the place of ours
-    since. If the command renamed that hook too, the older hook would be overwritten.
+    Why: the command renamed an older hook when it installed our hook. Since then, another tool has put its own hook in
+    the place of our hook. If the command renamed the hook of the tool too, the older hook would be overwritten.
 
     To do: put the two hooks into one file, or delete the one that you do not need. Then run the same command again.
     """

@@ -47,8 +47,8 @@ class ResetRefused(MigrationError, code="db.E702"):
 class ResetNotConfirmed(MigrationError, code="db.E703"):
     """A reset would lose rows, and nobody has agreed to it.
 
-    Why: a reset drops every table of the history with its partitions, and these tables have rows. Or others have
-    written rows since you agreed.
+    Why: a reset drops every table that the revisions create, with its partitions, and these tables have rows. Or others
+    have written rows since you agreed.
 
     To do: on a terminal, `inv db.reset` shows the rows that would be lost, and asks you. In a script, `--yes
     --allow-data-loss` agrees to the loss.

@@ -16,7 +16,7 @@ _RUN_THEM = Hint("Before this statement, write in the revision", 'op.execute("SE
 class RevisionFailed(MigrationError, code="db.E601"):
     """A revision raised an error while it ran. Everything that was not committed was rolled back.
 
-    Why: the SQL of the revision is not possible with the data (for example, NOT NULL for a column with NULLs, or a
+    Why: the data do not satisfy a condition that the revision adds (for example, NOT NULL for a column with NULLs, or a
     unique index for duplicate values), or the revision has a mistake.
 
     To do: the message quotes the error of the database, and `--debug` adds the traceback. Fix the data or the revision,
