@@ -57,7 +57,7 @@ class TooManyConnections(DatabaseUnreachable, code="db.E302"):
 
 
 class ConnectionLost(DatabaseUnreachable, code="db.E309"):
-    """The connection to the server was lost while it was in use.
+    """An open connection to the server was lost.
 
     Why: the server was restarted or has crashed, another server took over, or `pg_terminate_backend` was called. The
     server itself rolls back what was not committed.
@@ -165,8 +165,8 @@ class NotADatabase(DatabaseError, code="db.E308"):
     Why: the path names another file, the file was cut off by a full disk, or the file was copied while somebody wrote
     to it.
 
-    To do: look at the path in the message. If it is the right file, keep a copy of it, read the output of `sqlite3 FILE
-    'PRAGMA integrity_check'`, and restore a backup.
+    To do: look at the path in the message. If the path is right, keep a copy of the file, read the output of `sqlite3
+    FILE 'PRAGMA integrity_check'`, and restore a backup.
     """
 
 
@@ -178,7 +178,7 @@ class EndedByServer(DatabaseError, code="db.E310"):
     transactions of this program, but some statements run outside of a transaction.
 
     To do: raise or switch off the time limit for the role that migrates, with the command of the message. Then run the
-    first command again.
+    command that failed again.
     """
 
 

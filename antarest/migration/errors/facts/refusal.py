@@ -32,7 +32,8 @@ class ResetRefused(MigrationError, code="db.E702"):
 
     Why: the configuration says `environment: production`, or the server is on another host.
 
-    To do: check the database in the message. If it is the right one, repeat the command with `--allow-production`.
+    To do: check which database the message names. If this is the right database, repeat the command with
+    `--allow-production`.
     """
 
     def __init__(self, reason: str, database: str, verb: str = "reset") -> None:

@@ -56,7 +56,7 @@ class DeferredConstraintFailed(RevisionFailed, code="db.E620"):
     Why: a revision is allowed to break a deferred constraint for a while. But the run checks deferred constraints at
     the end of each revision, and not only at the commit. So a later revision cannot repair what this revision breaks.
 
-    To do: break and repair the key in one revision: move the repair into the revision that the message names.
+    To do: break and repair the constraint in one revision: move the repair into the revision that the message names.
     """
 
     fact = "after the {} of revision {} a deferred constraint fails: {}"

@@ -65,7 +65,7 @@ class Config:
     Args:
         db: the settings of the database.
         source: the configuration file.
-        environment: the kind of environment; production is reset or seeded only with `--allow-production`.
+        environment: the kind of environment; a production database is reset or seeded only with `--allow-production`.
         sections: the sections that the application declares, by name.
     """
 

@@ -25,7 +25,7 @@ class DbConfig:
         max_overflow: the number of further connections that each process opens under load.
         pool_recycle: the number of seconds after which an open connection is replaced by a new one.
         pool_pre_ping: whether a connection is tested before each use.
-        connect_timeout: the seconds to wait for a PostgreSQL server.
+        connect_timeout: the seconds to wait for a connection to a PostgreSQL server.
         busy_timeout: the seconds to wait for another process that writes to an SQLite file.
         backup: whether to back up PostgreSQL before an upgrade, a rollback or a reset; SQLite is always backed up.
         backup_folder: the folder for backups; by default beside the SQLite file, or in the user's data folder.
