@@ -296,7 +296,7 @@ _WAITING: dict[Callable[[], None], threading.Thread] = {}
 
 
 def give_up_all() -> bool:
-    """End the waits of all threads, because the process got a signal to stop.
+    """End the waits for a pooler in all threads, because the process got a signal to stop.
 
     Returns:
         Whether the calling thread was waiting. If so, its statement ends with an error.

@@ -102,7 +102,7 @@ class EnvFile:
 
     @property
     def name(self) -> str:
-        """The name of the file."""
+        """The name of the file, without its folder."""
         return self.path.name
 
     @property

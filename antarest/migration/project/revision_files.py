@@ -121,7 +121,7 @@ class _Outline(Revision):
 
     @cached_property
     def path(self) -> Path:
-        """The revision file."""
+        """The path of the revision file."""
         folder, name = self.__dict__["_place"]
         return Path(folder, name)
 

@@ -161,10 +161,10 @@ def others_around(ini: Path, config: Path) -> tuple[Path, ...]:
         config: the configuration file, which names the database.
 
     Returns:
-        The settings files of the other projects: the project to which the folder of `config` belongs, and the projects
-        below the working directory. If the working directory belongs to the project of `ini`, the only file that counts
-        below it is `migrations/alembic.ini`. If the working directory does not belong to this project, but `config` is
-        in the folder of `ini`, the result is empty.
+        The settings files of the other projects. If the working directory belongs to the project of `ini`, these are
+        the project to which `config` belongs, and `migrations/alembic.ini` in the working directory. Otherwise these
+        are the project to which `config` belongs, and the projects at most two folders below the working directory; but
+        none if `config` is in the folder of `ini`.
     """
     here = Path.cwd()
     is_around = here.is_relative_to(ini.parent.parent if ini.parent.name == "migrations" else ini.parent)

@@ -89,8 +89,8 @@ def delete_left(project: Project) -> list[Path]:
 def _folder_of_next(project: Project, replaced: Revision | None) -> Path:
     """Return the folder for the next revision file.
 
-    A file that replaces another one stays in the folder of that file. Otherwise the folder of the head is returned; if
-    there is only one folder of revisions, that folder.
+    If the new file replaces another file, this is the folder of the other file. If not, it is the only folder of
+    revisions, or the folder of the head if there are several folders.
     """
     if replaced:
         return replaced.path.parent

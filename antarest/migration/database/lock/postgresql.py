@@ -141,7 +141,7 @@ class PostgresWriter:
         return True
 
     def _acquire(self) -> None:
-        """Try to get the advisory lock of the whole run until it is free or the time is over.
+        """Try to get the advisory lock of the whole run, until the lock is free or the time is over.
 
         Between two tries no transaction is open. So a pooler can give its connection to other clients in that time.
         """

@@ -52,8 +52,8 @@ class NoSpace(MigrationError, code="db.E902"):
 class ProgramsMissing(MigrationError, code="db.E903", exit_code=EXIT_USAGE):
     """The programs pg_dump and pg_restore of the server's major version were not found.
 
-    Why: no client programs are installed, or only those of another major version. The server may not be able to read
-    the dumps of another version.
+    Why: no client programs are installed, or only those of another major version. It is possible that the server cannot
+    read dumps that programs of another version write.
 
     To do: install the client package of the server's version, or set `db.postgres_programs` to the programs' folder.
     """
