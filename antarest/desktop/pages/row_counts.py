@@ -56,7 +56,7 @@ def count_rows(session: Session, tables: Collection[sa.Table]) -> dict[str, RowC
 
 
 def _estimates(session: Session) -> dict[str, RowCount]:
-    """Return PostgreSQL's estimates for tables with many rows."""
+    """Return PostgreSQL's estimates of the numbers of rows, for tables with many rows; empty on SQLite."""
     if session.connection().dialect.name != "postgresql":
         return {}
     rows = session.execute(

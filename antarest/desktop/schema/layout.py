@@ -126,10 +126,10 @@ def _balance(column: dict[str, int], leaves: Mapping[str, int], sizes: Mapping[s
     """Move some boxes to the left of the boxes to which they refer, if this makes the diagram less high.
 
     Args:
-        column: the column of each box. The function changes this mapping.
+        column: a mapping from the name of each box to its column. The function changes this mapping.
         leaves: the names of the boxes that can move: no box refers to them, and they refer to one column only. The
             value of a name is the number of that column.
-        sizes: the boxes by name.
+        sizes: a mapping from the name of each box to the box.
     """
     tall: dict[int, int] = defaultdict(int)
     for name, each in column.items():

@@ -269,7 +269,7 @@ class ReadWatch(LockWatch, Watcher):
 
         Args:
             engine: connects to the database, without a pool.
-            db: the configuration. Its `migration_lock_timeout` limits all waits together. Work has no time limit.
+            db: the configuration. Its `migration_lock_timeout` limits all waits together. Other work has no limit.
             tell: called with a line that names the table that is being read, if a read takes longer than
                 `migration_lock_timeout`; also called with a line that names the session that holds a lock.
             limits: other settings for each transaction.

@@ -39,7 +39,7 @@ class AntarestError(Exception):
     Args:
         message: what happened, in the user's words, on one line.
         hints: what to do next, safest first.
-        details: the values that belong to the message, by label, in the order to show them. URLs must be redacted.
+        details: a mapping from labels to values, which are shown in this order. URLs must be redacted.
         state: the state that the database is in now.
     """
 

@@ -134,12 +134,12 @@ class Repository:
         return os.path.relpath(place.resolve(), self.root.resolve())
 
     def files(self, commit: str, folders: Sequence[Path], *, recursive: bool = False) -> dict[str, bytes]:
-        """Return the contents of the revision files that a commit has in these folders, by path in the repository."""
+        """Return a mapping from the path of each revision file that a commit has in these folders to its content."""
         found = self.objects(commit, folders, recursive=recursive)
         return dict(zip(found, self.blobs(list(found.values())), strict=True))
 
     def objects(self, commit: str, folders: Sequence[Path], *, recursive: bool = False) -> dict[str, str]:
-        """Return the id of the git object of each file that `files` returns, by path."""
+        """Return a mapping from the path of each file that `files` returns to the id of its git object."""
         names = [f"{self.path(folder)}/" for folder in folders]
         listed = self.ask("ls-tree", "-z", "--full-tree", *(["-r"] if recursive else []), commit, *names)
         blobs = {}

@@ -31,7 +31,7 @@ class History:
     """The revisions of a project, as a graph: which revision follows which."""
 
     def __init__(self, revisions: Iterable[Revision]) -> None:
-        """Link the revisions.
+        """Link the revisions to a graph.
 
         Raises:
             DuplicateRevision: two revisions have the same id.

@@ -267,7 +267,7 @@ class Project:
         """The options that `env.py` gives to `environment.run`. The first use in a process may run `env.py`.
 
         Raises:
-            EnvNotAdopted, InvalidProject: see `EnvFile`.
+            EnvNotAdopted, InvalidProject: as for `EnvFile.options`.
         """
         return self.env.options
 

@@ -168,7 +168,11 @@ class TableLocks:
     def _round(
         self, queue: Sequence[tuple[CatalogTable, int]], end: float, span: float
     ) -> tuple[tuple[CatalogTable, int], Any] | None:
-        """Lock all tables or none. If a table cannot be locked, return it and the error. If `span` is 0, never wait."""
+        """Lock all tables or none. If `span` is 0, never wait.
+
+        Returns:
+            The table that cannot be locked, with its mode, and the error of the driver; None if all tables are locked.
+        """
         began = time.monotonic()
         self._execute("SAVEPOINT antarest_lock")
         for position, (table, mode) in enumerate(queue):

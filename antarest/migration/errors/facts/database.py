@@ -15,7 +15,7 @@ class DatabaseError(AntarestError, code="db.E300"):
         hints: what to do next.
         database: the URL of the database, redacted.
         reason: the message of the driver, redacted.
-        details: further values for the message, by label.
+        details: a mapping from labels to further values, which the message shows.
         state: the state that the database is in now.
     """
 

@@ -237,7 +237,7 @@ class ScratchRunFailed(MigrationError, code="db.E610"):
         direction: the direction in which the revision ran.
         reason: the text of the error that the revision raised.
         engine: the engine of the scratch database.
-        details: further values for the message, by label.
+        details: a mapping from labels to further values, which the message shows.
         fixes: the lines to write into the revision, if they are known.
     """
 

@@ -66,7 +66,7 @@ class Config:
         db: the settings of the database.
         source: the configuration file.
         environment: the kind of environment; a production database is reset or seeded only with `--allow-production`.
-        sections: the sections that the application declares, by name.
+        sections: a mapping from the name of each section that the application declares to the section.
     """
 
     db: DbConfig
@@ -114,7 +114,7 @@ def load_config(
 
 
 def known_sections(sections: Sections) -> Sections:
-    """Return all sections by name: ours, and those of the application. The section "" is the top of the file."""
+    """Return our sections and those of the application, as a mapping from names. The name "" is the top of the file."""
     return {"": Config, "db": DbConfig, **sections}
 
 
