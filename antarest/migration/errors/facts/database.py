@@ -177,8 +177,8 @@ class EndedByServer(DatabaseError, code="db.E310"):
     somebody called `pg_cancel_backend`. The limits for statements and transactions are switched off for the
     transactions of this program, but some statements run outside of a transaction.
 
-    To do: raise or switch off the time limit for the role that migrates, with the command of the message. Then run the
-    command that failed again.
+    To do: raise or switch off the time limit for the role that migrates, with the command of the message. Then repeat
+    the command that failed.
     """
 
 
