@@ -21,8 +21,8 @@ class DbConfig:
             configuration file.
         admin_url: the URL for migrations, if they use another role; by default `url`.
         application_role: the role that gets rights on the tables that migrations create; by default the user of `url`.
-        pool_size: the number of connections that each process of the application keeps open.
-        max_overflow: the number of further connections that each process opens under load.
+        pool_size: the number of connections that an engine keeps open.
+        max_overflow: the number of further connections that an engine opens under load.
         pool_recycle: the number of seconds after which an open connection is replaced by a new one.
         pool_pre_ping: whether a connection is tested before each use.
         connect_timeout: the seconds to wait for a connection to a PostgreSQL server.
