@@ -43,7 +43,7 @@ class AppConfig(config.Config):
 
     @classmethod
     def of(cls, read: config.Config) -> AppConfig:
-        """Return the configuration `read` as an `AppConfig`. It must have been read with `SECTIONS`."""
+        """Return a configuration as an `AppConfig`. The configuration must have been read with `SECTIONS`."""
         return cls(read.db, read.source, read.environment, read.sections)
 
 

@@ -33,7 +33,7 @@ def upgrade_db(config_file: str | Path | None = None) -> None:
     """Upgrade the configured database to head, unless it is already at head.
 
     Args:
-        config_file: the configuration file, as in `load_config`.
+        config_file: the path of the configuration file; None to find the file as `load_config` does.
     """
     # Imported here, so that models, which import Base, do not load Alembic.
     from antarest.migration.workflow.workflow import MigrationWorkflow

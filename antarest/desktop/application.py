@@ -49,7 +49,7 @@ def create_desktop_app(config: AppConfig, project: Project, instance: str) -> Fa
 
 
 def protect(app: FastAPI, instance: str) -> None:
-    """Add the addresses of the static files and of the instance's id. Refuse requests of other computers and sites."""
+    """Add routes for the static files and for the instance id. Refuse requests from other computers and other sites."""
 
     async def who() -> JSONResponse:
         return JSONResponse({"id": instance})
@@ -61,13 +61,13 @@ def protect(app: FastAPI, instance: str) -> None:
 
 
 class SecurityHeaders:
-    """Adds headers that tell the browser to load nothing from other sites, and to send no page addresses to them."""
+    """Adds headers to answers. The browser then loads no files from other sites, and tells them no page addresses."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
+        """Answer a request, and add the headers to the answer."""
 
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":

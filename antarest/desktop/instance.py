@@ -1,6 +1,6 @@
 """Only one desktop application runs for each database. A second start opens the page of the first one.
 
-Each database has a lock file in the user's runtime folder. The process that has the lock writes its port into the file.
+Each database has a lock file in the user's runtime folder. The process that has locked the file writes its port there.
 When this process ends, even if it is killed, the kernel releases the lock. The file is never deleted. Otherwise a
 process that has just opened the file could lock a deleted file, which no other process can see.
 """
@@ -62,7 +62,7 @@ class InstanceLock:
         """Create the lock of a database, without taking it.
 
         Args:
-            url: the database. Its user and its parameters do not matter.
+            url: the URL of the database. The user in the URL makes no difference.
         """
         self._url = url
         self._file: int | None = None
@@ -134,7 +134,7 @@ class InstanceLock:
 def take_or_find(
     lock: InstanceLock, waiting: Callable[[RunningInstance], None], patience: float = PATIENCE
 ) -> RunningInstance | None:
-    """Take the lock, or wait until the instance that has it answers.
+    """Take the lock, or wait until the instance that holds the lock answers.
 
     Args:
         lock: the lock of the database.

@@ -30,7 +30,7 @@ HOST = "127.0.0.1"  # Never another address: the application is only for the use
 
 
 def launch(settings: LaunchOptions, *, browser: bool = True) -> int:
-    """Start the desktop application. If one is already running for this database, open its page instead.
+    """Start the desktop application. If it is already running for this database, only open its page.
 
     Args:
         settings: the options of the command line.
@@ -100,7 +100,7 @@ def _serve(context: CommandContext, settings: LaunchOptions, lock: InstanceLock,
 
 
 def _bind(context: CommandContext, settings: LaunchOptions) -> socket.socket:
-    """Bind the port of the command line. Without one, bind the configured port, or a free port if that fails."""
+    """Bind the port of the command line. If no port was given, bind the configured port, or else a free port."""
     if settings.port is not None:
         return bind(HOST, settings.port, command=settings.program)
     try:
@@ -125,7 +125,7 @@ def _attempt(context: CommandContext, settings: LaunchOptions, instance: str) ->
 
 
 def _greet(context: CommandContext, lock: InstanceLock, running: RunningInstance, browser: bool) -> None:
-    """Write the port to the lock file, so that a second start finds it, and open the page."""
+    """Write the port to the lock file, where a second start finds the port. Then open the page."""
     lock.write(running)
     _show(context, running.url, browser=browser)
 

@@ -1,4 +1,4 @@
-"""The workflow that moves a database safely between revisions. It works with any Alembic project.
+"""The workflow that upgrades databases and rolls them back safely. It works with any Alembic project.
 
 Its packages are in a fixed order, and each imports only from those before it: errors, project, database, schema,
 losses, snapshot, run, scratch, backup, workflow, branches, verify, release, testing, commands. The entry points are

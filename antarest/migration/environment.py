@@ -218,7 +218,10 @@ def _write_sql(context: Any, request: RunRequest) -> None:
 
 
 def _checks_of_deferred(context: Any, history: History) -> Iterator[Callable[..., None]]:
-    """Yield a callback that checks deferred constraints after each revision; nothing if no file mentions deferring."""
+    """Yield a callback that checks deferred constraints after each revision.
+
+    If no revision file mentions deferred constraints, yield nothing.
+    """
     if any(b"deferr" in history[id_].path.read_bytes().lower() for id_ in history.order):
         yield lambda **_about_the_step: context.execute(AS_STATEMENT)
 
@@ -254,8 +257,8 @@ def _finish_revision_file(project: Project, path: str) -> None:
 def _command_line(context: Any) -> Iterator[None]:
     """Set up logging as `alembic.ini` says, and print our own errors in our own format.
 
-    If a program calls Alembic (`command.upgrade(config, "head")`) instead of the console script, errors are raised, and
-    the program keeps its own logging.
+    If a program calls Alembic, for example with `command.upgrade(config, "head")`, errors are raised, and the program
+    keeps its own logging.
     """
     if context.config.cmd_opts is None:
         yield
@@ -282,7 +285,7 @@ def _command_line(context: Any) -> Iterator[None]:
 
 
 def _heard_failures() -> Sequence[logging.LogRecord]:
-    """Return a list that receives the lines that cannot be logged. `logging` itself would print tracebacks for them."""
+    """Return a list that receives the records that cannot be logged. `logging` would print a traceback for each one."""
     lost: list[logging.LogRecord] = []
     for logger in (logging.getLogger(), *logging.getLogger().manager.loggerDict.values()):
         for handler in logger.handlers if isinstance(logger, logging.Logger) else ():
@@ -295,7 +298,7 @@ def _require_reported(done: RunOutcome | None, lost: Sequence[logging.LogRecord]
 
     Args:
         done: the outcome of the run; None if the command ran no revisions.
-        lost: the lines that could not be logged.
+        lost: the records that could not be logged.
 
     Raises:
         NotReported: the log or the output could not be written.

@@ -28,7 +28,7 @@ def seed(session: Session, studies: int) -> Iterator[tuple[str, int]]:
 
     Args:
         session: the session to insert with. The caller commits.
-        studies: the number of studies with variants. The numbers of all other rows depend on it.
+        studies: the number of studies, including variants. The numbers of all other rows depend on this number.
 
     Yields:
         The name of a table, and the number of rows that were inserted into it. A table can occur several times.

@@ -83,14 +83,14 @@ _COMMANDS = (
 
 
 def add_tags(world: World) -> Iterator[tuple[str, int]]:
-    """Add the tags."""
+    """Add the tags that studies can have."""
     world.tags = list(_TAGS)
     yield from world.add(Tag, [{"label": label, "color": color} for label, color in _TAGS.items()])
 
 
 @dataclass
 class Studies:
-    """Studies that are not inserted yet. A parent is always before its variants."""
+    """Studies that are not inserted yet. A parent always comes before its variants."""
 
     world: World
     raw: list[Row] = field(default_factory=list)

@@ -1,1 +1,1 @@
-"""Studies, their tags, and the groups that share them."""
+"""Studies, their tags, and the groups with which studies are shared."""

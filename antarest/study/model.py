@@ -1,4 +1,4 @@
-"""The tables of the studies: the common columns, the raw studies, the tags, and the groups that share studies."""
+"""The tables of the studies: the common columns, the raw studies, the tags, and the sharing with groups."""
 
 # ruff: noqa: RUF012 - SQLAlchemy reads __mapper_args__ from the class
 

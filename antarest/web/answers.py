@@ -42,7 +42,7 @@ _UNAVAILABLE = 503
 
 
 class Suggestion(BaseModel):
-    """A next step."""
+    """A next step that an error suggests."""
 
     text: str
     command: str = Field(description="The command or the request for it; empty if there is none.")

@@ -60,7 +60,7 @@ def parser(description: str) -> ArgumentParser:
 
 
 def read(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> LaunchOptions:
-    """Read a command line. The result does not have the flags that only one launcher has."""
+    """Read a command line. Flags that are not fields of `LaunchOptions`, such as `--no-browser`, are left out."""
     found = vars(parser.parse_args(arguments))
     known = {name: value for name, value in found.items() if name in LaunchOptions.__dataclass_fields__}
     return LaunchOptions(program=program(), arguments=tuple(arguments), **known)

@@ -48,7 +48,7 @@ def run(settings: LaunchOptions, body: Callable[[CommandContext], int]) -> int:
 
     Args:
         settings: the options of the command line.
-        body: runs the program, and returns the exit code.
+        body: a function that runs the program, and returns the exit code.
 
     Returns:
         The exit code.
@@ -125,7 +125,7 @@ def serve_app(
     """Serve an application until Ctrl-C or SIGTERM. Print its address, and say at the end how the server ended.
 
     Args:
-        context: prints the texts.
+        context: the context that prints the texts.
         app: the application.
         bound: the socket that `bind` returned.
         command: the command line of the program, for the hints of errors.

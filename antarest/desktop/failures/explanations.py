@@ -1,6 +1,6 @@
 """Explanations of errors for users of the desktop application: what happened, whether the data is safe, what to do.
 
-The messages of the errors are for users of a terminal. The page shows them as technical details.
+The messages of the errors are for users of a terminal. The desktop application shows them as technical details.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def explain(error: AntarestError, backup: str = "") -> Explanation:
     """Return the explanation of an error.
 
     Args:
-        error: the error.
+        error: the error that prevented the start or an answer.
         backup: the path of the newest backup that was verified; empty if there is none.
     """
     words = next((words for kinds, words in _WORDS if isinstance(error, kinds)), _something)

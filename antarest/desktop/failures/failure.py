@@ -34,7 +34,7 @@ class RetryingApp:
 
     Attributes:
         error: the error of the last try to upgrade the database; None while the desktop application is served.
-        stopped: the error of a signal that ended a try; None if no signal did.
+        stopped: the error of a signal that ended a try; None if no signal ended a try.
     """
 
     def __init__(self, config: AppConfig, instance: str, attempt: Attempt) -> None:
@@ -92,7 +92,7 @@ def create_failure_app(config: AppConfig, instance: str, retrying: RetryingApp) 
     Args:
         config: the configuration.
         instance: the id of this running instance of the application.
-        retrying: has the error, and can try the upgrade again.
+        retrying: the object that has the error, and that can try the upgrade again.
     """
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     protect(app, instance)

@@ -39,11 +39,11 @@ class RowCount:
 
 
 def count_rows(session: Session, tables: Collection[sa.Table]) -> dict[str, RowCount]:
-    """Return the number of rows of each table by name. Tables that the database does not have are left out.
+    """Return a mapping from the name of each table to its number of rows.
 
     Args:
-        session: a session.
-        tables: the tables.
+        session: a session of the database.
+        tables: the tables whose rows are counted. Tables that the database does not have are left out.
     """
     found = _estimates(session)
     there = set(sa.inspect(session.connection()).get_table_names())
@@ -56,7 +56,7 @@ def count_rows(session: Session, tables: Collection[sa.Table]) -> dict[str, RowC
 
 
 def _estimates(session: Session) -> dict[str, RowCount]:
-    """Return PostgreSQL's estimates for tables with many rows."""
+    """Return PostgreSQL's estimates of the numbers of rows, for tables with many rows; empty on SQLite."""
     if session.connection().dialect.name != "postgresql":
         return {}
     rows = session.execute(

@@ -31,10 +31,10 @@ class TreeStudy:
     """A study in a tree.
 
     Attributes:
-        variants: its variants that are shown.
-        variant_count: the number of all its variants, with those that are not shown.
-        is_match: whether it matches the filter; False if it is shown only because one of its variants matches.
-        is_open: whether its variants are visible without a click.
+        variants: the variants of the study that are shown.
+        variant_count: the number of all variants of the study, including those that are not shown.
+        is_match: whether the study matches the filter; False if it is shown only because one of its variants matches.
+        is_open: whether the variants of the study are visible without a click.
     """
 
     id: str
@@ -122,7 +122,7 @@ def matches(session: Session, wanted: Filter) -> int:
 
 
 def frequent_tags(session: Session, wanted: Filter) -> list[tuple[str, int]]:
-    """Return the tags of the filter, and the most frequent tags of the studies that match it.
+    """Return the tags of a filter, and the most frequent tags of the studies that match the filter.
 
     Returns:
         Each tag with the number of matching studies that have it. The tags of the filter come first.
@@ -195,7 +195,7 @@ def _grow(session: Session, roots: Sequence[str], way: sa.CTE | None, wanted: Fi
 
 
 def _rows_below(roots: Sequence[str], way: sa.CTE | None) -> sa.Select[tuple[object, ...]]:
-    """Return the query for the studies of the trees, level by level, up to the limit of a page."""
+    """Return the query for the studies of the trees with these roots, level by level, with at most `_ROWS` rows."""
     tree = sa.select(_study.c.id, sa.literal(0).label("depth")).where(_study.c.id.in_(roots))
     down = tree.cte("tree", recursive=True)
     child = aliased(_study)

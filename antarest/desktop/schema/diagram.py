@@ -102,7 +102,7 @@ class SchemaDiagram:
 
 
 def read_words(mappers: Iterable[Mapper[object]]) -> dict[str, TableDescription]:
-    """Return the descriptions of the mapped classes, by the name of the table."""
+    """Return a mapping from the name of each table to the description in the docstring of its model."""
     found = {}
     for mapper in mappers:
         if not isinstance(mapper.local_table, sa.Table):
@@ -119,8 +119,8 @@ def draw(metadata: sa.MetaData, words: Mapping[str, TableDescription] | None = N
     """Return the diagram of all tables and foreign keys.
 
     Args:
-        metadata: the tables.
-        words: the descriptions of the tables from `read_words`.
+        metadata: the metadata with the tables to draw.
+        words: the descriptions of the tables, as `read_words` returns them.
     """
     tables = sorted(metadata.tables.values(), key=lambda table: table.name)
     keys = {element: _line(element) for table in tables for element in _elements(table)}
@@ -147,7 +147,7 @@ def _line(key: sa.ForeignKey) -> Line:
 
 
 def _port(column: sa.Column[object]) -> int:
-    """Return the middle of a column's row, relative to the upper edge of its table."""
+    """Return the distance from the upper edge of a table to the middle of the row of a column."""
     place = list(column.table.columns).index(column)
     return HEADER + place * ROW + ROW // 2
 
@@ -186,7 +186,7 @@ def _type(type_: sa.types.TypeEngine[object]) -> str:
 
 
 def _path(line: Line, layout: Layout) -> str:
-    """Return a line as an SVG path, with curves in the gaps and straight parts in the lanes."""
+    """Return a line as an SVG path, with curves between the columns of tables and straight parts in the lanes."""
     points = [Point(point.x + MARGIN, point.y + MARGIN) for point in layout.routes[line]]
     start = f"M{_pair(points[0])}"
     if points[0].x == points[-1].x:

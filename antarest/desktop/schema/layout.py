@@ -56,8 +56,9 @@ class Layout:
         height: the height of the diagram.
         corners: the upper left corner of each box.
         widths: the width of each box. All boxes of a column have the width of the widest one.
-        routes: the points of each line, from source to target. Points 1 and 2 are the ends of a horizontal part in a
-            lane, and so are points 3 and 4, and so on. The other parts cross the gap between two columns.
+        routes: the points of each line, from source to target, counted from 0. Points 1 and 2 are the ends of a
+            horizontal part in a lane, and so are points 3 and 4, and so on. The other parts cross the gap between two
+            columns.
     """
 
     width: float
@@ -125,10 +126,10 @@ def _balance(column: dict[str, int], leaves: Mapping[str, int], sizes: Mapping[s
     """Move some boxes to the left of the boxes to which they refer, if this makes the diagram less high.
 
     Args:
-        column: the column of each box. The function changes this mapping.
+        column: a mapping from the name of each box to its column. The function changes this mapping.
         leaves: the names of the boxes that can move: no box refers to them, and they refer to one column only. The
-            value is the number of that column.
-        sizes: the boxes by name.
+            value of a name is the number of that column.
+        sizes: a mapping from the name of each box to the box.
     """
     tall: dict[int, int] = defaultdict(int)
     for name, each in column.items():
@@ -181,7 +182,7 @@ class _Step:
 
 
 def _steps(routes: Mapping[Line, tuple[_Lane, ...]]) -> dict[_Item, list[_Step]]:
-    """Return, for each item, the parts of lines that end there."""
+    """Return a mapping from each item to the parts of lines that end at this item."""
     steps: dict[_Item, list[_Step]] = defaultdict(list)
     for line, lanes in routes.items():
         chain: list[_Item] = [line.source, *lanes, line.target]
@@ -249,7 +250,7 @@ def _crossings(items: Sequence[Sequence[_Item]], steps: Mapping[_Item, Sequence[
 def _heights(
     items: Sequence[Sequence[_Item]], steps: Mapping[_Item, Sequence[_Step]], sizes: Mapping[str, Box]
 ) -> dict[_Item, float]:
-    """Return the upper edge of each item, so that the lines are as straight as the order allows."""
+    """Return the position of the upper edge of each item. The lines become as straight as the order allows."""
     tall = {item: sizes[item].height if isinstance(item, str) else _LANE for column in items for item in column}
     top: dict[_Item, float] = {}
     for column in items:

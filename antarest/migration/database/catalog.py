@@ -54,15 +54,15 @@ class CatalogTable:
     """A table that the database has now.
 
     Attributes:
-        name: its name. On PostgreSQL the schema comes before the name, unless it is the current schema.
-        bare_name: its name without its schema.
-        schema: its schema; empty on SQLite.
-        sql: its quoted name, for a statement.
-        identity: a value that a rename does not change. On SQLite it is the name, unless renames are tracked.
-        columns: the identity of each column, by name.
-        types: the type of each column, by name, in lower case.
+        name: the name in messages: `study`, or `other.study` if the table is not in the current schema (PostgreSQL).
+        bare_name: the name without the schema.
+        schema: the schema of the table; empty on SQLite.
+        sql: the quoted name, for a statement.
+        identity: a value that a rename does not change. On SQLite this is the name, unless renames are tracked.
+        columns: a mapping from the name of each column to its identity.
+        types: a mapping from the name of each column to its type in lower case.
         texts: the names of the columns that can hold an empty text.
-        file: the number of the file (PostgreSQL) or of the first page (SQLite) with its rows. A TRUNCATE changes it.
+        file: the number of the file (PostgreSQL) or first page (SQLite) with the rows. A TRUNCATE changes the number.
         readable: whether the role of the connection can read all rows of the table.
     """
 
@@ -78,7 +78,7 @@ class CatalogTable:
     readable: bool = True
 
     def old_names(self, before: CatalogTable) -> dict[str, str]:
-        """Return the old names of the columns by their present names. New columns are left out."""
+        """Return a mapping from the present name of each column to its name in `before`. New columns are left out."""
         names = {identity: name for name, identity in before.columns.items()}
         return {name: names[identity] for name, identity in self.columns.items() if identity in names}
 
@@ -99,7 +99,7 @@ class Fullness(NamedTuple):
     filled: int = 0
 
     def plus(self, other: Fullness) -> Fullness:
-        """Return the sum of two counts."""
+        """Return the sums of these counts and the counts of `other`."""
         return Fullness(self.values + other.values, self.filled + other.filled)
 
     def most(self, other: Fullness) -> Fullness:
@@ -107,7 +107,7 @@ class Fullness(NamedTuple):
         return Fullness(max(self.values, other.values), max(self.filled, other.filled))
 
     def minus(self, other: Fullness) -> Fullness:
-        """Return these counts minus `other`."""
+        """Return these counts minus the counts of `other`."""
         return Fullness(self.values - other.values, self.filled - other.filled)
 
 
@@ -117,8 +117,8 @@ class Measure:
 
     Attributes:
         rows: the number of rows.
-        columns: the number of values in each column.
-        chosen: the number of rows for which a condition is true.
+        columns: a mapping from the name of each counted column to the number of its values.
+        chosen: the number of rows for which the condition of the count is true; 0 if there is no condition.
     """
 
     rows: int
@@ -135,11 +135,11 @@ def read_tables(connection: Connection, *, exclude: Iterable[str] = (), only: Co
 
     Args:
         connection: a connection to the database.
-        exclude: the tables to leave out.
-        only: the tables to read; None for all tables. On PostgreSQL it must be None.
+        exclude: the names of the tables to leave out.
+        only: the names of the tables to read; None for all tables. On PostgreSQL, only None is allowed.
 
     Returns:
-        The tables by name.
+        A mapping from the name of each table to the table.
     """
     hidden = set(exclude)
     found: dict[str, list[Any]] = {}
@@ -176,7 +176,7 @@ def _table(name: str, rows: list[Any], engine: str) -> CatalogTable:
 
 
 def affinity(declared: str) -> str:
-    """Return the affinity that SQLite gives to a column of this type, in lower case."""
+    """Return the affinity that SQLite gives to a column with this declared type. The type is given in lower case."""
     for words, name in _AFFINITIES.items():
         if any(word in declared for word in words):
             return name
@@ -184,12 +184,15 @@ def affinity(declared: str) -> str:
 
 
 def read_catalog(connection: Connection, *, exclude: Iterable[str] = ()) -> Catalog:
-    """Return the names of the tables of the database, and the names of their columns."""
+    """Return a mapping from the name of each table of the database to the names of its columns."""
     return {name: frozenset(table.columns) for name, table in read_tables(connection, exclude=exclude).items()}
 
 
 def find(tables: Mapping[str, Collection[str]], item: str) -> tuple[str, str | None] | None:
-    """Split "table" or "table.column" into names. A name can have dots. None if there is no such table or column."""
+    """Return the table and the column that "table" or "table.column" names. Without a column, the column is None.
+
+    Both names can contain dots. Return None if there is no such table or column.
+    """
     if item in tables:
         return item, None
     parts = item.split(".")
@@ -229,7 +232,7 @@ def count_rows(connection: Connection, names: Collection[str]) -> dict[str, int]
     """Count the rows of each of these tables.
 
     Raises:
-        Error: an error of the driver: row security hides some rows from this role.
+        Error: row security hides some rows from this role. This is an error of the driver.
     """
     tables = read_tables(connection)
     if connection.dialect.name == "postgresql":
@@ -238,9 +241,9 @@ def count_rows(connection: Connection, names: Collection[str]) -> dict[str, int]
 
 
 def foreign_key_violations(connection: Connection) -> set[tuple[Any, ...]]:
-    """Return the rows of an SQLite database that refer to a missing row.
+    """Return the rows of an SQLite database that refer to a missing row; empty on PostgreSQL.
 
-    Each row is a tuple: its table, its rowid, the table that it refers to, and the number of the foreign key.
+    A tuple describes each row: its table, its rowid, the table to which it refers, and the number of the foreign key.
     """
     if connection.dialect.name != "sqlite":
         return set()

@@ -40,7 +40,7 @@ _KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_cou
 
 @contextmanager
 def moving(db: DbConfig | URL, begin: Callable[[Connection], None] | None = None) -> Iterator[Connection]:
-    """Open a connection for migrations. On both engines, its transaction includes DDL.
+    """Open a connection for migrations. On both engines, a transaction of this connection includes DDL.
 
     On SQLite the driver would commit before DDL, and foreign keys would act while a table is rebuilt. So the driver's
     own transactions are off (`isolation_level`). Foreign keys are switched off before the transaction begins, because
@@ -63,13 +63,14 @@ def moving(db: DbConfig | URL, begin: Callable[[Connection], None] | None = None
 
 
 def moving_engine(url: URL, database: Callable[[], str]) -> Engine:
-    """Return an engine that connects to many databases of one server. Its connections are like those of `moving`.
+    """Return an engine that connects to many databases of one server, to run migrations in them.
 
-    The engine reads the properties of the server once, and compiles each statement once, for all databases.
+    The connections have the settings of `moving`: DDL is part of a transaction, and foreign keys are off on SQLite. The
+    engine reads the properties of the server once, and compiles each statement once, for all databases.
 
     Args:
-        url: the server, or any SQLite file.
-        database: returns the name or the SQLite file of the database to connect to.
+        url: the URL of the server. The database that the URL names is not used.
+        database: called for each new connection; returns the name of the database, or on SQLite the path of its file.
     """
 
     def choose(_dialect: object, _record: object, arguments: list[Any], named: dict[str, Any]) -> None:
@@ -89,14 +90,14 @@ def looking(db: DbConfig | URL, tell: Tell = say_nothing) -> Iterator[Connection
     """Open a connection to read from a database. A missing SQLite file is not created, and counts as an empty database.
 
     A missing folder is an error, because the path is probably misspelt. If another session holds a lock, the connection
-    waits for at most `db.migration_lock_timeout`; on SQLite, for at most `db.busy_timeout`.
+    waits for at most `db.migration_lock_timeout` seconds. On SQLite, `db.busy_timeout` is the limit if it is shorter.
 
     Args:
         db: the database.
         tell: called with a line of text while the connection waits for a lock, or while a query takes long.
 
     Raises:
-        TableLocked: another session holds a lock on a table that is read.
+        TableLocked: another session holds a lock on a table for too long.
         DatabaseError: the database cannot be reached, or cannot be read.
     """
     db = db if isinstance(db, DbConfig) else DbConfig(db)
@@ -119,7 +120,7 @@ def read_current(connection: Connection, version_table: VersionTable) -> tuple[s
     A transaction that the caller has begun stays usable, even if the version table is missing.
 
     Raises:
-        VersionTableDamaged: a row of the table is not a revision.
+        VersionTableDamaged: a row of the version table does not contain the id of a revision.
     """
     quote = connection.dialect.identifier_preparer.quote
     table = ".".join(map(quote, filter(None, (version_table.schema, version_table.name))))
@@ -151,7 +152,7 @@ def engine_version(connection: Connection) -> str:
 
 
 def _create_file(url: URL) -> None:
-    """Create a missing SQLite file that only its owner can read.
+    """Create an SQLite file if it is missing. Only the owner of the file can read it.
 
     SQLite gives its journal files the permissions of the database file.
     """
@@ -161,7 +162,7 @@ def _create_file(url: URL) -> None:
 
 
 def _is_absent(file: Path) -> bool:
-    """Return whether the file is missing and its folder exists. For any other fault, the driver has a better error."""
+    """Return whether the file is missing and its folder exists. Return False if the path cannot be examined."""
     try:
         file.stat()
     except FileNotFoundError:
@@ -182,9 +183,10 @@ def _begin(statement: str, *, limits: bool = True) -> Callable[[Connection], Non
 
 
 def _begin_as_first_or_beside() -> Callable[[Connection], None]:
-    """Return a function that begins a transaction.
+    """Return a function that begins a transaction. On SQLite the function uses `BEGIN IMMEDIATE`.
 
-    The transaction is the only writer of the database, or a reader if another transaction of the engine is still open.
+    If another transaction of the engine is open, the function uses `BEGIN` instead, because `BEGIN IMMEDIATE` would
+    fail.
     """
     begun: list[weakref.ref[Connection]] = []
 
@@ -220,7 +222,7 @@ def _engine(db: DbConfig, begin: Callable[[Connection], None], query_cache_size:
 
 
 def _patient(seconds: float, *arguments: Any) -> Any:
-    """Return a connection that waits this number of seconds for a free connection of a pooler."""
+    """Return a connection that waits at most this number of seconds until a pooler has a free connection."""
     connection = postgres_connection()(*arguments)
     connection.patience = seconds
     return connection

@@ -1,4 +1,4 @@
-"""Driver connections that report each statement, commit and rollback to a watcher before it happens.
+"""Driver connections that report each statement, commit and rollback to a watcher before they execute it.
 
 SQLAlchemy's events do not notice a revision that uses the driver's own connection or cursor. These classes do.
 """
@@ -214,8 +214,8 @@ class _SqliteCursor(sqlite3.Cursor):
 
 @cache
 def postgres_connection() -> type[Any]:
-    """Return the class of connections of `psycopg2`. The driver is imported here, because SQLite does not need it."""
-    from psycopg2.extensions import connection, cursor
+    """Return the class of connections of `psycopg2` that report to a watcher."""
+    from psycopg2.extensions import connection, cursor  # here, since SQLite does not need it
 
     class Reporting(cursor):
         def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002 - as the driver calls it
@@ -296,7 +296,7 @@ _WAITING: dict[Callable[[], None], threading.Thread] = {}
 
 
 def give_up_all() -> bool:
-    """End the waits of all threads, because the process got a signal to stop.
+    """End the waits for a pooler in all threads, because the process got a signal to stop.
 
     Returns:
         Whether the calling thread was waiting. If so, its statement ends with an error.

@@ -94,7 +94,7 @@ def sqlstate(error: BaseException) -> str:
 
 
 def connection_error(error: BaseException, url: URL) -> DatabaseError:
-    """Return the error for a user that explains a driver's error about a connection.
+    """Return an error for the user, which explains a driver's error about a connection.
 
     Args:
         error: the error of the driver, or SQLAlchemy's error around it.

@@ -22,8 +22,8 @@ def create_db_engine(db: DbConfig | URL, *, application_name: str = "antarest", 
     application name, and fails if the server does not answer in time. Bound values stay out of logs and errors.
 
     Args:
-        db: the configuration. It can be a normalised URL instead, for a configuration with default values.
-        application_name: the name in the server's list of sessions.
+        db: the configuration; or a normalised URL, for a configuration with default values.
+        application_name: the name of the connections in the server's list of sessions (PostgreSQL).
         options: other arguments of SQLAlchemy's `create_engine`, which override ours.
     """
     db = db if isinstance(db, DbConfig) else DbConfig(db)

@@ -102,9 +102,9 @@ class Grant:
     """Rights that a role lacks on one object.
 
     Args:
-        privileges: the rights.
-        kind: the kind of the object.
-        schema: the schema of the object; for a schema, the schema itself.
+        privileges: the missing rights, such as `SELECT`.
+        kind: the kind of the object: `SCHEMA`, `TABLE` or `SEQUENCE`.
+        schema: the schema of the object. If the object is a schema, this is its name.
         name: the name of the object; empty for a schema.
         role: the role that lacks the rights.
     """
@@ -122,12 +122,12 @@ class Grant:
 
     @property
     def rights(self) -> list[_Right]:
-        """The rights, one by one."""
+        """The missing rights, as one entry for each right."""
         return [_Right(self.kind, self.schema, self.name, each) for each in self.privileges]
 
     @property
     def sql(self) -> str:
-        """The statement that grants the rights."""
+        """The statement that grants the missing rights."""
         path = ".".join(_quote(each) for each in (self.schema, self.name) if each)
         return f"GRANT {', '.join(self.privileges)} ON {self.kind} {path} TO {_quote(self.role)}"
 
@@ -138,7 +138,7 @@ def lacking(project: Project, db: DbConfig, connection: Connection) -> list[Gran
     Args:
         project: the project, for its models and its version table.
         db: the configuration, for the role.
-        connection: a connection as any role.
+        connection: a connection to the database, with any role.
 
     Raises:
         RoleMissing: the server has no such role.
@@ -155,13 +155,13 @@ def missing_grants(
     """Return the rights that a role lacks on the existing objects of our history. Nothing is locked or changed.
 
     Args:
-        connection: a connection as any role.
-        metadata: the models.
+        connection: a connection to the database, with any role.
+        metadata: the metadata of the models.
         role: the application's role.
-        version_table: Alembic's table, which the application only reads.
+        version_table: the version table, on which the application needs only the right to read.
 
     Returns:
-        The missing rights, by object; empty on SQLite, for a superuser and for the owner.
+        The missing rights, with one entry for each object; empty on SQLite, for a superuser and for the owner.
 
     Raises:
         RoleMissing: the server has no such role.

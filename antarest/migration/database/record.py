@@ -1,8 +1,8 @@
 """The history table of a database. It records when each revision was applied or undone, by whom, and from which code.
 
 The table is in the schema of Alembic's version table, and it is written in the transaction of the revisions. It is
-created when it is first needed. A database that only plain Alembic has migrated has no history table: its record is
-empty. The table has no model, and the comparisons, counts and rebuilds of the workflow leave it out.
+created when it is first needed. A database that was never migrated with this workflow has no history table: its record
+is empty. The table has no model, and the comparisons, counts and rebuilds of the workflow leave it out.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class RecordLine:
             snapshot was loaded instead of running the revision.
         at: the time when the run of the revision ended, in UTC.
         seconds: how long the revision ran.
-        version: the version of this package.
+        version: the version of this package when the revision ran.
         git_commit: the commit that was checked out; None if it is not known.
         digest: the hash of the revision file, with its algorithm, such as `sha256:ab12...`.
         user: the user who ran the revision.
@@ -168,8 +168,9 @@ def read_record(connection: Connection, version_table: VersionTable, database: s
 
     Args:
         connection: a connection to the database.
-        version_table: Alembic's table.
-        database: the redacted URL, for the error. If it is empty, an unreadable record counts as an empty one.
+        version_table: the table in which the database records its current revisions.
+        database: the redacted URL of the database, for the error. If the text is empty, a record that cannot be read
+            counts as an empty record.
 
     Raises:
         RecordUnreadable: this role is not allowed to read the record.
@@ -188,7 +189,10 @@ def read_record(connection: Connection, version_table: VersionTable, database: s
 def recorded_elsewhere(
     connection: Connection, version_table: VersionTable, history: History
 ) -> dict[str, tuple[str, ...]]:
-    """Return the revisions that version tables in other schemas record, by schema (PostgreSQL)."""
+    """Return a mapping from other schemas to the revisions that the version tables in these schemas record.
+
+    Schemas whose revisions are not all in the history are left out. On SQLite, the mapping is empty.
+    """
     found: dict[str, tuple[str, ...]] = {}
     if connection.dialect.name == "postgresql":
         quote = connection.dialect.identifier_preparer.quote
@@ -202,7 +206,7 @@ def recorded_elsewhere(
 
 
 def last_applied(record: Sequence[RecordLine]) -> dict[str, RecordLine]:
-    """Return the last line of each revision that was applied and has not been undone since, by revision."""
+    """Return a mapping from each revision that was applied, and not undone since, to its last line in the record."""
     last = {line.revision: line for line in record}
     return {revision: line for revision, line in last.items() if line.is_applied}
 
@@ -211,7 +215,7 @@ def edited(record: Sequence[RecordLine], history: History, current: Sequence[str
     """Yield the applied revisions whose file has changed since they were applied.
 
     Args:
-        record: the record.
+        record: the lines of the history table, oldest first.
         history: the revisions, as their files are now.
         current: the current revisions of the database.
     """

@@ -57,7 +57,7 @@ class Signals:
             self._cancel = self._cancel_commit = driver.cancel
 
     def heed(self) -> None:
-        """Raise `Stopped` if a signal came. An earlier exception may be lost, as in a callback of SQLite.
+        """Raise `Stopped` if a signal came. The handler's own exception may be lost, as in a callback of SQLite.
 
         Raises:
             Stopped: a signal came.
@@ -110,8 +110,8 @@ class Signals:
 def stoppable() -> Iterator[Signals]:
     """Handle SIGINT and SIGTERM during the block, in the main thread. An ignored signal stays ignored.
 
-    After the block, the program's own handler is called for the signal too. So a server that upgrades the database at
-    its start stops as well.
+    If a signal came, the program's own handler is called too, after the block. So a server that upgrades the database
+    at its start stops as well.
 
     Raises:
         Stopped: a signal came. This error replaces the error that the interruption caused.

@@ -108,7 +108,7 @@ class Blocked(NamedTuple):
 
     Attributes:
         table: the locked table; empty if the lock is on something else.
-        holder: the session that holds the lock.
+        holder: a text that names the session that holds the lock; empty if nothing waits for a lock.
     """
 
     table: str = ""
@@ -127,7 +127,7 @@ def lock_timeout(db: DbConfig, waited: float = 0) -> str:
 
 
 def configure(connection: Connection, settings: Mapping[str, str]) -> int:
-    """Change settings for this transaction only: behind a pooler, others use the same session.
+    """Change settings for this transaction only: behind a pooler, other programs use the same session.
 
     Returns:
         The process id of the session on the server.
@@ -139,7 +139,10 @@ def configure(connection: Connection, settings: Mapping[str, str]) -> int:
 
 @contextmanager
 def limited(connection: Connection, db: DbConfig) -> Iterator[None]:
-    """Limit the time for which a session without transactions waits for locks in the block. Work has no time limit."""
+    """During the block, limit the time for which a session waits for locks. Other work has no time limit.
+
+    The limit belongs to the session, so it also applies to statements that run without a transaction.
+    """
     version = connection.dialect.server_version_info or (0,)
     settings = {"statement_timeout": "0", "lock_timeout": lock_timeout(db)}
     settings |= {"idle_session_timeout": "0"} if version >= (14,) else {}
@@ -173,8 +176,8 @@ class LockWatch:
         Args:
             engine: connects to the database.
             tell: called once with a line that names the session that holds the lock.
-            pid: the process id of the session on the server.
-            application: the name of an application, all of whose sessions are watched.
+            pid: the process id of the session to watch, on the server.
+            application: the name of an application. All sessions of this application are watched too.
         """
         self.seen, self.waited, self.pid = Blocked(), 0.0, pid
         self._engine, self._tell, self._application = engine, tell, application
@@ -266,9 +269,9 @@ class ReadWatch(LockWatch, Watcher):
 
         Args:
             engine: connects to the database, without a pool.
-            db: the configuration. Its `migration_lock_timeout` limits all waits together. Work has no time limit.
-            tell: called with a line that names the table that is being read, if a read takes longer than this limit;
-                also called with a line that names the session that holds a lock.
+            db: the configuration. Its `migration_lock_timeout` limits all waits together. Other work has no limit.
+            tell: called with a line that names the table that is being read, if a read takes longer than
+                `migration_lock_timeout`; also called with a line that names the session that holds a lock.
             limits: other settings for each transaction.
         """
         super().__init__(engine, tell)
@@ -301,7 +304,7 @@ class ReadWatch(LockWatch, Watcher):
             self.stop()
 
     def before(self, statement: str, attempt: Attempt | None = None) -> None:
-        """Note the statement that begins, and the time. Reduce its time limit for locks by the earlier waits."""
+        """Note the statement that begins, and the time. Earlier waits for locks shorten the limit of further waits."""
         del attempt
         if self._connection and self.waited > self._deducted:
             self._limit(self._connection)
@@ -329,7 +332,7 @@ class ReadWatch(LockWatch, Watcher):
         return time.monotonic() - self._since if self._statement and may_look else 0.0
 
     def _wait(self) -> None:
-        """End a statement that has waited too long. The server limits only the wait for each of its tables."""
+        """Cancel a statement that has waited too long in all. The server limits only the wait for each single lock."""
         if self._own and self.waited > self._seconds and not self._has_cancelled:
             self._has_cancelled = True
             with closing(self._own.cursor()) as cursor:

@@ -37,9 +37,9 @@ class AntarestError(Exception):
     """The base of every error that is meant for a user.
 
     Args:
-        message: the fact, in the user's words, on one line.
+        message: what happened, in the user's words, on one line.
         hints: what to do next, safest first.
-        details: the values that belong to the fact, by label, in the order to show them. URLs must be redacted.
+        details: a mapping from labels to values, which are shown in this order. URLs must be redacted.
         state: the state that the database is in now.
     """
 

@@ -1,6 +1,6 @@
 """The baseline: the faults of an old history that a project accepts on the day when it adopts the workflow.
 
-The baseline is one file. It accepts a fault of a revision only as long as the file of that revision stays the same.
+The baseline is one file. A fault of a revision is accepted only as long as the file of the revision stays the same.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ REASON = "accepted when the project was adopted"
 
 @dataclass(frozen=True)
 class Baseline:
-    """The accepted faults.
+    """The faults of an old history that a project accepts.
 
     Attributes:
-        digests: the hash of the file of each revision.
+        digests: a mapping from the id of each revision to the hash of its file.
         findings: the findings of the proof, each as kind, revision, engine and text.
-        losses: the accepted undeclared losses of each revision, by direction.
+        losses: for each revision, a mapping from the direction to the losses that the revision does not declare.
         drift: the accepted differences between the models and the migrations.
     """
 

@@ -17,7 +17,7 @@ def interrupted(committed: str = "", *, only_looks: bool = False) -> str:
 
     Args:
         committed: the revision of the database after the last commit of this command; empty if there was no commit.
-        only_looks: whether the command is one that only reads, and so has changed nothing.
+        only_looks: whether the command only reads, so that nothing was changed.
     """
     hint = Hint(SEE_STATUS.text, spell(SEE_STATUS.command))
     subject = f"the database is at {committed}, and what" if committed else "a run that"

@@ -65,7 +65,7 @@ class Revision:
         return {item: why for item, why in self.lossy.get(direction, {}).items() if _is_structure(item)}
 
     def destinations(self, direction: Direction) -> dict[str, list[str]]:
-        """Return the destinations of each "table.column" that the revision moves in a direction."""
+        """Return a mapping from each "table.column" that the revision moves in a direction to its destinations."""
         result: dict[str, list[str]] = {}
         for source, destination in self.moves.items():
             first, second = (source, destination) if direction == "upgrade" else (destination, source)
@@ -82,8 +82,8 @@ class VersionTable:
     """The table in which Alembic records the current revisions of a database.
 
     Attributes:
-        name: its name.
-        schema: its schema (PostgreSQL); empty for the schema in which the connection creates tables.
+        name: the name of the table.
+        schema: the schema of the table (PostgreSQL); empty for the schema in which the connection creates tables.
     """
 
     name: str = "alembic_version"

@@ -89,7 +89,7 @@ class EnvFile:
     """The `env.py` of a project.
 
     Attributes:
-        path: the file.
+        path: the path of `env.py`.
         ini: the settings file of the project, for errors.
         make_config: returns Alembic's configuration of the project.
         named: the version table that the settings name; None if the settings do not name it.
@@ -102,7 +102,7 @@ class EnvFile:
 
     @property
     def name(self) -> str:
-        """The name of the file."""
+        """The name of the file, without its folder."""
         return self.path.name
 
     @property
@@ -131,7 +131,7 @@ class EnvFile:
         return self.named or _version_table_in(self.path) or named_table(self.options) or VersionTable()
 
     def refuse_schema(self, engine: str) -> None:
-        """Refuse a version table in another schema on an engine that has no schemas.
+        """Refuse a version table in a schema of its own, if the engine has no schemas.
 
         Raises:
             InvalidProject: the engine is SQLite, and the project names a schema.
@@ -201,7 +201,7 @@ def undisturbed() -> Iterator[None]:
 
 @contextmanager
 def outer_kept() -> Iterator[None]:
-    """Restore the `alembic.context` of a running `env.py` after the block. The block uses a context of its own."""
+    """If an `env.py` is running, restore its `alembic.context` after the block. The block uses another context."""
     from alembic import context
 
     outer = getattr(context, "_proxy", None)
@@ -213,11 +213,11 @@ def outer_kept() -> Iterator[None]:
 
 
 def stand_in(environment: EnvironmentContext, drivername: str) -> None:
-    """Let revision files call `context.get_context()` while they are imported, before the context has a connection.
+    """Give Alembic a context without a connection, for revision files that call `context.get_context()` at import.
 
     Args:
-        environment: Alembic's context. A later call of its `configure` replaces the stand-in.
-        drivername: the dialect that the files see, such as `sqlite` or `postgresql+psycopg2`.
+        environment: the environment of the Alembic command. Its `configure` replaces this context later.
+        drivername: the dialect of this context, such as `sqlite` or `postgresql+psycopg2`.
     """
     from alembic.runtime.migration import MigrationContext
 
@@ -245,10 +245,10 @@ def _without_connections(path: Path) -> Iterator[None]:
 
 @contextmanager
 def logging_left_alone() -> Iterator[None]:
-    """Let `fileConfig` and `dictConfig` do nothing in the block: they would disable the loggers of the application.
+    """Let the functions that configure `logging` do nothing in the block: they could disable existing loggers.
 
-    A module that is first imported in the block may keep the functions that do nothing. So these functions also work
-    normally after the block.
+    A module that is first imported in the block may keep the functions that do nothing. Therefore they call the
+    original functions after the block.
     """
     import logging.config  # here, since few commands run `env.py`
 

@@ -56,7 +56,7 @@ class Repository:
 
     @property
     def main(self) -> str:
-        """The last common commit of this branch and main; empty if they have no common commit."""
+        """The last common commit of this branch and the main branch; empty if they have no common commit."""
         return next((base for name in MAINS if (base := self.ask("merge-base", "HEAD", name))), "")
 
     @property
@@ -94,9 +94,9 @@ class Repository:
         return remotes[0] if len(remotes) == 1 else ""
 
     def refuses(self, commit: str) -> str:
-        """Return the reason why git refuses to switch to a commit with the uncommitted changes.
+        """Return why git refuses to switch to a commit; empty if git would switch.
 
-        The reason is empty if git would switch.
+        Git refuses, for example, if the switch would overwrite a file that has uncommitted changes.
         """
         self._change("update-index", "-q", "--refresh")  # else a file counts as changed after a `touch`
         return self._change("read-tree", "--dry-run", "-m", "-u", "--exclude-per-directory=.gitignore", "HEAD", commit)
@@ -134,12 +134,12 @@ class Repository:
         return os.path.relpath(place.resolve(), self.root.resolve())
 
     def files(self, commit: str, folders: Sequence[Path], *, recursive: bool = False) -> dict[str, bytes]:
-        """Return the contents of the revision files that a commit has in these folders, by path in the repository."""
+        """Return a mapping from the path of each revision file that a commit has in these folders to its content."""
         found = self.objects(commit, folders, recursive=recursive)
         return dict(zip(found, self.blobs(list(found.values())), strict=True))
 
     def objects(self, commit: str, folders: Sequence[Path], *, recursive: bool = False) -> dict[str, str]:
-        """Return the id of the git object of each file that `files` returns, by path."""
+        """Return a mapping from the path of each file that `files` returns to the id of its git object."""
         names = [f"{self.path(folder)}/" for folder in folders]
         listed = self.ask("ls-tree", "-z", "--full-tree", *(["-r"] if recursive else []), commit, *names)
         blobs = {}

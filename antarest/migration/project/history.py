@@ -31,7 +31,7 @@ class History:
     """The revisions of a project, as a graph: which revision follows which."""
 
     def __init__(self, revisions: Iterable[Revision]) -> None:
-        """Link the revisions.
+        """Link the revisions to a graph.
 
         Raises:
             DuplicateRevision: two revisions have the same id.
@@ -112,8 +112,8 @@ class History:
         """Return the id for a reference: `head`, `base`, an id or its beginning, a branch label, or `label@head`.
 
         Raises:
-            RevisionNotFound: no revision fits the reference.
-            AmbiguousRevision: more than one revision fits the reference.
+            RevisionNotFound: no revision matches the reference.
+            AmbiguousRevision: more than one revision matches the reference.
             MultipleHeads: the reference is `head` or `label@head`, and there are several heads.
         """
         if reference in (HEAD, BASE):
@@ -133,7 +133,7 @@ class History:
         return candidates[0]
 
     def _head_of(self, start: str) -> str:
-        """Return the one head that follows a revision by `down_revision`."""
+        """Return the only head that can be reached from a revision along `down_revision`."""
         followers = {start}
         for id_ in self.order:
             if not followers.isdisjoint(self._by_id[id_].down):
@@ -206,10 +206,10 @@ class History:
         return (*reached, BASE) if ordered else ()
 
     def _can_stop_at(self, state: str, ordered: Sequence[str]) -> bool:
-        """Return whether a downgrade to this state undoes all revisions that were built on it.
+        """Return whether a downgrade to the revision `state` undoes all revisions that were built on this revision.
 
-        Alembic undoes the revisions that have the state as `down_revision`, and all revisions that need one of those.
-        Alembic keeps a revision that has the state only in `depends_on`.
+        Alembic undoes the revisions that have `state` as `down_revision`, and all revisions that need one of them.
+        Alembic keeps a revision that has `state` only in `depends_on`.
         """
         undone = set[str]()
         for id_ in ordered:
@@ -218,7 +218,7 @@ class History:
         return len(undone) == len(ordered) - len(self.applied([state]))
 
     def rollback_target(self, current: Collection[str], *, steps: int = 1, to: str | None = None) -> str:
-        """Return the revision that a rollback goes to: `steps` single states back, or `to`, which is a whole id.
+        """Return the revision that a rollback goes to: `steps` steps back, or `to`, which is a whole id.
 
         Raises:
             OutOfReach: the rollback cannot go so many steps back, a step would undo independent revisions, or `to` is

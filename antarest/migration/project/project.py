@@ -53,10 +53,10 @@ class Project:
         x_arguments: the values of `-x`, which revisions and `env.py` read with `context.get_x_argument`.
         is_moved: whether the revision files are copies in another folder.
         at_commit: the commit of the revision files, if another commit is checked out.
-        deployed: the deployed revision, which production is at; empty if none is recorded.
+        deployed: the revision of the production database; empty if none is recorded.
         deployed_from: the tag or commit of the deployed revision; empty if none is recorded.
         engines: the engines that the project supports ("sqlite", "postgresql"); empty if its settings do not say.
-        max_seconds: the time limit of an upgrade of the rows that `db.verify` inserts; None if there is no limit.
+        max_seconds: the time limit, in seconds, for an upgrade of the rows that `db.verify` inserts; None for no limit.
     """
 
     ini: Path
@@ -80,11 +80,11 @@ class Project:
 
     @classmethod
     def load(cls, ini: str | Path | None = None, *, or_own: bool = False) -> Project:
-        """Read the settings of a project. Without `ini`, look for the project as `find` does, from this folder.
+        """Read the settings of a project. Without `ini`, look for a project in and around the working directory.
 
         Args:
             ini: the `alembic.ini` or `pyproject.toml` of the project, or the folder with this file.
-            or_own: whether an installed copy of this code uses its own project if no other project is found.
+            or_own: whether to return the project of this code if no other project is found.
 
         Raises:
             ProjectNotFound: the settings file does not exist.
@@ -132,7 +132,7 @@ class Project:
 
     @property
     def is_checkout(self) -> bool:
-        """Whether the project is in a working tree of git, and is not an installed copy."""
+        """Whether the project is the top folder of a git working tree, and its revision files are there."""
         return (self.root / ".git").exists() and not self.is_moved
 
     @cached_property
@@ -179,7 +179,7 @@ class Project:
             reference: `head`, `base`, an id, the beginning of an id, a branch label, a git ref, or a date.
 
         Raises:
-            RevisionNotFound: no revision, git ref or date fits the reference.
+            RevisionNotFound: no revision, git ref or date matches the reference.
             AmbiguousRevision, AmbiguousReference: the reference can mean more than one revision.
             MultipleHeads: the reference names a state with several heads.
         """
@@ -267,7 +267,7 @@ class Project:
         """The options that `env.py` gives to `environment.run`. The first use in a process may run `env.py`.
 
         Raises:
-            EnvNotAdopted, InvalidProject: see `EnvFile`.
+            EnvNotAdopted, InvalidProject: as for `EnvFile.options`.
         """
         return self.env.options
 

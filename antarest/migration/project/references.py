@@ -1,4 +1,4 @@
-"""References to a revision. A tag, branch, commit or date stands for the head of the revisions that git has there."""
+"""References to a revision. A tag, branch, commit or date stands for the head of the revisions in one commit."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class References:
         """Return the id of the revision for a reference: a revision, a tag, a branch, a commit or a date.
 
         Raises:
-            RevisionNotFound: no revision, git ref or date fits the reference.
+            RevisionNotFound: no revision, git ref or date matches the reference.
             AmbiguousRevision: the reference is the beginning of two ids.
             AmbiguousReference: the reference has two meanings with different heads.
             ReferenceUnusable: the revisions of the commit cannot be read, have several heads, or have a head that this
@@ -69,7 +69,7 @@ class References:
 
         Args:
             commit: the commit.
-            name: its name in messages.
+            name: the name of the commit in messages.
 
         Raises:
             ReferenceUnusable: the commit has no revisions, several heads, or a head that this checkout lacks.

@@ -60,7 +60,7 @@ def read_history(folders: Iterable[Path], *, recursive: bool = False) -> History
     """Read the revision files of these folders.
 
     Args:
-        folders: the folders.
+        folders: the folders of revision files.
         recursive: whether the folders below `folders` count too.
 
     Raises:
@@ -121,7 +121,7 @@ class _Outline(Revision):
 
     @cached_property
     def path(self) -> Path:
-        """The revision file."""
+        """The path of the revision file."""
         folder, name = self.__dict__["_place"]
         return Path(folder, name)
 
@@ -296,7 +296,11 @@ def _as_ids(path: Path, value: object) -> tuple[str, ...]:
 
 
 def _declarations(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the losses that a file declares. Refuse a declaration in a wrong form: it could permit too much."""
+    """Return what a file declares, such as `lossy` and `moves`. Refuse a wrong form, because it could permit too much.
+
+    Raises:
+        InvalidRevisionFile: a declaration has a wrong form.
+    """
     lossy, moves = values.get("lossy", {}), values.get("moves", {})
     well_formed = isinstance(lossy, dict) and all(_is_text_mapping(part) for part in lossy.values())
     if not well_formed or not set(lossy) <= {"upgrade", "downgrade"}:

@@ -86,8 +86,8 @@ class RevisionSearch:
             digest: the hash of the applied file; if it is empty, the first file that is found is returned.
 
         Returns:
-            The file with that hash, else the first file that declares the revision, else None. The search also looks in
-            git if the store has the file, because only git knows the branch of the file.
+            The file with that hash, else the first file that declares the revision, else None. Even if the store has
+            the file, the search looks in git too, because only git knows the branch of the file.
         """
         stored = [
             found for content in self.store.find(revision) for found in self._declaring(revision, content, _STORE)
@@ -113,7 +113,7 @@ class RevisionSearch:
         return ", ".join([*parts, "stashes, the reflog, the working trees"])
 
     def in_git(self, revision: str) -> Iterator[FoundRevision]:
-        """Yield the files of a revision in git: in branches, tags, remotes, stashes, the reflog and working trees."""
+        """Yield the files of a revision in git: in branches, tags, stashes, the reflog and working trees."""
         yield from self._beside.get(revision, [])
         yield from self._in_commits(revision)
         yield from self._in_working_trees(revision)
@@ -133,7 +133,7 @@ class RevisionSearch:
             yield each
 
     def _declared(self, revision: str, *arguments: str) -> dict[str, FoundRevision]:
-        """Return the files that declare a revision, by hash. `arguments` are for `git log`, and select the commits."""
+        """Return a mapping from hashes to files that declare a revision. `arguments` select commits in `git log`."""
         seen = self._log(*arguments)
         objects = [f"{commit}:{path}" for commit, _, _, path in seen]
         found: dict[str, FoundRevision] = {}

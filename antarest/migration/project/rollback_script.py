@@ -1,7 +1,8 @@
 """`scripts/rollback.sh`: how it is rendered from the revision graph, compared with the file, and written.
 
 The script names its target (`REVISION=`) and, on the next line, the head for which it was made (`HEAD=`). If two
-branches each add a revision, git reports a conflict there. A script that was made for an older head refuses to run.
+branches each add a revision, git reports a conflict in these lines. A script that was made for an older head refuses to
+run.
 """
 
 from __future__ import annotations
@@ -141,7 +142,7 @@ def is_in_sync(project: Project) -> bool:
 
 
 def sync(project: Project) -> bool:
-    """Write the script if it is not in sync.
+    """Write the script if it is not up to date.
 
     Returns:
         Whether the script was written. If there are several heads, or if the deployed revision is not below the head,

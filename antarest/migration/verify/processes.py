@@ -32,7 +32,7 @@ class EngineFailed(MigrationError, code="db.E804"):
 
     Why: a module of the project, or the proof itself, raised an unexpected error. The message contains this error.
 
-    To do: `--debug` shows more. `--engine` proves the other engine alone.
+    To do: `--debug` shows more details. With `--engine`, you can prove the other engine alone.
     """
 
     def __init__(self, reason: str) -> None:

@@ -60,7 +60,7 @@ class PageNotFound(RequestError, code="app.E411"):
 
     Why: studies were deleted since the list was counted, or the number is wrong.
 
-    To do: ask for page 1. It tells the number of pages.
+    To do: ask for page 1. The answer contains the number of pages.
     """
 
     status = 404
@@ -119,7 +119,7 @@ class RequestTooLong(RequestError, code="app.E414"):
 class HeadersTooLarge(RequestError, code="app.E431"):
     """The headers of the request are too large.
 
-    Why: most often, they contain cookies of other applications on the same host.
+    Why: most often, the headers contain cookies of other applications on the same host.
 
     To do: delete the cookies, or serve the application under its own host name.
     """

@@ -104,8 +104,8 @@ class SchemaBehind(AppError, code="app.E104"):
 class SchemaAhead(UnknownRevision, code="db.E211"):
     """The database was upgraded by a newer version of the application.
 
-    Why: the database was upgraded for a newer release. This node still runs the old release, or was rolled back without
-    the database.
+    Why: the database was upgraded for a newer release. This node still runs the old release, or the old release was
+    started again although the database was not rolled back.
 
     To do: start the newer release. To stay with the old release, first roll the database back with the newer release,
     because only the newer release has the downgrade. In a clone of the repository, `inv db.sync` rolls the database

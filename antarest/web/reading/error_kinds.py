@@ -11,7 +11,7 @@ from antarest.migration.database.driver_errors import is_connection_error
 
 
 class ErrorKind(Enum):
-    """The kind of an error."""
+    """The kind of an error that a query raised."""
 
     CONNECTION = auto()
     """The database cannot be reached, or accepts no more connections."""

@@ -54,7 +54,7 @@ def find_studies(
     """Find studies. The study that was changed last comes first.
 
     Args:
-        session: a session.
+        session: a session of the database.
         name: a part of the name. Upper and lower case make no difference.
         tags: the labels of tags; a study must have all of them.
         page: the number of the page, from 1.
@@ -103,7 +103,7 @@ def find_tasks(
     """Find tasks, the newest first.
 
     Args:
-        session: a session.
+        session: a session of the database.
         status: the state of the tasks.
         study: the id of a study. Only the tasks of this study are found.
         page: the number of the page, from 1.
@@ -136,7 +136,7 @@ def find_tasks(
 
 
 def known_tags(session: Session) -> list[TagSummary]:
-    """Return every tag that a study has, sorted by label."""
+    """Return every tag that at least one study has, sorted by label."""
     used = select(StudyTag.tag_label)
     rows = session.execute(select(Tag.label, Tag.color).where(Tag.label.in_(used)).order_by(Tag.label))
     return [TagSummary(label=label, color=color) for label, color in rows]

@@ -42,7 +42,7 @@ class Protocol(H11Protocol):
         self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the time limit."""
+        """Stop the time limit, because the connection has ended."""
         self._wait_no_more()
         super().connection_lost(exc)
 

@@ -1,6 +1,7 @@
-"""The migration lock: one process and one thread at a time change a database, and the others wait.
+"""The migration lock: only one run at a time changes a database. Other processes and threads wait.
 
-The lock belongs to a connection, so it is released when its process ends. Commands that only read take no lock.
+The lock belongs to a connection, so it is released when the process of the connection ends. Commands that only read
+take no lock.
 """
 
 from __future__ import annotations
@@ -19,10 +20,16 @@ from .sqlite import SqliteWriter
 
 @contextmanager
 def in_this_process(db: DbConfig, patience: Patience) -> Iterator[None]:
-    """Let one thread of this process at a time call Alembic, whose context is global. The lock is re-entrant.
+    """Let only one thread of this process at a time run the block, because the context of Alembic is global.
+
+    The thread that runs the block is allowed to enter another such block.
+
+    Args:
+        db: the database, for the error.
+        patience: how long to wait for another thread.
 
     Raises:
-        ThreadLocked: another thread holds the lock for longer than this run waits.
+        ThreadLocked: another thread runs such a block for longer than this run waits.
     """
     while not ALEMBIC.acquire(timeout=0.05):
         if not patience.wait(lambda: "another thread of this process"):
@@ -34,12 +41,12 @@ def in_this_process(db: DbConfig, patience: Patience) -> Iterator[None]:
 
 
 def one_writer(db: DbConfig, version_table: VersionTable, patience: Patience) -> AbstractContextManager[Writer]:
-    """Take the lock of a database for the block.
+    """Hold the migration lock of a database during the block.
 
     Args:
         db: the database.
-        version_table: the table that records the revision. Projects with different version tables can migrate at the
-            same time.
+        version_table: the table in which the database records its current revisions. On PostgreSQL, projects with
+            different version tables can migrate a database at the same time.
         patience: how long to wait for another run.
 
     Raises:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 
 class Writer(Protocol):
-    """The migration lock of a database. One run at a time has it."""
+    """The migration lock of a database. Only one run at a time holds the lock."""
 
     def begin(self, connection: Connection) -> None:
         """Begin a transaction that changes the database. This must be the first call of every transaction.
@@ -28,10 +28,10 @@ class Writer(Protocol):
         """
 
     def blockers(self) -> str:
-        """Return the session that held a lock which the last transaction needed; empty if no session was seen."""
+        """Return a text that names the session for which the last transaction waited; empty if no session was seen."""
 
     def wait_for_end(self) -> bool:
-        """Wait until the server has ended a transaction whose connection was lost. Return whether this happened."""
+        """Wait for the server to end a transaction whose connection was lost. Return whether the transaction ended."""
 
 
 _STEP = 0.1  # seconds between two tries
@@ -43,7 +43,8 @@ class Patience:
 
     Attributes:
         tell: prints a line for the user.
-        is_over: returns whether a signal told the run to stop. Code that would lose an exception calls it.
+        is_over: returns whether a signal told the run to stop. It is for code in which the exception that a signal
+            raises would be lost.
     """
 
     def __init__(self, seconds: float, tell: Callable[[str], None]) -> None:
@@ -60,7 +61,7 @@ class Patience:
         self.is_over: Callable[[], bool] = lambda: False
 
     def restart(self) -> None:
-        """Start the clock again, after the run got the lock."""
+        """Start the clock again, so that the next wait has the full time."""
         self._begin = time.monotonic()
 
     def wait(self, what: Callable[[], str]) -> bool:
@@ -70,7 +71,7 @@ class Patience:
             what: returns the text for the message; called only when the message is printed.
 
         Returns:
-            Whether to try again.
+            Whether to try again; False if the time is over.
         """
         waited = time.monotonic() - self._begin
         if waited >= self.seconds:

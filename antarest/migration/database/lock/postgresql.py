@@ -75,7 +75,7 @@ class PostgresWriter:
     @classmethod
     @contextmanager
     def taken(cls, db: DbConfig, version_table: VersionTable, patience: Patience) -> Iterator[PostgresWriter]:
-        """Take the first lock for the block.
+        """Hold the advisory lock of the whole run during the block.
 
         Raises:
             MigrationLocked: another run holds the lock for longer than this run waits.
@@ -92,11 +92,11 @@ class PostgresWriter:
 
     @property
     def pid(self) -> int:
-        """The process id of the session that holds the first lock."""
+        """The process id, on the server, of the session that holds the lock of the whole run."""
         return int(self._connection.scalar(text("SELECT pg_backend_pid()")))
 
     def begin(self, connection: Connection) -> None:
-        """Take the second lock in a transaction that changes something, and limit the waits of the transaction.
+        """Take the advisory lock of a transaction that changes something, and limit the waits of the transaction.
 
         Outside of a transaction (`autocommit_block`), take no lock and set no limit: `CREATE INDEX CONCURRENTLY` has to
         wait for other transactions.
@@ -116,13 +116,13 @@ class PostgresWriter:
         self._watch = LockWatch(self._connection.engine, pid=pid).start()
 
     def check(self, connection: Connection) -> None:
-        """Check that both locks are still held."""
+        """Check that the lock of the whole run and the lock of the transaction are still held."""
         for each, lock in ((self._connection, _RUN), (connection, _TRANSACTION)):
             if not self._is_held(each, lock):
                 raise LockLost(redact_url(self._db.migration_url))
 
     def blockers(self) -> str:
-        """Return the session that held a lock which the last transaction needed."""
+        """Return a text that names the session for which the last transaction waited; empty if no session was seen."""
         self._stop_watching()
         return self._watch.seen.holder if self._watch else ""
 
@@ -141,9 +141,9 @@ class PostgresWriter:
         return True
 
     def _acquire(self) -> None:
-        """Try to get the first lock.
+        """Try to get the advisory lock of the whole run, until the lock is free or the time is over.
 
-        Between two tries no transaction is open. So a pooler can give the connection to others meanwhile.
+        Between two tries no transaction is open. So a pooler can give its connection to other clients in that time.
         """
         connection = self._connection
         self._settings = self._known_settings()
@@ -179,7 +179,7 @@ class PostgresWriter:
             raise LockLost(redact_url(self._db.migration_url)) from error
 
     def _known_settings(self) -> dict[str, str]:
-        """Return our settings, without the settings that this server does not accept.
+        """Return the settings of our session that this server accepts.
 
         On some operating systems, the server does not accept `client_connection_check_interval`.
         """
@@ -206,9 +206,10 @@ _NAMES: Final = {
 
 
 def _unset_timeouts(connection: Connection) -> None:
-    """Switch the session's timeouts off.
+    """Switch off the `lock_timeout` and the `statement_timeout` of the session.
 
-    A timeout that is already off is not changed, because behind a pooler, other programs use the same session.
+    A timeout that is off already is not set: behind a pooler, other programs use the same session, and keep its
+    settings.
     """
     for name in ("lock_timeout", "statement_timeout"):
         if connection.scalar(text("SELECT current_setting(:name)"), {"name": name}) != "0":
@@ -216,7 +217,7 @@ def _unset_timeouts(connection: Connection) -> None:
 
 
 def _own_name(connection: Connection) -> str:
-    """Return a name for the session that contains its host and start time. Other roles see only the name."""
+    """Return a name for the session: it contains the process, the host and the time. Other roles see only the name."""
     name = str(connection.scalar(text("SELECT current_setting('application_name')")))
     host = socket.gethostname().partition(".")[0]
     return f"{name[:18]} {os.getpid()}@{host[:19]} {datetime.now(UTC):%Y%m%dT%H%M%SZ}"[:_LONGEST_NAME]

@@ -1,7 +1,7 @@
 """The migration lock of SQLite: a transaction that begins with `BEGIN IMMEDIATE`.
 
-The lock excludes all processes and containers that share the file, and it is released when its process is killed.
-SQLite would wait inside a call that no signal can end, so the run polls instead.
+The lock excludes all processes and containers that share the file. It is released when the process that holds it is
+killed. SQLite would wait inside a call that no signal can end, so the run polls instead.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class SqliteWriter:
     @classmethod
     @contextmanager
     def taken(cls, db: DbConfig, patience: Patience) -> Iterator[SqliteWriter]:
-        """Return a writer. It takes the lock when a transaction begins, and releases it when the transaction ends."""
+        """Return a writer that takes the lock when a transaction begins, and releases it when the transaction ends."""
         yield cls(db, patience)
 
     def begin(self, connection: Connection) -> None:
@@ -60,7 +60,7 @@ class SqliteWriter:
         """Do nothing: the lock is the transaction itself."""
 
     def blockers(self) -> str:
-        """Return the process that read the file while a commit had to wait."""
+        """Return a text that names the process that read the file while a commit waited; empty if none was seen."""
         return self._blockers
 
     def wait_for_end(self) -> bool:
@@ -83,5 +83,5 @@ class SqliteWriter:
 
 
 def is_busy(error: BaseException | None) -> bool:
-    """Return whether an error of SQLite says that another process holds the file."""
+    """Return whether an error says that another connection holds a lock on the SQLite file."""
     return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY

@@ -59,10 +59,10 @@ _HOLDERS = text("""
 
 
 class NotLocked(Exception):
-    """Another session holds a table for too long. The cause of this error is the error of the driver.
+    """Another session holds a lock on a table for too long. The cause of this error is the error of the driver.
 
     Attributes:
-        holder: the description of that session; empty if the session was not seen.
+        holder: a text that describes the other session; empty if the session was not seen.
     """
 
     def __init__(self, table: str, holder: str) -> None:
@@ -82,7 +82,7 @@ class TableLocks:
     """
 
     def __init__(self, connection: Connection) -> None:
-        """Prepare a transaction."""
+        """Prepare to lock tables in a transaction of this connection. No table is locked yet."""
         self.learned: Learned = {}
         self.refused: set[Hashable] = set()
         self.first: set[Hashable] = set()
@@ -92,11 +92,11 @@ class TableLocks:
         self._taken: Learned = {}
 
     def start(self, tables: Iterable[CatalogTable], learned: Learned) -> None:
-        """Begin the transaction, and lock the tables that its earlier tries had to lock.
+        """At the beginning of a transaction, lock the tables that its earlier tries had to lock.
 
         Args:
             tables: all tables that other sessions can use.
-            learned: the tables to lock. This try adds each further table that it has to lock.
+            learned: the tables to lock now. Tables that this try has to lock later are added to this mapping.
         """
         self.learned = learned
         shared = {table.identity: table for table in tables}
@@ -110,9 +110,10 @@ class TableLocks:
         self._taken.clear()
 
     def held(self) -> Learned:
-        """Return the tables that the transaction has locked. Its new tables, which no one else can use, are left out.
+        """Return a mapping from the identity of each locked table to whom its lock excludes.
 
-        The value of a table says whom the lock excludes: all sessions, other writers, or neither (0).
+        The value is `EVERYBODY`, `WRITERS`, or 0 if the lock excludes neither all sessions nor all writers. Tables that
+        the transaction has created are left out, because no other session can use them.
         """
         rows = self._connection.execute(_HELD).all() if self._shared else []
         return {relation: mode for relation, mode in rows if relation in self._shared}
@@ -127,10 +128,10 @@ class TableLocks:
             written: the tables that other sessions can still read, but not change.
 
         Returns:
-            The tables that are locked now, including those that were locked before.
+            The identities of these tables that are locked now. Tables that cannot be locked are left out.
 
         Raises:
-            NotLocked: another session holds one of the tables for too long.
+            NotLocked: another session holds a lock on one of the tables for too long.
         """
         wanted = {table.identity: (table, WRITERS) for table in written}
         wanted |= {table.identity: (table, EVERYBODY) for table in tables}
@@ -167,7 +168,11 @@ class TableLocks:
     def _round(
         self, queue: Sequence[tuple[CatalogTable, int]], end: float, span: float
     ) -> tuple[tuple[CatalogTable, int], Any] | None:
-        """Lock all tables or none. If a table cannot be locked, return it and the error. If `span` is 0, never wait."""
+        """Lock all tables or none. If `span` is 0, never wait.
+
+        Returns:
+            The table that cannot be locked, with its mode, and the error of the driver; None if all tables are locked.
+        """
         began = time.monotonic()
         self._execute("SAVEPOINT antarest_lock")
         for position, (table, mode) in enumerate(queue):

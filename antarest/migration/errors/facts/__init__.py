@@ -1,1 +1,1 @@
-"""The errors: one class for each fact, with its values and next steps."""
+"""The errors: one class for each kind of error, with the values and the next steps of its message."""

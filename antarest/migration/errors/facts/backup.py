@@ -14,7 +14,7 @@ _LIST = Hint("List the backups", "inv db.backups")
 
 
 class BackupFailed(MigrationError, code="db.E901"):
-    """The backup could not be written or could not be read again, so the command that needs it did not start.
+    """The backup could not be written or could not be read again, so the command that needs a backup did not start.
 
     Why: the folder cannot be written, the disk is full, the connection broke, or the content of the backup differs from
     that of the database.
@@ -52,8 +52,8 @@ class NoSpace(MigrationError, code="db.E902"):
 class ProgramsMissing(MigrationError, code="db.E903", exit_code=EXIT_USAGE):
     """The programs pg_dump and pg_restore of the server's major version were not found.
 
-    Why: no client programs are installed, or only those of another major version. The server may not be able to read
-    the dumps of another version.
+    Why: no client programs are installed, or only those of another major version. It is possible that the server cannot
+    read dumps that programs of another version write.
 
     To do: install the client package of the server's version, or set `db.postgres_programs` to the programs' folder.
     """
@@ -128,7 +128,7 @@ class RestoreNotAllowed(MigrationError, code="db.E907"):
 
 
 class DatabaseInUse(DatabaseLocked, code="db.E406"):
-    """The database cannot be replaced while others have it open; trying again can help.
+    """The database cannot be replaced while other sessions are connected to it; trying again can help.
 
     Why: an application or a session is still connected.
 
@@ -144,8 +144,8 @@ class DatabaseInUse(DatabaseLocked, code="db.E406"):
 class RestoreFailed(MigrationError, code="db.E909"):
     """A restore failed; the database has not changed.
 
-    Why: the dump does not fit the server, a right is missing, or the disk is full. A restore is prepared beside the
-    database and replaces it at the end, so the database has not changed.
+    Why: the server does not accept the dump, a right is missing, or the disk is full. A restore fills a new database
+    beside the old one, and replaces the old one only at the end. So the old database has not changed.
 
     To do: read the reason in the message, fix it, and restore again.
     """

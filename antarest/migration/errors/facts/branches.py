@@ -41,10 +41,10 @@ class ScriptChanged(MigrationError, code="db.E221"):
     """The file that was found for a revision does not have the code that was applied.
 
     Why: the file was edited after it was applied, and the applied version is neither in the store nor in git. The
-    downgrade in the edited file may not fit the upgrade that ran.
+    downgrade in the edited file may not undo what the applied upgrade did.
 
-    To do: read the file that the message names. If the downgrade in this file fits, run the command again with
-    `--allow-changed`. Afterwards check the schema yourself, because the command cannot check it.
+    To do: read the file that the message names. If the downgrade in this file undoes what the applied upgrade did, run
+    the command again with `--allow-changed`. Afterwards check the schema yourself, because the command cannot check it.
     """
 
     def __init__(self, revision: str, applied: str, found: str, origin: str, command: str = _AGAIN) -> None:
@@ -56,11 +56,11 @@ class ScriptChanged(MigrationError, code="db.E221"):
 
 
 class PlanOvertaken(MigrationError, code="db.E222"):
-    """Somebody else has moved the database since the plan was made.
+    """The current revision of the database has changed since the plan was made.
 
-    Why: another run came between the plan and its confirmation.
+    Why: somebody else ran a migration between the plan and its confirmation.
 
-    To do: look at the new plan.
+    To do: run the command again, and read the new plan.
     """
 
     def __init__(self, current: Sequence[str], planned: Sequence[str], command: str = _AGAIN) -> None:
@@ -108,7 +108,7 @@ class BranchNotFound(MigrationError, code="db.E224", exit_code=EXIT_USAGE):
 
 
 class SwitchRefused(MigrationError, code="db.E225"):
-    """Git does not switch to the branch, so the database was not moved either.
+    """Git does not switch to the branch, so the revision of the database was not changed either.
 
     Why: uncommitted changes would be overwritten, a merge is under way, or another working tree has the branch.
 
@@ -167,8 +167,8 @@ class EditedRevision(MigrationError, code="db.E227"):
 class RebaseRefused(MigrationError, code="db.E228"):
     """The revisions of this branch cannot be put on top of the other head.
 
-    Why: the other branch is not known, is not merged here, or has several heads itself. Or one of the revisions of this
-    branch is deployed or joins two heads.
+    Why: the other branch is not known, is not merged into this branch, or has several heads itself. Or one of the
+    revisions of this branch is deployed or joins two heads.
 
     To do: do what the message says. If a revision cannot be moved, join the heads with `inv db.merge`.
     """
@@ -186,8 +186,8 @@ class RebaseRefused(MigrationError, code="db.E228"):
 class AmbiguousReference(MigrationError, code="db.E229"):
     """A reference stands for two different revisions.
 
-    Why: for example, a tag and a branch have this name, and their revisions have different heads. The beginning of a
-    commit id or of a revision id can be ambiguous too.
+    Why: for example, a tag and a branch have the same name, and their revisions have different heads. The beginning of
+    a commit id or of a revision id can be ambiguous too.
 
     To do: give the whole id of the revision.
     """
@@ -201,9 +201,10 @@ class AmbiguousReference(MigrationError, code="db.E229"):
 
 
 class ReferenceUnusable(MigrationError, code="db.E230"):
-    """The database cannot go to this tag, branch, commit or date from this checkout.
+    """This checkout cannot bring the database to the revision of this tag, branch, commit or date.
 
-    Why: the revisions at that point cannot be read, have several heads, or have a head that this checkout lacks.
+    Why: the revisions at this tag, branch, commit or date cannot be read, have several heads, or have a head that this
+    checkout lacks.
 
     To do: give the id of a revision. Or check out the tag, branch or commit, and run `inv db.sync`.
     """
@@ -250,9 +251,9 @@ class SqlDiffers(MigrationError, code="db.E232"):
 
 
 class RecordUnreadable(MigrationError, code="db.E233"):
-    """This role is not allowed to read the history table of the database, so the applied code is not known.
+    """This role is not allowed to read the history table of the database, which records the applied revisions.
 
-    Why: the table belongs to the role that migrates, and this role has no SELECT on it.
+    Why: the history table belongs to the role that migrates, and this role has no SELECT on it.
 
     To do: run the command as the role that migrates (`db.admin_url`), or grant SELECT to this role.
     """
@@ -268,8 +269,8 @@ class RecordUnreadable(MigrationError, code="db.E233"):
 class HookInTheWay(MigrationError, code="db.E234"):
     """The existing git hook cannot be renamed, because an older hook already has the new name.
 
-    Why: when our hook was installed, it renamed an older hook. Another tool has put its own hook in the place of ours
-    since. If the command renamed that hook too, the older hook would be overwritten.
+    Why: the command renamed an older hook when it installed our hook. Since then, another tool has put its own hook in
+    the place of our hook. If the command renamed the hook of the tool too, the older hook would be overwritten.
 
     To do: put the two hooks into one file, or delete the one that you do not need. Then run the same command again.
     """

@@ -93,7 +93,7 @@ class ConfigNotMapping(ConfigError, code="config.E104"):
 class DatabaseUrlMissing(ConfigError, code="config.E105"):
     """The configuration names no database.
 
-    Why: `db.url` is missing, empty, or below another section.
+    Why: `db.url` is missing, is empty, or is in another section.
 
     To do: write `url:` into the section `db`, for example `url: sqlite:////srv/antarest/antarest.db`.
     """
@@ -172,8 +172,8 @@ class UnsupportedUrl(ConfigError, code="config.E109"):
 class UnreadableUrl(ConfigError, code="config.E110"):
     """The URL cannot be read, or can be read in two ways.
 
-    Why: a password or a name contains `@`, `:`, `/`, `?`, `#` or `%` unquoted, so the end of the password or name is
-    not clear.
+    Why: a password or a name contains `@`, `:`, `/`, `?`, `#` or `%`, and is not percent-encoded. So it is not clear
+    where the password or name ends.
 
     To do: take the password from a variable, as in `postgresql://user:${DB_PASSWORD}@host/database`. A variable can
     contain any character. Or percent-encode the password (`@` is `%40`).

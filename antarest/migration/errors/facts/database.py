@@ -11,11 +11,11 @@ class DatabaseError(AntarestError, code="db.E300"):
     """The database refused a connection or a statement.
 
     Args:
-        message: the fact.
+        message: what happened, on one line.
         hints: what to do next.
         database: the URL of the database, redacted.
         reason: the message of the driver, redacted.
-        details: further values.
+        details: a mapping from labels to further values, which the message shows.
         state: the state that the database is in now.
     """
 
@@ -57,7 +57,7 @@ class TooManyConnections(DatabaseUnreachable, code="db.E302"):
 
 
 class ConnectionLost(DatabaseUnreachable, code="db.E309"):
-    """The connection to the server was lost while it was in use.
+    """An open connection to the server was lost.
 
     Why: the server was restarted or has crashed, another server took over, or `pg_terminate_backend` was called. The
     server itself rolls back what was not committed.
@@ -113,7 +113,7 @@ class RightMissing(DatabaseError, code="db.E313"):
     Why: the tables belong to another role, and this role has no right on them. Or the command changes tables, which
     only their owner is allowed to do.
 
-    To do: let the owner grant the right that the message names, or write the owner into `db.admin_url`.
+    To do: let the owner grant the right that the message names, or use the owner as the user of `db.admin_url`.
     """
 
 
@@ -149,7 +149,7 @@ class VersionTableDamaged(DatabaseError, code="db.E312"):
 
 
 class DatabaseReadOnly(DatabaseError, code="db.E307"):
-    """This user cannot write the database, or cannot even read its file.
+    """This user cannot write to the database, or cannot even read its file.
 
     Why: on PostgreSQL, the URL names a standby. On SQLite, the disk is mounted read-only, or this user is not allowed
     to write the file or its folder, in which SQLite creates the journal.
@@ -165,8 +165,8 @@ class NotADatabase(DatabaseError, code="db.E308"):
     Why: the path names another file, the file was cut off by a full disk, or the file was copied while somebody wrote
     to it.
 
-    To do: look at the path in the message. If it is the right file, keep a copy of it, read the output of `sqlite3 FILE
-    'PRAGMA integrity_check'`, and restore a backup.
+    To do: look at the path in the message. If the path is right, keep a copy of the file, read the output of `sqlite3
+    FILE 'PRAGMA integrity_check'`, and restore a backup.
     """
 
 
@@ -177,7 +177,8 @@ class EndedByServer(DatabaseError, code="db.E310"):
     somebody called `pg_cancel_backend`. The limits for statements and transactions are switched off for the
     transactions of this program, but some statements run outside of a transaction.
 
-    To do: raise the limit for the role that migrates, with the command of the message, and run the command again.
+    To do: raise or switch off the time limit for the role that migrates, with the command of the message. Then repeat
+    the command that failed.
     """
 
 
@@ -196,8 +197,8 @@ class NoRoomForLocks(DatabaseError, code="db.E311"):
 class DatabaseLocked(DatabaseError, code="db.E401", exit_code=EXIT_LOCKED):
     """Another process holds the database; trying again can help.
 
-    Why: another process writes to the SQLite file and did not end within `db.busy_timeout` seconds. This process may be
-    a second upgrade, an application, or a database browser with an open transaction.
+    Why: another process writes to the SQLite file and did not end within `db.busy_timeout` seconds. The other process
+    may be a second upgrade, an application, or a database browser with an open transaction.
 
     To do: wait until the other process ends, or close it, and try again. Nothing was changed. Exit code 4 says that
     trying again can help.

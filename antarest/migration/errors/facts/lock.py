@@ -16,8 +16,8 @@ class MigrationLocked(DatabaseLocked, code="db.E402"):
 
     Why: two deployments migrate at once, or the backend of a killed run is still busy on the server.
 
-    To do: wait, and run `inv db.status`: usually the other run has done the work. The message says who holds the lock,
-    and since when.
+    To do: wait, and run `inv db.status`: usually the other run has done the work. The message names the session of the
+    other run, and the time when the run began.
     """
 
     def __init__(self, holder: str, session: str, since: str, database: str, waited: float) -> None:
@@ -41,8 +41,8 @@ class ThreadLocked(DatabaseLocked, code="db.E403"):
 class ObjectLocked(DatabaseLocked, code="db.E404"):
     """Another session holds a lock on a table that a revision has to lock.
 
-    Why: a long transaction, a forgotten `psql`, or an autovacuum against wraparound holds the table. Each try of the
-    run was rolled back, so that other sessions did not have to wait for the run.
+    Why: a long transaction, a forgotten `psql`, or an autovacuum against wraparound holds the lock. Each try of the run
+    was rolled back, so that other sessions did not have to wait for the run.
 
     To do: end the session that the message names, or wait for it, and run the same command again.
     """
@@ -62,8 +62,8 @@ class Overtaken(DatabaseLocked, code="db.E408"):
     """Other sessions changed rows after a revision read them and before it dropped them. Nothing was committed.
 
     Why: a revision copies or moves rows, and drops their table or column afterwards. Between these two steps, other
-    sessions wrote to the table. A further try prevents this, because it locks the table before its first statement.
-    `db.lock_retries` is the number of further tries, and this run had none left.
+    sessions wrote to the table. A further try of the run locks the table before its first statement, so other sessions
+    cannot write to the table. `db.lock_retries` is the number of further tries, and this run had none left.
 
     To do: run the command again, with a `db.lock_retries` of at least 1.
     """
@@ -98,10 +98,11 @@ class LockLost(DatabaseLocked, code="db.E405"):
 
 
 class TableLocked(DatabaseLocked, code="db.E407"):
-    """Another session holds a table that a command has to read.
+    """Another session holds a lock on a table that a command has to read.
 
     Why: `VACUUM FULL`, `LOCK TABLE`, an `ALTER TABLE` that was not committed, or a prepared transaction holds the
-    table. A command that reads waits for `--lock-timeout` seconds, or for `db.migration_lock_timeout` seconds.
+    lock. A command that reads waits for at most `--lock-timeout` seconds; without this flag, for at most
+    `db.migration_lock_timeout` seconds.
 
     To do: end the session that the message names, or wait for it, and run the same command again. A prepared
     transaction ends with `COMMIT PREPARED` or `ROLLBACK PREPARED`.

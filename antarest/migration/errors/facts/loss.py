@@ -17,7 +17,7 @@ def _fix(revision: str) -> str:
 
 
 def _all(losses: Sequence[Loss]) -> dict[str, str]:
-    """Return the lines of all losses, because each of them has to be declared. Many losses share one line."""
+    """Return details that name all losses, because each loss has to be declared. Many losses share one line."""
     if len(losses) <= _SHOWN:
         return numbered("loses", losses, _SHOWN)
     return {"loses": "; ".join(f"{loss.item}: {loss.amount}" for loss in losses)}
@@ -84,7 +84,7 @@ class LossNotConfirmed(MigrationError, code="db.E502"):
 class Irreversible(MigrationError, code="db.E503"):
     """A revision to roll back declares that it cannot be undone.
 
-    Why: its author declared `irreversible = ...`, because the removed data cannot be computed again.
+    Why: the author of the revision declared `irreversible = ...`, because the removed data cannot be computed again.
 
     To do: roll back to that revision and no further, or restore a backup that is older than the revision.
     """
@@ -119,7 +119,7 @@ class RebuildLoses(MigrationError, code="db.E505"):
     """A rebuild on SQLite would lose a trigger, an index, a check or the like, and the revision does not declare it.
 
     Why: to change a table on SQLite, Alembic creates the table again. Alembic copies only what it can read from the
-    database. Without this error, the rest would be lost without a message.
+    database. Without this error, the trigger, index or check would be lost without a message.
 
     To do: to keep the object, add the line that the message shows to the revision. Otherwise declare the loss in
     `lossy`.
@@ -143,7 +143,7 @@ def drop_and_make_again(object_: Missing, what: str) -> tuple[Hint, Hint]:
     """Return the lines for the revision file that drop an object before a change and create it again afterwards.
 
     Args:
-        object_: the object.
+        object_: the view or the trigger.
         what: the change that the object prevents, such as "the rebuild".
     """
     kind, name = object_.item.split(":", 1)
@@ -174,7 +174,7 @@ class RowsHidden(MigrationError, code="db.E510"):
     """A revision writes to a table in which row security may hide rows, and the revision does not declare this.
 
     Why: row security is active for the role (`FORCE ROW LEVEL SECURITY` binds the owner too). Therefore UPDATE and
-    DELETE reach only the rows that a policy shows. The other rows stay as they were, without a message.
+    DELETE reach only the rows that a policy shows. PostgreSQL leaves the other rows as they were, without a message.
 
     To do: migrate as a role with BYPASSRLS (`db.admin_url`), or switch FORCE off and on again in the revision. If the
     revision should change only the rows that the policies show, write `row_security = "why"` in it.

@@ -20,8 +20,8 @@ class ProjectNotFound(MigrationError, code="db.E200", exit_code=EXIT_USAGE):
     """There is no Alembic project here.
 
     Why: the command was started in another folder, or `--project` or `ALEMBIC_CONFIG` names a file that does not exist.
-    The command looks in this folder and in each folder above it, for an `alembic.ini`, a `pyproject.toml` with
-    `[tool.alembic]`, or a `migrations/alembic.ini`.
+    The command looks in the working directory and in each folder above it, for an `alembic.ini`, a `pyproject.toml`
+    with `[tool.alembic]`, or a `migrations/alembic.ini`.
 
     To do: go to the folder of the project, or give `--project=PATH/alembic.ini`.
     """
@@ -91,7 +91,8 @@ class EnvNotAdopted(MigrationError, code="db.E611", exit_code=EXIT_USAGE):
 class UnknownRevision(MigrationError, code="db.E201"):
     """The database is at a revision that no revision file here has.
 
-    Why: somebody upgraded the database with another branch or a newer release, and changed to this code afterwards.
+    Why: the database was upgraded with the code of another branch or of a newer release, and is now used with this
+    code.
 
     To do: run `inv db.sync`. The command finds the file of the revision in the store of applied revisions or in git.
     The command shows its plan, rolls the revision back, and applies the revisions of this checkout. If a newer release
@@ -123,8 +124,8 @@ class MultipleHeads(MigrationError, code="db.E202"):
 
     Why: two branches each added a revision after the same revision, and both were merged.
 
-    To do: `inv db.rebase` puts the revisions of this branch on top of the other head, and moves the database too. If
-    both heads are deployed, join them with `inv db.merge`.
+    To do: `inv db.rebase` puts the revisions of this branch on top of the other head, and brings the database to the
+    new head. If both heads are deployed, join them with `inv db.merge`.
     """
 
     def __init__(self, heads: Sequence[str]) -> None:
@@ -157,9 +158,10 @@ class InvalidRevisionFile(MigrationError, code="db.E203"):
 class MissingPredecessor(MigrationError, code="db.E204"):
     """A revision file names a predecessor that no revision file has.
 
-    Why: a file was deleted or not committed, or a commit was cherry-picked without the revision below it.
+    Why: the file of the predecessor was deleted or not committed, or is in a commit that was not cherry-picked.
 
-    To do: bring the file back from the branch that the `git log` command shows, or correct `down_revision`.
+    To do: bring the file back: the `git log` command of the message finds the commits with this file. Or correct
+    `down_revision`.
     """
 
     def __init__(self, path: Path, revision: str, missing: str) -> None:
@@ -192,7 +194,7 @@ class DuplicateRevision(MigrationError, code="db.E205"):
 class RevisionCycle(MigrationError, code="db.E206"):
     """The revisions follow each other in a circle.
 
-    Why: a `down_revision` was edited by hand and leads back to its own file.
+    Why: a `down_revision` was edited by hand, and now leads back to the same revision.
 
     To do: set `down_revision` to the revision that really comes before. `git log -p` on the file shows the old value.
     """
@@ -222,11 +224,11 @@ class RevisionNotFound(MigrationError, code="db.E207"):
 
 
 class AmbiguousRevision(MigrationError, code="db.E208"):
-    """Only the beginning of a revision id was given, and it fits more than one revision.
+    """The beginning of a revision id was given, and more than one id begins like this.
 
-    Why: more than one id begins with these characters.
+    Why: the given beginning is too short.
 
-    To do: give more characters.
+    To do: give more characters of the id.
     """
 
     def __init__(self, asked: str, candidates: Sequence[str]) -> None:

@@ -32,7 +32,8 @@ class ResetRefused(MigrationError, code="db.E702"):
 
     Why: the configuration says `environment: production`, or the server is on another host.
 
-    To do: check the database in the message. If it is the right one, repeat the command with `--allow-production`.
+    To do: check which database the message names. If this is the right database, repeat the command with
+    `--allow-production`.
     """
 
     def __init__(self, reason: str, database: str, verb: str = "reset") -> None:
@@ -47,8 +48,8 @@ class ResetRefused(MigrationError, code="db.E702"):
 class ResetNotConfirmed(MigrationError, code="db.E703"):
     """A reset would lose rows, and nobody has agreed to it.
 
-    Why: a reset drops every table of the history with its partitions, and these tables have rows. Or others have
-    written rows since you agreed.
+    Why: a reset drops every table that the revisions create, with its partitions, and these tables have rows. Or others
+    have written rows since you agreed.
 
     To do: on a terminal, `inv db.reset` shows the rows that would be lost, and asks you. In a script, `--yes
     --allow-data-loss` agrees to the loss.
@@ -99,9 +100,9 @@ class Unrecorded(MigrationError, code="db.E706"):
     Why: the tables were made in another way (`metadata.create_all()`, a dump, a copy), or the revision is recorded in a
     version table of another schema. An upgrade would create the tables again, and change values a second time.
 
-    To do: name the schema of the version table, or record the revision that the database is at with `alembic stamp`.
-    The message names the revisions whose tables and columns fit. If the revisions expect that these tables exist, run
-    them all with `inv db.upgrade --from-base` (`alembic -x from-base upgrade head`).
+    To do: name the schema of the version table. Or use `alembic stamp` to record the revision that the database is at:
+    the message names the revisions after which a database has the same tables and columns. If the revisions expect that
+    the tables exist, run all revisions with `inv db.upgrade --from-base` (`alembic -x from-base upgrade head`).
     """
 
     def __init__(
@@ -136,8 +137,8 @@ class RowsOverlap(MigrationError, code="db.E707"):
     Why: somebody inserted a row by hand, or two tools wrote to the table. The rows do not tell which of the two
     revisions the database is at.
 
-    To do: find out which of the two revisions fits the tables and columns of the database. Record only that revision,
-    with `alembic stamp --purge`.
+    To do: find out which of the two revisions leads to the tables and columns that the database has. Record only that
+    revision, with `alembic stamp --purge`.
     """
 
     def __init__(self, included: str, revision: str, database: str) -> None:
@@ -223,7 +224,7 @@ class RollbackScriptStale(MigrationError, code="db.E801"):
     """`rollback.sh` was made for a head that is not the head of the revision files.
 
     Why: revision files were added, renamed or deleted without updating the script, or a merge kept an old script. The
-    script would not go exactly one step back.
+    script might go back to a wrong revision.
 
     To do: `inv db.rollback-script` writes the script again. `inv db.rollback` rolls back without the script.
     """

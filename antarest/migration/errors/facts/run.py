@@ -16,8 +16,8 @@ _RUN_THEM = Hint("Before this statement, write in the revision", 'op.execute("SE
 class RevisionFailed(MigrationError, code="db.E601"):
     """A revision raised an error while it ran. Everything that was not committed was rolled back.
 
-    Why: the SQL of the revision does not fit the data (for example, NOT NULL for a column with NULLs, or a unique index
-    for duplicate values), or the revision has a mistake.
+    Why: the data do not satisfy a condition that the revision adds (for example, NOT NULL for a column with NULLs, or a
+    unique index for duplicate values), or the revision has a mistake.
 
     To do: the message quotes the error of the database, and `--debug` adds the traceback. Fix the data or the revision,
     and upgrade again. The message also says which revision the database is at.
@@ -56,7 +56,7 @@ class DeferredConstraintFailed(RevisionFailed, code="db.E620"):
     Why: a revision is allowed to break a deferred constraint for a while. But the run checks deferred constraints at
     the end of each revision, and not only at the commit. So a later revision cannot repair what this revision breaks.
 
-    To do: break and repair the key in one revision: move the repair into the revision that the message names.
+    To do: break and repair the constraint in one revision: move the repair into the revision that the message names.
     """
 
     fact = "after the {} of revision {} a deferred constraint fails: {}"
@@ -193,7 +193,7 @@ class UnexpectedFailure(MigrationError, code="db.E699"):
 
 
 class OutputFailed(MigrationError, code="db.E613"):
-    """The command has to print its next step and cannot, so it stops before this step.
+    """The command could not print a text that you must see before its next step, so it did not take this step.
 
     Why: the disk for the output is full, or the program that reads the output has ended.
 
@@ -223,21 +223,21 @@ class NotReported(MigrationError, code="db.E614", exit_code=EXIT_UNREPORTED):
 
 
 class ScratchRunFailed(MigrationError, code="db.E610"):
-    """A revision raised an error on an empty scratch database, where a plan or a check tried it.
+    """A revision raised an error on an empty scratch database, on which a plan or a check ran the revision.
 
     Why: the revision needs rows that an empty database does not have, or it cannot run on this engine. Or its downgrade
     has a mistake, and was never run before.
 
-    To do: fix the revision so that it runs on an empty database, from base and back. `--debug` shows where it fails.
-    `inv db.verify` tries it on both engines. If the project is for one engine only, write `engines = postgresql` (or
-    `sqlite`) into the section `[antarest]` of `alembic.ini`.
+    To do: fix the revision so that it runs on an empty database, up and down. `--debug` shows where the revision fails.
+    `inv db.verify` runs the revision on both engines. If the project is for one engine only, write `engines =
+    postgresql` (or `sqlite`) into the section `[antarest]` of `alembic.ini`.
 
     Args:
-        revision: the revision.
+        revision: the id of the revision.
         direction: the direction in which the revision ran.
-        reason: the error.
+        reason: the text of the error that the revision raised.
         engine: the engine of the scratch database.
-        details: further values for the message, by label.
+        details: a mapping from labels to further values, which the message shows.
         fixes: the lines to write into the revision, if they are known.
     """
 
@@ -308,8 +308,8 @@ class RevisionUnfinished(MigrationError, code="db.E615"):
 class NotRecorded(MigrationError, code="db.E602"):
     """The run ended without an error, but a second connection does not see its result.
 
-    Why: another process moved the database at the same moment, or a pooler or proxy reported a commit that did not
-    happen.
+    Why: another process changed the revision of the database at the same moment, or a pooler or proxy reported a commit
+    that did not happen.
 
     To do: `inv db.status` shows the revision of the database. Make sure that nobody else migrates, and run the command
     again.

@@ -83,7 +83,7 @@ def _repeated(verb: str) -> list[str]:
 
 
 def _called(verb: str) -> str:
-    """Return the command for a verb, in the form that fits the program that the user has started."""
+    """Return the command for a verb, in the form for the program that the user has started."""
     called = Path(sys.argv[0])
     if verb == "verify" and called.name == PROVER:
         return typed(PROVER) or shlex.quote(str(called))

@@ -9,12 +9,13 @@ The file is the first of these that exists:
 - only for the project of this code, the default file `resources/application.yaml`. The database in the default file is
   an SQLite file in the checkout, or in the user's data folder if the package is installed.
 
-If the path or the variable names a file that does not exist, this is an error, and no other file is used.
+If `--config` or `ANTAREST_CONF` names a file that does not exist, this is an error, and no other file is used.
 
 `${VARIABLE}` in a value stands for a variable of the environment. If the environment has `VARIABLE_FILE` instead, the
-value is the content of the file with that name. `$${` stands for the text `${`. Inside a URL, the value of a variable
-is quoted as its position requires, so a password can contain any character. Elsewhere the value is not changed. If
-`ANTAREST_DATA` is not set, `${ANTAREST_DATA}` stands for the user's data folder, which is created at the first use.
+value is the content of the file that `VARIABLE_FILE` names. `$${` stands for the text `${`. Inside a URL, the value of
+a variable is quoted as its position requires, so a password can contain any character. Elsewhere the value is not
+changed. If `ANTAREST_DATA` is not set, `${ANTAREST_DATA}` stands for the user's data folder, which is created at the
+first use.
 
 The workflow reads `db` and `environment`. An application declares its other sections with the argument `sections`: each
 section is a dataclass whose fields have a reader function. If an application declares sections, every other section or
@@ -64,8 +65,8 @@ class Config:
     Args:
         db: the settings of the database.
         source: the configuration file.
-        environment: the kind of environment; production is reset or seeded only with `--allow-production`.
-        sections: the sections that the application declares, by name.
+        environment: the kind of environment; a production database is reset or seeded only with `--allow-production`.
+        sections: a mapping from the name of each section that the application declares to the section.
     """
 
     db: DbConfig
@@ -113,7 +114,7 @@ def load_config(
 
 
 def known_sections(sections: Sections) -> Sections:
-    """Return all sections by name: ours, and those of the application. The section "" is the top of the file."""
+    """Return our sections and those of the application, as a mapping from names. The name "" is the top of the file."""
     return {"": Config, "db": DbConfig, **sections}
 
 

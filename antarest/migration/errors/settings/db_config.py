@@ -23,20 +23,20 @@ class DbConfig:
         application_role: the role that gets rights on the tables that migrations create; by default the user of `url`.
         pool_size: the number of connections that an engine keeps open.
         max_overflow: the number of further connections that an engine opens under load.
-        pool_recycle: the number of seconds after which an engine replaces a connection.
-        pool_pre_ping: whether an engine tests a connection before each use.
-        connect_timeout: the seconds to wait for a PostgreSQL server.
+        pool_recycle: the number of seconds after which an open connection is replaced by a new one.
+        pool_pre_ping: whether a connection is tested before each use.
+        connect_timeout: the seconds to wait for a connection to a PostgreSQL server.
         busy_timeout: the seconds to wait for another process that writes to an SQLite file.
         backup: whether to back up PostgreSQL before an upgrade, a rollback or a reset; SQLite is always backed up.
         backup_folder: the folder for backups; by default beside the SQLite file, or in the user's data folder.
         backups_kept: the number of backups to keep; older backups are deleted.
-        postgres_programs: the folder with pg_dump and pg_restore of the server's version, if they are not found
-            elsewhere.
+        postgres_programs: the folder with pg_dump and pg_restore of the server's version, if these programs are in no
+            usual folder and not in the `PATH`.
         migration_lock_timeout: the seconds that a migration waits for another migration, or that a reading command
             waits for a locked table; `--lock-timeout` overrides this setting.
         lock_timeout: the seconds that a migration waits for a lock on a table, or for readers of an SQLite file. After
             this time the migration rolls back, so that the sessions that wait for it can continue, and tries again.
-        lock_retries: the number of further tries after `lock_timeout`.
+        lock_retries: the number of further tries after a try that ended because of `lock_timeout`.
         statement_timeout: the time limit, in seconds, of each statement of a migration on PostgreSQL; 0 for no limit.
     """
 

@@ -88,7 +88,7 @@ def _value(name: str, environ: Mapping[str, str]) -> str:
 
 
 def _safe_characters(text: str, position: int) -> str | None:
-    """Return the characters that stay unencoded at this position; None if nothing is percent-encoded there."""
+    """Return the characters of a value that are not percent-encoded here; None if no character is encoded here."""
     start = text.find("://") + len("://")
     if "://" not in text or position < start:
         return None

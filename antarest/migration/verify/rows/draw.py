@@ -31,7 +31,7 @@ class NoValidRow(MigrationError, code="db.E850"):
 
     Why: no value that was tried satisfies the checks of the table, or the checks contradict each other.
 
-    To do: give values for the column. The message shows the flag or the argument for this.
+    To do: give values that satisfy the checks. The message shows the flag or the argument for such values.
     """
 
     def __init__(self, table: str, reason: str) -> None:
