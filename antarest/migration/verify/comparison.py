@@ -33,7 +33,7 @@ class EngineComparison:
     Attributes:
         known: the differences between the schemas that are already reported, or older than the revisions to prove.
         names: the names of objects that the comparison has already seen.
-        reactions: the different reactions of the engines to changes of rows, before the first revision to prove.
+        reactions: the differences between the engines' reactions to changes of rows, before the first revision.
     """
 
     known: set[str] = field(default_factory=set)

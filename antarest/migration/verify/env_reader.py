@@ -158,7 +158,7 @@ def _metadata(env: SourceModule) -> _Models:
 
 
 def _convention(env: SourceModule, package: str) -> tuple[Mapping[str, str], list[str]]:
-    """Return the naming convention of the metadata, from `env.py` or from a module that it imports.
+    """Return the naming convention of the metadata, from `env.py` or from a module that `env.py` imports.
 
     Args:
         env: the source of `env.py`.

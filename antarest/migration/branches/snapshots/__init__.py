@@ -1,4 +1,4 @@
-"""Writes the snapshots of a project, proves them on other servers, and finds those that are out of date."""
+"""Writes the snapshots of a project, proves them on other servers, and finds snapshots that are out of date."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def prove(project: Project, url: URL) -> Path | None:
         The changed file; None if the file already has the version.
 
     Raises:
-        SnapshotUnfit: the snapshot is out of date, or has another effect on this server.
+        SnapshotUnfit: the snapshot is out of date, or does not have the effect of the revisions on this server.
     """
     project.refuse_installed()
     if why := why_stale(project, "postgresql"):

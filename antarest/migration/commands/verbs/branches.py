@@ -1,4 +1,4 @@
-"""The verbs about branches: the database follows the checkout."""
+"""The verbs for work with git branches, such as `sync` and `rebase`."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def merge(context: CommandContext, *, message: str | None = None) -> int:
 def amend(context: CommandContext, *, discard_edits: bool = False, **flags: bool) -> int:
     """Write the newest revision again from the models, with the same id and message.
 
-    If it is applied, undo it first.
+    If the revision is applied, undo it first.
     """
     from ...branches.writing import write_again
     from ...project.revision_store import keeping

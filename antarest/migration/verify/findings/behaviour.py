@@ -34,7 +34,7 @@ def behaviour(connection: Connection, schema: Inventory, rows: RowSnapshot) -> d
         rows: the rows of the database.
 
     Returns:
-        The reaction of the database by change, for example "refuses it" for the change "repeat tag(label)".
+        A mapping from each change to the reaction, for example from "repeat tag(label)" to "refuses it".
     """
     clauses = {name: _untyped(table) for name, table in reflect_tables(connection, ()).items()}
     found = dict(_defaults(connection, schema))
