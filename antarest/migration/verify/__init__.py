@@ -81,7 +81,7 @@ class Verification:
 
     @property
     def not_tried(self) -> list[tuple[str, str, str]]:
-        """Everything that was not tried because nobody asked for it: each with its revision, engine and reason."""
+        """The checks that were left out although the proof is complete: each with its revision, engine and reason."""
         return [(each.revision, each.engine, reason) for each in self.proofs.values() for reason in each.not_tried]
 
     def add_proof(self, proof: Proof, target: Target) -> None:

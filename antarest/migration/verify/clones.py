@@ -38,7 +38,7 @@ class DatabaseLocation:
     kept: str = ""
 
     def drop_all(self) -> None:
-        """Drop all remaining PostgreSQL databases. The folder of SQLite files is deleted by the code that created it."""
+        """Drop all remaining PostgreSQL databases. The code that created the folder of SQLite files deletes it."""
         if self.engine == "postgresql":
             with _maintenance_engine(self.url).connect() as connection:
                 found = connection.execute(

@@ -15,8 +15,8 @@ class FindingKind:
     Attributes:
         id: the stable id of the kind. Its first digit says which part of the proof makes such findings.
         title: the problem, in a few words.
-        why: the consequence if nobody fixes it.
-        fix: the way to fix it.
+        why: the consequence if nobody fixes the problem.
+        fix: the way to fix the problem.
         severity: an error fails the command; a note does not.
     """
 
@@ -43,13 +43,13 @@ _ALL = (
     FindingKind(
         "V103",
         "a revision id is too long for the version table",
-        "The column is a VARCHAR(32). PostgreSQL refuses the upgrade at its very end.",
+        "The column of the version table is a VARCHAR(32). PostgreSQL refuses the upgrade at its very end.",
         "Give the revision an id of at most 32 characters.",
     ),
     FindingKind(
         "V104",
         "a name is too long for PostgreSQL",
-        "PostgreSQL cuts a name at 63 bytes. A later DROP by the full name finds another object, or none.",
+        "PostgreSQL cuts a name at 63 bytes. A later DROP by the full name finds another object, or no object.",
         "Give the object a shorter name, or leave its name to a naming convention.",
     ),
     FindingKind(
@@ -74,7 +74,7 @@ _ALL = (
     FindingKind(
         "V201",
         "a revision imports the application",
-        "The revision uses the models of today. When they change, the revision has another effect, or fails.",
+        "The revision uses the models of today. When the models change, the revision has another effect, or fails.",
         "Write the definitions of the tables that the revision needs into the revision file.",
     ),
     FindingKind(
@@ -87,7 +87,7 @@ _ALL = (
     FindingKind(
         "V301",
         "the upgrade fails on empty tables",
-        "Nobody can make a new database, or upgrade an old one past this revision.",
+        "Nobody can make a new database, or upgrade an old database past this revision.",
         "Read the message of the engine. Use SQL that both engines know, or ask `op.get_bind().dialect.name`.",
     ),
     FindingKind(
@@ -98,7 +98,7 @@ _ALL = (
     ),
     FindingKind(
         "V303",
-        "running all revisions at once gives another schema than running them one by one",
+        "the schema is different if all revisions run at once and not one by one",
         "A new database differs from a database that was upgraded release by release.",
         "The revision must not need a change that another revision makes in the same run, such as a new enum type.",
     ),
@@ -110,7 +110,7 @@ _ALL = (
     ),
     FindingKind(
         "V305",
-        "a second upgrade gives another schema than the first",
+        "after a downgrade, a second upgrade does not give the schema of the first upgrade",
         "After a rollback and an upgrade, the code finds a schema that it does not expect.",
         "Let the downgrade undo everything, including changes to objects that existed before the upgrade.",
     ),
@@ -134,9 +134,9 @@ _ALL = (
     ),
     FindingKind(
         "V309",
-        "the snapshot makes another database than the revisions",
-        "A new database differs from one that was upgraded, and no other command compares the two.",
-        "Delete the file, and write it again: `inv db.snapshot`.",
+        "a database from the snapshot differs from a database that has run the revisions",
+        "New databases load the snapshot, so they differ from upgraded databases. No other command notices this.",
+        "Delete the snapshot, and write it again: `inv db.snapshot`.",
     ),
     FindingKind(
         "V401",
@@ -180,18 +180,18 @@ _ALL = (
         "V407",
         "the downgrade does not restore the rights of roles",
         "A role has more or fewer rights than before the upgrade, and no comparison of schemas shows this.",
-        "In the downgrade, revoke the new rights, and grant the old rights, also on tables that it creates again.",
+        "In the downgrade, revoke new rights and grant the old rights, also on tables that the downgrade creates.",
     ),
     FindingKind(
         "V501",
         "the upgrade loses data that the revision does not declare",
-        "No author or reviewer learns of the loss. The guard refuses the upgrade, and plain Alembic loses the data.",
+        "`inv db.upgrade` refuses the upgrade. Plain Alembic loses the data, and no author or reviewer learns of it.",
         'Keep the data, or declare the loss: `lossy = {"upgrade": {"table.column": "why"}}`.',
     ),
     FindingKind(
         "V502",
         "the downgrade loses data that the revision does not declare",
-        "The guard refuses the rollback, and plain Alembic loses the data without a message.",
+        "`inv db.rollback` refuses the rollback, and plain Alembic loses the data without a message.",
         'Keep the data, or declare the loss: `lossy = {"downgrade": {"table.column": "why"}}`.',
     ),
     FindingKind(
@@ -203,7 +203,7 @@ _ALL = (
     FindingKind(
         "V504",
         "rows change when the revision runs in both directions",
-        "An upgrade with its rollback changes data that users have entered.",
+        "An upgrade that is followed by its rollback changes data that users have entered.",
         "Let the downgrade restore the values, or declare the values that it cannot restore.",
     ),
     FindingKind(
@@ -222,7 +222,7 @@ _ALL = (
         "V507",
         "no valid row can be made for a table",
         "The effect of the revision on rows of this table is not proved.",
-        "Give values that the constraints accept, by revision, with `--rows-from=FILE`.",
+        "In the file of `--rows-from=FILE`, give the revision values that the constraints accept.",
         "note",
     ),
     FindingKind(
@@ -235,7 +235,7 @@ _ALL = (
         "V509",
         "a revision fails, or changes rows, only if the rows have awkward values",
         "Applications seldom write such values, but the types allow them.",
-        'Correct them, or give others in the file of `--rows-from`: `ROWS = {"REVISION": {"table.column": [...]}}`.',
+        'Correct them, or give other values with `--rows-from`: `ROWS = {"REVISION": {"table.column": [...]}}`.',
         "note",
     ),
     FindingKind(
@@ -266,12 +266,12 @@ _ALL = (
     FindingKind(
         "V602",
         "the two engines behave differently",
-        "A developer on SQLite sees other results than users on PostgreSQL.",
+        "A developer on SQLite and a user on PostgreSQL see different results.",
         "Give the constraint, the action of the foreign key or the default to both engines.",
     ),
     FindingKind(
         "V603",
-        "the upgrade leaves other values on SQLite than on PostgreSQL",
+        "the upgrade leaves different values on SQLite and on PostgreSQL",
         "The same rows become different rows. A developer on SQLite does not see the rows that production gets.",
         "Use operators that mean the same on both engines: `||` joins texts, and LIKE ignores case on SQLite only.",
     ),
@@ -315,7 +315,7 @@ _ALL = (
     FindingKind(
         "V707",
         "no index begins with the columns of a foreign key",
-        "Each delete of a referred row has to read the whole table, and holds its locks for this time.",
+        "Each delete of a referred row has to read the whole table, and holds its locks during this time.",
         "Create an index on the columns: `index=True` in the model.",
         "note",
     ),
@@ -328,15 +328,15 @@ _ALL = (
     ),
     FindingKind(
         "V709",
-        "a foreign key has another type than the key that it refers to",
-        "A value that is valid in one table may not fit into the other, and a join has to cast.",
+        "a foreign key and the key that it refers to have different types",
+        "A value that is valid in one column may be invalid in the other column, and a join has to cast.",
         "Give both columns the same type.",
         "note",
     ),
     FindingKind(
         "V801",
         "a revision takes longer than `alembic.ini` allows",
-        "The revision holds its locks for this time.",
+        "The revision holds its locks, and other sessions may have to wait for all this time.",
         "Split the revision, or move the data in smaller steps.",
     ),
     FindingKind(

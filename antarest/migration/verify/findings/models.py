@@ -148,7 +148,7 @@ def _needed(mapper: Mapper[Any]) -> set[str]:
 
 
 def _mappers(metadata: MetaData) -> Iterator[Mapper[Any]]:
-    """Yield the classes whose tables all belong to this metadata, without the abstract bases of other classes."""
+    """Yield the mappers of the classes whose tables all belong to this metadata, except abstract base classes."""
     for registry in mapperlib._all_registries():  # noqa: SLF001 - SQLAlchemy has no public list of them
         for mapper in registry.mappers:
             is_base = mapper.polymorphic_on is not None and mapper.polymorphic_identity is None

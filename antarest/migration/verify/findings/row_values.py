@@ -25,7 +25,7 @@ _SHOWN = 60  # characters of a value
 
 
 def column_values(rows: RowSnapshot, momentary: Collection[str], tables: Collection[str]) -> ColumnValues:
-    """Return the values of each column, each value with the key of its row. They are spelled alike for both engines.
+    """Return the values of each column, each with the key of its row. Values are spelled alike for both engines.
 
     Args:
         rows: the rows.
@@ -88,13 +88,13 @@ def spelled(key: Row) -> tuple[str, ...]:
 
 
 def column_origins(table: TableRows, now: TableRows) -> dict[str, str]:
-    """Return the columns whose values have become those of another column in every row, each with this column.
+    """Return a mapping from each column whose values became those of another column, in every row, to the other column.
 
-    Columns that keep their values are left out, because they may be copied on purpose.
+    An unchanged column is not in the result, even if another column has the same values.
 
     Args:
-        table: the rows before.
-        now: the rows after.
+        table: the rows of a table before the upgrade.
+        now: the rows of the table after the upgrade.
     """
     shared = [column for column in table.columns if column in now.columns and column not in table.key]
     keys = [*map(spelled, table.pick(table.key))]

@@ -52,7 +52,7 @@ class TableDraw:
         connection: reads the rows to which the foreign keys can refer.
         table: the table, which is empty.
         tables: every table with the types of its columns.
-        values: by "table.column", the values that replace the generated values.
+        values: a mapping from "table.column" to values that replace the generated values.
         later: the foreign keys that are set after all tables have rows.
         seed: determines the order of the values.
         pools: makes the pool of a column.
