@@ -1,4 +1,4 @@
-"""Finds the revisions that a database has run, with the code that it has run."""
+"""Finds the revisions that a database has run, with the code that was applied."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Applied:
         revisions: a mapping from the id of each applied revision to the revision.
         contents: a mapping from the id of each applied revision to the content of its file.
         found: a mapping from an id to the file of the revision, if this file was found outside of this checkout.
-        changed: a mapping from an id to the recorded hash of the applied file, if the file that was found has another.
+        changed: a mapping from an id to the recorded hash of the applied file, if only another file was found.
         edited: the ids of the revisions whose applied file is lost. Their file in this checkout was edited later.
     """
 

@@ -47,7 +47,7 @@ class Check:
     Attributes:
         claim: the fact that the check confirms if there are no failures, such as "one head".
         failures: the faults that the check found.
-        skipped: the reason why the check was not made; empty if it was made.
+        skipped: the reason why the check was not made; empty if the check was made.
     """
 
     claim: str
@@ -188,7 +188,7 @@ def _snapshots(project: Project) -> Iterator[Check]:
 def were_not_imported(found: Sequence[Difference], migrated: Inventory) -> int:
     """Return the number of tables without a model, if these are more than half of all tables; otherwise 0.
 
-    In this case, the modules of the models were probably not imported.
+    If so many tables have no model, the modules of the models were probably not imported.
     """
     dropped = sum(each.kind == "table" and each.after is None for each in found)
     return dropped if dropped > 1 and dropped * 2 > len(migrated.tables) else 0

@@ -53,7 +53,7 @@ class Follower:
 
     @contextmanager
     def switching(self, branch: str, *, allow_changed: bool = False) -> Iterator[SyncPlan]:
-        """Plan to run `git switch` to a branch, which keeps uncommitted changes, and to make the database match it.
+        """Plan to switch to a branch, and to make the database match this branch. Uncommitted changes are kept.
 
         Args:
             branch: the name of the branch, as in `git switch BRANCH`.

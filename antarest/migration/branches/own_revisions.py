@@ -185,7 +185,7 @@ def _base(repository: Repository, onto: str) -> tuple[str, str]:
 
 
 def _bases_of_main(repository: Repository) -> list[tuple[str, str]]:
-    """Return the commits on top of which revisions of main can be put, with their names.
+    """Return a list with the commit on top of which revisions of main are put, and a name for this commit.
 
     If commits were pulled, this is the newest pulled commit. Otherwise this is the commit of main before the merge.
     """

@@ -140,7 +140,7 @@ def _refuse_changed(applied: Applied, undone: Collection[str], command: str) -> 
 
 
 def steps_of(plan: SyncPlan) -> Callable[[ScriptDirectory, Sequence[str]], Iterator[MigrationStep]]:
-    """Return a function that yields the steps of a plan, for the run with Alembic's scripts and current revisions."""
+    """Return a function that takes Alembic's scripts and the current revisions, and yields the steps of a plan."""
     theirs = ScriptDirectory.from_config(plan.applied.alembic_config())
 
     def sync(ours: ScriptDirectory, current: Sequence[str]) -> Iterator[MigrationStep]:
@@ -163,7 +163,8 @@ def _kept(
 ) -> tuple[set[str], tuple[str, ...]]:
     """Return the ids of the applied revisions that are kept, and the ids of the revisions whose file was edited.
 
-    A revision is kept if the checkout has it too, with the same predecessors and the same code.
+    A revision is not kept if the checkout lacks it, or has it with other predecessors. It is not kept either if the
+    checkout has other code for it, unless the revision is on main.
     """
     kept = set[str]()
     edited = list(applied.edited)

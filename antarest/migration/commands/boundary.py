@@ -71,7 +71,7 @@ class _SignalHandler:
 
 
 class CommandContext:
-    """The configuration, project and workflow of a command. Each is created when it is first needed."""
+    """The configuration, project and workflow of a command. Each of these is created when it is first needed."""
 
     def __init__(
         self,

@@ -34,7 +34,7 @@ class Verification:
         engines: the engines on which the revisions are proved.
         revisions: the ids of the revisions to prove, in the order of the history.
         proofs: a mapping from a revision and an engine to the proof. The revision "" stands for the history as a whole.
-        findings: everything that is wrong, worst first.
+        findings: the faults and notes, worst first.
         seconds: the duration of the proof.
         is_whole: whether the history as a whole is proved too.
         is_complete: whether the proof ran to its end.
@@ -117,7 +117,7 @@ def prove_history(
         found: an empty result with the engines. Each proof is added to this result as soon as the proof is ready.
         select: a function that returns the ids of the revisions to prove; None for all revisions.
         rows: the smallest number of rows that a table gets.
-        since: earlier versions of the project. For each version, the proof upgrades a database from its head.
+        since: earlier versions of the project. The proof upgrades a database that is at the head of each version.
         server: the server for the databases of PostgreSQL; None to find or start a server.
         keep: whether to keep the databases before and after each revision that has a finding.
         on_proof: called with each proof.

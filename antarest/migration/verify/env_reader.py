@@ -1,4 +1,4 @@
-"""Reads the options of a foreign Alembic project from the source of its `env.py` and models, without running them."""
+"""Reads the options of an Alembic project from the source of its `env.py` and models, without running this code."""
 
 from __future__ import annotations
 

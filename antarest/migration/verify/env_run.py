@@ -113,7 +113,7 @@ def _run(target: Target, connection: Connection, named: URL) -> EnvRun:
 
 
 def with_options_of_env(target: Target, run: EnvRun) -> Target:
-    """Return a copy of the target with the options from a run of `env.py`, not those from the source of `env.py`."""
+    """Return the target with the options from a run of `env.py`. They replace the options from its source."""
     options = dict(run.options)
     version_table = VersionTable(options.get("version_table") or target.project.version_table.name)
     commits_each = bool(options.pop("transaction_per_migration", False))

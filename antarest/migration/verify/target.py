@@ -144,7 +144,7 @@ class Target:
 
     @property
     def why_no_models(self) -> str:
-        """The reason why the metadata of `env.py` cannot be imported; empty without such a reason or metadata."""
+        """The reason why the metadata of the models cannot be read or imported; empty if there is no such reason."""
         try:
             self._imported_metadata()
         except InvalidProject as error:
@@ -195,7 +195,7 @@ class Target:
 
     @cached_property
     def values_at(self) -> Callable[[Iterable[str]], Values]:
-        """A function: it takes the ids of the applied revisions, and returns given values for each "table.column"."""
+        """A function that takes the ids of applied revisions, and returns a mapping from "table.column" to values."""
         if self.rows_file is None:
             return lambda _revisions: {}
         spec = importlib.util.spec_from_file_location("_rows_for_verify", self.rows_file)

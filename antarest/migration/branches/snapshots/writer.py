@@ -72,7 +72,7 @@ class SnapshotWriter:
         """Make the snapshot, and prove it.
 
         Raises:
-            SnapshotUnfit: the revisions do not always have the same effect, or the snapshot has not their effect.
+            SnapshotUnfit: the effect of the revisions is not always the same, or the snapshot has a different effect.
             ScratchRunFailed: a revision fails.
         """
         self._refuse_outside()
@@ -94,7 +94,7 @@ class SnapshotWriter:
         return snapshot
 
     def prove_here(self) -> Snapshot:
-        """Prove the old snapshot on the server of `ground`, and return it with the version of this server added.
+        """Prove the old snapshot on the server of `ground`. Return the snapshot with the version of this server.
 
         Raises:
             SnapshotUnfit: on this server, the snapshot does not have the effect of the revisions.
@@ -135,7 +135,7 @@ class SnapshotWriter:
             before = facts
 
     def _run_again(self, facts: Facts) -> str:
-        """Run the revisions in a second database, and compare it with the facts about the first database.
+        """Run the revisions in a second database, and compare this database with the facts about the first database.
 
         Returns:
             The schema whose name the revisions contain; empty if the revisions follow the search path.
@@ -193,10 +193,10 @@ class SnapshotWriter:
         Args:
             snapshot: the snapshot to load.
             facts: the facts about a database that has run the revisions.
-            by_statements: whether the statements that create a copy of the scratch database must be the same too.
+            by_statements: whether a snapshot of the scratch database must also have the same statements.
 
         Raises:
-            SnapshotUnfit: the statements of the snapshot fail, or have another result than the revisions.
+            SnapshotUnfit: the statements of the snapshot fail, or do not have the result of the revisions.
         """
         read = Snapshot.parse(snapshot.render())
         different, is_same = set[str](), True
@@ -213,7 +213,7 @@ class SnapshotWriter:
             raise SnapshotUnfit(f"statements cannot make {shorten(sorted(different) or ['the file'])} again")
 
     def _differ(self, names: Sequence[str]) -> SnapshotUnfit:
-        """Return the error for facts that differ between two runs. It names the first revision that differs."""
+        """Return the error for facts that differ between two runs. The error names the first revision at fault."""
         for (id_, one), (_, other) in zip(self._trace(names), self._trace(names, self.ground.homes[-1]), strict=True):
             if different := unequal(one, other):
                 return SnapshotUnfit(f"two runs of revision {id_} differ: {shorten(different)}")
@@ -227,7 +227,7 @@ class SnapshotWriter:
         return SnapshotUnfit(f"the date of today is in {shorten(names)}")
 
     def _trace(self, names: Sequence[str], home: str = "") -> list[tuple[str, Facts]]:
-        """Run the revisions in a new database, and return the facts with these names after each revision."""
+        """Run the revisions in a new database, and return the facts with the given names after each revision."""
         found: list[tuple[str, Facts]] = []
         with self._database(self.old, home) as connection:
 

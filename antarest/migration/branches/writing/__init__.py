@@ -180,7 +180,7 @@ def _declare(path: Path, losses: Mapping[str, str]) -> None:
 
 
 def _require_template(project: Project) -> None:
-    """Refuse a project without the template of its revisions.
+    """Refuse a project without the template for new revisions.
 
     Raises:
         InvalidProject: there is no `script.py.mako`.

@@ -1,4 +1,4 @@
-"""Finds findings that are consequences of another finding. A report names them in the entry of their cause."""
+"""Finds the findings that another finding explains. A report shows them below the finding that is their cause."""
 
 from __future__ import annotations
 

@@ -244,7 +244,7 @@ def near(path: Path | None) -> str:
 
 
 def checks(made: Sequence[Check]) -> str:
-    """Return the faults that `db.check` found, the checks that it made, and the checks that it did not make."""
+    """Return lines about the faults that `db.check` found, the checks without faults, and the skipped checks."""
     failures = [failure for check in made for failure in check.failures]
     lines = [f"{each.check}: {each.fact}\n    {spell(each.command)}" for each in failures]
     if not failures:

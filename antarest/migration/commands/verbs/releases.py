@@ -14,7 +14,7 @@ from ..boundary import CommandContext
 
 
 def deployed(context: CommandContext, *, ref: str) -> int:
-    """Record the revision of production, which becomes the target of rollback.sh."""
+    """Record the revision that production runs. This revision becomes the target of rollback.sh."""
     from ...branches.deployed import record
 
     revision, origin = record(context.project, ref)

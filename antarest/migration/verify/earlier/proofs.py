@@ -2,8 +2,8 @@
 
 The key of a stored proof is a hash of everything that is known before the revision runs: the program, the versions, the
 options, the state after the earlier revisions, and the revision itself. A proof also depends on the content of the
-files that the revision used, and on the known facts about its columns. Hashes of these are stored with the proof, and
-compared when the proof is read.
+files that the revision used, and on the known facts about its columns. Hashes of these files and facts are stored with
+the proof, and compared when the proof is read.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ class EarlierProofs:
                 write_whole(self._folder / f"{name}{_SUFFIX}", content, 0o600)
 
     def files_of(self, revision: Revision | None) -> dict[str, str]:
-        """Return a mapping from the path of each file that a revision, or any revision, has used to its hash."""
+        """Return the path and hash of each file that a revision has used; without a revision, of all used files."""
         if self._watch is None:
             return {}
         roots = [str(self._target.rows_file)] if self._target.rows_file else []

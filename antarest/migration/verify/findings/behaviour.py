@@ -23,7 +23,7 @@ _OF_THE_MOMENT = re.compile(r"nextval|now|current|random|uuid|datetime|strftime|
 
 
 def behaviour(connection: Connection, schema: Inventory, rows: RowSnapshot) -> dict[str, str]:
-    """Try changes to rows at head, and return the reaction of the database to each.
+    """Try changes to rows at head, and return the reaction of the database to each change.
 
     The changes repeat unique values, write unknown labels, omit values, and delete rows.
 

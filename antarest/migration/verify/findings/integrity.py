@@ -89,8 +89,8 @@ def misdirected_keys(
     Args:
         schemas: the schemas before and after an upgrade.
         rows: the rows before and after the upgrade.
-        is_copied: a function that returns whether a revision fills the second table from the first table. If so, a key
-            to the second table is right.
+        is_copied: a function that takes the names of two tables, and returns whether a revision copies rows from the
+            first table to the second table. If so, a key to the second table is right.
     """
     (before, after), (then, now) = schemas, rows
     for name in sorted(before.tables.keys() & after.tables.keys() & then.tables.keys() & now.tables.keys()):

@@ -31,13 +31,13 @@ _ALL = (
     FindingKind(
         "V101",
         "the history has more than one head",
-        "`upgrade head` refuses to run, in the middle of a deployment.",
+        "`upgrade head` refuses to run, perhaps in the middle of a deployment.",
         "Write a merge revision (`alembic merge heads`), or move one branch on top of the other branch.",
     ),
     FindingKind(
         "V102",
         "the revision files form no history",
-        "No command of Alembic works until the file is fixed.",
+        "No command of Alembic works until the revision files are fixed.",
         "Restore or rename the file that the finding names. Each id must exist once, and lead to base.",
     ),
     FindingKind(
@@ -55,7 +55,7 @@ _ALL = (
     FindingKind(
         "V105",
         "rollback.sh does not match the history",
-        "`rollback.sh` leads to a revision that is not directly below the head.",
+        "`rollback.sh` refuses to run, or goes back to a wrong revision.",
         "Run `inv db.rollback-script`.",
     ),
     FindingKind(
@@ -81,7 +81,7 @@ _ALL = (
         "V202",
         "a revision goes through a table row by row",
         "The revision locks the table until it has visited all rows. A single statement takes a moment.",
-        "Write one UPDATE or INSERT ... SELECT.",
+        "Write a single UPDATE, or a single INSERT that takes its rows from a SELECT.",
         "note",
     ),
     FindingKind(
@@ -153,19 +153,19 @@ _ALL = (
     FindingKind(
         "V403",
         "the downgrade does not restore the schema",
-        "The previous release runs on a schema with which it was never tested.",
+        "After a rollback, the previous release runs on a schema with which it was never tested.",
         "Let the downgrade restore all that was changed: names, defaults, NOT NULL, and actions of foreign keys.",
     ),
     FindingKind(
         "V404",
         "the downgrade leaves something behind",
-        "The next upgrade fails, because the object exists already.",
-        "Drop the object in the downgrade. PostgreSQL does not drop an enum type with its column.",
+        "The next upgrade fails, because an object that it creates exists already.",
+        "Drop this object in the downgrade. PostgreSQL does not drop an enum type with its column.",
     ),
     FindingKind(
         "V405",
         "the downgrade changes the order of the columns",
-        "INSERT without column names, and SELECT *, get another order.",
+        "INSERT without column names, and SELECT *, use an order that differs from the order before the upgrade.",
         "Do nothing if all SQL names its columns.",
         "note",
     ),
@@ -215,8 +215,8 @@ _ALL = (
     FindingKind(
         "V506",
         "a rebuild of a table loses objects of the table",
-        "SQLite rebuilds the table. The objects that Alembic does not know are lost without a message.",
-        "Create the object again after the rebuild, in both directions, or declare it in `lossy`.",
+        "On SQLite, Alembic rebuilds a table to change it. Objects that Alembic does not know are lost.",
+        "Create the lost object again after the rebuild, in both directions, or declare the loss in `lossy`.",
     ),
     FindingKind(
         "V507",
@@ -235,14 +235,14 @@ _ALL = (
         "V509",
         "a revision fails, or changes rows, only if the rows have awkward values",
         "Applications seldom write such values, but the types allow them.",
-        'Correct them, or give other values with `--rows-from`: `ROWS = {"REVISION": {"table.column": [...]}}`.',
+        'Correct the revision, or use `--rows-from`: `ROWS = {"REVISION": {"table.column": [...]}}`.',
         "note",
     ),
     FindingKind(
         "V510",
         "a text may be too long for an index",
         "PostgreSQL refuses to store a text of more than 2,704 bytes, after compression, in a B-tree index.",
-        "Limit the length of the column, or index `md5(column)`. If all texts are short, use `--rows-from=FILE`.",
+        "Limit the length of the column, or index `md5(column)`. If all texts are short, give some with `--rows-from`.",
         "note",
     ),
     FindingKind(
@@ -253,7 +253,7 @@ _ALL = (
     ),
     FindingKind(
         "V512",
-        "the upgrade puts values into another column",
+        "the upgrade puts the values of one column into another column",
         "The application reads each value under the wrong name, and no error says so.",
         "Name the columns on both sides: `INSERT INTO new (a, b) SELECT a, b FROM old`.",
     ),
@@ -273,7 +273,7 @@ _ALL = (
         "V603",
         "the upgrade leaves different values on SQLite and on PostgreSQL",
         "The same rows become different rows. A developer on SQLite does not see the rows that production gets.",
-        "Use operators that mean the same on both engines: `||` joins texts, and LIKE ignores case on SQLite only.",
+        "Use operators that mean the same on both engines. For example, LIKE ignores case only on SQLite.",
     ),
     FindingKind(
         "V701",
@@ -309,7 +309,7 @@ _ALL = (
         "V706",
         "a column looks like a foreign key, but has none",
         "The database accepts references to missing rows. The models lack the key too, so no comparison shows this.",
-        "Add the foreign key to the model and in a revision. Do nothing if the referred row may be deleted alone.",
+        "Add the foreign key to the model and in a revision. Do nothing if references to missing rows are allowed.",
         "note",
     ),
     FindingKind(
@@ -342,7 +342,7 @@ _ALL = (
     FindingKind(
         "V901",
         "a revision was changed after a database had run it",
-        "Databases that have already run the revision never get the change, and no command reports this.",
+        "Databases that have already run the revision never get the change, and no other command reports this.",
         "Restore the file, and write the change as a new revision.",
     ),
 )

@@ -202,7 +202,7 @@ class _Maker:
         self._number = 0
 
     def make(self, mapper: Mapper[Any]) -> Any:
-        """Insert and return a new object. The constructor of its class is not called: its arguments are unknown."""
+        """Insert and return a new object. The constructor is not called, because its arguments are not known."""
         if mapper in self._making:
             raise _NotMadeError(f"{mapper.class_.__name__} must refer to another object of its class")
         self._making.append(mapper)

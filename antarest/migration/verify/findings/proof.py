@@ -148,7 +148,7 @@ class Proof:
     def add_differences(
         self, id_: str, found: Iterable[Difference], before: str, after: str, *, severity: Severity = "error"
     ) -> None:
-        """Add a finding for each difference between two schemas, whose names in the text are `before` and `after`."""
+        """Add a finding for each difference between two schemas. `before` and `after` name the schemas in the text."""
         for each in found:
             self.add(id_, each.render(before, after), severity=severity, item=each.path, table=each.table)
 
@@ -161,7 +161,7 @@ class Proof:
         """If the `with` block raises an unexpected error, catch the error and add an entry to `not_proved`.
 
         Args:
-            what: a name for what the block proves, with which the entry begins.
+            what: the beginning of the entry, which says what the block proves.
 
         Raises:
             AntarestError: nothing more can be proved, because the database or the project cannot be read.

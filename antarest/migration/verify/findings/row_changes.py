@@ -255,7 +255,7 @@ def cast_findings(before: RowSnapshot, after: RowSnapshot, columns: Collection[s
 
 
 def exchanged_columns(before: RowSnapshot, after: RowSnapshot, revision: Revision, source: str) -> list[RowFinding]:
-    """Return findings about columns that have got the values of each other, if the revision does not say so.
+    """Return findings about columns that have got the values of another column, unless the revision says so.
 
     Args:
         before: the rows before the upgrade.

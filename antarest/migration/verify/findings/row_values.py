@@ -151,7 +151,7 @@ def _differ(one: Mapping[str, object], other: Mapping[str, object]) -> bool:
 
 
 def _made(value: str, known: set[str]) -> str:
-    """Return the value. A UUID that the upgrade has created is replaced by one text, because such UUIDs are random."""
+    """Return a value; for a UUID that the upgrade has created, return a fixed text, because such UUIDs are random."""
     return "a UUID" if value not in known and _UUID.fullmatch(value) else value
 
 

@@ -113,7 +113,7 @@ def _from_nothing(runs: Runs, revision: Revision) -> Reached | None:
 
 
 def _in_one_run(runs: Runs, revision: Revision, state: State) -> Iterator[Reached]:
-    """Run all revisions up to the failed one in a single run, in which Alembic remembers the created enum types."""
+    """Run all revisions up to the failed revision in one run, in which Alembic remembers the created enum types."""
     if state.applied:
         everything = partial(runs.at_once, revisions=[*state.applied, revision.id])
         yield from _try(runs, state, everything, is_proved=False, is_empty=True)

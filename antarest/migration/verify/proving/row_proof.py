@@ -46,7 +46,7 @@ class _Trial:
     """A run of a revision in one direction and back, on some rows.
 
     Attributes:
-        url: the database.
+        url: the URL of the database.
         direction: the first direction.
         proof: receives the findings of this trial.
         before: the rows before the trial.

@@ -78,7 +78,8 @@ class Runs:
     def prepared(self) -> URL:
         """Create a database.
 
-        If `env.py` is run, its statements before the revisions are executed. Otherwise the database is empty.
+        If `env.py` is run, the statements that it executes before the revisions are executed in the new database.
+        Otherwise the database is empty.
         """
         url = self.clones.new()
         if self.preparation:

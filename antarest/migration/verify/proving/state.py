@@ -1,4 +1,4 @@
-"""The database at one point of the history, and copies of it with plain and with awkward rows."""
+"""The database at one point of the history, and copies of this database with plain and with awkward rows."""
 
 from __future__ import annotations
 

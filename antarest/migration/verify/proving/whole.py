@@ -119,7 +119,8 @@ def _prove_snapshot(runs: Runs, proof: Proof, replayed: URL) -> None:
 def _prove_run_on_rows(runs: Runs, proof: Proof, first: str, url: URL) -> None:
     """Run a revision and all later revisions in one run, on tables with rows.
 
-    Deferred constraints check the rows that the first revision writes only at the commit, after all revisions.
+    The first revision writes rows that a deferred constraint checks. This check happens at the commit, after all
+    revisions.
     """
     history = runs.target.history
     heads = [each for each in history.heads if first in history.applied([each])]

@@ -170,7 +170,7 @@ class _Filler:
         return (_with_keys_of(table, before) if before else table), later
 
     def _origin(self, table: Table) -> str:
-        """Return a hash of everything on which the rows of a table depend; empty if something is not known."""
+        """Return a hash of everything on which the rows of a table depend; empty if a part of this is not known."""
         facts_of = getattr(self._pools, "facts", None)
         if self._memory is None or facts_of is None or table.name in self._advanced:
             return ""
@@ -202,7 +202,7 @@ class _Filler:
         return rows
 
     def _add(self, table: str, draw: TableDraw, number: int) -> str:
-        """Try rows until the database accepts a row, and return an empty text. If it accepts no row, return why."""
+        """Try rows until the database accepts one. Return the reason if it accepts no row; otherwise an empty text."""
         reason = "every row that was tried breaks a unique key"
         for attempt in range(_ATTEMPTS):
             row = draw.row(number, attempt)

@@ -70,7 +70,8 @@ class Hints:
         """Return the hints for the rows of a database in which some revisions have run.
 
         Texts whose rows these revisions have deleted are left out. The JSON for a column has the shape that the upgrade
-        of the next revision reads. If no later revision reads the column, it has the shape for the last downgrade.
+        of the next revision reads. If no later revision reads the column, the JSON has the shape that the downgrade of
+        the last revision reads.
 
         Args:
             revisions: the ids of the revisions that have run.
@@ -106,7 +107,7 @@ class Hints:
         return bool(_PARSES_IN_PYTHON.search(source)) and isinstance(shape_of(ast.parse(source)), str)
 
     def invents_json(self, words: Collection[str], columns: Iterable[str]) -> bool:
-        """Return whether a revision names a column with JSON, and no revision shows the shape of this JSON.
+        """Return whether a revision names a column with JSON whose shape is not known from any revision.
 
         Args:
             words: the words in the source of the revision.

@@ -91,7 +91,7 @@ class _JsonReader:
 
 
 def _value(paths: list[Path]) -> Any:
-    """Return JSON that contains all of these paths."""
+    """Return JSON that contains each path in `paths`."""
     heads = dict.fromkeys(path[0] for path in paths if path)
     if not heads:
         return _LEAF

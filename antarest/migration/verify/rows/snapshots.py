@@ -46,7 +46,7 @@ _CELL = 40  # characters of a value
 
 @dataclass(frozen=True)
 class TableRows:
-    """The rows of one table, sorted. `key` has the columns of the primary key; empty if the table has none."""
+    """The rows of one table, sorted. `key` has the columns of the primary key; empty without a primary key."""
 
     columns: tuple[str, ...]
     key: tuple[str, ...]
