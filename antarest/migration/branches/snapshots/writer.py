@@ -193,7 +193,7 @@ class SnapshotWriter:
         Args:
             snapshot: the snapshot to load.
             facts: the facts about a database that has run the revisions.
-            by_statements: whether a snapshot of the scratch database must also have the same statements.
+            by_statements: whether a new snapshot of the scratch database must have the statements of this snapshot.
 
         Raises:
             SnapshotUnfit: the statements of the snapshot fail, or do not have the result of the revisions.

@@ -152,7 +152,7 @@ class RowProof:
         return both
 
     def _touches_nothing(self, state: State, plain: _Trial) -> bool:
-        """Return whether an upgrade only creates new tables, and names no older table.
+        """Return whether an upgrade neither changes an older table nor names one in its source.
 
         If so, the values in older tables do not matter.
         """
