@@ -159,8 +159,8 @@ _ALL = (
     FindingKind(
         "V404",
         "the downgrade leaves something behind",
-        "The next upgrade fails, because an object that it creates exists already.",
-        "Drop this object in the downgrade. PostgreSQL does not drop an enum type with its column.",
+        "The next upgrade fails, because the object that was left exists already.",
+        "Drop the object in the downgrade. PostgreSQL does not drop an enum type with its column.",
     ),
     FindingKind(
         "V405",
