@@ -81,7 +81,7 @@ def differing_rights(before: Rights, after: Rights, version_table: str) -> Itera
     Args:
         before: the rights before the upgrade of a revision.
         after: the rights after the downgrade of the same revision.
-        version_table: the table in which Alembic records the revision. It is left out.
+        version_table: the table in which Alembic records the revision.
     """
     of_new = {name for name in (*before, *after) if name.startswith("new ")}
     for name in sorted((before.keys() & after.keys()) | of_new - {f"TABLE {version_table}"}):
