@@ -1,1 +1,1 @@
-"""The work of developers: they switch branches with their database, and write and check revisions."""
+"""What developers need: to switch branches together with the database, and to write and check revisions."""

@@ -1,4 +1,4 @@
-"""Finds the revisions that a database has run, with the code that it has run."""
+"""Finds the revisions that a database has run, with the code that was applied."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Applied:
     """The applied revisions of a database.
 
     Attributes:
-        revisions: the applied revisions, by id.
-        contents: the content of the file of each revision, by id.
-        found: by id, the file that was found outside of this checkout, and its place.
-        changed: by id, the recorded hash of a file, if the file that was found has another hash.
+        revisions: a mapping from the id of each applied revision to the revision.
+        contents: a mapping from the id of each applied revision to the content of its file.
+        found: a mapping from an id to the file of the revision, if this file was found outside of this checkout.
+        changed: a mapping from an id to the recorded hash of the applied file, if only another file was found.
         edited: the ids of the revisions whose applied file is lost. Their file in this checkout was edited later.
     """
 
@@ -86,11 +86,11 @@ class _Reader:
 
     @property
     def is_shallow(self) -> bool:
-        """Whether the clone is shallow, so that git has only the newest part of the history."""
+        """Whether the clone is shallow. If so, git has only the newest part of the history."""
         return self._home.repository is not None and self._home.repository.is_shallow
 
     def read(self, id_: str, into: Applied) -> Revision | None:
-        """Find the applied file of a revision, note it in `into`, and return the revision; None without such a file."""
+        """Find the applied file of a revision, add it to `into`, and return the revision; None if there is no file."""
         history = self._history
         digest = self._last[id_].digest if id_ in self._last else ""
         here = history[id_].path.read_bytes() if id_ in history else None
@@ -113,9 +113,9 @@ class _Reader:
 
 
 def is_on_main(project: Project, name: str) -> bool:
-    """Return whether main has a file of this name among its revisions, at the last commit that is also on this branch.
+    """Return whether a revision file of this name is in the newest commit that main and this branch have in common.
 
-    Without git or a common commit, return False.
+    Without git, or if there is no such commit, return False.
     """
     repository = project.repository
     if repository is None or not (base := repository.main):

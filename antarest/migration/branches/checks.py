@@ -47,7 +47,7 @@ class Check:
     Attributes:
         claim: the fact that the check confirms if there are no failures, such as "one head".
         failures: the faults that the check found.
-        skipped: the reason why the check was not made; empty if it was made.
+        skipped: the reason why the check was not made; empty if the check was made.
     """
 
     claim: str
@@ -70,7 +70,7 @@ def check(
         note: called with a message before a scratch database is created on the server of the configured database.
 
     Returns:
-        The checks, including those that were not made.
+        The result of each check, including the checks that were skipped.
 
     Raises:
         MigrationError: the revision files do not form a history, or a revision fails on an engine of the project.
@@ -149,7 +149,7 @@ def _registry(project: Project) -> Iterator[CheckFailure]:
 
 
 def unregistered(project: Project) -> Iterator[str]:
-    """Import every module `model` or `models` of the package. Yield a sentence about each table that is new then."""
+    """Import every module `model` or `models` of the package, and yield a sentence about each unregistered table."""
     metadata = project.metadata()
     registered = set(metadata.tables)
     package = importlib.import_module(project.metadata_name.partition(":")[0].partition(".")[0])
@@ -186,9 +186,9 @@ def _snapshots(project: Project) -> Iterator[Check]:
 
 
 def were_not_imported(found: Sequence[Difference], migrated: Inventory) -> int:
-    """Return the number of tables without a model, if more than half of all tables have none; otherwise 0.
+    """Return the number of tables without a model, if these are more than half of all tables; otherwise 0.
 
-    In this case, the modules of the models were probably not imported.
+    If so many tables have no model, the modules of the models were probably not imported.
     """
     dropped = sum(each.kind == "table" and each.after is None for each in found)
     return dropped if dropped > 1 and dropped * 2 > len(migrated.tables) else 0

@@ -1,6 +1,7 @@
 """Records the deployed revision in `alembic.ini`, and finds changes of deployed revision files.
 
-The deployed revision is the one at which production is. While it is recorded, it is the target of `rollback.sh`.
+The deployed revision is the current revision of the database in production. It is the target of `rollback.sh`, if
+`alembic.ini` records a deployed revision.
 """
 
 from __future__ import annotations
@@ -25,17 +26,17 @@ if TYPE_CHECKING:
 
 
 def record(project: Project, reference: str) -> tuple[str, str]:
-    """Record the revision of production.
+    """Record the deployed revision in `alembic.ini`.
 
     Args:
         project: the project.
         reference: a revision, or a tag, a branch, a commit or a date.
 
     Returns:
-        The id of the revision, and its tag or commit. The latter is empty if `reference` is a revision.
+        The id of the revision, and its tag or commit. The tag or commit is empty if `reference` is a revision.
 
     Raises:
-        DeployedUnknown: the revision is not below the head.
+        DeployedUnknown: the revision is neither the head nor below the head.
         MigrationError: no revision belongs to the reference.
     """
     project.refuse_installed()
@@ -91,10 +92,12 @@ def _changed(id_: str, name: str, content: bytes, history: History) -> str:
 
 
 def _write(ini: Path, values: dict[str, str]) -> None:
-    """Set keys in our section of the settings. A key with an empty value is removed. Other lines are not changed.
+    """Set keys in the section `[antarest]` of a settings file, or `[tool.antarest]` in a TOML file.
+
+    A key with an empty value is removed. Other lines are not changed.
 
     Raises:
-        InvalidProject: the section is not written as a table with one key on each line.
+        InvalidProject: the section of a TOML file is not written as a table with one key on each line.
     """
     name, literal = (
         (f"tool.{SECTION}", json.dumps) if is_toml(ini) else (SECTION, lambda value: value.replace("%", "%%"))

@@ -89,7 +89,7 @@ def _draw(metadata: MetaData) -> str:
 
 
 def _holds(project: Project, metadata: MetaData) -> dict[str, str]:
-    """Return the first paragraph of the docstring of each model, by table.
+    """Return a mapping from the name of each table to the first paragraph of the docstring of its model.
 
     The classes are found through the declarative base, which has to be in the same module as the metadata.
     """

@@ -38,7 +38,7 @@ class Follower:
 
     @contextmanager
     def syncing(self, *, allow_changed: bool = False) -> Iterator[SyncPlan]:
-        """Plan to make the database match the checkout. The plan is valid inside the block.
+        """Plan to make the database match the checkout. The plan is valid inside the `with` block.
 
         Args:
             allow_changed: whether a downgrade is allowed to run although its code differs from the applied code.
@@ -53,10 +53,10 @@ class Follower:
 
     @contextmanager
     def switching(self, branch: str, *, allow_changed: bool = False) -> Iterator[SyncPlan]:
-        """Plan to switch to a branch, and to make the database match it. `git switch` keeps uncommitted changes.
+        """Plan to switch to a branch, and to make the database match this branch. Uncommitted changes are kept.
 
         Args:
-            branch: the branch, as for `git switch`.
+            branch: the name of the branch, as in `git switch BRANCH`.
             allow_changed: as for `syncing`.
 
         Raises:
@@ -99,7 +99,7 @@ class Follower:
             discard_edits: whether a file that somebody has edited is replaced too.
 
         Yields:
-            The plan, and the revision. The plan is empty if the revision is not applied.
+            The plan, and the newest revision. The plan is empty if this revision is not applied.
 
         Raises:
             AmendRefused, EditedRevision: it is not allowed to write the revision again.
@@ -147,11 +147,11 @@ class Follower:
 
         Args:
             plan: the plan.
-            agreement: the losses that the downgrades may cause.
+            agreement: the losses that the downgrades are allowed to cause.
 
         Raises:
             PlanOvertaken: the current revision has changed since the plan was made.
-            SwitchRefused: git refused; nothing was changed.
+            SwitchRefused: git refused to switch to the branch; nothing was changed.
             LossNotDeclared, LossNotConfirmed, RevisionFailed: the run was rolled back; nothing was changed.
         """
         flow = self._workflow
@@ -172,7 +172,7 @@ class Follower:
             return flow.run(steps_of(plan), request)
 
     def install_hooks(self) -> list[Path]:
-        """Write git hooks that report a difference between the database and the checkout. They call the existing hooks.
+        """Write git hooks that report a difference between the database and the checkout. Existing hooks still run.
 
         Returns:
             The files of the hooks.
@@ -215,12 +215,12 @@ def files_at(home: Project, commit: str, branch: str, folder: Path) -> Project:
 
     Args:
         home: the project as it is checked out.
-        commit: the commit.
+        commit: the commit that has the revision files.
         branch: the branch of the commit, for messages.
         folder: an empty folder for the files.
 
     Raises:
-        SwitchRefused: the commit has no revisions in the folders where this checkout has them.
+        SwitchRefused: the commit has no revisions in the folders that contain the revisions of this checkout.
     """
     repository = home.repository
     assert repository is not None  # noqa: S101 - a commit comes from a repository

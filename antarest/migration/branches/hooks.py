@@ -1,8 +1,8 @@
 """Git hooks that print one line if the database and the checkout differ.
 
 The hooks run after `git switch`, `git checkout`, `git merge` and `git pull`. A hook first asks git whether revision
-files have changed, which takes milliseconds. The hook starts Python only if this is so. A hook never fails, never waits
-for a lock, and never migrates a database.
+files have changed, which takes milliseconds. The hook starts Python only if such a file has changed. A hook never
+fails, never waits for a database lock, and never migrates a database.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ exit $status
 
 
 def install(project: Project, repository: Repository) -> list[Path]:
-    """Write the hooks. An existing hook is renamed, and our hook calls the renamed hook.
+    """Write the hooks into a repository. An existing hook is renamed, and the new hook calls the renamed hook.
 
     Args:
         project: the project of the database.

@@ -25,8 +25,8 @@ class Rebase:
 
     Attributes:
         onto: the other head.
-        moved: the old predecessors and the new predecessor of each moved revision, by its id.
-        contents: the new content of each changed file.
+        moved: a mapping from the id of each moved revision to its old predecessors and its new predecessor.
+        contents: a mapping from the path of each changed file to its new content.
     """
 
     onto: str
@@ -127,9 +127,9 @@ def _immovable(revision: Revision, deployed: Collection[str], published: Collect
 
 
 def _published(project: Project, repository: Repository) -> set[str]:
-    """Return the revisions that others may have applied: those on the remote main, and on the local main.
+    """Return the ids of the revisions that others may have applied: those on the remote main, and on the local main.
 
-    If the checkout is on main itself, the local main does not count.
+    If the checkout is on main itself, only the remote main counts.
     """
     names = [name for name in MAINS if name.startswith("origin/") or repository.branch not in MAINS]
     commits = [(name, commit) for name in names if (commit := repository.commit(name))]
@@ -159,7 +159,7 @@ def _value_of(tree: ast.Module, name: str) -> ast.expr:
 
 
 def rewritten(project: Project, contents: Mapping[Path, bytes], folder: Path, *, without: str = "") -> Project:
-    """Copy the revision files of a project to a folder, with some files changed, or without one revision."""
+    """Return the project with copies of its revision files: with the new `contents`, and without one revision."""
     history = project.history
     paths = [history[id_].path for id_ in history.order if id_ != without]
     write_files(folder, [(path.name, contents.get(path) or path.read_bytes()) for path in paths])
@@ -185,9 +185,9 @@ def _base(repository: Repository, onto: str) -> tuple[str, str]:
 
 
 def _bases_of_main(repository: Repository) -> list[tuple[str, str]]:
-    """Return the commits on top of which revisions of main can be put, with their names.
+    """Return a list with the commit on top of which revisions of main are put, and a name for this commit.
 
-    If commits were pulled, the only one is the pulled commit. Otherwise it is the commit of main before the merge.
+    If commits were pulled, this is the newest pulled commit. Otherwise this is the commit of main before the merge.
     """
     upstream, merged = repository.commit("@{upstream}"), repository.commit("MERGE_HEAD")
     is_pulled = upstream and (not merged or repository.ask("merge-base", merged, upstream) == merged)

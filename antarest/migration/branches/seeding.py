@@ -1,4 +1,4 @@
-"""Fills an empty development database with the project's own function, in one transaction."""
+"""Fills an empty development database with rows from a function of the project, in one transaction."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..errors.text import position
 from ..workflow.workflow import MigrationWorkflow
 
 Seed = Callable[[Session, int], Iterator[tuple[str, int]]]
-"""The function in `[antarest] seed`: it adds rows for so many studies, and yields each table with its row count."""
+"""The function in `[antarest] seed`: it adds rows for a number of studies, and yields each table with its row count."""
 
 
 def seed(workflow: MigrationWorkflow, studies: int, *, allow_production: bool = False) -> Iterator[tuple[str, int]]:

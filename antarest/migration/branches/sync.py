@@ -38,11 +38,11 @@ class SyncPlan:
         undo: the downgrades, newest first, with their losses.
         between: the current revisions of the database after the downgrades.
         apply: the revisions to apply after the downgrades, in order.
-        found: by revision, the file with the code of its downgrade, if this file is not in the checkout.
+        found: a mapping from the id of a revision to undo to its applied file, if this file is not in the checkout.
         edited: the revisions that are not undone although their file was edited, because the applied file is lost, or
             because the revision is on main.
         command: the command that carries out the plan.
-        file_change: the change of files that happens together with the change of the database; None without one.
+        file_change: the change of files that belongs to the change of the database; None if no file is changed.
     """
 
     project: Project
@@ -70,7 +70,7 @@ class SyncPlan:
 
     @property
     def is_empty(self) -> bool:
-        """Whether the plan has no steps, because the database already matches."""
+        """Whether the plan has no steps, because the database already matches the project."""
         return not self.undo.steps and not self.apply
 
 
@@ -80,8 +80,8 @@ class SyncOptions:
 
     Attributes:
         command: the command that carries out the plan.
-        again: the revisions to undo and apply again although they match.
-        undo_only: whether nothing is applied after the downgrades.
+        again: the ids of the revisions to undo and to apply again, even if their file has not changed.
+        undo_only: True if nothing is applied after the downgrades.
         allow_changed: whether a downgrade is allowed to run although its code differs from the applied code.
         note: called with a message before a scratch database is created on the server of the database.
     """
@@ -104,11 +104,11 @@ def plan_sync(
         connection: a connection to read the database.
         database: the URL of the database, redacted.
         folder: an empty folder for the files of the applied revisions. It must exist until the plan has run.
-        options: the options.
+        options: see `SyncOptions`.
 
     Raises:
         RevisionLost: the file of a revision to undo cannot be found.
-        ScriptChanged: the file that was found differs from the applied file.
+        ScriptChanged: the file that was found differs from the applied file, and the options do not allow this.
         Irreversible: a revision cannot be undone.
         MultipleHeads: the checkout has several heads.
     """
@@ -140,7 +140,7 @@ def _refuse_changed(applied: Applied, undone: Collection[str], command: str) -> 
 
 
 def steps_of(plan: SyncPlan) -> Callable[[ScriptDirectory, Sequence[str]], Iterator[MigrationStep]]:
-    """Return a function that takes Alembic's view of the revision files, and returns the steps of a plan."""
+    """Return a function that takes Alembic's scripts and the current revisions, and yields the steps of a plan."""
     theirs = ScriptDirectory.from_config(plan.applied.alembic_config())
 
     def sync(ours: ScriptDirectory, current: Sequence[str]) -> Iterator[MigrationStep]:
@@ -161,9 +161,10 @@ def steps_of(plan: SyncPlan) -> Callable[[ScriptDirectory, Sequence[str]], Itera
 def _kept(
     home: Project, history: History, applied: Applied, again: Collection[str]
 ) -> tuple[set[str], tuple[str, ...]]:
-    """Return the ids of the applied revisions that need no undo, and the ids of those whose file was edited.
+    """Return the ids of the applied revisions that are kept, and the ids of the revisions whose file was edited.
 
-    The checkout has each of these revisions, with the same predecessors.
+    A revision is not kept if the checkout lacks it, or has it with other predecessors. It is not kept either if the
+    checkout has other code for it, unless the revision is on main.
     """
     kept = set[str]()
     edited = list(applied.edited)

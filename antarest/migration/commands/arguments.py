@@ -1,4 +1,4 @@
-"""The parser of all our command lines. It imports little, so that a program starts quickly."""
+"""The parser of all command lines of this package. The module imports little, so that a program starts quickly."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..errors.rendering import render_error
 
 
 class ArgumentParser(argparse.ArgumentParser):
-    """A parser whose errors look like all other errors."""
+    """A parser that prints its errors in the same form as the other errors of a command."""
 
     def error(self, message: str) -> NoReturn:
         """Print the error and exit."""

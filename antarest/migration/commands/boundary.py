@@ -55,7 +55,7 @@ class _SignalHandler:
 
     @contextmanager
     def in_place(self, *, always: bool) -> Iterator[None]:
-        """Handle signals inside the block, if this is the main thread."""
+        """Handle signals inside the `with` block, if this is the main thread. `always` includes the ignored signals."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -71,7 +71,7 @@ class _SignalHandler:
 
 
 class CommandContext:
-    """The configuration, project and workflow of a command. Each is created when it is first needed."""
+    """The configuration, project and workflow of a command. Each of these is created when it is first needed."""
 
     def __init__(
         self,
@@ -122,7 +122,7 @@ class CommandContext:
 
     @cached_property
     def config(self) -> Config:
-        """The configuration."""
+        """The configuration, with the values of the flags for the lock timeout and the backup."""
         config = load_config(self._config_path, sections=self.project.settings(), home=self.project.root)
         db = with_lock_timeout(config.db, self._lock_timeout, "--lock-timeout")
         return replace(config, db=replace(db, backup=db.backup or self._backup))
@@ -137,7 +137,7 @@ class CommandContext:
 
     @cached_property
     def workflow(self) -> MigrationWorkflow:
-        """The workflow on the configured database, with progress on the standard output."""
+        """The workflow on the configured database. It reports its progress to `progress`."""
         is_found = self._project is None and not os.environ.get(VARIABLE)
         others = others_around(self.project.ini, self.config.source) if is_found else ()
         return MigrationWorkflow.from_config(self.config, self.project, listener=self.progress, others=others)
@@ -148,7 +148,7 @@ class CommandContext:
         self.print(fields([*facts, ("database", self.workflow.database)]))
 
     def print(self, text: str) -> None:
-        """Print a result or the next step of the command. If it cannot be printed, the command must end; see `Output`.
+        """Print a result or the next step of the command. If this fails, the command must end; see `Output`.
 
         Raises:
             OutputFailed: the text cannot be printed.

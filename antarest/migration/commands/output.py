@@ -1,4 +1,4 @@
-"""The output of a command. It can fail at any moment, for example because a disk is full."""
+"""The output of a command. Writing to it can fail at any moment, for example because a disk is full."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ class Progress(Listener):
             self._is_passing = True
 
     def block(self, lines: Sequence[str], width: int) -> None:
-        """Show lines on a terminal. The next block replaces these lines.
+        """Show lines on a terminal. The next call replaces these lines.
 
         A terminal that is too small shows only the last line.
         """

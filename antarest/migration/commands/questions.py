@@ -20,10 +20,10 @@ HOW_FAR = (
 
 
 def positive(steps: str | None) -> int:
-    """Return the number of steps back in the value of the flag `--steps`; 1 if the flag is missing.
+    """Return the number of revisions to go back, from the value of the flag `--steps`; 1 if the flag is missing.
 
     Raises:
-        UsageError: the value is not a number of steps.
+        UsageError: the value is not a whole number from 1.
     """
     try:
         count = int(steps or "1")
@@ -45,7 +45,7 @@ def agree(
         command: the command, without the flags that answer the question.
         yes: whether the flag `--yes` answers the question. It does not permit a loss.
         everything: whether the flag `--allow-data-loss` permits every declared loss.
-        goal: the revision of the database after the whole command, if this is not the end of the rollback.
+        goal: the current revision after the whole command, if this is not the target of the rollback; otherwise empty.
 
     Returns:
         The losses to which the user agreed.

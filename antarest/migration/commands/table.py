@@ -29,7 +29,7 @@ class Verb:
     """A command of the command line. Each verb has its own flags, and the flags in `EVERYWHERE`.
 
     Attributes:
-        call: the function, whose docstring is the help text.
+        call: the function that runs the command. The docstring of this function is the help text.
         flags: the names of the flags of the verb.
         own: the flags that have a special meaning for this verb.
         words: the arguments without a flag, in order.

@@ -33,14 +33,14 @@ class Verification:
     Attributes:
         engines: the engines on which the revisions are proved.
         revisions: the ids of the revisions to prove, in the order of the history.
-        proofs: the proof of each revision on each engine. The revision "" stands for the history as a whole.
-        findings: everything that is wrong, worst first.
+        proofs: a mapping from a revision and an engine to the proof. The revision "" stands for the history as a whole.
+        findings: the faults and notes, worst first.
         seconds: the duration of the proof.
         is_whole: whether the history as a whole is proved too.
         is_complete: whether the proof ran to its end.
         not_checked: the checks that were not made, each with the reason.
-        comparison: compares the engines.
-        earlier: the folder with the stored proofs; None to store none.
+        comparison: compares the proofs of each revision on both engines.
+        earlier: the folder with the stored proofs; None to store no proofs.
     """
 
     engines: tuple[EngineName, ...]
@@ -76,16 +76,16 @@ class Verification:
         return [each for each in self.findings if (each.revision, each.engine) == (revision, engine)]
 
     def add(self, *findings: Finding) -> None:
-        """Add findings."""
+        """Add findings, and sort all findings again."""
         self.findings = worst_first([*self.findings, *findings])
 
     @property
     def not_tried(self) -> list[tuple[str, str, str]]:
-        """Everything that was not tried because nobody asked for it: each with its revision, engine and reason."""
+        """The checks that were left out although the proof is complete: each with its revision, engine and reason."""
         return [(each.revision, each.engine, reason) for each in self.proofs.values() for reason in each.not_tried]
 
     def add_proof(self, proof: Proof, target: Target) -> None:
-        """Add a proof with its findings, and compare the engines if both have proved the revision."""
+        """Add a proof with its findings. If both engines have proved the revision, compare their proofs."""
         self.proofs[proof.revision, proof.engine] = proof
         self.add(*proof.findings)
         sides = [self.proofs[proof.revision, engine] for engine in ENGINES if (proof.revision, engine) in self.proofs]
@@ -114,12 +114,11 @@ def prove_history(
 
     Args:
         target: the project.
-        found: the result, which names the engines. Each proof is added to it as soon as the proof is ready.
+        found: an empty result with the engines. Each proof is added to this result as soon as the proof is ready.
         select: a function that returns the ids of the revisions to prove; None for all revisions.
         rows: the smallest number of rows that a table gets.
-        since: the project with earlier versions of its revision files, once for each set of files that other databases
-            have run.
-        server: the server for the databases of PostgreSQL. Without it the proof finds or starts one.
+        since: earlier versions of the project. The proof upgrades a database that is at the head of each version.
+        server: the server for the databases of PostgreSQL; None to find or start a server.
         keep: whether to keep the databases before and after each revision that has a finding.
         on_proof: called with each proof.
 

@@ -16,7 +16,7 @@ _ITEM = re.compile(r"\d[\d,]* (?:rows?|values?) of (?P<item>.+)")
 
 
 def accept(project: Project, found: Verification, drift: Sequence[str]) -> Baseline:
-    """Return the baseline that accepts everything that was found.
+    """Return the baseline that accepts the findings of a proof and the differences in `drift`.
 
     Args:
         project: the project that adopts the workflow.

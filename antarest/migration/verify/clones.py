@@ -26,7 +26,7 @@ class DatabaseLocation:
 
     Attributes:
         engine: the engine.
-        url: on PostgreSQL, the database from which the others are created; on SQLite, a file in the folder.
+        url: on PostgreSQL, the database to connect to for CREATE DATABASE; on SQLite, a file in the folder.
         prefix: on PostgreSQL, the beginning of the names of the databases.
         kept: the place of the databases that are kept after the proof: on SQLite a folder, on PostgreSQL the beginning
             of their names. Empty if no database is kept.
@@ -38,7 +38,7 @@ class DatabaseLocation:
     kept: str = ""
 
     def drop_all(self) -> None:
-        """Drop all remaining PostgreSQL databases. A folder of SQLite is deleted by the code that created it."""
+        """Drop all remaining PostgreSQL databases. The code that created the folder of SQLite files deletes it."""
         if self.engine == "postgresql":
             with _maintenance_engine(self.url).connect() as connection:
                 found = connection.execute(
@@ -60,7 +60,7 @@ _IS_USED_HERE = """
 
 
 class Clones:
-    """Creates and copies databases in a location. The caller must call `close`, and delete the databases after it."""
+    """Creates and copies databases in a location. The caller must call `close`, and delete the databases afterwards."""
 
     def __init__(self, location: DatabaseLocation) -> None:
         self.engine: EngineName = location.engine
@@ -69,7 +69,7 @@ class Clones:
         self._database = str(location.url.database)
         self._engine = moving_engine(location.url, lambda: self._database)
         self.settings: list[str] = []
-        """Statements with which each connection begins, as those of an `env.py` do."""
+        """The statements that each new connection executes first."""
         self._alembics_engine = create_engine(location.url, poolclass=NullPool)
         event.listen(self._alembics_engine, "do_connect", self._choose_file)
         event.listen(self._engine, "connect", self._set)
@@ -89,7 +89,7 @@ class Clones:
 
     @cached_property
     def _maintenance(self) -> Connection:
-        """The connection that creates and drops PostgreSQL databases. Opening a new one each time would be slow."""
+        """The connection that creates and drops PostgreSQL databases. Opening one for each database would be slow."""
         return _maintenance_engine(self._location.url).connect()
 
     @contextmanager
@@ -97,7 +97,7 @@ class Clones:
         """Open a connection that can run revisions.
 
         Args:
-            url: the database.
+            url: the URL of the database.
             as_alembic: whether SQLite's driver decides when a transaction begins, as with plain Alembic. If so, a
                 revision can also write through a second connection.
         """
@@ -164,7 +164,7 @@ class Clones:
                 self._maintenance.execute(text(f'DROP DATABASE IF EXISTS "{url.database}" WITH (FORCE)'))
 
     def keep(self, url: URL, name: str) -> URL | None:
-        """Rename a database, so that it is kept after the proof. No session is allowed to be connected to it.
+        """Rename a database, so that it is kept after the proof. No session is allowed to use the database meanwhile.
 
         Returns:
             The new URL of the database; None if the location keeps no databases.

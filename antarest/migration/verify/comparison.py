@@ -33,7 +33,7 @@ class EngineComparison:
     Attributes:
         known: the differences between the schemas that are already reported, or older than the revisions to prove.
         names: the names of objects that the comparison has already seen.
-        reactions: the different reactions of the engines to changes of rows, before the first revision to prove.
+        reactions: how the engines' reactions to changes of rows differ before the first revision to prove.
     """
 
     known: set[str] = field(default_factory=set)
@@ -111,7 +111,7 @@ def _text(difference: Difference) -> str:
 def _severity(each: Difference, *, is_own: bool) -> Severity:
     """Return the severity of a difference.
 
-    In a foreign project, a time zone is only a note, because SQLite cannot store time zones.
+    In a project that has not adopted the workflow, a time zone is only a note, because SQLite cannot store time zones.
     """
     is_zone = each.aspect == "type" and each.after in _WITH_A_ZONE and not is_own
     is_name = each.aspect == "name" and each.kind in _NOT_COMPARED_BY_ALEMBIC

@@ -1,4 +1,4 @@
-"""Reads the options of a foreign Alembic project from the source of its `env.py` and models, without running them."""
+"""Reads the options of an Alembic project from the source of its `env.py` and models, without running this code."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def _metadata(env: SourceModule) -> _Models:
 
 
 def _convention(env: SourceModule, package: str) -> tuple[Mapping[str, str], list[str]]:
-    """Return the naming convention of the metadata, from `env.py` or from a module that it imports.
+    """Return the naming convention of the metadata, from `env.py` or from a module that `env.py` imports.
 
     Args:
         env: the source of `env.py`.

@@ -57,9 +57,9 @@ class EnvRun:
 
 @contextmanager
 def own_surroundings(variables: Mapping[str, str]) -> Iterator[None]:
-    """Give this process some environment variables, and a new home, working and temporary folder.
+    """Give this process some environment variables, and a new folder as its home, working and temporary folder.
 
-    The folder is deleted at the end of the block.
+    The new folder is deleted at the end of the `with` block.
     """
     with tempfile.TemporaryDirectory(prefix="antarest-env-") as folder:
         os.environ |= {"HOME": folder, "TMPDIR": folder, **variables}
@@ -113,7 +113,7 @@ def _run(target: Target, connection: Connection, named: URL) -> EnvRun:
 
 
 def with_options_of_env(target: Target, run: EnvRun) -> Target:
-    """Return a copy of the target with the options from a run of `env.py`, in place of those from its source."""
+    """Return the target with the options from a run of `env.py`. They replace the options from its source."""
     options = dict(run.options)
     version_table = VersionTable(options.get("version_table") or target.project.version_table.name)
     commits_each = bool(options.pop("transaction_per_migration", False))
@@ -130,7 +130,7 @@ def with_options_of_env(target: Target, run: EnvRun) -> Target:
 
 @contextmanager
 def _led_to(url: URL, found: EnvRun) -> Iterator[None]:
-    """Inside the block, let every engine connect to the scratch database, and refuse every other connection."""
+    """Inside the `with` block, let every engine connect to the scratch database, and refuse every other connection."""
     inside: list[bool] = []
 
     def refuse(what: str) -> None:
@@ -171,7 +171,7 @@ def _led_to(url: URL, found: EnvRun) -> Iterator[None]:
 
 @contextmanager
 def _watched(refuse: Callable[[str], None]) -> Iterator[None]:
-    """Inside the block, pass each connection that does not come from an engine to `refuse`.
+    """Inside the `with` block, call `refuse` for each connection that does not come from an engine.
 
     Such a connection is opened by sqlite3, by psycopg2, by psycopg 3, or by the socket of any other driver.
     """

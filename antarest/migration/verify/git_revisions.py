@@ -33,7 +33,7 @@ def new_revisions(target: Target) -> Collection[str]:
 
 @contextmanager
 def earlier_targets(target: Target, ref: str | None) -> Iterator[list[Target]]:
-    """Write the revision files of earlier commits to a folder, which is deleted at the end of the block.
+    """Write the revision files of earlier commits to a folder, which is deleted at the end of the `with` block.
 
     Args:
         target: the project as it is checked out.

@@ -47,11 +47,11 @@ def prove(plan: ProofPlan, engines: Sequence[EngineName], server: PostgresServer
     Args:
         plan: the revisions, and the options of the proof.
         engines: the engines.
-        server: the server for the databases of PostgreSQL. Without it the proof finds or starts one.
+        server: the server for the databases of PostgreSQL; None to find or start a server.
 
     Yields:
-        Each proof as soon as it is ready. The proofs of an engine come in the order of the history. The last one is the
-        proof of the history as a whole.
+        Each proof as soon as the proof is ready. The proofs of an engine come in the order of the history. The last
+        proof of an engine is about the history as a whole.
 
     Raises:
         NoPostgres: no PostgreSQL is available.
@@ -98,7 +98,7 @@ def _end(process: Any) -> None:
 
 @contextmanager
 def _without(paths: Sequence[str]) -> Iterator[None]:
-    """Inside the block, move some folders to the end of `sys.path`. A new process inherits this path.
+    """Inside the `with` block, move some folders to the end of `sys.path`. A new process inherits this path.
 
     While Python starts, it must not find a module of the project in place of its own module with the same name.
     """
@@ -112,7 +112,7 @@ def _without(paths: Sequence[str]) -> Iterator[None]:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Delay Ctrl-C and SIGTERM until the block is done."""
+    """Delay Ctrl-C and SIGTERM until the `with` block ends."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
@@ -124,14 +124,14 @@ def _undisturbed() -> Iterator[None]:
 def location_for(
     engine: EngineName, server: PostgresServer | None, *, keep: bool = False
 ) -> Iterator[DatabaseLocation]:
-    """Create a location for the databases of an engine, and delete the databases at the end of the block.
+    """Create a location for the databases of an engine, and delete the databases at the end of the `with` block.
 
     Kept databases are not deleted. On SQLite, they are in a folder of their own. On PostgreSQL, no database can be kept
     on a server that the proof has started.
 
     Args:
         engine: the engine.
-        server: the server for PostgreSQL. Without it the block finds or starts one.
+        server: the server for the databases of PostgreSQL; None to find or start a server.
         keep: whether databases can be kept.
     """
     if engine == "sqlite":

@@ -37,11 +37,11 @@ _DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg2"}
 
 @dataclass(frozen=True)
 class Target:
-    """A project to prove. It can be sent to another process, which then imports the modules of the project again.
+    """A project to prove. It can be sent to another process, which imports the modules of the project again.
 
     Attributes:
         project: the files and settings of the project.
-        metadata_name: the name of its `MetaData`, as `package.module:attribute`; empty if the name is not known.
+        metadata_name: the name of the models' `MetaData`, as `package.module:attribute`; empty if it is not known.
         rows_file: the Python file with `ROWS` or `values_at`, for generated rows; None if no file is given.
         render_as_batch: the option `render_as_batch` of `env.py`.
         naming_convention: the naming convention of the metadata, if it could be read without an import.
@@ -50,7 +50,8 @@ class Target:
         models_problem: the reason why the metadata of `env.py` is not known.
         is_own: whether the project has adopted this workflow, and therefore declares the losses of its revisions.
         unknown: the options in `env.py` that could not be read.
-        start: by engine, the file of SQL or the function that creates the tables needed by the first revision.
+        start: a mapping from an engine to the file of SQL, or the function, that creates the tables which the first
+            revision needs.
         run_env: the environment variables for a run of `env.py`; None if `env.py` is not run.
         env_options: the options that `env.py` gave to Alembic when it was run.
         engine: the dialect that a revision file sees when it is imported.
@@ -115,7 +116,7 @@ class Target:
 
     @cached_property
     def history(self) -> History:
-        """The revisions as our own graph. For a foreign project, this imports its revision files."""
+        """The revisions as a graph. In a project that has not adopted the workflow, this imports the revision files."""
         if self.is_own:
             return self.project.history
         scripts: Iterable[Script] = reversed(list(self.script.walk_revisions()))
@@ -143,7 +144,7 @@ class Target:
 
     @property
     def why_no_models(self) -> str:
-        """The reason why the metadata of `env.py` cannot be imported; empty if it can, or if `env.py` has none."""
+        """The reason why the metadata of the models cannot be read or imported; empty if there is no such reason."""
         try:
             self._imported_metadata()
         except InvalidProject as error:
@@ -194,7 +195,7 @@ class Target:
 
     @cached_property
     def values_at(self) -> Callable[[Iterable[str]], Values]:
-        """A function that takes the ids of the applied revisions, and returns values for generated rows, by column."""
+        """A function that takes the ids of applied revisions, and returns a mapping from "table.column" to values."""
         if self.rows_file is None:
             return lambda _revisions: {}
         spec = importlib.util.spec_from_file_location("_rows_for_verify", self.rows_file)

@@ -1,4 +1,4 @@
-"""Writes the snapshots of a project, proves them on other servers, and finds those that are out of date."""
+"""Writes the snapshots of a project, proves them on other servers, and finds snapshots that are out of date."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ def prove(project: Project, url: URL) -> Path | None:
 
     Args:
         project: the project.
-        url: the URL of a database on the server. Its role must be allowed to create databases.
+        url: the URL of a database on the server. The role in the URL must be allowed to create databases.
 
     Returns:
         The changed file; None if the file already has the version.
 
     Raises:
-        SnapshotUnfit: the snapshot is out of date, or has another effect on this server.
+        SnapshotUnfit: the snapshot is out of date, or does not have the effect of the revisions on this server.
     """
     project.refuse_installed()
     if why := why_stale(project, "postgresql"):
@@ -92,7 +92,7 @@ def stale(project: Project) -> Iterator[tuple[Path, str]]:
 
 
 def why_stale(project: Project, engine: EngineName) -> str:
-    """Return why the snapshot of an engine is out of date; empty if it contains all revisions as they are now."""
+    """Return why the snapshot of an engine is out of date; empty if the snapshot matches the present revisions."""
     try:
         candidate = find(project, engine, project.history.heads)
     except Doubt as doubt:

@@ -48,11 +48,11 @@ class _ScriptPiece(NamedTuple):
 
 
 def dumped(connection: Connection, exclude: Collection[str], home: str) -> tuple[str, ...]:
-    """Return the statements that create a copy of a database. They leave out the name of the schema `home`.
+    """Return the statements that create a copy of a database. They do not contain the name of the schema `home`.
 
     Args:
         connection: a connection to the database, without a transaction.
-        exclude: the tables of Alembic and the workflow.
+        exclude: the tables to leave out, which are the tables of Alembic and of the workflow.
         home: the current schema of the database.
 
     Raises:
@@ -91,7 +91,7 @@ def _script(connection: Connection, exclude: Collection[str]) -> str:
 
 
 def _folder(connection: Connection) -> Path:
-    """Return the folder of a `pg_dump` that can read the server. It must not be older than the server.
+    """Return the folder of a `pg_dump` that can read the server, because its version is not older.
 
     Raises:
         SnapshotUnfit: there is no such `pg_dump`.

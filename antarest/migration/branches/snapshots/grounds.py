@@ -27,25 +27,25 @@ class Ground(Protocol):
 
     @property
     def engine(self) -> EngineName:
-        """The engine."""
+        """The engine of the databases."""
 
     @property
     def homes(self) -> Sequence[str]:
-        """The schemas to try, in order, as the current schema of the second database.
+        """The schemas to try, in order, as the current schema of the second database that runs the revisions.
 
-        The last of them is also the current schema of the first database. With any other schema, the second database
-        shows whether the revisions follow the search path.
+        The current schema of the first database is the last of these schemas. A second database with another current
+        schema shows whether the revisions follow the search path.
         """
 
     def database(self, home: str = "") -> AbstractContextManager[Connection]:
-        """Create a database for the block, and connect to it. The connection has no transaction.
+        """Create a database that exists inside the `with` block, and connect to it, without a transaction.
 
         Args:
-            home: the current schema of the database. If it is given, the database also has another time zone.
+            home: the current schema of the database. If it is given, the database also has an unusual time zone.
         """
 
     def version(self, connection: Connection) -> str:
-        """Return the version of the engine on which these databases prove a snapshot."""
+        """Return the version of the engine, as a snapshot records it."""
 
     def statements(self, connection: Connection, exclude: Sequence[str]) -> tuple[str, ...]:
         """Return the statements that create a copy of a database.

@@ -2,7 +2,7 @@
 
 Two scratch databases run the revisions. If the two databases differ, or contain the date of the run, the revisions do
 not always have the same effect, and no snapshot is written. Before the new file is written, a third database loads its
-content, and must be equal to the other two.
+content, and must be equal to the other two databases.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class SnapshotWriter:
 
     @classmethod
     def of(cls, project: Project, ground: Ground) -> SnapshotWriter:
-        """Prepare to write the snapshot of a project."""
+        """Prepare to write the snapshot of a project, with the old snapshot if it can be used."""
         runner = replace(ScratchRunner.of(project), commits_each=True)
         try:
             return cls(project, ground, find(project, ground.engine, project.history.heads), runner)
@@ -72,7 +72,7 @@ class SnapshotWriter:
         """Make the snapshot, and prove it.
 
         Raises:
-            SnapshotUnfit: the revisions do not always have the same effect, or the snapshot has another effect.
+            SnapshotUnfit: the effect of the revisions is not always the same, or the snapshot has a different effect.
             ScratchRunFailed: a revision fails.
         """
         self._refuse_outside()
@@ -94,10 +94,10 @@ class SnapshotWriter:
         return snapshot
 
     def prove_here(self) -> Snapshot:
-        """Prove the old snapshot on another server. Return the snapshot with the version of this server.
+        """Prove the old snapshot on the server of `ground`. Return the snapshot with the version of this server.
 
         Raises:
-            SnapshotUnfit: on this server, the snapshot has another effect than the revisions.
+            SnapshotUnfit: on this server, the snapshot does not have the effect of the revisions.
             ScratchRunFailed: a revision fails.
         """
         assert self.old  # noqa: S101 - the caller has looked
@@ -119,11 +119,11 @@ class SnapshotWriter:
             raise SnapshotUnfit(str(doubt)) from None
 
     def _refuse_clock(self, before: Facts, new: Sequence[str]) -> None:
-        """Refuse a revision that reads the clock and writes rows. They may have a part of the date, such as the year.
+        """Refuse a revision that reads the clock and writes rows, because the rows may contain a part of the date.
 
         Args:
-            before: the facts before the new revisions.
-            new: the names of the facts that these change.
+            before: the facts about the database before the new revisions.
+            new: the names of the facts that the new revisions change.
         """
         history, known = self.project.history, self.old.contents if self.old else {}
         rows = [name for name in new if name.startswith("the rows")]
@@ -135,7 +135,7 @@ class SnapshotWriter:
             before = facts
 
     def _run_again(self, facts: Facts) -> str:
-        """Run the revisions in a second database, which must get the same facts as the first one.
+        """Run the revisions in a second database, and compare this database with the facts about the first database.
 
         Returns:
             The schema whose name the revisions contain; empty if the revisions follow the search path.
@@ -193,10 +193,10 @@ class SnapshotWriter:
         Args:
             snapshot: the snapshot to load.
             facts: the facts about a database that has run the revisions.
-            by_statements: whether a snapshot of the new database must have the same statements as this snapshot.
+            by_statements: whether a new snapshot of the scratch database must have the statements of this snapshot.
 
         Raises:
-            SnapshotUnfit: the statements of the snapshot fail, or have another result than the revisions.
+            SnapshotUnfit: the statements of the snapshot fail, or do not have the result of the revisions.
         """
         read = Snapshot.parse(snapshot.render())
         different, is_same = set[str](), True
@@ -213,7 +213,7 @@ class SnapshotWriter:
             raise SnapshotUnfit(f"statements cannot make {shorten(sorted(different) or ['the file'])} again")
 
     def _differ(self, names: Sequence[str]) -> SnapshotUnfit:
-        """Return the error for facts that differ between two runs. The error names the first revision that differs."""
+        """Return the error for facts that differ between two runs. The error names the first revision at fault."""
         for (id_, one), (_, other) in zip(self._trace(names), self._trace(names, self.ground.homes[-1]), strict=True):
             if different := unequal(one, other):
                 return SnapshotUnfit(f"two runs of revision {id_} differ: {shorten(different)}")
@@ -227,7 +227,7 @@ class SnapshotWriter:
         return SnapshotUnfit(f"the date of today is in {shorten(names)}")
 
     def _trace(self, names: Sequence[str], home: str = "") -> list[tuple[str, Facts]]:
-        """Run the revisions in a new database, and return the facts with these names after each revision."""
+        """Run the revisions in a new database, and return the facts with the given names after each revision."""
         found: list[tuple[str, Facts]] = []
         with self._database(self.old, home) as connection:
 
@@ -245,7 +245,7 @@ def _days() -> set[str]:
 
 
 def _names(days: set[str], fact: object) -> bool:
-    """Return whether a fact contains one of the dates, or a Unix time near the present time, in s, ms, µs or ns."""
+    """Return whether a fact contains a date of `days`, or a Unix time near the present time, in s, ms, µs or ns."""
     text, now = repr(fact), time.time()
     units = {10: 1, 13: 10**3, 16: 10**6, 19: 10**9}
     numbers = ((int(each), units.get(len(each))) for each in _LONG_NUMBER.findall(text))

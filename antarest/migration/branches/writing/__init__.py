@@ -1,4 +1,4 @@
-"""Writes revisions with Alembic's autogenerate, and adds to them the declaration of losses."""
+"""Writes revisions with Alembic's autogenerate, and adds the declaration of losses to their files."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Written:
         drops: the detected changes that drop a table or a column.
         retypes: the detected changes of a column's type that can change values of the column.
         by_hand: the changes that have to be written by hand, because Alembic does not detect them.
-        skipped: by engine, the reason why nothing was compared on this engine.
+        skipped: a mapping from an engine to the reason why nothing was compared on this engine.
     """
 
     path: Path | None
@@ -104,7 +104,7 @@ def _written(
         path: the new file; None if no file was written.
         before: the comparisons of the models with the migrations without the new revision.
         left: the same comparisons with the new revision.
-        skipped: by engine, the reason why nothing was compared.
+        skipped: a mapping from an engine to the reason why nothing was compared on this engine.
     """
     remaining = {each for comparison in left for each in comparison.found}
     detected = [each for comparison in before for each in comparison.found if each not in remaining]
@@ -180,7 +180,7 @@ def _declare(path: Path, losses: Mapping[str, str]) -> None:
 
 
 def _require_template(project: Project) -> None:
-    """Refuse a project without the template of its revisions.
+    """Refuse a project without the template for new revisions.
 
     Raises:
         InvalidProject: there is no `script.py.mako`.
@@ -209,7 +209,7 @@ def write_again(
         note: as for `write_revision`.
 
     Returns:
-        The result. Its `path` is None if the new content would be the same; the file is unchanged in this case.
+        The result. If the new content would be the same, the file is unchanged, and the `path` of the result is None.
     """
     project.refuse_installed()
     _require_template(project)

@@ -1,4 +1,4 @@
-"""The options with which Alembic writes a revision, and our changes to the operations in it."""
+"""The options with which Alembic writes a revision, and corrections of the operations that Alembic finds."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Writing:
 
     Attributes:
         project: the project that gets the revision.
-        only_changes: whether to write the detected changes, or no file if there are none. Otherwise the revision is
-            empty.
+        only_changes: True to write the detected changes, or no file if there are none; False to write an empty
+            revision.
         tables: the tables that Alembic compares; None for all tables.
         columns: the columns that the revision is allowed to alter, as "table.column"; None for all columns.
-        at_head: a scratch database at head to compare with; None to create such a database.
+        at_head: the URL of a scratch database at head, to compare the models with; None to create such a database.
         in_batches: whether tables are altered in batches, as SQLite needs it.
-        lossy: gets the losses of the downgrade, when the revision is written.
+        lossy: filled when the revision is written, with each item that the downgrade drops, and the reason.
     """
 
     project: Project
@@ -46,10 +46,10 @@ class Writing:
 
 
 def autogenerate_options(writing: Writing, home: str | None) -> dict[str, Any]:
-    """Return the options with which Alembic compares the models with a scratch database: those of `env.py`, and ours.
+    """Return the options with which Alembic compares the models with a scratch database.
 
     Args:
-        writing: the request.
+        writing: the request. Its project has the options of `env.py`, on which the result is based.
         home: the default schema of the database. Table names in `writing` omit this schema, even if a model names it.
     """
     given, ours = writing.project.options, _Rules(writing, home)
@@ -117,10 +117,10 @@ class _Rules:
         return kind != "table" or (name not in self._own and (tables is None or full in tables))
 
     def compare_default(self, context: MigrationContext, found: Any, column: Any, old: Any, _: Any, new: Any) -> bool:
-        """Return whether a default differs, as `env.py` or else Alembic says.
+        """Return whether the default of a column differs from the default in the models, as `env.py` or Alembic says.
 
-        PostgreSQL compares the values of two defaults. It refuses a value that the type of the column does not have
-        yet, such as a new label of an enum. Then they differ.
+        Alembic lets PostgreSQL compare the values of the two defaults. PostgreSQL refuses a value that the type of the
+        column does not have yet, such as a new label of an enum. In this case, the defaults differ.
         """
         theirs = self._given.get("compare_server_default")
         if callable(theirs) and (answer := theirs(context, found, column, old, _, new)) is not None:
@@ -175,7 +175,7 @@ def _expression(item: Any) -> str:
 def _alter_only(
     operations: ops.OpContainer, columns: frozenset[str] | None, home: str | None, *, has_identity: bool
 ) -> None:
-    """Keep only the changes of these columns, and remove the changes of identities that Alembic gets wrong.
+    """Remove the changes of columns that are not in `columns`, and the changes of identities that Alembic gets wrong.
 
     On an engine without identities, Alembic reports each identity as missing. A correct change of an identity also
     contains the old identity, which Alembic cannot write.
@@ -216,7 +216,7 @@ def _create_keys_last(operations: ops.UpgradeOps) -> None:
 
 
 def _full_name(operation: Any, home: str | None = None) -> str:
-    """Return the table of an operation, with its schema unless this is `home`; empty if the operation has no table."""
+    """Return the name of an operation's table, with its schema unless this is `home`; empty if it has no table."""
     schema, name = (getattr(operation, each, None) for each in ("schema", "table_name"))
     return f"{schema}.{name}" if schema and schema != home else name or ""
 
@@ -258,5 +258,5 @@ def _retyped(operations: ops.OpContainer, home: str | None) -> Iterator[str]:
 
 
 def may_convert(old: object, new: object) -> bool:
-    """Return whether a change of the type can change values on one of the engines."""
+    """Return whether a change from the type `old` to the type `new` can change values on one of the engines."""
     return can_convert("postgresql", str(old).lower(), str(new).lower())  # SQLite only ignores what is shorter.

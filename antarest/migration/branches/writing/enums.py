@@ -1,7 +1,7 @@
 """Adds to a revision the statements that create and drop the enum types of its columns (PostgreSQL).
 
-Alembic creates an enum type with each table that uses the type, even if the type exists already. It creates no type
-with a column that is added to a table. It never drops a type. Therefore an upgrade after a rollback fails.
+Alembic creates an enum type with each table that uses the type, even if the type exists already. Alembic creates no
+type with a column that is added to a table, and never drops a type. Therefore an upgrade after a rollback fails.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def complete_enums(upgrade: ops.OpContainer, way_back: ops.OpContainer, metadata
         metadata: the models after the upgrade.
 
     Returns:
-        The types that the models use and that already exist before the upgrade.
+        The names of the enum types that the models use and that already exist before the upgrade.
     """
     tables, added = [*_columns(upgrade, ops.CreateTableOp)], [*_columns(upgrade, ops.AddColumnOp)]
     new = {place for place, _ in (*tables, *added)}

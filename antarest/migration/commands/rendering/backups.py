@@ -70,7 +70,7 @@ def plan(plan: RestorePlan) -> str:
 
 
 def losses(plan: RestorePlan) -> list[str]:
-    """Return the known losses of a restore, one on each line."""
+    """Return a line about each known loss of a restore."""
     lines = [f"goes back before {shorten(plan.newer)}"] if plan.newer else []
     for table, (now, then) in sorted(plan.losses.items()):
         lines.append(f"{count(now - then, 'row')} of {table}: {now:,} now, {then:,} in the backup")

@@ -110,7 +110,7 @@ def tracebacks(found: Verification) -> str:
 
 
 def kept_databases(found: Verification) -> list[tuple[str, str, str, str]]:
-    """Return the databases that were kept: revision, engine, "before" or "after", and URL."""
+    """Return the revision, the engine, "before" or "after", and the URL of each database that was kept."""
     proofs = found.proofs.values()
     return [(proof.revision, proof.engine, when, url) for proof in proofs for when, url in proof.kept.items()]
 

@@ -1,4 +1,4 @@
-"""Finds findings that are consequences of another finding. A report names them in the entry of their cause."""
+"""Finds the findings that another finding explains. A report shows them below the finding that is their cause."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _EXPLAINED: dict[str, Collection[str]] = {
     "V504": ("V603",),
     "V701": ("V704",),
 }
-"""By kind, the kinds of which it may be the cause, if both are about the same object."""
+"""A mapping from a kind of findings to the kinds that it can cause, if both findings are about the same object."""
 
 
 def causes(found: Verification, findings: Collection[Finding]) -> dict[Finding, Finding]:
     """Return the cause of each finding that another finding explains.
 
     Args:
-        found: the result of the proof, for the schemas.
+        found: the result of the proof, which has the schemas with the foreign keys.
         findings: the findings, which are both the possible causes and the possible consequences.
 
     Returns:
@@ -53,10 +53,10 @@ def _first(direct: dict[Finding, Finding], finding: Finding) -> Finding:
 
 
 def _is_at(cause: Finding, finding: Finding) -> bool:
-    """Return whether a finding is at a place where the cause can explain it.
+    """Return whether a finding is at a place where `cause` can explain the finding.
 
-    Both have to be on the same engine and at the same revision. Some causes also explain findings about the history as
-    a whole.
+    Both findings have to be on the same engine and at the same revision. Some causes also explain findings about the
+    history as a whole.
     """
     is_there = finding.revision == cause.revision or (not finding.revision and cause.id in {"V506", "V601"})
     return is_there and (finding.engine == cause.engine or "" in {finding.engine, cause.engine})
@@ -83,7 +83,7 @@ def _words(*texts: str) -> set[str]:
 
 
 def _refers(found: Verification, finding: Finding, cause: Finding) -> bool:
-    """Return whether the foreign keys in a finding can have changed because the keys in the cause have changed."""
+    """Return whether a foreign key in the table or column of a finding refers to the table or column of the cause."""
     return any(
         key.referred_table == cause.table
         and (cause.item == cause.table or any(cause.item == f"{cause.table}.{name}" for name in key.referred_columns))

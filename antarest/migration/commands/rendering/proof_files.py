@@ -123,7 +123,7 @@ def as_comment(found: Verification, target: Target) -> str:
 
 
 def _mark(findings: Iterable[Finding]) -> str:
-    """Return a mark for findings that are only notes."""
+    """Return the mark of a note if all findings are notes; otherwise an empty text."""
     return " (note)" if all(each.severity == "note" for each in findings) else ""
 
 

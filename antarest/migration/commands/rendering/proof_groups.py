@@ -75,7 +75,7 @@ class FindingGroup:
 
 
 def grouped(found: Verification, findings: Sequence[Finding]) -> list[FindingGroup]:
-    """Return the findings in groups by revision and kind: first those about the whole history, then newest first.
+    """Return the findings in groups by revision and kind: first those of the whole history, then newest revision first.
 
     If several revisions have the same finding, only the group of the oldest of these revisions contains the finding. A
     finding that another finding explains is a consequence in the entry of the other finding.

@@ -139,7 +139,7 @@ def _described(table: Table | None) -> Iterator[str]:
 
 
 def _rows(proof: Proof) -> Iterator[str]:
-    """Yield the HTML of some rows that the upgrade changes: their values before and after."""
+    """Yield the HTML of a few rows of each table whose rows the upgrade changes, before and after the upgrade."""
     for table, sides in proof.samples.items():
         lines = [["  ".join(each) for each in side] or ["(no rows)"] for side in sides]
         yield _pair(f"rows of {table}", *_marked(*lines))

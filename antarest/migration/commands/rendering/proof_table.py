@@ -97,7 +97,7 @@ def parity_of(found: Verification, revision: str) -> Cell:
 
 
 def _others(found: Verification, revision: str) -> list[Finding]:
-    """Return the findings about a revision whose kind has no column in the table."""
+    """Return the findings about a revision that belong to no column of the table."""
     return [each for engine in (*found.engines, "") for each in _about(found.of(revision, engine), "")]
 
 
@@ -106,7 +106,7 @@ def _about(findings: Sequence[Finding], name: str) -> list[Finding]:
 
 
 def _is_about(reason: str, name: str) -> bool:
-    """Return whether a reason in `not_proved` concerns this property. Most reasons concern all properties."""
+    """Return whether a reason in `not_proved` concerns the property `name`. Most reasons concern all properties."""
     about = next((names for start, names in _ABOUT.items() if reason.startswith(start)), PROPERTIES)
     return name in about
 

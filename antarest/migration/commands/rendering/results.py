@@ -83,7 +83,7 @@ def status_json(status: Status, project: str, source: str) -> str:
 
 
 def history(entries: Sequence[HistoryEntry], unknown: Sequence[str]) -> str:
-    """Return the list of revisions, newest first. It marks the applied revisions, the current ones and the head."""
+    """Return the list of revisions, newest first. The applied and current revisions and the head are marked."""
     rows = [(f"? {id_}  (current; not in this checkout: inv db.sync)", "") for id_ in unknown]
     for entry in entries:
         marks = {"current": entry.is_current, "head": entry.is_head, "edited since": entry.is_edited}
@@ -122,7 +122,7 @@ def plan(plan: RollbackPlan, origins: Mapping[str, str] | None = None) -> str:
 
     Args:
         plan: the rollback.
-        origins: by id, where the code of a revision was found, if not in the checkout.
+        origins: a mapping from the id of a revision to the place of its code, if this place is not the checkout.
     """
     lines = [f"rollback       {position(plan.current)} -> {plan.target} ({count(len(plan.steps), 'revision')})"]
     for step in plan.steps:
@@ -244,7 +244,7 @@ def near(path: Path | None) -> str:
 
 
 def checks(made: Sequence[Check]) -> str:
-    """Return the faults that `db.check` found, the checks that it made, and the checks that it did not make."""
+    """Return lines about the faults that `db.check` found, the checks without faults, and the skipped checks."""
     failures = [failure for check in made for failure in check.failures]
     lines = [f"{each.check}: {each.fact}\n    {spell(each.command)}" for each in failures]
     if not failures:

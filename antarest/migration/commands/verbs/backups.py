@@ -1,4 +1,4 @@
-"""The verbs about backups."""
+"""The verbs that make, list and restore backups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verbs about branches: the database follows the checkout."""
+"""The verbs for work with git branches, such as `sync` and `rebase`."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 def sync(context: CommandContext, *, allow_changed: bool = False, **flags: bool) -> int:
-    """Make the database match this checkout: undo revisions that the checkout lacks, then apply the pending ones."""
+    """Make the database match this checkout: undo revisions that the checkout lacks, then apply pending revisions."""
     with _follower(context.workflow).syncing(allow_changed=allow_changed) as plan:
         _carry_out(context, plan, **flags)
     return EXIT_DONE
 
 
 def switch(context: CommandContext, *, branch: str, allow_changed: bool = False, **flags: bool) -> int:
-    """Switch to a branch together with the database: both, or neither."""
+    """Switch to a branch, and make the database match it. If one of the two fails, neither is changed."""
     with _follower(context.workflow).switching(branch, allow_changed=allow_changed) as plan:
         if _carry_out(context, plan, **flags):
             context.say(("branch", branch))
@@ -76,7 +76,7 @@ def merge(context: CommandContext, *, message: str | None = None) -> int:
 def amend(context: CommandContext, *, discard_edits: bool = False, **flags: bool) -> int:
     """Write the newest revision again from the models, with the same id and message.
 
-    If it is applied, undo it first.
+    If the revision is applied, undo it first.
     """
     from ...branches.writing import write_again
     from ...project.revision_store import keeping

@@ -80,8 +80,8 @@ def follow(project: Project) -> Path | None:
     """Update the diagram after a change of the models.
 
     Returns:
-        The page; None if it is up to date, or if the package that draws the diagram is missing. In the latter case,
-        `db.check` on a machine with the package reports the page.
+        The page; None if the page is up to date, or if the package that draws the diagram is missing. If the package is
+        missing, `db.check` on another machine reports that the page is out of date.
     """
     if not project.diagram:
         return None

@@ -14,7 +14,7 @@ from ..boundary import CommandContext
 
 
 def deployed(context: CommandContext, *, ref: str) -> int:
-    """Record the revision of production, which becomes the target of rollback.sh."""
+    """Record the revision that production runs. This revision becomes the target of rollback.sh."""
     from ...branches.deployed import record
 
     revision, origin = record(context.project, ref)
@@ -73,13 +73,13 @@ def release_notes(context: CommandContext, *, from_ref: str, to_ref: str, output
 
 
 def print_rollback_sql(context: CommandContext, steps: int, to: str | None, head: str | None) -> int:
-    """Print the SQL of a rollback that starts at a head.
+    """Print the SQL of a rollback.
 
     Args:
         context: the context of the command.
-        steps: the number of steps back.
+        steps: the number of revisions to go back.
         to: the revision at which the rollback ends; None to use `steps`.
-        head: the head in `rollback.sh`, at which the rollback starts; None to start at the revision of the database.
+        head: the head in `rollback.sh`, at which the rollback starts; None to start at the database's current revision.
     """
     from ...release.sql_scripts import downgrade_sql
 

@@ -152,14 +152,14 @@ def _engines(name: str | None, own: Sequence[str]) -> tuple[EngineName, ...]:
 
 
 def _refuse_missing_folders(files: Mapping[str, str | None]) -> None:
-    """Refuse a file for a report, if its folder is missing. This comes before the proof, which may take long."""
+    """Refuse a file for a report, if its folder is missing. A proof may take long, so this is checked before it."""
     for form, path in files.items():
         if path and (Path(path).is_dir() or not Path(path).parent.is_dir()):
             raise _usage(f"--{form} must be a file in a folder that exists, not {path!r}", f"--{form}=FILE")
 
 
 class _Printer:
-    """Prints a line for each revision when all engines have proved it. A terminal also shows unfinished lines."""
+    """Prints the line of each revision when all engines have proved it. A terminal also shows unfinished lines."""
 
     _AHEAD = 8  # the most unfinished lines on a terminal; one engine is faster than the other
 
@@ -169,7 +169,7 @@ class _Printer:
         self._printed = 0
 
     def print_proof(self, proof: Proof) -> None:
-        """Print the line of each revision for which this proof was the last missing one."""
+        """Print the lines of the revisions that all engines have proved, now that `proof` is ready."""
         found, lines = self._found, [*self._found.revisions, *([""] if self._found.is_whole else [])]
         for line in lines[self._printed :]:
             if not all((line, engine) in found.proofs for engine in found.engines):

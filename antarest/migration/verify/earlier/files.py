@@ -41,7 +41,7 @@ class FileWatch:
         return watch
 
     def used_by(self, *files: str) -> set[str]:
-        """Return these files, and all files and folders that they use, directly or through other files."""
+        """Return `files`, and all files and folders that these files use, directly or through other files."""
         found, left = set[str](), [os.path.realpath(each) for each in files]
         while left:
             file = left.pop()

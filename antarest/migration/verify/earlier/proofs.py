@@ -2,8 +2,8 @@
 
 The key of a stored proof is a hash of everything that is known before the revision runs: the program, the versions, the
 options, the state after the earlier revisions, and the revision itself. A proof also depends on the content of the
-files that the revision used, and on the known facts about its columns. Hashes of these are stored with the proof, and
-compared when the proof is read.
+files that the revision used, and on the known facts about its columns. Hashes of these files and facts are stored with
+the proof, and compared when the proof is read.
 """
 
 from __future__ import annotations
@@ -60,12 +60,12 @@ class EarlierProof:
 
     Attributes:
         proof: the proof of one revision, or of the history as a whole.
-        files: the hash of each file that the revision used, by its path.
+        files: a mapping from the path of each file that the revision used to its hash.
         hints: the hash of the facts about the columns that were known before the revision ran.
         labels: the labels of enums that the revision has given to columns.
         gone: the values that the revision has replaced.
         written: the texts that the revision has written.
-        is_beside: whether the revision writes through another connection than that of Alembic.
+        is_beside: whether the revision writes through a connection other than Alembic's.
         state: the key of the state after the revision.
     """
 
@@ -84,7 +84,7 @@ class EarlierProofs:
 
     Args:
         folder: the folder for the stored proofs; None to store nothing.
-        watch: knows the files of the project that were used.
+        watch: knows which files the project has used; None to store nothing.
         target: the project.
         connection: a connection to a database in which no revision has run.
         facts: everything else on which all proofs of the run depend.
@@ -117,7 +117,7 @@ class EarlierProofs:
         return digest(self._start, self._target.metadata_name, self._target.models_of_env, facts)
 
     def state_after(self, name: str, revision: Revision, schema: Inventory, connection: Connection) -> str:
-        """Return the key of the state after a revision. Later revisions see no difference between equal keys.
+        """Return the key of the state after a revision. If two states have the same key, later revisions act the same.
 
         Args:
             name: the key of the proof of the revision.
@@ -129,7 +129,7 @@ class EarlierProofs:
         return digest(name, data, schema, content_of(connection, [self._target.project.version_table.name]))
 
     def find(self, name: str) -> EarlierProof | None:
-        """Return the stored proof with this key; None if there is none, or if a file that it depends on has changed."""
+        """Return the stored proof with this key; None without such a proof, or if a file that it used has changed."""
         if self._folder is None:
             return None
         path = self._folder / f"{name}{_SUFFIX}"
@@ -156,7 +156,7 @@ class EarlierProofs:
                 write_whole(self._folder / f"{name}{_SUFFIX}", content, 0o600)
 
     def files_of(self, revision: Revision | None) -> dict[str, str]:
-        """Return the hash of each file that a revision has used, by path; without a revision, of all used files."""
+        """Return the path and hash of each file that a revision has used; without a revision, of all used files."""
         if self._watch is None:
             return {}
         roots = [str(self._target.rows_file)] if self._target.rows_file else []

@@ -23,7 +23,7 @@ _OF_THE_MOMENT = re.compile(r"nextval|now|current|random|uuid|datetime|strftime|
 
 
 def behaviour(connection: Connection, schema: Inventory, rows: RowSnapshot) -> dict[str, str]:
-    """Try changes to rows at head, and return the reaction of the database to each.
+    """Try changes to rows at head, and return the reaction of the database to each change.
 
     The changes repeat unique values, write unknown labels, omit values, and delete rows.
 
@@ -34,7 +34,7 @@ def behaviour(connection: Connection, schema: Inventory, rows: RowSnapshot) -> d
         rows: the rows of the database.
 
     Returns:
-        The reaction of the database by change, for example "refuses it" for the change "repeat tag(label)".
+        A mapping from each change to the reaction, for example from "repeat tag(label)" to "refuses it".
     """
     clauses = {name: _untyped(table) for name, table in reflect_tables(connection, ()).items()}
     found = dict(_defaults(connection, schema))

@@ -27,7 +27,7 @@ _OWNED = text("""
 
 
 def violations(connection: Connection) -> Counter[tuple[str, str]]:
-    """Return the number of rows that refer to a missing row, by table and referred table (SQLite only)."""
+    """Return the number of rows that refer to a missing row, for each table and referred table (SQLite only)."""
     try:
         return Counter((row[0], row[2]) for row in foreign_key_violations(connection))
     except OperationalError as error:
@@ -58,7 +58,7 @@ def _mismatch(error: OperationalError) -> str:
 
 
 def late_sequences(connection: Connection) -> dict[str, str]:
-    """Return a description of each sequence whose next value is already in its column, by name (PostgreSQL)."""
+    """Return the name and a description of each sequence whose next value is already in its column (PostgreSQL)."""
     found: dict[str, str] = {}
     if connection.dialect.name == "sqlite":
         return found
@@ -81,14 +81,16 @@ def late_sequences(connection: Connection) -> dict[str, str]:
 def misdirected_keys(
     schemas: tuple[Inventory, Inventory], rows: tuple[RowSnapshot, RowSnapshot], is_copied: Callable[[str, str], bool]
 ) -> Iterator[tuple[str, str]]:
-    """Yield the tables with a new foreign key to one table, whose values are those of a key to another table.
+    """Yield each table with a new foreign key to a wrong table, and a description of this key.
 
-    The numbers of unrelated tables are often the same by chance. So no database refuses such a key.
+    The table is wrong if the values of the new key are those of an old key to another table. The rows of unrelated
+    tables often have the same numbers, so the database accepts such a key.
 
     Args:
         schemas: the schemas before and after an upgrade.
-        rows: the rows before and after it.
-        is_copied: returns whether a revision fills the second table from the first one, so that their keys are equal.
+        rows: the rows before and after the upgrade.
+        is_copied: a function that takes the names of two tables, and returns whether a revision copies rows from the
+            first table to the second table. If so, a key to the second table is right.
     """
     (before, after), (then, now) = schemas, rows
     for name in sorted(before.tables.keys() & after.tables.keys() & then.tables.keys() & now.tables.keys()):
@@ -108,7 +110,7 @@ def misdirected_keys(
 
 
 def _refer(schema: Inventory, one: str, other: str) -> bool:
-    """Return whether one of two tables refers to the other one. Then their keys may be equal."""
+    """Return whether one of two tables refers to the other table. If so, the keys of both tables can be equal."""
     keys: list[tuple[str, ForeignKey]] = [(name, key) for name in (one, other) for key in _keys_of(schema, name)]
     return any({name, key.referred_table} == {one, other} for name, key in keys)
 
@@ -118,7 +120,7 @@ def _keys_of(schema: Inventory, table: str) -> tuple[ForeignKey, ...]:
 
 
 def _same_values(then: TableRows, columns: tuple[str, ...], now: TableRows, others: tuple[str, ...]) -> bool:
-    """Return whether the columns of one moment and those of the other have the same values in each row."""
+    """Return whether `columns` before an upgrade and `others` after the upgrade have the same values in each row."""
     if not then.key or not {*then.key} <= {*now.columns} or not {*columns} <= {*then.columns}:
         return False
     old = dict(zip(then.pick(then.key), then.pick(columns), strict=True))

@@ -15,8 +15,8 @@ class FindingKind:
     Attributes:
         id: the stable id of the kind. Its first digit says which part of the proof makes such findings.
         title: the problem, in a few words.
-        why: the consequence if nobody fixes it.
-        fix: the way to fix it.
+        why: the consequence if nobody fixes the problem.
+        fix: the way to fix the problem.
         severity: an error fails the command; a note does not.
     """
 
@@ -31,31 +31,31 @@ _ALL = (
     FindingKind(
         "V101",
         "the history has more than one head",
-        "`upgrade head` refuses to run, in the middle of a deployment.",
+        "`upgrade head` refuses to run, perhaps in the middle of a deployment.",
         "Write a merge revision (`alembic merge heads`), or move one branch on top of the other branch.",
     ),
     FindingKind(
         "V102",
         "the revision files form no history",
-        "No command of Alembic works until the file is fixed.",
+        "No command of Alembic works until the revision files are fixed.",
         "Restore or rename the file that the finding names. Each id must exist once, and lead to base.",
     ),
     FindingKind(
         "V103",
         "a revision id is too long for the version table",
-        "The column is a VARCHAR(32). PostgreSQL refuses the upgrade at its very end.",
+        "The column of the version table is a VARCHAR(32). PostgreSQL refuses the upgrade at its very end.",
         "Give the revision an id of at most 32 characters.",
     ),
     FindingKind(
         "V104",
         "a name is too long for PostgreSQL",
-        "PostgreSQL cuts a name at 63 bytes. A later DROP by the full name finds another object, or none.",
+        "PostgreSQL cuts a name at 63 bytes. A later DROP by the full name finds another object, or no object.",
         "Give the object a shorter name, or leave its name to a naming convention.",
     ),
     FindingKind(
         "V105",
         "rollback.sh does not match the history",
-        "`rollback.sh` leads to a revision that is not directly below the head.",
+        "`rollback.sh` refuses to run, or goes back to a wrong revision.",
         "Run `inv db.rollback-script`.",
     ),
     FindingKind(
@@ -74,20 +74,20 @@ _ALL = (
     FindingKind(
         "V201",
         "a revision imports the application",
-        "The revision uses the models of today. When they change, the revision has another effect, or fails.",
+        "The revision uses the models of today. When the models change, the revision has another effect, or fails.",
         "Write the definitions of the tables that the revision needs into the revision file.",
     ),
     FindingKind(
         "V202",
         "a revision goes through a table row by row",
         "The revision locks the table until it has visited all rows. A single statement takes a moment.",
-        "Write one UPDATE or INSERT ... SELECT.",
+        "Write a single UPDATE, or a single INSERT that takes its rows from a SELECT.",
         "note",
     ),
     FindingKind(
         "V301",
         "the upgrade fails on empty tables",
-        "Nobody can make a new database, or upgrade an old one past this revision.",
+        "Nobody can make a new database, or upgrade an old database past this revision.",
         "Read the message of the engine. Use SQL that both engines know, or ask `op.get_bind().dialect.name`.",
     ),
     FindingKind(
@@ -98,7 +98,7 @@ _ALL = (
     ),
     FindingKind(
         "V303",
-        "running all revisions at once gives another schema than running them one by one",
+        "the schema is different if all revisions run at once and not one by one",
         "A new database differs from a database that was upgraded release by release.",
         "The revision must not need a change that another revision makes in the same run, such as a new enum type.",
     ),
@@ -110,7 +110,7 @@ _ALL = (
     ),
     FindingKind(
         "V305",
-        "a second upgrade gives another schema than the first",
+        "after a downgrade, a second upgrade does not give the schema of the first upgrade",
         "After a rollback and an upgrade, the code finds a schema that it does not expect.",
         "Let the downgrade undo everything, including changes to objects that existed before the upgrade.",
     ),
@@ -134,9 +134,9 @@ _ALL = (
     ),
     FindingKind(
         "V309",
-        "the snapshot makes another database than the revisions",
-        "A new database differs from one that was upgraded, and no other command compares the two.",
-        "Delete the file, and write it again: `inv db.snapshot`.",
+        "a database from the snapshot differs from a database that has run the revisions",
+        "New databases load the snapshot, so they differ from upgraded databases. No other command notices this.",
+        "Delete the snapshot, and write it again: `inv db.snapshot`.",
     ),
     FindingKind(
         "V401",
@@ -153,19 +153,19 @@ _ALL = (
     FindingKind(
         "V403",
         "the downgrade does not restore the schema",
-        "The previous release runs on a schema with which it was never tested.",
+        "After a rollback, the previous release runs on a schema with which it was never tested.",
         "Let the downgrade restore all that was changed: names, defaults, NOT NULL, and actions of foreign keys.",
     ),
     FindingKind(
         "V404",
         "the downgrade leaves something behind",
-        "The next upgrade fails, because the object exists already.",
+        "The next upgrade fails, because the object that was left exists already.",
         "Drop the object in the downgrade. PostgreSQL does not drop an enum type with its column.",
     ),
     FindingKind(
         "V405",
         "the downgrade changes the order of the columns",
-        "INSERT without column names, and SELECT *, get another order.",
+        "INSERT without column names, and SELECT *, use an order that differs from the order before the upgrade.",
         "Do nothing if all SQL names its columns.",
         "note",
     ),
@@ -180,18 +180,18 @@ _ALL = (
         "V407",
         "the downgrade does not restore the rights of roles",
         "A role has more or fewer rights than before the upgrade, and no comparison of schemas shows this.",
-        "In the downgrade, revoke the new rights, and grant the old rights, also on tables that it creates again.",
+        "In the downgrade, revoke new rights and grant the old rights, also on tables that the downgrade creates.",
     ),
     FindingKind(
         "V501",
         "the upgrade loses data that the revision does not declare",
-        "No author or reviewer learns of the loss. The guard refuses the upgrade, and plain Alembic loses the data.",
+        "`inv db.upgrade` refuses the upgrade. Plain Alembic loses the data, and no author or reviewer learns of it.",
         'Keep the data, or declare the loss: `lossy = {"upgrade": {"table.column": "why"}}`.',
     ),
     FindingKind(
         "V502",
         "the downgrade loses data that the revision does not declare",
-        "The guard refuses the rollback, and plain Alembic loses the data without a message.",
+        "`inv db.rollback` refuses the rollback, and plain Alembic loses the data without a message.",
         'Keep the data, or declare the loss: `lossy = {"downgrade": {"table.column": "why"}}`.',
     ),
     FindingKind(
@@ -203,7 +203,7 @@ _ALL = (
     FindingKind(
         "V504",
         "rows change when the revision runs in both directions",
-        "An upgrade with its rollback changes data that users have entered.",
+        "An upgrade that is followed by its rollback changes data that users have entered.",
         "Let the downgrade restore the values, or declare the values that it cannot restore.",
     ),
     FindingKind(
@@ -215,14 +215,14 @@ _ALL = (
     FindingKind(
         "V506",
         "a rebuild of a table loses objects of the table",
-        "SQLite rebuilds the table. The objects that Alembic does not know are lost without a message.",
-        "Create the object again after the rebuild, in both directions, or declare it in `lossy`.",
+        "On SQLite, Alembic rebuilds a table to change it. Objects that Alembic does not know are lost.",
+        "Create the lost object again after the rebuild, in both directions, or declare the loss in `lossy`.",
     ),
     FindingKind(
         "V507",
         "no valid row can be made for a table",
         "The effect of the revision on rows of this table is not proved.",
-        "Give values that the constraints accept, by revision, with `--rows-from=FILE`.",
+        "In the file of `--rows-from=FILE`, give the revision values that the constraints accept.",
         "note",
     ),
     FindingKind(
@@ -235,14 +235,14 @@ _ALL = (
         "V509",
         "a revision fails, or changes rows, only if the rows have awkward values",
         "Applications seldom write such values, but the types allow them.",
-        'Correct them, or give others in the file of `--rows-from`: `ROWS = {"REVISION": {"table.column": [...]}}`.',
+        'Correct the revision, or use `--rows-from`: `ROWS = {"REVISION": {"table.column": [...]}}`.',
         "note",
     ),
     FindingKind(
         "V510",
         "a text may be too long for an index",
         "PostgreSQL refuses to store a text of more than 2,704 bytes, after compression, in a B-tree index.",
-        "Limit the length of the column, or index `md5(column)`. If all texts are short, use `--rows-from=FILE`.",
+        "Limit the length of the column, or index `md5(column)`. If all texts are short, give some with `--rows-from`.",
         "note",
     ),
     FindingKind(
@@ -253,7 +253,7 @@ _ALL = (
     ),
     FindingKind(
         "V512",
-        "the upgrade puts values into another column",
+        "the upgrade puts the values of one column into another column",
         "The application reads each value under the wrong name, and no error says so.",
         "Name the columns on both sides: `INSERT INTO new (a, b) SELECT a, b FROM old`.",
     ),
@@ -266,14 +266,14 @@ _ALL = (
     FindingKind(
         "V602",
         "the two engines behave differently",
-        "A developer on SQLite sees other results than users on PostgreSQL.",
+        "A developer on SQLite and a user on PostgreSQL see different results.",
         "Give the constraint, the action of the foreign key or the default to both engines.",
     ),
     FindingKind(
         "V603",
-        "the upgrade leaves other values on SQLite than on PostgreSQL",
+        "the upgrade leaves different values on SQLite and on PostgreSQL",
         "The same rows become different rows. A developer on SQLite does not see the rows that production gets.",
-        "Use operators that mean the same on both engines: `||` joins texts, and LIKE ignores case on SQLite only.",
+        "Use operators that mean the same on both engines. For example, LIKE ignores case only on SQLite.",
     ),
     FindingKind(
         "V701",
@@ -309,13 +309,13 @@ _ALL = (
         "V706",
         "a column looks like a foreign key, but has none",
         "The database accepts references to missing rows. The models lack the key too, so no comparison shows this.",
-        "Add the foreign key to the model and in a revision. Do nothing if the referred row may be deleted alone.",
+        "Add the foreign key to the model and in a revision. Do nothing if references to missing rows are allowed.",
         "note",
     ),
     FindingKind(
         "V707",
         "no index begins with the columns of a foreign key",
-        "Each delete of a referred row has to read the whole table, and holds its locks for this time.",
+        "Each delete of a referred row has to read the whole table, and holds its locks during this time.",
         "Create an index on the columns: `index=True` in the model.",
         "note",
     ),
@@ -328,21 +328,21 @@ _ALL = (
     ),
     FindingKind(
         "V709",
-        "a foreign key has another type than the key that it refers to",
-        "A value that is valid in one table may not fit into the other, and a join has to cast.",
+        "a foreign key and the key that it refers to have different types",
+        "A value that is valid in one column may be invalid in the other column, and a join has to cast.",
         "Give both columns the same type.",
         "note",
     ),
     FindingKind(
         "V801",
         "a revision takes longer than `alembic.ini` allows",
-        "The revision holds its locks for this time.",
+        "The revision holds its locks, and other sessions may have to wait for all this time.",
         "Split the revision, or move the data in smaller steps.",
     ),
     FindingKind(
         "V901",
         "a revision was changed after a database had run it",
-        "Databases that have already run the revision never get the change, and no command reports this.",
+        "Databases that have already run the revision never get the change, and no other command reports this.",
         "Restore the file, and write the change as a new revision.",
     ),
 )

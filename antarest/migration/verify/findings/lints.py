@@ -1,4 +1,4 @@
-"""Finds faults that both the schema and the models may have. A comparison of the two does not show such faults."""
+"""Finds faults that the schema and the models have in common, and that a comparison of them does not show."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def lints(schema: Inventory, start: Inventory | None, made_by: Mapping[str, str]
         schema: the schema at head.
         start: the schema before the revisions that are proved; None if no revision is proved. Faults that this schema
             already has are not reported.
-        made_by: the revision that has created each table and column, by name.
-        engine: the engine.
+        made_by: a mapping from the name of each table and column to the revision that has created it.
+        engine: the engine, for the findings.
     """
     older = {(id_, text) for id_, _, _, text in _lints(start)} if start else set()
     for id_, table, columns, text in _lints(schema):
@@ -77,9 +77,9 @@ def _starts(table: Table, length: int) -> Iterator[tuple[str, ...]]:
 
 
 def _with_action(table: Table, key: ForeignKey, keys: list[tuple[Table, ForeignKey]]) -> list[str]:
-    """If all similar foreign keys have an ON DELETE, return one of them as an example; otherwise return an empty list.
+    """If all similar foreign keys have an ON DELETE, return the name of one as an example; otherwise an empty list.
 
-    Similar are the other foreign keys of the table, and the foreign keys that refer to the same table.
+    Similar keys are the other foreign keys of the table, or else the other foreign keys to the same referred table.
     """
     beside = [(table, other) for other in table.foreign_keys if other != key]
     same = [(one, other) for one, other in keys if other.referred_table == key.referred_table and other != key]

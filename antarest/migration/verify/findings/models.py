@@ -148,7 +148,7 @@ def _needed(mapper: Mapper[Any]) -> set[str]:
 
 
 def _mappers(metadata: MetaData) -> Iterator[Mapper[Any]]:
-    """Yield the classes whose tables all belong to this metadata, without the abstract bases of other classes."""
+    """Yield the mappers of the classes whose tables all belong to this metadata, except abstract base classes."""
     for registry in mapperlib._all_registries():  # noqa: SLF001 - SQLAlchemy has no public list of them
         for mapper in registry.mappers:
             is_base = mapper.polymorphic_on is not None and mapper.polymorphic_identity is None
@@ -202,7 +202,7 @@ class _Maker:
         self._number = 0
 
     def make(self, mapper: Mapper[Any]) -> Any:
-        """Insert and return a new object. The constructor of its class is not called: its arguments are unknown."""
+        """Insert and return a new object. The constructor is not called, because its arguments are not known."""
         if mapper in self._making:
             raise _NotMadeError(f"{mapper.class_.__name__} must refer to another object of its class")
         self._making.append(mapper)

@@ -18,7 +18,7 @@ from .finding import Finding
 from .kinds import Severity
 
 ColumnValues = Mapping[str, Mapping[str, tuple[tuple[str, str], ...]]]
-"""By table and column, the value of each row beside its key, sorted, in one spelling for both engines."""
+"""A mapping from a table and a column to the keys and values of its rows, spelled alike for both engines."""
 
 # https://www.postgresql.org/docs/current/explicit-locking.html, weakest first
 _LOCKS = (
@@ -54,9 +54,9 @@ class Impact:
 
     Attributes:
         seconds: the duration of the upgrade, on the generated rows.
-        locks: by table, the strongest lock for which other sessions may have to wait (PostgreSQL).
+        locks: a mapping from a table to the strongest lock for which other sessions may have to wait (PostgreSQL).
         rewritten: the tables that were rewritten as a whole.
-        written: the number of rows written, by table (PostgreSQL).
+        written: a mapping from a table to the number of rows that were written (PostgreSQL).
     """
 
     seconds: float = 0
@@ -74,12 +74,12 @@ class ImpactMeter:
         self.impact = Impact()
 
     def start(self, connection: Connection) -> None:
-        """Note the storage files of the tables, and end the transaction."""
+        """Note which file stores each table, and end the transaction."""
         self._before = self._files(connection)
         connection.rollback()
 
     def read(self, connection: Connection) -> None:
-        """Read the effects of the transaction on the tables."""
+        """Read the effects of the upgrade on the tables, from the transaction in which it runs."""
         after, found = self._files(connection), self.impact
         found.rewritten = sorted(name for name, file in self._before.items() if after.get(name, file) != file)
         if connection.dialect.name != "postgresql":
@@ -103,20 +103,20 @@ class Proof:
     Attributes:
         revision: the id of the revision; empty for the history as a whole.
         engine: the engine.
-        findings: everything that is wrong.
-        not_proved: everything that could not be tried, each with the reason.
-        not_tried: everything that was not tried because nobody asked for it, each with the reason.
-        tracebacks: the traceback of each unexpected error, by the line in `not_proved`.
+        findings: the faults and notes that the proof has found.
+        not_proved: what could not be proved, each with the reason. The command fails because of such an entry.
+        not_tried: the checks that were left out, each with the reason. The command does not fail because of them.
+        tracebacks: a mapping from an entry of `not_proved` to the traceback of its unexpected error.
         schema: the schema after the upgrade; None if the upgrade failed.
         before: the schema before the upgrade; only set for the first revision to prove.
         impact: the effects of the upgrade on tables with rows.
         is_irreversible: whether the revision has no downgrade, because its file declares this or the downgrade refuses
             to run.
         compares_rows: whether rows were compared.
-        rows: by table, the values of each column before and after the upgrade, for the comparison of the engines.
-        behaviour: the reactions of the database to changes of rows, by change. It is set for the history as a whole,
-            and for the state before the first revision to prove.
-        samples: by table, a few of the rows that the upgrade changes, before and after the upgrade.
+        rows: the values of all columns before the upgrade, and those after it, for the comparison of the engines.
+        behaviour: a mapping from a change of rows to the reaction of the database. It is set for the history as a
+            whole, and for the state before the first revision to prove.
+        samples: a mapping from each table whose rows the upgrade changes to a few rows before and after the upgrade.
         starts_empty: whether no revision is applied before this revision.
         kept: the URLs of the kept databases, under the keys "before" and "after". A URL is empty if the database could
             not be kept.
@@ -148,7 +148,7 @@ class Proof:
     def add_differences(
         self, id_: str, found: Iterable[Difference], before: str, after: str, *, severity: Severity = "error"
     ) -> None:
-        """Add a finding for each difference between two schemas, which the text calls `before` and `after`."""
+        """Add a finding for each difference between two schemas. `before` and `after` name the schemas in the text."""
         for each in found:
             self.add(id_, each.render(before, after), severity=severity, item=each.path, table=each.table)
 
@@ -158,10 +158,10 @@ class Proof:
 
     @contextmanager
     def trying(self, what: str) -> Iterator[None]:
-        """If the block raises an unexpected error, catch the error and note that something is not proved.
+        """If the `with` block raises an unexpected error, catch the error and add an entry to `not_proved`.
 
         Args:
-            what: the thing that the block proves, for the note.
+            what: the beginning of the entry, which says what the block proves.
 
         Raises:
             AntarestError: nothing more can be proved, because the database or the project cannot be read.

@@ -58,7 +58,7 @@ _OTHERS = text("""
 """)
 
 Rights = Mapping[str, set[tuple[str, str]]]
-"""By object, the rights on it, each with the role that has it."""
+"""A mapping from an object to the rights on the object, each with the role that has the right."""
 
 
 def read_rights(connection: Connection) -> Rights:
@@ -97,13 +97,13 @@ def differing_rights(before: Rights, after: Rights, version_table: str) -> Itera
 def missing_rights(
     proof: Proof, connection: Connection, made_by: Mapping[str, str], version_table: str, *, is_noted: bool
 ) -> Iterator[Finding]:
-    """Yield a finding for each object that a role cannot use, although it can use other objects of the same kind.
+    """Yield a finding for each object that a role cannot use, if the role can use other objects of the same kind.
 
     Args:
         proof: the proof of the history as a whole.
         connection: a connection to a database at head.
-        made_by: the revision that creates each object, by the name of the object.
-        version_table: the table in which Alembic records the revision.
+        made_by: a mapping from the name of each object to the revision that creates it.
+        version_table: the table in which Alembic records the revision. It is left out.
         is_noted: whether to add a note if no revision grants any right.
     """
     if connection.dialect.name != "postgresql":

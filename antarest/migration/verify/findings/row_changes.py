@@ -108,7 +108,7 @@ def _other_keys(table: TableRows, now: TableRows, key: Sequence[str]) -> int:
 
 
 def replaced_values(before: RowSnapshot, after: RowSnapshot) -> dict[tuple[str, str], set[str]]:
-    """Return the values that a run has replaced in every row, as `repr`, by table and column."""
+    """Return a mapping from a table and column to the values, as `repr`, that a run has replaced in every row."""
     found: dict[tuple[str, str], set[str]] = {}
     for name, table in before.tables.items():
         now = after.tables.get(name)
@@ -181,7 +181,7 @@ def row_findings(
     Args:
         revision: the revision.
         direction: the first direction.
-        moments: the rows before the run, after the first direction, and after the second one (None if it was not run).
+        moments: the rows before the run, after the first direction, and after the second direction, if it was run.
         declares: whether the project declares losses. If not, a downgrade that drops a table or column is only a note.
         momentary: the columns whose default depends on the time. If a row was deleted and written again, a new value in
             such a column is no finding.
@@ -217,9 +217,9 @@ def row_findings(
 def _lost_in_all(
     before: RowSnapshot, between: RowSnapshot, on_the_way: Counter[str], final: RowDifferences
 ) -> Counter[str]:
-    """Return the number of losses in both directions, by item.
+    """Return a mapping from a table or column to the number of its losses in both directions.
 
-    A table or column that was dropped and created again counts as a loss. It is removed from the changes in `final`.
+    A table or column that was dropped and created again counts as lost, and is removed from the changes in `final`.
     """
     # A column that was dropped and added again has no values: they are lost, not changed.
     lost = final.lost + Counter({item: number for item, number in final.changed.items() if item in on_the_way})
@@ -255,13 +255,13 @@ def cast_findings(before: RowSnapshot, after: RowSnapshot, columns: Collection[s
 
 
 def exchanged_columns(before: RowSnapshot, after: RowSnapshot, revision: Revision, source: str) -> list[RowFinding]:
-    """Return findings about columns that have got the values of each other, if the revision does not say so.
+    """Return findings about columns that have got the values of another column, unless the revision says so.
 
     Args:
         before: the rows before the upgrade.
-        after: the rows after it.
+        after: the rows after the upgrade.
         revision: the revision, which may declare moves.
-        source: its source, which may assign the columns to each other, or rename them.
+        source: the source of the revision, which may assign one of the columns to another, or rename a column.
     """
     found = []
     for name, table in before.tables.items():
@@ -280,7 +280,7 @@ def exchanged_columns(before: RowSnapshot, after: RowSnapshot, revision: Revisio
 
 
 def without_consequences(findings: Iterable[RowFinding]) -> list[RowFinding]:
-    """Return the findings without each V504 that another finding about the same table or column explains."""
+    """Return the findings, except those of kind V504 that another finding about the same table or column explains."""
     found = list(findings)
     lost = {each.item for each in found if each.id != "V504"}
     return [

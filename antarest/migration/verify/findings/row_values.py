@@ -25,7 +25,7 @@ _SHOWN = 60  # characters of a value
 
 
 def column_values(rows: RowSnapshot, momentary: Collection[str], tables: Collection[str]) -> ColumnValues:
-    """Return the values of each column, each value with the key of its row. They are spelled alike for both engines.
+    """Return the values of each column, each with the key of its row. Values are spelled alike for both engines.
 
     Args:
         rows: the rows.
@@ -88,13 +88,13 @@ def spelled(key: Row) -> tuple[str, ...]:
 
 
 def column_origins(table: TableRows, now: TableRows) -> dict[str, str]:
-    """Return the columns whose values have become those of another column in every row, each with this column.
+    """Return a mapping from each column whose values became those of another column, in every row, to the other column.
 
-    Columns that keep their values are left out, because they may be copied on purpose.
+    An unchanged column is not in the result, even if another column has the same values.
 
     Args:
-        table: the rows before.
-        now: the rows after.
+        table: the rows of a table before the upgrade.
+        now: the rows of the table after the upgrade.
     """
     shared = [column for column in table.columns if column in now.columns and column not in table.key]
     keys = [*map(spelled, table.pick(table.key))]
@@ -151,7 +151,7 @@ def _differ(one: Mapping[str, object], other: Mapping[str, object]) -> bool:
 
 
 def _made(value: str, known: set[str]) -> str:
-    """Return the value. A UUID that the upgrade has created is replaced by one text, because such UUIDs are random."""
+    """Return a value; for a UUID that the upgrade has created, return a fixed text, because such UUIDs are random."""
     return "a UUID" if value not in known and _UUID.fullmatch(value) else value
 
 

@@ -1,4 +1,4 @@
-"""Findings that need no database: those about the graph and the revision files."""
+"""Finds the faults that need no database: those of the graph of revisions, and of the revision files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST_FOLDERS = 4  # from a folder of revisions to the package that contains it
 
 
 def findings(target: Target, wanted: Collection[str]) -> Iterator[Finding]:
-    """Yield the findings about the graph, and about the files of these revisions."""
+    """Yield the findings about the graph of revisions, and about the files of the wanted revisions."""
     history = target.history
     if len(history.heads) > 1:
         # A history may have several trees, from which a database has one.
@@ -61,7 +61,7 @@ def _packages(target: Target) -> set[str]:
 
 
 def _package_around(folder: Path) -> set[str]:
-    """Return the package that contains a folder of revisions; empty if none does."""
+    """Return the package that contains a folder of revisions; empty if no package contains the folder."""
     near = [folder.resolve(), *folder.resolve().parents][:_MOST_FOLDERS]
     packages = [each for each in near if (each / "__init__.py").is_file()]
     return {packages[-1].name} if packages else set()

@@ -41,7 +41,7 @@ class Changed:
 
     @cached_property
     def _directions(self) -> dict[str, str]:
-        """Return a text about the change of each changed revision, by id.
+        """A mapping from the id of each changed revision to a text about the change.
 
         Revisions of which only the downgrade has changed come last, because a new database does not run downgrades.
         """

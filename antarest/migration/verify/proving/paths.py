@@ -27,7 +27,7 @@ _NO_TABLE = re.compile(
 
 @dataclass
 class Reached:
-    """The state after a revision whose usual upgrade has failed, and which was reached on another path.
+    """The state after a revision, which was reached on another path because the usual upgrade failed.
 
     Attributes:
         state: the state before the revision.
@@ -52,7 +52,7 @@ def another_path(
         proof: receives the finding.
         revision: the revision.
         state: the state before the revision.
-        failed: the failure.
+        failed: the failure of the usual upgrade.
 
     Returns:
         The state after the revision; None if no path leads there.
@@ -94,7 +94,7 @@ def _groups(pattern: re.Pattern[str], text: str) -> tuple[str | None, ...]:
 
 
 def _as_alembic(runs: Runs, revision: Revision, state: State, failed: ScratchRunFailed) -> Iterator[Reached]:
-    """Run the revision without our transaction, which on SQLite would block another connection of the revision."""
+    """Run the revision as plain Alembic does. The proof's transaction would block another connection to SQLite."""
     if failed.reason != _LOCKED:
         return
     runs.beside.add(revision.id)
@@ -113,7 +113,7 @@ def _from_nothing(runs: Runs, revision: Revision) -> Reached | None:
 
 
 def _in_one_run(runs: Runs, revision: Revision, state: State) -> Iterator[Reached]:
-    """Run all revisions up to the failed one in a single run, in which Alembic remembers the created enum types."""
+    """Run all revisions up to the failed revision in one run, in which Alembic remembers the created enum types."""
     if state.applied:
         everything = partial(runs.at_once, revisions=[*state.applied, revision.id])
         yield from _try(runs, state, everything, is_proved=False, is_empty=True)

@@ -37,10 +37,9 @@ class ProofPlan:
         wanted: the ids of the revisions to prove.
         rows: the smallest number of rows that a table gets.
         is_whole: whether the history as a whole is proved too.
-        since: the project with earlier versions of its revision files, once for each set of files that other databases
-            have run.
+        since: earlier versions of the project. The proof upgrades a database that is at the head of each version.
         keep: whether to keep the databases before and after each revision that has a finding.
-        earlier: the folder with the stored proofs; None to store none.
+        earlier: the folder with the stored proofs; None to store no proofs.
     """
 
     target: Target
@@ -153,7 +152,7 @@ class Prover:
         return proof
 
     def _state_of(self, revision: Revision) -> State | None:
-        """Return the state in which all revisions below this one have run; None if there is no such state."""
+        """Return the state in which all predecessors of a revision have run; None if there is no such state."""
         below = set(revision.predecessors)
         return next((state for state in self._states if below <= {*state.applied}), None)
 
@@ -180,7 +179,7 @@ class Prover:
 
 
 class _Attempt:
-    """Finds the stored proof of one revision, or stores a new proof of it."""
+    """Finds the stored proof of one revision, or stores a new proof of this revision."""
 
     def __init__(self, earlier: EarlierProofs, runs: Runs, state: State, revision: Revision) -> None:
         self._earlier = earlier
@@ -193,7 +192,7 @@ class _Attempt:
         self._hints = replace(hints, labels={**hints.labels}, gone={each: {*gone} for each, gone in hints.gone.items()})
 
     def known(self, *, with_errors: bool) -> EarlierProof | None:
-        """Return the stored proof, and continue with the state after the revision. None if no stored proof can be used.
+        """Return the stored proof, and advance the state past the revision; None if no stored proof can be used.
 
         Args:
             with_errors: whether a stored proof with errors can be used.

@@ -29,7 +29,7 @@ def prove_revision(runs: Runs, proof: Proof, revision: Revision, state: State, *
         proof: receives the findings.
         revision: the revision.
         state: the database before the revision.
-        is_wanted: whether to prove the revision. Otherwise its upgrade only runs.
+        is_wanted: True to prove the revision; False to only run its upgrade.
 
     Returns:
         The database after the revision; None if the upgrade fails on every path. See `another_path`.
@@ -105,7 +105,7 @@ def _prove_way_there_and_back(runs: Runs, proof: Proof, revision: Revision, stat
 
 
 def _again(runs: Runs, revision: Revision, state: State, left: URL) -> URL:
-    """Replace the database `left`, which the downgrade did not restore, by a new database at the revision."""
+    """Drop the database that the downgrade has left in a wrong state, and return a new database at the revision."""
     runs.clones.drop(left)
     other = runs.clones.copy(state.bare)
     runs.without_rows(other, RevisionStep(revision.id, "upgrade"))

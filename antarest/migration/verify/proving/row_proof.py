@@ -46,7 +46,7 @@ class _Trial:
     """A run of a revision in one direction and back, on some rows.
 
     Attributes:
-        url: the database.
+        url: the URL of the database.
         direction: the first direction.
         proof: receives the findings of this trial.
         before: the rows before the trial.
@@ -152,7 +152,7 @@ class RowProof:
         return both
 
     def _touches_nothing(self, state: State, plain: _Trial) -> bool:
-        """Return whether an upgrade only creates new tables, and names no older table.
+        """Return whether an upgrade neither changes an older table nor names one in its source.
 
         If so, the values in older tables do not matter.
         """
@@ -227,7 +227,7 @@ class RowProof:
             trial.proof.add(id_, f"after a downgrade: {reason}")
 
     def _reads_unknown_json(self, failed: ScratchRunFailed) -> bool:
-        """Return whether the revision passes JSON to other code, which fails because it expects another shape."""
+        """Return whether the revision passes JSON to other code that fails because it expects another shape of JSON."""
         error = failed.__cause__
         is_about_parts = isinstance(error, (LookupError, TypeError, ValueError, AttributeError))
         is_no_json = isinstance(error, JSONDecodeError) or bool(_NO_JSON.search(failed.reason))
@@ -267,7 +267,7 @@ class RowProof:
         trial.found = [each for each in found if not (each.id == "V504" and each.item in is_known)]
 
     def _with_severity(self, finding: row_changes.RowFinding, trial: _Trial) -> row_changes.RowFinding:
-        """Return a finding as a note if a column has only got values for a new NOT NULL."""
+        """Return a finding. If the upgrade only replaces NULLs in a column that is NOT NULL now, make it a note."""
         table, column = trial.before.find(finding.item) or ("", None)
         facts = self._proof.schema.tables.get(table) if self._proof.schema else None
         new = facts.column(column) if facts and column else None

@@ -37,8 +37,8 @@ class Runs:
         hints: the values that the revisions expect.
         rows: the smallest number of rows that a table gets.
         exclude: the tables that belong to Alembic.
-        beside: the ids of the revisions that write through a connection of their own. On SQLite these run as with plain
-            Alembic, because a transaction of ours would block the other connection.
+        beside: the ids of the revisions that write through a connection of their own. On SQLite, such a revision runs
+            as with plain Alembic, because a transaction of the proof would block its own connection.
         failures: the reasons why upgrades have failed.
         searches: the number of searches for an awkward value up to now.
         writers: a database with rows for each revision that writes rows while a constraint is deferred. The key is the
@@ -46,7 +46,7 @@ class Runs:
         preparation: the statements that `env.py` executes in a database before the revisions; empty if `env.py` is not
             run.
         refused: the connections to other databases that `env.py` tried to open.
-        memory: the generated rows of earlier databases. They are inserted again into tables that get the same rows.
+        memory: the generated rows of earlier databases, to be inserted again into tables that get the same rows.
     """
 
     def __init__(self, target: Target, clones: Clones, rows: int) -> None:
@@ -78,7 +78,8 @@ class Runs:
     def prepared(self) -> URL:
         """Create a database.
 
-        If `env.py` is run, its statements before the revisions are executed. Otherwise the database is empty.
+        If `env.py` is run, the statements that it executes before the revisions are executed in the new database.
+        Otherwise the database is empty.
         """
         url = self.clones.new()
         if self.preparation:
@@ -105,7 +106,7 @@ class Runs:
         """Run a revision, and return the schema after the revision.
 
         Args:
-            url: the database.
+            url: the URL of the database.
             step: the revision and the direction.
             proof: receives findings about objects that a rebuild of a table loses.
 
@@ -128,9 +129,9 @@ class Runs:
         """Run a revision on a database with rows, and return the rows after the revision.
 
         Args:
-            url: the database.
+            url: the URL of the database.
             revision: the id of the revision.
-            direction: up or down.
+            direction: whether the upgrade or the downgrade runs.
             proof: receives the findings about keys and sequences, and the impact.
 
         Raises:
@@ -162,7 +163,7 @@ class Runs:
                     self.clones.set_again(connection)
 
     def at_once(self, url: URL, revisions: Sequence[str]) -> Inventory:
-        """Run the upgrades of several revisions in one run of Alembic, and return the schema after them.
+        """Run the upgrades of several revisions in one run of Alembic, and return the schema after this run.
 
         Raises:
             ScratchRunFailed: one of the revisions failed.
@@ -199,7 +200,7 @@ class Runs:
 class _Integrity:
     """The faults of a database at one moment.
 
-    They are rows that refer to missing rows, unchecked foreign keys, and sequences whose next number a row already has.
+    The faults are rows that refer to missing rows, unchecked foreign keys, and sequences whose next number is in use.
     """
 
     def __init__(self, connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""The database at one point of the history, and copies of it with plain and with awkward rows."""
+"""The database at one point of the history, and copies of this database with plain and with awkward rows."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Filled(NamedTuple):
     """A database with rows.
 
     Attributes:
-        url: the database.
+        url: the URL of the database.
         rows: the rows of the database.
-        without_rows: the reason for each table that got no row.
+        without_rows: for each table that got no row, the reason.
     """
 
     url: URL
@@ -49,7 +49,7 @@ class State:
         applied: the ids of the applied revisions, in order.
         before: the schema before the last applied revision. Plain rows respect the unique keys of this schema too:
             right after an upgrade drops a unique key, no application has written rows that break the key.
-        made_by: the revision that has created each table, column and sequence, by name.
+        made_by: a mapping from the name of each table, column and sequence to the revision that has created it.
         name: a key, which differs for different states; empty if stored proofs are not used.
         waiting: the revisions at the end of `applied` that have stored proofs, and have not run in the database yet.
     """
@@ -66,7 +66,7 @@ class State:
 
     @property
     def bare(self) -> URL:
-        """The database without generated rows.
+        """The URL of the database without generated rows.
 
         Raises:
             ScratchRunFailed: a revision with a stored proof fails now.
@@ -83,7 +83,7 @@ class State:
         return cls(runs, bare, runs.schema(bare))
 
     def filled(self, awkward: Awkward) -> Filled:
-        """Return a copy of the database with rows. The caller must not change it: later calls return the same copy."""
+        """Return a copy of the database with rows. The caller must not change the copy: later calls return it again."""
         if awkward not in self._filled:
             self._filled[awkward] = self.fill(awkward)
         return self._filled[awkward]

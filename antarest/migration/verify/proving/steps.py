@@ -39,7 +39,7 @@ class RevisionStep:
 
     Attributes:
         revision: the id of the revision.
-        direction: up or down.
+        direction: whether the upgrade or the downgrade runs.
         before_commit: a function that is called before the commit.
         hints: receives the labels of the enums that the revision gives to columns.
         passes: whether to skip each failing statement that cannot change the schema of a table, such as INSERT.
@@ -146,7 +146,7 @@ def _note_labels(hints: Hints, construct: Any) -> None:
 
 
 class _RebuildWatcher(Watcher):
-    """A watcher that passes each statement to the guard of rebuilds."""
+    """A watcher that passes each statement to a `RebuildGuard`."""
 
     def __init__(self, guard: RebuildGuard) -> None:
         self._guard = guard

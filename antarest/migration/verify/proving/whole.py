@@ -34,11 +34,11 @@ def prove_whole(
     blocked: Collection[str],
     start: Inventory | None,
 ) -> Proof:
-    """Prove that all revisions run at once, that the models fit, and that older databases can be upgraded.
+    """Prove that all revisions run at once, that the models match the schema, and that older databases can be upgraded.
 
     Args:
         runs: runs the revisions.
-        since: the project with earlier versions of its revision files.
+        since: the earlier versions of the project that other databases have run.
         states: the states of the database at head. There are several if the history has alternative bases.
         blocked: the revisions that no path reaches.
         start: the schema before the revisions that are proved; None if no revision is proved.
@@ -81,7 +81,7 @@ def _look_at_head(runs: Runs, proof: Proof, last: State) -> None:
 
 
 def _prove_one_run(runs: Runs, proof: Proof, state: State, *, is_only: bool) -> URL | None:
-    """Return the database that has run the revisions; None if one of them fails."""
+    """Run all revisions in one run, and return the URL of the database; None if a revision fails."""
     url = runs.new()
     heads = ("heads",) if is_only else _heads(runs, state)
     if why := runs.upgrade(url, runs.target, heads):
@@ -96,7 +96,7 @@ def _prove_one_run(runs: Runs, proof: Proof, state: State, *, is_only: bool) -> 
 
 
 def _prove_snapshot(runs: Runs, proof: Proof, replayed: URL) -> None:
-    """Prove that a new database, which loads the snapshot, equals one that has run the revisions."""
+    """Prove that a new database, which loads the snapshot, equals the database that has run the revisions."""
     project, url = runs.target.project, runs.new()
     try:
         with runs.connected(url) as connection:
@@ -119,7 +119,8 @@ def _prove_snapshot(runs: Runs, proof: Proof, replayed: URL) -> None:
 def _prove_run_on_rows(runs: Runs, proof: Proof, first: str, url: URL) -> None:
     """Run a revision and all later revisions in one run, on tables with rows.
 
-    Deferred constraints check the rows that the first revision writes only at the commit, after all revisions.
+    The first revision writes rows that a deferred constraint checks. This check happens at the commit, after all
+    revisions.
     """
     history = runs.target.history
     heads = [each for each in history.heads if first in history.applied([each])]

@@ -15,7 +15,7 @@ from .pools import ValuePool
 
 
 def within_checks(connection: Connection, table: TableClause, facts: Table, column: str, pool: ValuePool) -> ValuePool:
-    """Return the values for a column, without those that a check on only this column forbids.
+    """Return the values in `pool` for a column, without the values that a check on only this column forbids.
 
     The literals in all checks on the column are added.
     """

@@ -52,7 +52,7 @@ class TableDraw:
         connection: reads the rows to which the foreign keys can refer.
         table: the table, which is empty.
         tables: every table with the types of its columns.
-        values: by "table.column", the values that replace the generated values.
+        values: a mapping from "table.column" to values that replace the generated values.
         later: the foreign keys that are set after all tables have rows.
         seed: determines the order of the values.
         pools: makes the pool of a column.
@@ -189,7 +189,7 @@ class TableDraw:
         return key is not None and key.columns == (column.name,)
 
     def _names_in(self, *texts: str) -> set[str]:
-        """Return the columns of the table that these expressions name."""
+        """Return the columns of the table that some SQL expressions name."""
         words = {name_of(token) for text in texts for token in tokenise(text)}
         return {column.name for column in self._table.columns if column.name in words}
 
@@ -263,5 +263,5 @@ class TableDraw:
 
 
 def _agree(row: Draw, key: ForeignKey, values: KeyValues) -> bool:
-    """Return whether a column that belongs to two foreign keys gets the same value from both."""
+    """Return whether a column that belongs to two foreign keys gets the same value from both keys."""
     return all(column not in row or row[column] == value for column, value in zip(key.columns, values, strict=True))

@@ -1,8 +1,8 @@
 """Generates rows for every table of a schema, from the schema alone.
 
 Each column has a pool of awkward values. Each value appears at least once if the constraints allow it. Foreign keys,
-unique keys and checks of one column are respected beforehand. The database checks all other constraints. If it refuses
-a row, another row is tried.
+unique keys and checks of one column are respected beforehand. The database checks all other constraints. If the
+database refuses a row, another row is tried.
 """
 
 from __future__ import annotations
@@ -51,17 +51,17 @@ def fill(
         seed: the same seed, schema and values give the same rows.
         rows: the number of rows that each table gets. A table gets fewer if its constraints do not allow so many, and
             more if one of its columns has a pool with more values.
-        values: by "table.column", values that replace the generated values; None is NULL. Columns that the schema does
-            not have are ignored. Therefore one mapping is enough for a whole history.
+        values: a mapping from "table.column" to values that replace the generated values; None is NULL. Columns that
+            the schema does not have are ignored. Therefore one mapping is enough for a whole history.
         exclude: the tables that get no rows.
         pools: makes the pool of each column.
         formerly: earlier versions of the tables. The rows also respect the unique keys of the earlier versions.
         schema: the schema of the database, if the caller has already read it.
-        memory: the generated rows of other databases. If a table would get the same rows again, they are taken from
-            this memory.
+        memory: the generated rows of other databases. If a table would get the same rows again, the rows are taken
+            from this memory.
 
     Returns:
-        The number of rows added, by table; 0 for a table that had rows.
+        A mapping from each table to the number of rows that were added; 0 for a table that had rows.
 
     Raises:
         NoValidRow: a table stays empty, because its constraints refuse every row that was tried.
@@ -134,7 +134,7 @@ class _Filler:
         return self._draw_table(table)
 
     def _insert_waiting(self) -> None:
-        """Insert the remembered rows. If the database refuses these rows, generate new ones."""
+        """Insert the remembered rows. If the database refuses these rows, generate new rows."""
         waiting, self._waiting = self._waiting, []
         if not waiting or not self._inserter.insert_remembered([(table.name, known) for table, known in waiting]):
             self._numbered = max([self._numbered, *(known.numbered for _, known in waiting)])
@@ -170,7 +170,7 @@ class _Filler:
         return (_with_keys_of(table, before) if before else table), later
 
     def _origin(self, table: Table) -> str:
-        """Return a hash of everything on which the rows of a table depend; empty if something is not known."""
+        """Return a hash of everything on which the rows of a table depend; empty if a part of this is not known."""
         facts_of = getattr(self._pools, "facts", None)
         if self._memory is None or facts_of is None or table.name in self._advanced:
             return ""
@@ -187,7 +187,7 @@ class _Filler:
         return "" if pools is None else hashlib.sha256(repr(facts).encode()).hexdigest()
 
     def _add_together(self, table: str, draw: TableDraw, numbers: Iterable[int]) -> list[Draw]:
-        """Add all rows in one statement, and return them; empty if a row is refused, or if rows refer to each other.
+        """Add all rows in one statement, and return these rows; empty if a row is refused, or refers to its own table.
 
         This saves three round trips to the server for each row, and time on SQLite too.
         """
@@ -202,7 +202,7 @@ class _Filler:
         return rows
 
     def _add(self, table: str, draw: TableDraw, number: int) -> str:
-        """Try rows until the database accepts a row. If it accepts none of them, return the reason."""
+        """Try rows until the database accepts one. Return the reason if it accepts no row; otherwise an empty text."""
         reason = "every row that was tried breaks a unique key"
         for attempt in range(_ATTEMPTS):
             row = draw.row(number, attempt)
@@ -235,7 +235,7 @@ class _Filler:
 
     @contextmanager
     def _foreign_keys_deferred(self) -> Iterator[None]:
-        """Let the database check foreign keys only at the end of the block, if a deferred key does not accept NULL."""
+        """Check foreign keys only at the end of the `with` block, if one of the deferred keys does not accept NULL."""
         if all(is_nullable(self._inventory.tables[cut.table], cut.key) for cut in self._cuts):
             yield
             return

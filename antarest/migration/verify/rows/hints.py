@@ -35,17 +35,17 @@ class Hints:
     """The values that the revisions of a project expect.
 
     Attributes:
-        literals: by column, the texts with which a statement compares the column.
-        shapes: by column, the JSON that a revision reads from the column. If a file parses JSON, this can be any column
-            that the file names.
-        parsed: by revision that parses JSON, the columns that the revision names, and the shapes that its upgrade and
-            its downgrade read.
-        labels: by table and column, the labels of the enum that a revision has given to the column. The schema of a
-            SQLite database does not contain these labels.
+        literals: a mapping from a column to the texts with which a statement compares the column.
+        shapes: a mapping from a column to JSON of the shape that a revision reads. If a file parses JSON, each word in
+            this file counts as such a column.
+        parsed: a mapping from the id of each revision that parses JSON to the words in its file, the JSON that its
+            upgrade reads, and the JSON that its downgrade reads.
+        labels: a mapping from a table and column to the labels of the enum that a revision has given to the column. The
+            schema of a SQLite database does not contain these labels.
         made: the tables and views that the revisions create.
-        gone: by table and column, the `repr` of the values that an upgrade replaces in all rows.
-        deleted: by column and text, the ids of the revisions whose upgrades delete the rows with this text.
-        written: by table and column, the texts that upgrades write, each with the revision that writes the text.
+        gone: a mapping from a table and column to the values, as `repr`, that an upgrade replaces in all rows.
+        deleted: a mapping from a column and a text to the ids of the revisions that delete the rows with this text.
+        written: a mapping from a table and column to the texts that upgrades write, each with its revision.
     """
 
     literals: dict[str, list[str]] = field(default_factory=dict)
@@ -67,13 +67,14 @@ class Hints:
         return found
 
     def after(self, revisions: Collection[str]) -> Hints:
-        """Return these hints without the values that no row can have after some revisions, and with the JSON of then.
+        """Return the hints for the rows of a database in which some revisions have run.
 
-        The next revision that parses JSON reads it in its upgrade, and a revision that has run reads it in its
-        downgrade.
+        Texts whose rows these revisions have deleted are left out. The JSON for a column has the shape that the upgrade
+        of the next revision reads. If no later revision reads the column, the JSON has the shape that the downgrade of
+        the last revision reads.
 
         Args:
-            revisions: the ids of all revisions that have run.
+            revisions: the ids of the revisions that have run.
         """
         left = {
             column: [text for text in texts if self.deleted.get((column, text), set()).isdisjoint(revisions)]
@@ -87,9 +88,9 @@ class Hints:
         return replace(self, literals=left, shapes=shapes)
 
     def labels_of(self, table: str, column: str) -> tuple[str, ...]:
-        """Return the enum labels of a column. Without labels under this table, look for the column in other tables.
+        """Return the enum labels of a column. If none are known, look for a column with the same name in other tables.
 
-        A revision may have renamed the table after the column got its labels.
+        The reason is that a revision may have renamed the table after the column got its labels.
         """
         if (table, column) in self.labels:
             return self.labels[table, column]
@@ -102,11 +103,11 @@ class Hints:
         return self.labels_of(table, column), self.literals.get(column), self.shapes.get(column), gone
 
     def gives_json_away(self, source: str) -> bool:
-        """Return whether a revision parses JSON but reads none of its keys. If so, other code reads the JSON."""
+        """Return whether a revision parses JSON but reads no key of the JSON. If so, other code reads the JSON."""
         return bool(_PARSES_IN_PYTHON.search(source)) and isinstance(shape_of(ast.parse(source)), str)
 
     def invents_json(self, words: Collection[str], columns: Iterable[str]) -> bool:
-        """Return whether a revision names a column with JSON, and no revision shows the shape of this JSON.
+        """Return whether a revision names a column with JSON whose shape is not known from any revision.
 
         Args:
             words: the words in the source of the revision.
@@ -130,7 +131,7 @@ class Hints:
 
 
 def _shape(source: str) -> Any:
-    """Return a value of the shape that a source reads from JSON, in Python or in SQL."""
+    """Return JSON of the shape that the source of a revision reads, in Python or in SQL."""
     shape = shape_of(ast.parse(source))
     if keys := dict.fromkeys(_KEYS.findall(source), "1"):
         return keys | shape if isinstance(shape, dict) else keys if isinstance(shape, str) else shape
@@ -138,7 +139,7 @@ def _shape(source: str) -> Any:
 
 
 def _without(source: str, tree: ast.Module, function: str) -> str:
-    """Return a source without a function."""
+    """Return the source of a revision without one of its functions."""
     lines = source.splitlines()
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and node.name == function:
@@ -154,7 +155,7 @@ def _made(tree: ast.Module) -> Iterator[str]:
 
 
 def _is_read(call: ast.Call) -> bool:
-    """Return whether a `Table` is read from the database, so that the revision does not make it."""
+    """Return whether a `Table` is read from the database. If so, the revision does not create the table."""
     return any((each.arg or "").startswith("autoload") for each in call.keywords)
 
 

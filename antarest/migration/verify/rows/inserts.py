@@ -36,7 +36,7 @@ class Remembered(NamedTuple):
 
 
 Memory = dict[str, Remembered]
-"""Remembered rows by everything that they depend on."""
+"""A mapping from a hash of everything on which the rows of a table depend to these rows."""
 
 
 class Inserter:
@@ -53,7 +53,7 @@ class Inserter:
         self._is_postgresql = connection.dialect.name == "postgresql"
 
     def insert(self, table: str, rows: list[Draw]) -> str:
-        """Insert rows in one statement. If the database refuses a row, insert none, and return the reason."""
+        """Insert rows in one statement. If the database refuses a row, insert no row, and return the reason."""
         return self._together(lambda: self._insert(table, rows))
 
     def insert_remembered(self, tables: Sequence[tuple[str, Remembered]]) -> str:
@@ -82,7 +82,7 @@ class Inserter:
         return found
 
     def with_numbers(self) -> set[str]:
-        """Return the tables for which the database has already generated numbers, so that the next one is not 1."""
+        """Return the tables for which the database has already generated numbers. Their next number is not 1."""
         if not self._is_postgresql and not sa.inspect(self._connection).has_table("sqlite_sequence"):
             return set()
         return {*self._connection.execute(sa.text(_NUMBERED[self._connection.dialect.name])).scalars()}

@@ -13,7 +13,7 @@ _LEAF = "1"  # It is a text, and `int()` and `float()` read it too.
 
 
 def shape_of(tree: ast.Module) -> Any:
-    """Return a value of the shape that the code reads: a dictionary, or a list of dictionaries.
+    """Return JSON of the shape that a revision reads, such as a dictionary; a text if the shape is not known.
 
     Args:
         tree: the source of a revision.
@@ -48,7 +48,7 @@ class _JsonReader:
         self._names: dict[str, Path] = dict.fromkeys(columns, ())
 
     def note(self, node: ast.AST) -> None:
-        """Note the keys that a node of the source reads, and the variables that it assigns parts of the JSON to."""
+        """Note the keys that a node of the source reads, and the variables to which the node assigns parts of JSON."""
         if isinstance(node, (ast.Assign, ast.NamedExpr)):
             targets: Sequence[ast.expr] = node.targets if isinstance(node, ast.Assign) else [node.target]
             self._assign(targets, self._path(node.value))
@@ -91,7 +91,7 @@ class _JsonReader:
 
 
 def _value(paths: list[Path]) -> Any:
-    """Return JSON that contains all of these paths."""
+    """Return JSON that contains each path in `paths`."""
     heads = dict.fromkeys(path[0] for path in paths if path)
     if not heads:
         return _LEAF

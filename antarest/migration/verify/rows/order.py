@@ -18,7 +18,7 @@ class DeferredKey(NamedTuple):
 
 
 def insertion_order(tables: Mapping[str, Table]) -> tuple[list[str], list[DeferredKey]]:
-    """Sort the tables: each one comes after the tables to which it refers, as far as cycles allow this.
+    """Sort the tables: each table comes after the tables to which it refers, as far as cycles allow this.
 
     Returns:
         The names of the tables in order, and the foreign keys that have to wait because of cycles. A table that refers

@@ -44,7 +44,7 @@ class PlainValues:
         self._awkward = awkward
 
     def __call__(self, table: str, column: str, kind: sa.types.TypeEngine[Any]) -> ValuePool:
-        """Return the pool of a column; empty if its type is unknown."""
+        """Return the pool of a column; empty if the type of the column is unknown."""
         pool, other = self._plain(table, column, _without_wrapper(kind)), pool_of(kind)
         more = (value for value in other.values if self._awkward(table, column, value))
         values = pool.values if self._hints.labels_of(table, column) else distinct((*pool.values, *more))
@@ -52,7 +52,7 @@ class PlainValues:
         return ValuePool(tuple(each for each in values if repr(each) not in gone) or values, pool.fresh or other.fresh)
 
     def facts(self, table: str, columns: Sequence[str]) -> object:
-        """Return everything on which the pools of some columns depend, except their types; None if it is not known."""
+        """Return everything on which the pools of some columns depend, except the types; None if this is not known."""
         name = getattr(self._awkward, "__name__", "<lambda>")
         asked = [self._hints.about(table, each) for each in columns]
         return None if name.startswith("<") else (name, asked)

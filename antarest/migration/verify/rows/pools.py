@@ -51,7 +51,7 @@ class ValuePool:
     fresh: Callable[[int], object] | None = None
 
     def including(self, literals: Iterable[object]) -> ValuePool:
-        """Return the pool with those literals added that fit the type. The literals are values in checks."""
+        """Return the pool with the literals of checks added. Literals that do not suit the pool's type are left out."""
         sample = next(iter(self.values), None)
         suited: list[object] = []
         if isinstance(sample, str):
@@ -94,7 +94,7 @@ def _as_text(literal: object) -> Iterator[str]:
 def distinct(values: Iterable[object]) -> tuple[object, ...]:
     """Return the values without duplicates, in order.
 
-    They are compared by `repr`: True equals 1, and lists have no hash.
+    The values are compared by `repr`, because True equals 1, and lists have no hash.
     """
     return tuple({repr(value): value for value in values}.values())
 

@@ -46,7 +46,7 @@ _CELL = 40  # characters of a value
 
 @dataclass(frozen=True)
 class TableRows:
-    """The rows of one table, sorted. `key` has the columns of the primary key; empty if the table has none."""
+    """The rows of one table, sorted. `key` has the columns of the primary key; empty without a primary key."""
 
     columns: tuple[str, ...]
     key: tuple[str, ...]
@@ -63,7 +63,8 @@ class RowSnapshot:
     """All rows of a database.
 
     Attributes:
-        tables: the rows by table. The name of a table includes its schema, unless this is the current schema.
+        tables: a mapping from the name of each table to its rows. The name includes the schema, unless this is the
+            current schema.
     """
 
     tables: Mapping[str, TableRows]
@@ -74,7 +75,7 @@ class RowSnapshot:
 
 
 def samples(before: RowSnapshot, after: RowSnapshot) -> dict[str, tuple[Sample, Sample]]:
-    """Return a few of the rows that differ between two snapshots, by table."""
+    """Return a mapping from each table that differs between two snapshots to a few rows of each snapshot."""
     names = sorted({*before.tables, *after.tables})
     sides = {name: (before.tables.get(name), after.tables.get(name)) for name in names}
     changed = {
@@ -208,7 +209,7 @@ def _value(reader: Callable[[Any], Any] | None, value: object) -> object:
 
 
 class FloatAsDecimal(sa.TypeDecorator[Decimal]):
-    """The type of a NUMERIC column of SQLite, which stores floats. It returns the decimals that PostgreSQL returns."""
+    """The type of a NUMERIC column of SQLite. SQLite stores floats; this type returns decimals as PostgreSQL does."""
 
     impl = sa.Float
     cache_ok = True
@@ -227,7 +228,7 @@ class FloatAsDecimal(sa.TypeDecorator[Decimal]):
 
 
 def reflect_tables(connection: Connection, exclude: Collection[str]) -> dict[str, TableClause]:
-    """Return the tables with the types of their columns, by their names in an `Inventory`, sorted."""
+    """Return a mapping from the name of each table in an `Inventory` to the table with the types of its columns."""
     return {name: table for name, table in _reflect(connection).tables.items() if name not in exclude}
 
 
@@ -260,7 +261,7 @@ def _reflect(connection: Connection) -> _Reflection:
 
 
 def _schemas(connection: Connection) -> dict[str | None, str | None]:
-    """Return the schemas that can have tables, by the names that an `Inventory` uses.
+    """Return a mapping from the name of each schema in an `Inventory` to the real name of the schema.
 
     An `Inventory` has no name (None) for the current schema, and for the only schema of SQLite. The current schema is
     still read by its real name, because `env.py` may have changed the search path.
