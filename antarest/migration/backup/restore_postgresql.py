@@ -1,4 +1,4 @@
-"""Restores a backup into PostgreSQL: fills and verifies a new database, then exchanges the names of both.
+"""Restores a backup into PostgreSQL: fills and verifies a new database, and exchanges its name with the live one.
 
 Both databases are renamed in one transaction. Before this transaction, the live database does not change. After it, the
 old database still exists, and the result names it. The new database gets the owner, the locale, the rights and the

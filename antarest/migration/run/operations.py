@@ -61,7 +61,7 @@ class DataOperations(_Operation):
         A row of the target without a matching row in the source keeps its value.
 
         Args:
-            operations: Alembic's operations.
+            operations: the object behind `op`, which Alembic passes.
             source: the column with the values, as "table.column".
             target: the column that gets the values, as "table.column".
             on: a mapping from columns of the source table to columns of the target table. A row of the source matches a
@@ -94,11 +94,11 @@ class DataOperations(_Operation):
         key: str = "id",
         chunk: int = CHUNK,
     ) -> None:
-        """Set the values of columns in the existing rows.
+        """Set the values of columns in the existing rows of a table.
 
         Args:
-            operations: Alembic's operations.
-            table: the table.
+            operations: the object behind `op`, which Alembic passes.
+            table: the name of the table.
             values: a mapping from each column to its value, or to an expression such as `sa.text("lower(name)")`.
             where: the condition for the rows, as SQL; empty for all rows.
             key: a unique column of the table. A large table is processed in ranges of its values.
@@ -124,10 +124,10 @@ class DataOperations(_Operation):
         key: str = "id",
         chunk: int = CHUNK,
     ) -> None:
-        """Copy the rows of a table into another table, as a rebuild does.
+        """Copy the rows of a table into another table.
 
         Args:
-            operations: Alembic's operations.
+            operations: the object behind `op`, which Alembic passes.
             source: the table with the rows.
             target: the table that gets the rows.
             columns: the names of columns that both tables have; or a mapping from columns of the target to columns of
@@ -160,7 +160,7 @@ class DataOperations(_Operation):
         A text that is not a JSON list stops the revision, on both engines.
 
         Args:
-            operations: Alembic's operations.
+            operations: the object behind `op`, which Alembic passes.
             source: the column with the lists, as "table.column".
             target: the table that gets the rows.
             value: the column of the target that gets the element, as text.
@@ -198,7 +198,7 @@ class DataOperations(_Operation):
         keeps its list.
 
         Args:
-            operations: Alembic's operations.
+            operations: the object behind `op`, which Alembic passes.
             source: the table with a row for each element.
             target: the column that gets the lists, as "table.column". A list is stored as text.
             value: the column of the source with the element.

@@ -31,7 +31,7 @@ class Segment:
     """The transaction that is in progress: revisions that are committed together.
 
     Attributes:
-        running: the revision that is running.
+        running: the revision that is running, and its direction; None if no revision is running.
         steps: the revisions that have run or were loaded with the snapshot.
         from_snapshot: the number of revisions that were loaded with the snapshot.
         losses: the losses of the revisions in this transaction.
@@ -88,7 +88,7 @@ class RunOutcome:
         """Return the state of the database for an error.
 
         Args:
-            failed: whether to count the revisions that were rolled back with the segment.
+            failed: whether the text counts the revisions that were rolled back with the current segment.
         """
         position, segment, count = ", ".join(self.after) or BASE, self.segment, len(self.steps)
         if segment.is_unsure:
@@ -114,7 +114,7 @@ class FileChange:
     """A change of files, such as a `git switch`, that happens only together with the change of the database.
 
     Attributes:
-        make: makes the change; an error ends the run, and nothing was changed.
+        make: makes the change. If it fails, the run is rolled back.
         undo: undoes the change, even one that was made only in part.
     """
 
@@ -128,7 +128,7 @@ class RunRequest:
 
     Attributes:
         project: the Alembic project.
-        db: the database.
+        db: the settings of the database.
         listener: receives the progress of the run.
         agreement: the losses of a downgrade to which a person agreed.
         before_change: makes a backup and returns its path. The run calls it when it holds the lock and before it writes
@@ -165,6 +165,6 @@ class RunRequest:
         return Patience(self.db.migration_lock_timeout, self.listener.note)
 
     def revision_of(self, step: Any) -> Revision:
-        """Return the declarations of the revision file for a step of Alembic."""
+        """Return the revision that a step of Alembic runs, with the declarations of its file."""
         history = self.undo if self.undo and step.is_downgrade else self.project.history
         return history[step.revision.revision]

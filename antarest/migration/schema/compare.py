@@ -76,8 +76,8 @@ def differences(before: Inventory, after: Inventory) -> list[Difference]:
     """Compare two inventories of the same engine. The order of columns does not matter.
 
     Args:
-        before: the first side.
-        after: the second side.
+        before: the inventory on the first side.
+        after: the inventory on the second side.
 
     Returns:
         The differences, sorted. If one side lacks an object, the result has the object, but not its parts.
@@ -102,7 +102,7 @@ def without_unmodelled(found: Sequence[Difference], models: Inventory) -> tuple[
     only if the models create at least one object of the kind.
 
     Args:
-        found: the differences of the migrations and the models.
+        found: the differences between the migrations and the models.
         models: the schema that the models create.
 
     Returns:

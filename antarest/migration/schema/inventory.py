@@ -47,7 +47,7 @@ class ForeignKey:
 
 @dataclass(frozen=True)
 class Unique:
-    """A unique constraint (a unique index is an `Index`)."""
+    """A unique constraint. A unique index that belongs to no constraint is an `Index`."""
 
     columns: tuple[str, ...]
     name: str | None = None
@@ -99,7 +99,7 @@ class Table:
     comment: str | None = None
 
     def column(self, name: str) -> Column | None:
-        """Return the column of that name, or None."""
+        """Return the column with this name; None if the table has no such column."""
         return next((column for column in self.columns if column.name == name), None)
 
 

@@ -49,8 +49,8 @@ class Piece(NamedTuple):
     Attributes:
         word: the token as it is written, in lower case. A quoted name differs from a word of SQL.
         name: the identifier that the token stands for.
-        start: the position of its first character.
-        end: the position after its last character.
+        start: the position of the first character of the token.
+        end: the position after the last character of the token.
     """
 
     word: str

@@ -84,7 +84,7 @@ class EmbeddedServer:
     """A running embedded server.
 
     Attributes:
-        url: the URL of its maintenance database, with its superuser.
+        url: the URL of the server's maintenance database, for the superuser.
     """
 
     url: URL
@@ -94,7 +94,7 @@ class EmbeddedServer:
     _answers: IO[str]
 
     def leave(self) -> str:
-        """Let the server continue after its block and this process.
+        """Let the server continue after the end of this process.
 
         Returns:
             The command that stops and deletes the server.
@@ -120,7 +120,7 @@ class EmbeddedServer:
 
 @contextmanager
 def embedded_server(settings: Mapping[str, str]) -> Iterator[EmbeddedServer]:
-    """Run a new, empty server, and delete it at the end of the block. Several servers can run at once.
+    """Run a new, empty server, and delete it at the end of the `with` block. Several servers can run at once.
 
     Args:
         settings: settings of the server by name; the values need no quotes.
@@ -184,7 +184,11 @@ class _Cluster:
 
     @contextmanager
     def running(self, settings: Mapping[str, str]) -> Iterator[tuple[int, IO[str], IO[str]]]:
-        """Run the server in the block. Yield its port, and the input and output of the script that controls it."""
+        """Run the server until the end of the `with` block.
+
+        Yields:
+            The port of the server, and the input and output of the script that controls the server.
+        """
         port = free_port()
         own = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": ""}
         options = " ".join(f"-c {name}={value}" for name, value in {**own, **settings}.items())

@@ -19,8 +19,8 @@ def included(project: Project, found: Sequence[Difference], migrated: Inventory)
     """Return the differences without those about objects that `env.py` excludes.
 
     Args:
-        project: the project.
-        found: the differences of the migrations and the models.
+        project: the Alembic project.
+        found: the differences between the migrations and the models.
         migrated: the schema that the migrations create.
     """
     by_name, by_object = (project.options.get(each) for each in ("include_name", "include_object"))
@@ -51,7 +51,7 @@ def included(project: Project, found: Sequence[Difference], migrated: Inventory)
 
 
 def _item(metadata: sa.MetaData, table: str, name: str, kind: str) -> tuple[Any, bool]:
-    """Return the object in the models and True. If the models lack it, return a new object of that name and False."""
+    """Return an object of the models, and True. If the models lack it, return a new object of this name, and False."""
     schema, _, bare = table.rpartition(".")
     known = metadata.tables.get(table)
     owner = sa.Table(bare, sa.MetaData(), schema=schema or None) if known is None else known

@@ -38,7 +38,7 @@ _MAY_MAKE = re.compile(r"create_table|CREATE\s+(?:UNLOGGED\s+)?TABLE|create_all|
 def before_change(request: RunRequest, outcome: RunOutcome, connection: Connection) -> Path | None:
     """Refuse a run from base on a database that is not empty. Otherwise back up the database, if that is necessary.
 
-    This uses the connection of the run. A second connection might not be available, or might wait for the first.
+    This uses the connection of the run. A second connection might not be available, or might wait for the run.
 
     Raises:
         Unrecorded: the database has tables of the history, or its revision is recorded elsewhere.
@@ -59,7 +59,7 @@ def refuse_start(
     """Refuse an upgrade of a database whose revision is not known.
 
     Args:
-        project: the project.
+        project: the Alembic project.
         connection: a connection to the database.
         current: the revisions that the database records.
         from_base: whether the upgrade is allowed to start at base although the database is not empty.

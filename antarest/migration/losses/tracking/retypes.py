@@ -17,9 +17,9 @@ class Retype(NamedTuple):
     """The new type of a column.
 
     Attributes:
-        column: the column.
-        type: its new type, as it is written in the statement.
-        using: the expression for its new values; empty if it is a cast.
+        column: the name of the column.
+        type: the new type, as the statement writes it, in lower case.
+        using: the expression after USING; empty if the statement has none, so that the server casts the old values.
     """
 
     column: str
