@@ -23,7 +23,7 @@ class Backups:
     """The backups of one database."""
 
     def __init__(self, project: Project, db: DbConfig, listener: Listener | None = None) -> None:
-        """Prepare the backups of a database. The listener receives their progress."""
+        """Prepare the backups of a database. The listener receives the progress of backups and restores."""
         self._project, self._db, self._listener = project, db, listener or Listener()
         self._is_sqlite = db.migration_url.get_backend_name() == "sqlite"
 

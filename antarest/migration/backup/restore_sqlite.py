@@ -143,7 +143,7 @@ class SqliteRestore(Restore):
         return self._damaged
 
     def _fit_page_size(self, driver: sqlite3.Connection, source: Connection) -> bool:
-        """Leave WAL mode if the page size has to change, because WAL mode forbids this. Return whether it was on."""
+        """Leave WAL mode if the page size has to change. Return whether WAL mode was left."""
         size = driver.execute("PRAGMA page_size").fetchone()[0]
         mode = driver.execute("PRAGMA journal_mode").fetchone()[0]
         if mode != "wal" or source.exec_driver_sql("PRAGMA page_size").scalar() == size:

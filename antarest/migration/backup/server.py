@@ -114,7 +114,7 @@ def read_properties(connection: Connection) -> Properties:
 
 
 def require_rights(connection: Connection, db: DbConfig) -> None:
-    """Check the rights before the restore begins.
+    """Check that the role has the rights for a restore.
 
     Raises:
         RestoreNotAllowed: the role is not allowed to create databases, or to rename the restored database.
@@ -208,7 +208,7 @@ def drop(maintenance: Connection, name: str) -> None:
 
 
 def drop_unfinished(maintenance: Connection, live: str) -> None:
-    """Drop the databases that killed restores of this database have left. Keep databases that have sessions."""
+    """Drop the databases that killed restores of the live database have left. Keep databases that have sessions."""
     ours = re.compile(
         re.escape(derived_name(live, RESTORE + "t" * _LENGTH_OF_TIME)[:-_LENGTH_OF_TIME]) + r"\d{8}t\d{9}z"
     )

@@ -38,7 +38,7 @@ class _Move:
         column: the source column; None for rows.
         place: the destination, "table" or "table.column".
         first: the number of rows or values that were both in the source and in the destination before the revision.
-        arrived: the number of rows or values that were in both when a statement removed them from the source.
+        arrived: the number of rows or values that the destination had when a statement removed them from the source.
         is_compared: whether the destination had new data when a statement removed data from the source. If so, source
             and destination could be compared.
         filled: a mapping from the identity of a table to the number of rows that statements wrote to this table while

@@ -41,11 +41,11 @@ class RevisionRange:
 
 
 def revision_range(project: Project, start: str, end: str) -> RevisionRange:
-    """Return the revisions between two refs.
+    """Return the revisions between two references, such as tags.
 
     Raises:
-        OutOfReach: the second ref is not above the first.
-        MigrationError: a ref names no revision.
+        OutOfReach: the second reference is not above the first.
+        MigrationError: a reference names no revision.
     """
     first, last, history = project.resolve(start), project.resolve(end), project.history
     below = () if first == BASE else (first,)

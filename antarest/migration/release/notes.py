@@ -25,7 +25,7 @@ def write_notes(project: Project, between: RevisionRange, listener: Listener) ->
     Args:
         project: the Alembic project.
         between: the revisions of the release.
-        listener: called with the revision that is being measured.
+        listener: receives the progress: the revision that is being measured.
 
     Raises:
         NoPostgres: no PostgreSQL is available.

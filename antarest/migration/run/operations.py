@@ -1,9 +1,9 @@
 """Operations that move data: `op.move_column`, `op.backfill`, `op.copy_rows`, `op.split_json` and `op.join_json`.
 
-No operation loops over rows in Python. An operation executes a single statement. On a large table it executes one
-statement for each range of keys, and the run prints its progress. All statements are part of the revision's
-transaction, and load no rows. With `--sql`, an operation writes a single statement. Importing this module registers the
-operations, as Alembic's documentation describes for custom operations.
+No operation loops over rows in Python. An operation executes a single statement. On a large table, the operation
+executes one statement for each range of keys, and the run prints the progress. All statements are part of the
+revision's transaction, and load no rows into Python. With `--sql`, an operation writes a single statement. Importing
+this module registers the operations, as Alembic's documentation describes for custom operations.
 """
 
 from __future__ import annotations
@@ -167,7 +167,8 @@ class DataOperations(_Operation):
             keys: the columns that are copied with each element, as a mapping from columns of the source table to
                 columns of the target. Without keys, equal elements of several lists make one row.
             key: a unique column of the source table. A large table is processed in ranges of its values.
-            chunk: the number of rows in a range; 0 for a single statement. Without `keys` it is always one statement.
+            chunk: the number of rows in a range; 0 for a single statement. Without `keys`, there is
+                always a single statement.
         """
         table, column = _split(source)
         there, here = _table(table, key, column, *keys), _table(target, *keys.values(), value)

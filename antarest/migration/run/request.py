@@ -64,7 +64,7 @@ class RunOutcome:
         steps: the revisions that were committed.
         losses: the committed losses. All of them were declared, and a person agreed to the losses of downgrades.
         is_prepared: whether `RunRequest.prepare` has run, and was committed.
-        backup: the backup that was made before the run changed anything.
+        backup: the path of the backup that was made before the run changed anything; None if no backup was made.
         segment: the segment that is in progress.
     """
 
@@ -131,10 +131,10 @@ class RunRequest:
         db: the settings of the database.
         listener: receives the progress of the run.
         agreement: the losses of a downgrade to which a person agreed.
-        before_change: makes a backup and returns its path. The run calls it when it holds the lock and before it writes
-            anything, but only if it will change something. An error ends the run.
-        prepare: a function that runs inside the transaction before the first revision. For a reset, it drops the
-            objects of the history.
+        before_change: makes a backup, and returns the path of the backup. A run that will change something calls this
+            function under the migration lock, before the first change. An error ends the run.
+        prepare: a function that runs inside the transaction before the first revision. The function of a reset drops
+            the objects of the history.
         command: the command that a person would repeat.
         file_change: the change of files that happens right before the last commit.
         from_base: whether the run is allowed to start at base although the database is not empty.

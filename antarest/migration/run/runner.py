@@ -1,8 +1,8 @@
 """One run of revisions under the migration lock. Each segment of the run is committed or rolled back as a whole.
 
-A segment is one transaction on both engines. Before its commit, its losses are compared with the declarations of its
-revisions. After the commit, a second connection reads the current revision. A segment that cannot get a lock is rolled
-back, and tried again after a pause. In the pause the sessions that wait behind the run can continue.
+A segment is one transaction on both engines. Before the commit, the losses of the segment are compared with the
+declarations of its revisions. After the commit, a second connection reads the current revision. A segment that cannot
+get a lock is rolled back, and tried again after a pause. In the pause other sessions can get the lock.
 """
 
 from __future__ import annotations

@@ -126,7 +126,7 @@ def refuse_not_runnable(step: Any, revision: Revision) -> None:
 
 
 def leaves_transaction(revision: Revision, engine: str) -> bool:
-    """Return whether the revision leaves its transaction on this engine. On SQLite, no revision leaves it."""
+    """Return whether the revision leaves its transaction on this engine. No revision does so on SQLite."""
     return revision.transaction == "none" and engine != "sqlite"
 
 

@@ -141,7 +141,7 @@ def _objects(inventory: Inventory) -> Iterator[tuple[Key, object]]:
 
 
 def _parts(table: Table) -> Iterator[tuple[Key, object]]:
-    """Yield the parts of a table. The key of a constraint has its columns; the key of a check has its name, if any."""
+    """Yield the parts of a table with their keys. A constraint has its columns as its key, and a check has its name."""
     for column in table.columns:
         yield Key("column", table.name, f"{table.name}.{column.name}"), column
     if table.primary_key:

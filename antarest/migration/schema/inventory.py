@@ -83,8 +83,7 @@ class Table:
     """A table with its columns, constraints and indexes.
 
     `options` has the options of the table (STRICT, UNLOGGED, PARTITION BY ...). `settings` has the properties that
-    statements set and models cannot describe: row level security, replica identity and storage
-    parameters (PostgreSQL).
+    statements set and models cannot describe: row level security, replica identity and storage parameters (PostgreSQL).
     """
 
     name: str

@@ -155,7 +155,7 @@ def read_table(sql: str) -> TableText:
 
 
 def with_sorted_constraints(sql: str) -> str:
-    """Return the text of a `CREATE TABLE` with its constraints in the order of their names, behind the columns.
+    """Return the text of a `CREATE TABLE` with its constraints in the order of their names, after the columns.
 
     Alembic writes the constraints in another order each time. A text with comments, or with names in brackets, is left
     as it is.

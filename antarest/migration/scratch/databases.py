@@ -158,7 +158,7 @@ _Running = tuple[URL, Callable[[], str]]
 
 
 def wanted_kinds(*groups: Sequence[ServerKind] | str) -> list[str]:
-    """Return the kinds of servers to try, in order, as the environment allows them.
+    """Return the kinds of servers to try, in order, without kinds that environment variables exclude.
 
     Args:
         groups: the kinds in order. They may include names of other servers, which are always tried.

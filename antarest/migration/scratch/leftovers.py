@@ -1,7 +1,7 @@
 """Temporary folders and databases, and the deletion of those that killed processes have left.
 
-The owner of a temporary folder or database holds a lock on it. The lock ends with the process. A folder or database
-without a lock is a leftover.
+The process that uses a temporary folder or database holds a lock on it. The lock ends with the process. A folder or
+database without a lock is a leftover.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _delete_if_left(folder: Path) -> None:
 
 @contextmanager
 def _held(folder: Path) -> Iterator[None]:
-    """Lock a folder until the end of the `with` block. Raise an OSError if it is locked already, or is no folder."""
+    """Lock a folder until the end of the `with` block. Raise an OSError if the folder is missing or already locked."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -36,8 +36,8 @@ _FINDS_EFFECTS = ("scratch/migrated", "scratch/servers", "losses/tracking/*")
 def scratch_at(project: Project, revisions: Collection[str]) -> Iterator[Connection]:
     """Open a connection, without a transaction, to a scratch SQLite database at these revisions.
 
-    If the project has a usable snapshot, the database begins with it. Otherwise a database from the cache is copied. If
-    the cache has none, the revisions run, and the cache stores the result.
+    If the project has a usable snapshot, the database loads it. Otherwise a database from the cache is copied. If the
+    cache has no such database, the revisions run, and the cache stores the result.
     """
     order = _order(project, revisions)
     cache = ScratchCache(project, order)

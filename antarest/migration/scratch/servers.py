@@ -66,7 +66,7 @@ class Asked:
         db: the connection settings of the real database.
         version: the major version of the real database's server.
         may_create: whether the role of the real database is allowed to create databases.
-        schemas: the schemas in the search path of the real database, apart from `public`.
+        schemas: the schemas in the search path of the real database; empty if the only one is `public`.
         extensions: the extensions that are installed in the real database.
     """
 

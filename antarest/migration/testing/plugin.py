@@ -65,7 +65,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
-    """Return the same lines as in the header, which had none if the server was not started yet."""
+    """Return the lines about the PostgreSQL server, which may have started after the header was printed."""
     return _server_lines(config)
 
 

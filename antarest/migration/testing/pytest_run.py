@@ -44,7 +44,7 @@ def shared_server(config: pytest.Config) -> PostgresServer | str | None:
 
 
 def has_plugin(config: pytest.Config) -> bool:
-    """Return whether the pytest plugin is active, which prints the databases of failed tests."""
+    """Return whether the pytest plugin is active. The plugin prints the databases of failed tests."""
     return config.pluginmanager.has_plugin(PLUGIN)
 
 

@@ -1,4 +1,4 @@
-"""Finds other projects to which a database may belong. A run of the wrong project would create wrong tables."""
+"""Finds other projects to which a database may belong. A run of the wrong project would create tables there."""
 
 from __future__ import annotations
 

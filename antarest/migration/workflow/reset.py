@@ -68,7 +68,7 @@ class ResetPlan:
 
 
 def plan_reset(project: Project, connection: Connection, note: Tell) -> ResetPlan:
-    """Find the objects of the database that the history creates at any revision, and count their rows.
+    """Find the objects of the database that the history creates at any revision, and count the rows to lose.
 
     Args:
         project: the Alembic project.

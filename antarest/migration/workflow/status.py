@@ -25,7 +25,7 @@ class Status:
         pending: the revisions that an upgrade would run, in order.
         applied: the number of applied revisions that have a file.
         unknown: the current revisions that no file has.
-        rollback_script_in_sync: whether `rollback.sh` is up to date; None if the project has none.
+        rollback_script_in_sync: whether `rollback.sh` is up to date; None if the project has no such script.
         missing_grants: the rights that the application's role lacks.
         elsewhere: a sentence that says where the unknown revisions are, such as on a branch; empty if it is not known.
         other_project: the `alembic.ini` of another project that has the unknown revisions; empty if none is known.

@@ -93,7 +93,7 @@ class MigrationWorkflow:
 
     @property
     def tell(self) -> Tell:
-        """A function that passes a line to the listener. Without a listener it does nothing."""
+        """A function that passes a line to the listener. Without a listener, the function does nothing."""
         return self.listener.note if self.listener else say_nothing
 
     @property

@@ -165,8 +165,8 @@ _COMMENTS = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 class Savepoints(Generic[State]):
     """Follows the savepoints of a transaction by its statements.
 
-    After a statement that it cannot follow, it forgets all savepoints. Examples are several statements in one string,
-    and the release of a savepoint. After that, a loss that was rolled back may be reported, but no real loss is missed.
+    If a statement cannot be followed, all savepoints are forgotten. Examples are several statements in one string, and
+    the release of a savepoint. After that, a loss that was rolled back may be reported, but no real loss is missed.
     """
 
     def __init__(self, save: Callable[[], State], restore: Callable[[State], None]) -> None:

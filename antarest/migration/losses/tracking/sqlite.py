@@ -36,7 +36,7 @@ _Actions = list[tuple[int, str, str | None]]
 
 @dataclass
 class _Rows:
-    """The row counts of one table. The table is counted when the kind of the writes to it changes, and at the end.
+    """The row counts of one table. Its rows are counted when the kind of the writes to it changes, and at the end.
 
     The kinds are insertions, deletions and replacements. So the number of deleted rows is known, even if as many rows
     are inserted later.
@@ -44,7 +44,7 @@ class _Rows:
     Attributes:
         changes: the rows that were inserted and deleted before the last count.
         count: the number of rows at the last count; None before the first write.
-        way: the kind of the last write.
+        way: the kind of the last write: insertion, deletion or replacement.
     """
 
     changes: RowChanges = field(default_factory=RowChanges)
@@ -118,7 +118,7 @@ class SqliteTracker:
         self._savepoints.forget()
 
     def look(self) -> None:
-        """Read the tables again. This runs after each change of the schema, so a table is known by its name."""
+        """Read the tables again. This runs after each change of the schema."""
         schema = self._connection.exec_driver_sql(_SCHEMA).all()
         texts = {name: (place, sql) for kind, name, place, sql in schema if kind == "table"}
         changed = [name for name, seen in texts.items() if self._texts.get(name) != seen or not self._is_text_true]
@@ -148,7 +148,7 @@ class SqliteTracker:
         )
 
     def before(self, statement: str, attempt: Attempt | None = None) -> Takes:  # noqa: ARG002 - SQLite says all
-        """Ask SQLite to which tables and columns a statement will write. Return those that may lose data."""
+        """Ask SQLite where a statement will write. Return the tables and columns that may lose data."""
         self._reads = set()
         self._writes = actions = self._actions(statement)
         if copy := self.origins.read(statement):  # SQLite does not say what it reads where it copies whole tables.
@@ -225,7 +225,7 @@ class SqliteTracker:
         return False
 
     def written_by_others(self) -> str:
-        """Return an empty text, which means that there are no such rows: no other session can write."""
+        """Return an empty text, which stands for no rows: other sessions cannot write during the transaction."""
         return ""
 
     def was_read(self, column: Hashable) -> bool:
