@@ -1,6 +1,6 @@
 """The folder of backups, in which backups are written, named, found and deleted.
 
-A backup is a file with a description in JSON beside it. Only their owner can read the two files. They are written in a
+A backup is a file with a description in JSON beside it. Only their owner can read the two files. Both are written in a
 temporary folder, and renamed when they are on the disk. The description is renamed first, so that a backup always has a
 description. The description says to which database a backup belongs; the name of the file does not count.
 """
@@ -158,7 +158,7 @@ class Folder:
 
     @contextmanager
     def unfinished(self, needed: int) -> Iterator[Path]:
-        """Create a temporary folder in which a backup is written. It exists until the end of the `with` block.
+        """Create a temporary folder in which a backup is written. The folder exists until the end of the `with` block.
 
         Temporary folders that killed processes have left are deleted.
 

@@ -62,7 +62,7 @@ class Restored:
     Attributes:
         revisions: the current revisions of the database.
         kept: the database or file with the old content; empty if the database was empty.
-        tidy: the command that deletes the old content; empty if it was stored as a backup.
+        tidy: the command that deletes the old content; empty if the old content was stored as a backup.
     """
 
     revisions: tuple[str, ...]

@@ -175,7 +175,7 @@ def maintaining(db: DbConfig, live: str, tell: Tell) -> Iterator[Connection]:
 
 
 def derived_name(name: str, suffix: str) -> str:
-    """Return the name with a suffix, shortened to the longest name that the server allows."""
+    """Return a name with a suffix, shortened to the longest name that the server allows."""
     return name.encode()[: _LONGEST_NAME - len(suffix)].decode(errors="ignore") + suffix
 
 
@@ -222,7 +222,7 @@ def rename(maintenance: Connection, names: Mapping[str, str], properties: Proper
     """Rename databases in one transaction, and set the properties of the live database on the new database.
 
     Returns:
-        Whether the databases were renamed. They are not renamed while other sessions are connected to one of them.
+        Whether the databases were renamed. The server refuses to rename a database to which a session is connected.
     """
     pairs = [(sql.Identifier(old), sql.Identifier(new)) for old, new in names.items()]
     statements: list[sql.Composable] = [sql.SQL("ALTER DATABASE {} RENAME TO {}").format(*pair) for pair in pairs]
@@ -282,7 +282,7 @@ def require_alone(maintenance: Connection, db: DbConfig, name: str) -> None:
     """Check that nobody is connected to a database.
 
     Raises:
-        DatabaseInUse: a session is connected to it.
+        DatabaseInUse: a session is connected to the database.
     """
     if sessions(maintenance, name):
         raise in_use(maintenance, db, name)

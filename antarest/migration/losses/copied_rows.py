@@ -69,7 +69,7 @@ class CopiedRows:
         return any((source, old) in self._unsure for source in self._sources)
 
     def _compare(self, takes: Takes) -> None:
-        """Count copied rows again before the next statement removes their old table.
+        """Count copied rows again before the next statement removes the old table from which they were copied.
 
         The old table is compared with a new table if a row may have been copied twice, or if fewer rows were counted
         as copied than the old table has.

@@ -185,7 +185,7 @@ class LossCounter:
         counted.open = False
 
     def _note_missing_columns(self) -> None:
-        """Note the columns that were dropped. A column that has such a name later is a new column."""
+        """Note the columns that were dropped. A later column with the same name is a new column."""
         now = self._tracker.tables
         for name in self._before.keys() & now.keys():
             self._missing |= {(name, column) for column in self._before[name].columns.keys() - now[name].columns.keys()}

@@ -145,7 +145,7 @@ class Moves:
         return lost
 
     def _filled(self, move: _Move) -> int:
-        """Return the number of rows written to the destination, also before a rebuild of its table."""
+        """Return the number of rows that were written to the destination, also before its table was rebuilt."""
         table, column = self._seen[move.place]
         homes = self._homes[move.place, table if column is None else column]
         return sum(move.filled[home] for home in homes)

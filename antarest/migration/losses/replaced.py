@@ -42,7 +42,7 @@ class Replaced:
     """The rows of a table before a statement that replaces rows. Call `lost()` after the statement."""
 
     def __init__(self, driver: Any, table: CatalogTable) -> None:
-        """Copy the values of the unique keys, if a table has several. With one key, a row replaces at most one row."""
+        """Copy the values of the unique keys, if the table has several such keys. Otherwise copy nothing."""
         self._driver, self._table = driver, table
         keys: dict[str, list[str | None]] = {}
         for index, partial, column in driver.execute(_KEYS, (table.bare_name,)):

@@ -90,7 +90,7 @@ def _current(request: RunRequest) -> tuple[str, ...]:
 
 @dataclass
 class _Run:
-    """One run that holds the migration lock. `outcome` has its results and current segment, `left` the next steps."""
+    """One run that holds the migration lock. `outcome` has its results, and `left` has the remaining steps."""
 
     context: Any
     request: RunRequest

@@ -38,7 +38,7 @@ def run_through_env(request: RunRequest, steps_of: StepsOf, target: str | None) 
         The outcome of the run, which `env.py` stores in the configuration.
 
     Raises:
-        EnvNotAdopted: `env.py` did not call `environment.run`. It is not allowed to run the steps itself.
+        EnvNotAdopted: `env.py` did not call `environment.run`. `env.py` is not allowed to run the steps itself.
         RunFailed: `env.py` ended the program.
     """
     project = request.project

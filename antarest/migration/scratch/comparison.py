@@ -93,7 +93,7 @@ class Comparison:
 
 @dataclass
 class Bench:
-    """The scratch databases with which one command makes comparisons. They exist until the end of the command.
+    """The scratch databases with which one command makes comparisons. These databases exist until the command ends.
 
     Attributes:
         engines: the engines to compare on, the most important one first.

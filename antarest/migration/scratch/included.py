@@ -29,7 +29,7 @@ def included(project: Project, found: Sequence[Difference], migrated: Inventory)
     metadata = project.metadata()
 
     def is_in(table: str, name: str, kind: str, *, is_migrated: bool) -> bool:
-        """Return whether `env.py` includes an object. Its functions get the arguments that Alembic would give them."""
+        """Return whether `env.py` includes an object. Its functions are called as Alembic calls them."""
         schema, _, bare = table.rpartition(".")
         parents = {"schema_name": schema or None, "schema_qualified_table_name": table}
         parents |= {"table_name": bare} if kind != "table" else {}

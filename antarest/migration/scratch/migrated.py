@@ -232,7 +232,7 @@ def _effects(
 
 
 class _TrackerWatcher(Watcher):
-    """A watcher that passes each statement to a tracker and to a guard, which may refuse it."""
+    """A watcher that passes each statement to a tracker, and to a guard that may refuse the statement."""
 
     def __init__(self, tracker: ChangeTracker, guard: Watcher | None) -> None:
         self._tracker = tracker

@@ -8,10 +8,10 @@ one server, the next server is tried:
     the same     the server of the real database, if its role is allowed to create databases
     container    as for tests, if the development packages are installed
 
-ANTAREST_TEST_POSTGRES forces one of them; besides it, only `the same` is tried. The command prints a line before it
-creates a scratch database on a server that others use. The scratch database never gets rows of the real database. If
-the command is killed, a later command drops the scratch database. Revisions that change the whole server, such as its
-roles, do not run on a server that others use.
+ANTAREST_TEST_POSTGRES forces one of these; besides this one, only `the same` is tried. The command prints a line before
+the creation of a scratch database on a server that others use. The scratch database never gets rows of the real
+database. If the command is killed, a later command drops the scratch database. Revisions that change the whole server,
+such as its roles, do not run on a server that others use.
 """
 
 from __future__ import annotations

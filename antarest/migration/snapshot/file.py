@@ -21,7 +21,7 @@ _LOOKS_LIKE_END = re.compile(rf"{_END}+")
 
 
 class Doubt(Exception):
-    """The reason why a snapshot is not loaded. It completes the sentence "the snapshot is not used: ..."."""
+    """The reason why a snapshot is not loaded. The text completes "the snapshot is not used: ..."."""
 
 
 @dataclass(frozen=True)

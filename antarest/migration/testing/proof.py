@@ -47,7 +47,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def verification(
     request: pytest.FixtureRequest, postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Any:
-    """The proof of the whole history on both engines. All workers of pytest-xdist share it."""
+    """The proof of the whole history on both engines. All workers of pytest-xdist share this proof."""
     from ..verify import Verification, prove_history
 
     ini = ini_for(request.config, request.module)

@@ -1,4 +1,4 @@
-"""Finds other projects to which a database may belong. A run of the wrong project would create tables there."""
+"""Finds other projects to which a database may belong. A run of the wrong project would add tables of that project."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def try_out(connection: Connection, locks: TableLocks, tables: Tables, attempt: 
 
 
 def inner_statement(error: Exception) -> Statement:
-    """Return the statement inside a block or a function that failed; an empty one if the error does not quote it."""
+    """Return the statement that failed inside a block or a function; an empty statement if the error quotes none."""
     return Statement(getattr(getattr(error, "diag", None), "context", None) or "")
 
 

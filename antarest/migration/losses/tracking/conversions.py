@@ -158,7 +158,7 @@ def _stored(value: str, declared: str) -> str:
 
 
 def _same(new: str, old: str, conversion: Conversion) -> str:
-    """Return the SQL condition that the new value equals the old value. It is NULL if one of the values is NULL."""
+    """Return the SQL condition that the new value equals the old value. With NULL, the condition is NULL."""
     kinds = {"text": "TEXT", "integer": "INTEGER", "real": "REAL", "blob": "BLOB"}
     back = " ".join(f"WHEN '{kind}' THEN CAST({new} AS {name})" for kind, name in kinds.items())
     same = f"+{old} = +{new} COLLATE BINARY"

@@ -96,7 +96,7 @@ class Origins:
         return bool(copied)
 
     def add(self, column: Hashable, origin: Origin, changed: int | None, *, is_exact: bool = False) -> None:
-        """Note that a column has got the values of an origin, and how many of them a change of type has altered."""
+        """Note that a column has got the values of an origin, and how many of these values a new type has altered."""
         is_known = changed is not None and origin.changed is not None
         amount = (origin.changed or 0) + (changed or 0) if is_known else None
         origins = self._origins.setdefault(column, {})

@@ -27,7 +27,7 @@ class Retype(NamedTuple):
     using: str
 
     def conversion(self, table: CatalogTable) -> Conversion | None:
-        """Return the conversion that the new type causes in a table; None if it cannot change a value."""
+        """Return the conversion that the new type causes in a table; None if the new type cannot change a value."""
         old = table.types[self.column]
         is_same = not can_convert("postgresql", self.type, old)  # Neither way changes anything.
         if not can_convert("postgresql", old, self.type) and (is_same or not self.using):
