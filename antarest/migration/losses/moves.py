@@ -194,7 +194,7 @@ class Moves:
     def _common(self, move: _Move) -> int | None:
         """Return the number of rows or values that are both in the source and in the destination.
 
-        The number is None if the two cannot be compared, and 0 if one of the two is gone.
+        The number is None if source and destination cannot be compared, and 0 if one of them does not exist.
         """
         source, place = self._now(move.table), self._find(move.place)
         if source is None or place is None:

@@ -105,7 +105,7 @@ class ScratchCache:
     def _files(self) -> list[Path]:
         """The files for the databases that have run the first revision, the first two revisions, and so on.
 
-        The list ends before the first revision whose database cannot have a name.
+        The list ends before the first revision for which no name can be computed.
         """
         repository = self._project.repository
         if repository is None:

@@ -80,8 +80,8 @@ def owned_databases(server: URL, beginning: str) -> Iterator[tuple[Engine, str]]
         beginning: the beginning of the databases' names.
 
     Yields:
-        An engine for the maintenance database, and a longer beginning that only the names of this caller have. Each
-        connection of the engine commits each statement, and holds the lock that protects these databases.
+        An engine for the maintenance database, and the reserved beginning of names, which is longer than `beginning`.
+        Each connection of the engine commits each statement, and holds the lock that protects the databases.
     """
     owner = secrets.token_hex(_OWNER // 2)
 

@@ -17,7 +17,7 @@ def refuse_others(project: Project, others: Sequence[Path], current: Sequence[st
     """Refuse a database that may belong to another project.
 
     Args:
-        project: the project that was found.
+        project: the project that the command has found.
         others: for each other project around this one, the path of its `alembic.ini`.
         current: the current revisions of the database.
         database: the URL of the database, redacted.

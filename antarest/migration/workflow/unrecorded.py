@@ -1,4 +1,4 @@
-"""Refuses databases that are not empty and record no revision. An upgrade from base would fail on their tables."""
+"""Refuses databases that are not empty and record no revision. An upgrade from base would fail on existing tables."""
 
 from __future__ import annotations
 

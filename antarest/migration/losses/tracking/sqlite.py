@@ -225,7 +225,7 @@ class SqliteTracker:
         return False
 
     def written_by_others(self) -> str:
-        """Return an empty text, which stands for no rows: other sessions cannot write during the transaction."""
+        """Return an empty text, because there are no such rows: other sessions cannot write meanwhile."""
         return ""
 
     def was_read(self, column: Hashable) -> bool:
