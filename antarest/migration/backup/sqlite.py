@@ -119,7 +119,7 @@ def copy(source: sqlite3.Connection, target: sqlite3.Connection, progress: Progr
 
 
 def driver_of(connection: Connection) -> sqlite3.Connection:
-    """Return the connection of sqlite3 that SQLAlchemy uses for this connection."""
+    """Return the sqlite3 connection behind a connection of SQLAlchemy."""
     driver: Any = connection.connection.dbapi_connection
     own: sqlite3.Connection = driver
     return own

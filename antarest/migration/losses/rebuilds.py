@@ -187,7 +187,7 @@ class RebuildGuard:
 
 
 def in_the_way(connection: Connection, error: BaseException) -> list[Missing]:
-    """Return the views and triggers because of which a change of a table failed with this error."""
+    """Return the views and triggers that made a change of a table fail with this error."""
     raised = getattr(error, "orig", None)
     if connection.dialect.name == "sqlite":
         found = _IN_THE_WAY.search(str(raised))

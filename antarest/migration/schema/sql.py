@@ -73,7 +73,7 @@ def _token(text: str) -> str:
 
 
 def join(tokens: Iterable[str]) -> str:
-    """Return the tokens as one text with single spaces, but without spaces inside parentheses."""
+    """Return the tokens as one text, with single spaces, but with none after an opening or before a closing bracket."""
     text = previous = ""
     for token in tokens:
         tight = not text or text[-1] in "([." or token in _NEVER_SPACED or text.endswith("::")

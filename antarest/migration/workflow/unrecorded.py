@@ -125,7 +125,7 @@ def _may_have_made(text: str, present: Iterable[str]) -> bool:
 
 
 def _mentioned(project: Project, tables: Iterable[str]) -> set[str]:
-    """Return those of the tables whose names the texts of the revisions contain."""
+    """Return the tables whose names occur in the texts of the revisions."""
     words = {word for text in _texts(project) for word in re.findall(r"\w+", text.lower())}
     return {name for name in tables if name.rpartition(".")[2].lower() in words}
 

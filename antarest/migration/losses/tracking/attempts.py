@@ -46,7 +46,7 @@ def try_out(connection: Connection, locks: TableLocks, tables: Tables, attempt: 
 
     Args:
         connection: the connection of the statement.
-        locks: the locks of its transaction.
+        locks: the locks of the current transaction.
         tables: the tables before the statement.
         attempt: runs the statement.
 
