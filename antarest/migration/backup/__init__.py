@@ -23,7 +23,7 @@ class Backups:
     """The backups of one database."""
 
     def __init__(self, project: Project, db: DbConfig, listener: Listener | None = None) -> None:
-        """Prepare the backups of a database. The listener receives their progress."""
+        """Prepare the backups of a database. The listener receives the progress of backups and restores."""
         self._project, self._db, self._listener = project, db, listener or Listener()
         self._is_sqlite = db.migration_url.get_backend_name() == "sqlite"
 
@@ -55,7 +55,7 @@ class Backups:
         """Prepare a restore: verify the backup and compare it with the database. `Restore.swap` replaces the database.
 
         Args:
-            asked: the name or path of the backup; by default the newest one.
+            asked: the name or path of the backup; None for the newest backup.
             end_sessions: whether to end the sessions of others (PostgreSQL); None to decide later.
 
         Raises:
@@ -78,7 +78,7 @@ def before_change(request: RunRequest) -> Path | None:
     """Back up the database before a run changes it: SQLite always, PostgreSQL if it is configured or requested.
 
     Returns:
-        The path of the backup; None if none was made.
+        The path of the backup; None if no backup was made.
     """
     url = request.db.migration_url
     # A run cannot change a file without write access, and its own error is better than that of a backup.

@@ -1,6 +1,6 @@
 """The folder of backups, in which backups are written, named, found and deleted.
 
-A backup is a file with a description in JSON beside it. Only their owner can read the two files. They are written in a
+A backup is a file with a description in JSON beside it. Only their owner can read the two files. Both are written in a
 temporary folder, and renamed when they are on the disk. The description is renamed first, so that a backup always has a
 description. The description says to which database a backup belongs; the name of the file does not count.
 """
@@ -40,7 +40,7 @@ class Contents:
     """The contents of a database.
 
     Attributes:
-        revisions: its current revisions.
+        revisions: the current revisions of the database.
         rows: the number of rows of each table.
         engine: the engine and its version, such as `PostgreSQL 15.18`.
     """
@@ -51,7 +51,7 @@ class Contents:
 
     @property
     def total(self) -> int:
-        """The number of all rows."""
+        """The number of rows of all tables together."""
         return sum(self.rows.values())
 
 
@@ -74,11 +74,11 @@ class Backup:
     """A backup.
 
     Attributes:
-        path: its file.
-        time: the time of the data in it, in UTC.
-        size: its size in bytes.
-        contents: the contents of the database in it; None if the backup has no description.
-        digest: the hash of its bytes; empty if the backup has no description.
+        path: the path of the file.
+        time: the time of the data in the backup, in UTC.
+        size: the size of the file in bytes.
+        contents: the contents of the saved database; None if the backup has no description.
+        digest: the hash of the file; empty if the backup has no description.
     """
 
     path: Path
@@ -90,11 +90,11 @@ class Backup:
 
 @dataclass(frozen=True)
 class Folder:
-    """The folder with the backups of a database. It may have backups of other databases too.
+    """The folder with the backups of a database. The folder may also have backups of other databases.
 
     Attributes:
-        path: the folder.
-        database: the identity of the database: its URL without role and password.
+        path: the path of the folder.
+        database: the URL of the database without role and password, by which its backups are recognised.
         url: the URL of the database.
         kept: the number of backups of this database to keep.
     """
@@ -106,7 +106,7 @@ class Folder:
 
     @classmethod
     def of(cls, db: DbConfig) -> Folder:
-        """Return the folder for a configured database. It need not exist."""
+        """Return the folder for a configured database. The folder need not exist."""
         url = db.migration_url
         return cls(db.backup_folder or _default(url), _identity(url), url, db.backups_kept)
 
@@ -158,7 +158,7 @@ class Folder:
 
     @contextmanager
     def unfinished(self, needed: int) -> Iterator[Path]:
-        """Create a temporary folder for the block, in which a backup is written.
+        """Create a temporary folder in which a backup is written. The folder exists until the end of the `with` block.
 
         Temporary folders that killed processes have left are deleted.
 
@@ -186,15 +186,15 @@ class Folder:
             os.close(lock)
 
     def keep(self, file: Path, contents: Contents, made: datetime, *, spare: Path | None = None) -> Backup:
-        """Give a verified backup its name, and delete the oldest backups beyond the number to keep.
+        """Give a verified backup its final name, and delete the oldest backups beyond the number to keep.
 
         A backup that equals the newest one is deleted. Otherwise a service that repeatedly fails and starts would soon
         replace all older backups.
 
         Args:
             file: the file of the backup, in the folder that `unfinished` created.
-            contents: its contents.
-            made: the time of the data in it.
+            contents: the contents of the saved database.
+            made: the time of the data in the backup.
             spare: a backup that must not be deleted, because it is in use.
 
         Returns:
@@ -256,7 +256,7 @@ class Folder:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Let one process at a time rename and delete backups in the block."""
+        """Let only this process rename and delete backups until the end of the `with` block."""
         lock = _lock(self.path / ".lock")
         try:
             yield
@@ -278,7 +278,7 @@ def create(path: Path) -> int:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk. This releases the locks of sqlite3 on the file."""
+    """Wait until a file, or the names in a folder, are on the disk. This releases the locks of sqlite3 on that file."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -318,7 +318,7 @@ def _json_files(folder: Path) -> list[Path]:
 
 
 def _describe(file: Path, backup: Path | None) -> tuple[str, Backup] | None:
-    """Return the database and the backup of a description; None if the description is invalid or has no backup."""
+    """Return the database and the backup that a file describes; None if the file is invalid or has no backup."""
     path = backup or file
     try:
         if not path.is_file():

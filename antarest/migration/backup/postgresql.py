@@ -1,4 +1,4 @@
-"""Backs up PostgreSQL with pg_dump. The dump, the revision and the counted rows come from the same snapshot."""
+"""Backs up PostgreSQL with pg_dump. The dump, the revision and the counted rows show the same moment."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def make(db: DbConfig, version_table: VersionTable, listener: Listener) -> Backu
     """Back up a PostgreSQL database. Others can read and write meanwhile; their new commits are not in the backup.
 
     Args:
-        db: the database.
-        version_table: the table that records its revision.
-        listener: receives the progress.
+        db: the settings of the database.
+        version_table: the table that records the revision of the database.
+        listener: receives the progress of the backup.
 
     Returns:
-        The backup.
+        The verified backup.
 
     Raises:
         ProgramsMissing: there is no pg_dump of the server's version.
@@ -81,7 +81,7 @@ def _reason(error: Exception) -> str:
 
 @contextmanager
 def _watching(connection: Connection, db: DbConfig, programs: Programs, listener: Listener) -> Iterator[None]:
-    """Report the session whose lock the programs wait for, because their own messages do not name it."""
+    """Report the session that blocks pg_dump. The messages of pg_dump do not name this session."""
     watch = LockWatch(connection.engine, listener.note, application=programs.application).start()
     try:
         yield

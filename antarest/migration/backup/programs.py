@@ -42,11 +42,11 @@ class ProgramFailed(Exception):
 
 @dataclass(frozen=True)
 class Programs:
-    """The client programs of one server.
+    """The client programs for the version of one server.
 
     Attributes:
         folder: the folder of the programs.
-        url: the server and database.
+        url: the URL of the database.
         target: the connection parameters of libpq, without a password.
     """
 
@@ -79,15 +79,15 @@ class Programs:
 
     @contextmanager
     def running(self, name: str, *arguments: str | Path, database: str = "", **streams: Any) -> Iterator[IO[bytes]]:
-        """Run a program during the block. The block reads its output, or writes its input.
+        """Run a program, and yield its output to read, or its input to write.
 
-        When this process is killed, the pipe breaks and the program ends.
+        When this process is killed, the pipe to the program breaks, and the program ends.
 
         Args:
             name: pg_dump or pg_restore.
-            arguments: its arguments.
+            arguments: the arguments of the program.
             database: the database to connect to; empty for no connection.
-            streams: either `stdout` or `stdin`, as `subprocess.PIPE`. The block gets this stream.
+            streams: either `stdout` or `stdin`, as `subprocess.PIPE`. This stream is yielded.
 
         Raises:
             ProgramFailed: the program ended with an error.

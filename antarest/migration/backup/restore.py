@@ -24,14 +24,14 @@ _Losses = Mapping[str, tuple[int, int]]
 
 @dataclass(frozen=True)
 class RestorePlan:
-    """The plan of a restore. The database is not locked after planning, so the restore checks it again.
+    """The plan of a restore. The database is not locked after planning, so the restore checks the database again.
 
     Attributes:
-        backup: the backup.
-        held: the contents of the backup, as read from the backup itself.
+        backup: the backup to restore.
+        held: the contents of the saved database, as read from the backup itself.
         database: the redacted URL of the database.
-        live: the contents of the database now; None if it is damaged and cannot be read.
-        damage: a description of the damage to the database; empty if it is intact.
+        live: the present contents of the database; None if the database is damaged and cannot be read.
+        damage: a description of the damage to the database; empty if the database is intact.
         newer: the revisions that the database has and the backup does not have, in order.
         unknown: the revisions of the backup that the revision files do not have.
     """
@@ -62,7 +62,7 @@ class Restored:
     Attributes:
         revisions: the current revisions of the database.
         kept: the database or file with the old content; empty if the database was empty.
-        tidy: the command that deletes the old content; empty if it was stored as a backup.
+        tidy: the command that deletes the old content; empty if the old content was stored as a backup.
     """
 
     revisions: tuple[str, ...]
@@ -89,7 +89,7 @@ class Job:
         self.listener.working("restore", done, total)
 
     def patience(self) -> Patience:
-        """Return the time limit for waiting for others. The time counts from now."""
+        """Return the time limit for waiting for other sessions. The time counts from now."""
         return Patience(self.db.migration_lock_timeout, self.listener.note)
 
     def failed(self, reason: str, state: str = NOTHING_CHANGED) -> RestoreFailed:
@@ -132,7 +132,7 @@ class Restore(ABC):
 
     @abstractmethod
     def _swap(self, *, end_sessions: bool) -> Restored:
-        """Replace the database on this engine."""
+        """Replace the database, in the way that its engine needs."""
 
     def _require_unchanged(self, now: Contents) -> None:
         """Raise DatabaseChanged if the restore would lose more than the plan says."""
@@ -147,7 +147,7 @@ class Restore(ABC):
 
 
 def make_plan(job: Job, held: Contents, live: Contents | None, damage: str = "") -> RestorePlan:
-    """Return the plan, which compares the contents of the backup with those of the database."""
+    """Return the plan of a restore, which compares the contents of the backup with those of the database."""
     history = job.project.history
     return RestorePlan(
         backup=job.backup,

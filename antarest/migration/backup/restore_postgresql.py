@@ -1,8 +1,8 @@
-"""Restores a backup into PostgreSQL: fills and verifies a new database, then exchanges the names of both.
+"""Restores a backup into PostgreSQL: fills and verifies a new database, and exchanges its name with the live one.
 
-Both databases are renamed in one transaction. Before this transaction, the live database does not change. After it, the
-old database still exists, and the result names it. The new database gets the owner, the locale, the rights and the
-settings of the old database.
+Both databases are renamed in one transaction. Before this transaction, the live database does not change. After this
+transaction, the old database still exists, and the result of the restore names the old database. The new database gets
+the owner, the locale, the rights and the settings of the old database.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def prepared(job: Job, *, end_sessions: bool | None) -> Iterator[PostgresRestore
     """Restore a backup into a new database, verify it, and compare it with the live database.
 
     Args:
-        job: the backup and the database.
+        job: the arguments of the restore, such as the backup and the database.
         end_sessions: whether to end the sessions of others; None to decide later.
 
     Raises:

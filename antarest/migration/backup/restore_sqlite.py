@@ -78,7 +78,7 @@ class SqliteRestore(Restore):
 
     @contextmanager
     def _alone(self) -> Iterator[tuple[Connection, sqlite3.Connection]]:
-        """Lock the file for the whole block, even between two transactions of the block."""
+        """Lock the file until the end of the `with` block, even between two transactions."""
         engine = create_engine(
             "sqlite://",
             creator=lambda: sqlite3.connect(self._file, isolation_level=None, timeout=0),
@@ -143,7 +143,7 @@ class SqliteRestore(Restore):
         return self._damaged
 
     def _fit_page_size(self, driver: sqlite3.Connection, source: Connection) -> bool:
-        """Leave WAL mode if the page size has to change, because WAL mode forbids this. Return whether it was left."""
+        """Leave WAL mode if the page size has to change. Return whether WAL mode was left."""
         size = driver.execute("PRAGMA page_size").fetchone()[0]
         mode = driver.execute("PRAGMA journal_mode").fetchone()[0]
         if mode != "wal" or source.exec_driver_sql("PRAGMA page_size").scalar() == size:

@@ -67,11 +67,11 @@ class Properties:
     """The properties of a database that a dump of its contents does not include.
 
     Attributes:
-        own: its row in `pg_database`, whose columns depend on the version.
-        owner: the role that owns it.
-        encoding: its encoding.
-        comment: its comment.
-        tablespace: its tablespace.
+        own: the row of the database in `pg_database`. The columns of this row depend on the version of the server.
+        owner: the role that owns the database.
+        encoding: the name of the encoding, such as `UTF8`.
+        comment: the comment on the database; None if it has no comment.
+        tablespace: the name of the default tablespace of the database.
         settings: for each setting, the role (None for all roles) and `name=value`; None if there are no settings.
         grants: for each right, the role (None for all roles), the right, and whether the role may grant it to others;
             None if there are no rights.
@@ -114,7 +114,7 @@ def read_properties(connection: Connection) -> Properties:
 
 
 def require_rights(connection: Connection, db: DbConfig) -> None:
-    """Check the rights before the restore begins.
+    """Check that the role has the rights for a restore.
 
     Raises:
         RestoreNotAllowed: the role is not allowed to create databases, or to rename the restored database.
@@ -141,7 +141,7 @@ def maintaining(db: DbConfig, live: str, tell: Tell) -> Iterator[Connection]:
     The connection commits each statement.
 
     Args:
-        db: the server.
+        db: the connection settings of the server.
         live: the database that will be renamed.
         tell: called with a line about a lock for which this command waits.
     """
@@ -175,7 +175,7 @@ def maintaining(db: DbConfig, live: str, tell: Tell) -> Iterator[Connection]:
 
 
 def derived_name(name: str, suffix: str) -> str:
-    """Return the name with a suffix, shortened to the longest name that the server allows."""
+    """Return a name with a suffix, shortened to the longest name that the server allows."""
     return name.encode()[: _LONGEST_NAME - len(suffix)].decode(errors="ignore") + suffix
 
 
@@ -208,7 +208,7 @@ def drop(maintenance: Connection, name: str) -> None:
 
 
 def drop_unfinished(maintenance: Connection, live: str) -> None:
-    """Drop the databases that killed restores of this database have left. Keep databases that have sessions."""
+    """Drop the databases that killed restores of the live database have left. Keep databases that have sessions."""
     ours = re.compile(
         re.escape(derived_name(live, RESTORE + "t" * _LENGTH_OF_TIME)[:-_LENGTH_OF_TIME]) + r"\d{8}t\d{9}z"
     )
@@ -222,7 +222,7 @@ def rename(maintenance: Connection, names: Mapping[str, str], properties: Proper
     """Rename databases in one transaction, and set the properties of the live database on the new database.
 
     Returns:
-        Whether the databases were renamed. They are not renamed while other sessions are connected to one of them.
+        Whether the databases were renamed. The server refuses to rename a database to which a session is connected.
     """
     pairs = [(sql.Identifier(old), sql.Identifier(new)) for old, new in names.items()]
     statements: list[sql.Composable] = [sql.SQL("ALTER DATABASE {} RENAME TO {}").format(*pair) for pair in pairs]
@@ -279,24 +279,24 @@ def sessions(maintenance: Connection, name: str, own: int = 0) -> list[ServerSes
 
 
 def require_alone(maintenance: Connection, db: DbConfig, name: str) -> None:
-    """Check that no others are connected.
+    """Check that nobody is connected to a database.
 
     Raises:
-        DatabaseInUse: others are connected.
+        DatabaseInUse: a session is connected to the database.
     """
     if sessions(maintenance, name):
         raise in_use(maintenance, db, name)
 
 
 def in_use(maintenance: Connection, db: DbConfig, name: str) -> DatabaseInUse:
-    """Return the error that names the connected sessions."""
+    """Return the error that names the sessions that are connected to a database."""
     found = [each.described for each in sessions(maintenance, name)]
     hint = Hint("Stop the application, or end the sessions", "inv db.restore --end-sessions")
     return DatabaseInUse(found, hint, database=redact_url(db.migration_url))
 
 
 def end_sessions(maintenance: Connection, db: DbConfig, name: str) -> None:
-    """End the sessions of others.
+    """End all sessions that are connected to a database.
 
     Raises:
         RestoreNotAllowed: the role is not allowed to end one of the sessions.

@@ -1,7 +1,7 @@
 """Backs up SQLite with its own copy function, while others can read and write.
 
 Only sqlite3 opens the file of the database here. Any other code that opens and closes the file would release the locks
-of this process on it.
+that this process holds on the file.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ def make(db: DbConfig, version_table: VersionTable, listener: Listener) -> Backu
     """Back up an SQLite database. This works even if this process holds the write lock of the database.
 
     Args:
-        db: the database.
-        version_table: the table that records its revision.
-        listener: receives the progress.
+        db: the settings of the database.
+        version_table: the table that records the revision of the database.
+        listener: receives the progress of the backup.
 
     Returns:
-        The backup.
+        The verified backup.
 
     Raises:
         BackupFailed: the backup cannot be written, or it is damaged.
@@ -66,15 +66,15 @@ def make_from(
     """Back up a database from an open connection.
 
     Args:
-        source: the connection.
+        source: the connection of sqlite3 to the database.
         folder: the folder for the backup.
         version_table: the table that records the revision.
         progress: called with the finished and the total amount of work.
-        spare: a backup in use, which must not be deleted.
-        on_copied: called when the source is no longer read.
+        spare: a backup that must not be deleted, because it is in use.
+        on_copied: called when the copy is complete, before it is verified.
 
     Returns:
-        The backup.
+        The verified backup.
 
     Raises:
         BackupFailed, NoSpace: as in `make`.
@@ -119,7 +119,7 @@ def copy(source: sqlite3.Connection, target: sqlite3.Connection, progress: Progr
 
 
 def driver_of(connection: Connection) -> sqlite3.Connection:
-    """Return the driver's connection."""
+    """Return the sqlite3 connection behind a connection of SQLAlchemy."""
     driver: Any = connection.connection.dbapi_connection
     own: sqlite3.Connection = driver
     return own

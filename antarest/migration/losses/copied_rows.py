@@ -21,7 +21,7 @@ class CopiedRows:
     """
 
     def __init__(self, connection: Connection, tracker: ChangeTracker) -> None:
-        """Begin with the current tables. These are the old tables."""
+        """Take the tables that exist now as the old tables. Tables that are created later are the new tables."""
         self._connection = connection
         self._tracker = tracker
         self._old = {table.identity for table in tracker.tables.values()}
@@ -49,7 +49,7 @@ class CopiedRows:
         self._inserted = {table.identity: self._changes(table).inserted for table in into}
 
     def after(self) -> None:
-        """Count the rows that the statement has copied."""
+        """Count the rows that the statement of the last `before()` has copied."""
         for table in self._new() if self._sources else ():
             if table.identity in self._inserted:
                 rows = self._changes(table).inserted - self._inserted[table.identity]
@@ -65,11 +65,15 @@ class CopiedRows:
                 self._copied[table.identity][old] += int(min(rows, most))
 
     def _was_unsure(self, old: Hashable) -> bool:
-        """Return whether a table that the statement reads may have rows of an old table twice."""
+        """Return whether a table that the current statement reads may contain a row of an old table twice."""
         return any((source, old) in self._unsure for source in self._sources)
 
     def _compare(self, takes: Takes) -> None:
-        """Compare an old table with the new ones before it goes, if statements may have copied other rows, or more."""
+        """Count copied rows again before the next statement removes the old table from which they were copied.
+
+        The old table is compared with a new table if a row may have been copied twice, or if fewer rows were counted
+        as copied than the old table has.
+        """
         for old in (table for name, table in self._tracker.tables.items() if name in takes):
             for new in self._new() if {*old.columns} == takes[old.name] else ():
                 copied = self._copied[new.identity]
@@ -82,7 +86,11 @@ class CopiedRows:
                         copied[old.identity] = same if is_unsure else max(copied[old.identity], same)
 
     def _unchanged(self, old: CatalogTable, new: CatalogTable) -> list[tuple[str, str]]:
-        """Return the columns that show which rows were copied: the primary key, or all that were copied unchanged."""
+        """Return pairs of an old and a new column, by which a copied row is found in both tables.
+
+        These are the columns of the primary key if their copies are known, and otherwise all columns that were copied
+        unchanged.
+        """
         names = {identity: name for name, identity in old.columns.items()}
         origins = [(each, name) for name, column in new.columns.items() for each in self._tracker.origins.of(column)]
         exact = [(names[each.column], name) for each, name in origins if each.is_exact and each.column in names]

@@ -27,7 +27,7 @@ class Lost(NamedTuple):
 
     @property
     def item(self) -> str:
-        """The key of the table or column in `lossy`."""
+        """The key of `lossy` that declares this loss."""
         return self.table if self.column is None else f"{self.table}.{self.column}"
 
 
@@ -36,8 +36,8 @@ class _Values:
     """The number of values in a column, before and after statements that may overwrite them.
 
     Attributes:
-        first: the first count.
-        now: the last count.
+        first: the number of values at the first count.
+        now: the number of values at the last count.
         deleted: the number of rows that had been deleted before the last count.
         overwritten: the number of values that NULL replaced before the last count, and the number of values that NULL
             or an empty text replaced.
@@ -63,7 +63,7 @@ class _Values:
         self.begin(now, deleted)
 
     def missing(self, now: Fullness, deleted: int) -> int:
-        """Return how many values fewer there are now than at the last count. Values of deleted rows do not count."""
+        """Return how many values are gone since the last count, without the values of deleted rows."""
         return max(self.now.minus(now)) - max(deleted - self.deleted, 0)
 
     def begin(self, now: Fullness, deleted: int) -> None:
@@ -79,7 +79,7 @@ class _Counted:
         rows: the number of rows when the revision began.
         values: the counts of columns. Each key is the name that a column had when the revision began.
         open: whether statements may have overwritten values since the last count.
-        shape: the text of the statements that may have overwritten values, without the values in the text.
+        shape: the text of the statements that may have overwritten values, with "?" for each value in the text.
         others: the number of rows that other sessions were seen to write or delete while the table was not locked.
         exact_since: how often the transaction had rolled back to a savepoint before the last count under a lock; None
             if there was no such count. A rollback to a savepoint releases locks.
@@ -117,9 +117,9 @@ class LossCounter:
         self._shape = ""
 
     def before(self, statement: str, takes: Takes) -> None:
-        """Count the tables from which a statement may remove data. Call this before the statement runs.
+        """Count the rows and values of tables from which a statement may remove data, before the statement runs.
 
-        Statements that differ only in their values are counted together, because there may be one for each row.
+        Statements that differ only in their values are counted together, because a revision may run one for each row.
         """
         self._shape = _VALUES.sub("?", statement)
         for name, columns in takes.items():
@@ -138,7 +138,7 @@ class LossCounter:
         """Count the rows and values of a table before a statement writes to it, unless the revision made the table.
 
         Args:
-            table: the table.
+            table: the table to which the statement writes.
             columns: the columns from which the statement may remove values; none if it only inserts or deletes rows.
         """
         before = self._by_identity.get(table.identity)
@@ -176,7 +176,7 @@ class LossCounter:
         counted.open, counted.shape = True, self._shape
 
     def _count_again(self, table: CatalogTable, before: CatalogTable, counted: _Counted) -> None:
-        """Count the values that statements have overwritten until now."""
+        """Count the values of a table that statements have overwritten until now."""
         names = {now: name for now, name in table.old_names(before).items() if name in counted.values}
         found, changes = self._measure(table, names), self._changes_of(table)
         self._note_others(table, counted, found, changes)
@@ -185,13 +185,13 @@ class LossCounter:
         counted.open = False
 
     def _note_missing_columns(self) -> None:
-        """Note the columns that are missing now. A column that has the same name later is a new column."""
+        """Note the columns that were dropped. A later column with the same name is a new column."""
         now = self._tracker.tables
         for name in self._before.keys() & now.keys():
             self._missing |= {(name, column) for column in self._before[name].columns.keys() - now[name].columns.keys()}
 
     def lost(self) -> Iterator[Lost]:
-        """Yield the rows and values that are gone, and did not arrive at the declared destination."""
+        """Yield the losses of the revision, without data that has arrived at its declared destination."""
         found = sorted(self._all_lost(), key=lambda each: (each.table, each.column or ""))
         rest = self._moves.not_arrived({each.item: each.amount for each in found})
         for each in found:
@@ -315,7 +315,7 @@ class LossCounter:
         return lost
 
     def _copies_of(self, table: CatalogTable, now: CatalogTable) -> dict[str, tuple[str, Origin]]:
-        """Return for each column its name in the rebuilt table, and the origin of the values there."""
+        """Return for each old column the name of its copy in the rebuilt table, and the origin of the copied values."""
         origins = {new: self._tracker.origins.of(identity) for new, identity in now.columns.items()}
         places: dict[Hashable, tuple[str, Origin]] = {}
         for new, origin in ((new, origin) for new, each in origins.items() for origin in each):
@@ -345,6 +345,6 @@ class LossCounter:
         return self._since(table.identity, self._tracker.row_changes(table.identity))
 
     def _since(self, table: Hashable, changes: Mapping[Hashable, RowChanges]) -> RowChanges:
-        """Return the number of rows that the revision inserted, deleted and updated in a table."""
+        """Return how many rows of a table the revision has inserted, deleted and updated."""
         since = changes.get(table, RowChanges()).minus(self._changes.get(table, RowChanges()))
         return RowChanges(*(max(each, 0) for each in since))

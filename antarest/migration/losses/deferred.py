@@ -1,7 +1,7 @@
 """Runs deferred foreign keys and constraint triggers at the end of each revision.
 
-PostgreSQL would run them at the commit, when the revision at fault is no longer known. It also refuses to alter a table
-while such a foreign key or trigger of the table still waits.
+PostgreSQL would run them at the commit, when the revision at fault is no longer known. PostgreSQL also refuses to
+alter a table while such a foreign key or trigger of the table still waits.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class DeferredConstraints:
         self._stuck = ""
 
     def run(self) -> None:
-        """Run the deferred constraints at the end of a revision. After that, each statement is checked at once.
+        """Run the deferred constraints at the end of a revision. After that, PostgreSQL checks each statement at once.
 
         Raises:
             DeferredFails: a constraint fails.
@@ -85,10 +85,10 @@ class DeferredConstraints:
             raise DeferredFails(reason(error)) from error
 
     def defer_again(self) -> None:
-        """Restore the mode of every constraint before the next revision of the transaction.
+        """Defer the constraints that `run()` has run, before the next revision of the transaction.
 
         Raises:
-            NotAllowed: the mode of a constraint cannot be set, because another constraint has the same name.
+            NotAllowed: a constraint cannot be deferred again, because another constraint has the same name.
         """
         stuck, again = self._stuck, self._again
         self._stuck, self._again = "", []

@@ -1,21 +1,23 @@
 """Measures the losses of a run: tables, columns with values, and rows that are gone after a revision.
 
-The revision declares in its file what it loses (`lossy`) and what it moves (`moves`). `LossGuard` measures the data
-that is really gone, and names each loss with its count before the run commits. It counts a table only when a statement
-is about to remove data from it, so a large table that nobody touches costs nothing.
+A revision declares in its file what it loses (`lossy`) and what it moves (`moves`). `LossGuard` measures the data that
+is really gone, and names each loss with its count before the run commits. The guard counts the rows of a table only
+when a statement is about to remove data from this table. Therefore a large table that no statement changes takes no
+time.
 
-It compares counts. A value that is overwritten with another value is no loss. A rebuilt table is no loss either, if all
-of its rows were copied and it has the same number of values. If the guard is not sure, it reports too much. For
-example, rows that move to another partition count as lost. Rows that the revision inserts, and then deletes together
-with other rows, count as lost too.
+The guard compares counts. A value that is overwritten with another value is no loss. A rebuilt table is no loss either,
+if all of its rows were copied and it has the same number of values. If the guard is not sure, it reports too much. For
+example, rows that move to another partition count as lost. Rows that a revision inserts, and then deletes together with
+other rows, count as lost too.
 
 The guard does not see
 
 - data outside of the columns of tables: large objects, an attribute dropped from a composite type, foreign tables;
-- statements on a connection that the revision opens itself, or of a `sqlite3.Cursor` that it makes itself;
+- statements on a connection that the revision opens itself, or of a `sqlite3.Cursor` that the revision makes itself;
 - values that a statement removes from a column, if the same statement fills as many NULLs of the column, or inserts as
   many values; several statements with the same text count as one statement;
-- rows that a copy beginning with `WITH` leaves out, if it fills a table without a primary key with other rows.
+- rows that a copy beginning with `WITH` leaves out, if the copied table has no primary key and the copy also inserts
+  other rows.
 """
 
 from __future__ import annotations
@@ -87,7 +89,7 @@ class LossGuard(Watcher):
         self._is_rolled_back = False
 
     def start(self) -> None:
-        """Begin to watch. A database without tables has nothing to lose, and is not counted.
+        """Begin to watch the transaction. In a database without tables, nothing is counted.
 
         Raises:
             NotLocked: another session holds, for too long, a table that this transaction has to lock.
@@ -144,7 +146,7 @@ class LossGuard(Watcher):
                 self.missing = self._rebuilds.end(revision, direction)
 
     def in_the_way(self, message: str) -> Missing | None:
-        """Return the view or trigger that made a rebuild fail with this message."""
+        """Return the view or trigger that made a rebuild fail with this message; None for another cause."""
         return self._rebuilds.in_the_way(message) if self._rebuilds else None
 
     def finish(self) -> None:
@@ -155,7 +157,7 @@ class LossGuard(Watcher):
 
     @contextmanager
     def unwatched(self) -> Iterator[None]:
-        """Let the run execute statements of its own in the block, without watching them."""
+        """Return a context in which the guard does not watch, for statements that the run itself executes."""
         set_watcher(self._connection, None)
         yield
         set_watcher(self._connection, self)
@@ -163,7 +165,7 @@ class LossGuard(Watcher):
     # ---- called by the connection
 
     def before(self, statement: str, attempt: Attempt | None = None) -> None:
-        """Lock and count the tables from which the statement is about to remove data."""
+        """Lock the tables from which a statement is about to remove data, and count their rows and values."""
         self._require_transaction()
         if self._rebuilds:
             self._rebuilds.note_statement(statement)
@@ -176,7 +178,7 @@ class LossGuard(Watcher):
             self._note(f"counted {shorten(sorted(takes))} in {seconds:.1f} s, and other sessions had to wait for it")
 
     def after(self, statement: str) -> None:
-        """Read the tables that the statement has changed."""
+        """Note the effects of a statement that has run."""
         self._row_security.after(statement)
         if self._counter:
             self._counter.after(has_changed_tables=self._tracker.after(statement))
@@ -194,7 +196,7 @@ class LossGuard(Watcher):
         self._is_rolled_back = True
 
     def _require_transaction(self) -> None:
-        """Refuse a statement if the transaction has ended. Any call of the driver may have ended it."""
+        """Refuse a statement if the transaction has ended. A call of the driver may have ended it."""
         if self._is_rolled_back or not is_in_transaction(self._connection):
             raise NotAllowed(ENDS_TRANSACTION)
 

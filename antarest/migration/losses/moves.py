@@ -1,9 +1,10 @@
 """Counts the rows and values that arrive at the destination to which a revision declares to move them.
 
-Values of one type are compared one by one, right before a statement removes them from their source. A value that is
-both in the source and in the destination at that time has arrived. This comparison is impossible if rows become a list,
-if a value gets another type, or if the destination is filled only after the source is gone. In these cases the module
-counts the rows that statements have added to the destination while they read the source.
+If the source and the destination have the same type, their values are compared one by one, right before a statement
+removes them from the source. A value that is both in the source and in the destination at that time has arrived. This
+comparison is impossible if rows become a list, if a value gets another type, or if the destination is filled only after
+the source is gone. In these cases the module counts the rows that statements have added to the destination while they
+read the source.
 """
 
 from __future__ import annotations
@@ -37,15 +38,15 @@ class _Move:
         column: the source column; None for rows.
         place: the destination, "table" or "table.column".
         first: the number of rows or values that were both in the source and in the destination before the revision.
-        arrived: the number of rows or values that were in both when a statement removed them from the source.
+        arrived: the number of rows or values that the destination had when a statement removed them from the source.
         is_compared: whether the destination had new data when a statement removed data from the source. If so, source
             and destination could be compared.
-        filled: for each table, by its identity, the number of rows that statements wrote to it while they read the
-            source.
-        taking: the number of rows or values in both before the running statement; None if the statement removes nothing
-            from the source.
-        filling: for each table, the number of rows that were written to it before the running statement; None if this
-            statement does not read the source.
+        filled: a mapping from the identity of a table to the number of rows that statements wrote to this table while
+            they read the source.
+        taking: the number of rows or values that were both in the source and in the destination before the current
+            statement; None if this statement removes nothing from the source.
+        filling: a mapping from the identity of a table to the number of rows that were written to this table before the
+            current statement; None if this statement does not read the source.
     """
 
     table: CatalogTable
@@ -65,11 +66,11 @@ class Moves:
     def __init__(
         self, connection: Connection, tracker: ChangeTracker, destinations: Mapping[str, Collection[str]]
     ) -> None:
-        """Begin with the current tables.
+        """Find the sources and destinations in the tables that exist now.
 
         Args:
             connection: a connection to the database.
-            tracker: knows how the tables change.
+            tracker: follows how statements change the tables.
             destinations: for each "table" or "table.column", the destinations that the revision declares for its data.
         """
         self._connection = connection
@@ -88,7 +89,7 @@ class Moves:
         self._tables: Tables = {}  # before the statement that runs
 
     def before(self, statement: str, taken: Collection[str]) -> None:
-        """Count the data that is in a source and in its destination. Call this before each statement runs.
+        """Count the data that is both in a source and in its destination. Call this before each statement runs.
 
         Args:
             statement: the text of the statement.
@@ -103,7 +104,7 @@ class Moves:
             move.filling = self._written_by(move) if self._reads(statement, move) else None
 
     def after(self) -> None:
-        """Count the rows that the statement has written."""
+        """Count the rows and values that the statement of the last `before()` has moved."""
         known = {table.identity for table in self._tables.values()}
         for move in self._all():
             self._find(move.place)  # The next statement may rename it.
@@ -118,9 +119,15 @@ class Moves:
                         move.filled[table.identity] += measure(self._connection, table).rows
 
     def not_arrived(self, losses: Mapping[str, int | None]) -> dict[str, int | None]:
-        """Return the number of lost rows or values that did not arrive at a destination, by "table" or "table.column".
+        """Return how many of the lost rows or values did not arrive at a destination.
 
         A row or value that has arrived counts for one source only.
+
+        Args:
+            losses: a mapping from "table" or "table.column" to the number of lost rows or values; None if unknown.
+
+        Returns:
+            A mapping from the same keys to the numbers that did not arrive.
         """
         grown = {place: max(self._full(place) - full, 0) for place, full in self._full_at_first.items()}
         return {item: amount and self._rest(item, amount, grown) for item, amount in losses.items()}
@@ -138,7 +145,7 @@ class Moves:
         return lost
 
     def _filled(self, move: _Move) -> int:
-        """Return the number of rows written to the destination, including rows from before a rebuild of its table."""
+        """Return the number of rows that were written to the destination, also before its table was rebuilt."""
         table, column = self._seen[move.place]
         homes = self._homes[move.place, table if column is None else column]
         return sum(move.filled[home] for home in homes)
@@ -187,7 +194,7 @@ class Moves:
     def _common(self, move: _Move) -> int | None:
         """Return the number of rows or values that are both in the source and in the destination.
 
-        It is None if the two cannot be compared, and 0 if one of the two is gone.
+        The number is None if source and destination cannot be compared, and 0 if one of them does not exist.
         """
         source, place = self._now(move.table), self._find(move.place)
         if source is None or place is None:
@@ -222,7 +229,7 @@ class Moves:
         return next((each for each in self._tracker.tables.values() if each.identity == table.identity), None)
 
     def _reads(self, statement: str, move: _Move) -> bool:
-        """Return whether a statement reads the source, a table that was made from it, or an unknown table."""
+        """Return whether a statement reads the source, a table with values copied from it, or an unknown table."""
         tables, origins = self._tracker.tables.values(), self._tracker.origins
         if reads_unknown(statement, tables):
             return True
@@ -238,7 +245,7 @@ class Moves:
         return False
 
     def _written_by(self, move: _Move) -> dict[Hashable, int]:
-        """Return the number of rows written until now to each table to which the statement writes."""
+        """Return the number of rows written until now, for each table to which the current statement writes."""
         place, written = self._find(move.place), {}
         for table in self._tracker.tables.values():
             column = place[1] if place and place[0].identity == table.identity else None

@@ -1,9 +1,9 @@
 """Finds the objects that a table rebuild on SQLite loses: triggers, indexes, views, checks, and properties of columns.
 
 For most changes of a table SQLite needs a new table. `op.batch_alter_table` makes the new table from those properties
-of the old table that Alembic can read. The other properties are lost, and nothing reports this. So the guard compares
-the text of the schema, as SQLite stores it, before and after each revision. If an object is missing, and the revision
-did not drop it by its name, the run ends.
+of the old table that Alembic can read. The other properties are lost, and nothing reports this. So `RebuildGuard`
+compares the text of the schema, as SQLite stores it, before and after each revision. If an object is missing, and the
+revision did not drop it by its name, the run ends.
 """
 
 from __future__ import annotations
@@ -82,11 +82,11 @@ class RebuildGuard:
         self._after = None
 
     def note_statement(self, statement: str) -> None:
-        """Note a statement that is about to run."""
+        """Note the objects that a statement is about to drop by name."""
         self._named.dropped |= {_plain(found[2]) for found in _DROPS.finditer(statement)}
 
     def end(self, revision: Revision, direction: Direction) -> list[Missing]:
-        """Return the objects that are missing after a revision, and that it neither dropped by name nor declared."""
+        """Return the objects that a revision has lost, apart from those that it dropped by name or declares."""
         declared = revision.structure_losses(direction)
         self._after = after = self._look()
         found = [] if after == self._before else self._compare(after)
@@ -100,7 +100,7 @@ class RebuildGuard:
         return _missing(same) if same else None
 
     def note_operation(self, operation: MigrateOperation) -> None:
-        """Note an operation of Alembic that is about to run. A batch executes no statement that could be noted."""
+        """Note the names that an operation of Alembic drops or changes. In a batch, no statement shows them."""
         dropped: list[object] = []
         if isinstance(operation, ops.DropIndexOp):
             dropped = [operation.index_name]
@@ -150,7 +150,7 @@ class RebuildGuard:
         return old.kind == "trigger" or not self._is_about_dropped(old.table, old.sql, table)
 
     def _is_about_dropped(self, table: str, sql: str, now: TableText) -> bool:
-        """Return whether a definition names a dropped column. If so, its object was dropped with the column."""
+        """Return whether a definition names a dropped column. If so, the defined object was dropped with the column."""
         before = _find(self._before, "table", table)
         columns = read_table(before.sql).columns if before else frozenset[str]()
         gone = {column for column in columns - now.columns if (fold(table), column) not in self._named.renamed}
@@ -187,7 +187,7 @@ class RebuildGuard:
 
 
 def in_the_way(connection: Connection, error: BaseException) -> list[Missing]:
-    """Return the views and triggers because of which a change of a table failed with this error."""
+    """Return the views and triggers that made a change of a table fail with this error."""
     raised = getattr(error, "orig", None)
     if connection.dialect.name == "sqlite":
         found = _IN_THE_WAY.search(str(raised))
@@ -230,9 +230,9 @@ def _features(sql: str) -> object:
 
 
 def _listed(condition: str) -> str:
-    """Return the column whose values a condition lists; empty if it lists none.
+    """Return the column of a condition such as `kind IN ('a', 'b')`; empty for a condition of another form.
 
-    Such a condition is not lost if another list of values for the same column replaces it.
+    A check with such a condition is not lost if a check with another list of values for the same column replaces it.
     """
     found = _LIST.match(condition)
     return fold(found[1]) if found else ""

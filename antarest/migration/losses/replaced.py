@@ -1,7 +1,8 @@
 """Counts the rows that are gone after one statement has replaced several rows (SQLite).
 
-`INSERT OR REPLACE` deletes each row that has a unique key of the new row. With two unique keys, one new row can delete
-two old rows. SQLite does not say how many rows it deleted, so the keys are copied first, and compared afterwards.
+`INSERT OR REPLACE` deletes each old row with the same value of a unique key as the new row. With two unique keys, one
+new row can delete two old rows. SQLite does not say how many rows it deleted. Therefore this module copies the keys
+before the statement, and compares them afterwards.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ def may_insert_several(statement: str, *, runs_many: bool) -> bool:
     """Return whether a statement may insert more than one row.
 
     Args:
-        statement: its text.
-        runs_many: whether the driver runs it with a list of parameters.
+        statement: the text of the statement.
+        runs_many: whether the driver runs the statement once for each of several parameters (`executemany`).
     """
     return runs_many or bool(_SEVERAL.search(statement))
 
@@ -41,7 +42,7 @@ class Replaced:
     """The rows of a table before a statement that replaces rows. Call `lost()` after the statement."""
 
     def __init__(self, driver: Any, table: CatalogTable) -> None:
-        """Copy the unique keys of a table with more than one. With one key, a new row replaces at most one row."""
+        """Copy the values of the unique keys, if the table has several such keys. Otherwise copy nothing."""
         self._driver, self._table = driver, table
         keys: dict[str, list[str | None]] = {}
         for index, partial, column in driver.execute(_KEYS, (table.bare_name,)):
@@ -59,7 +60,7 @@ class Replaced:
             driver.execute(f"CREATE TEMP TABLE {self._copy[5:]} AS {rows}")
 
     def lost(self) -> int:
-        """Return how many rows are gone. A row of today takes the place of one row that had one of its keys."""
+        """Return how many rows are gone. A present row replaces one old row with the same value of a unique key."""
         if not self._copy:
             return 0
         kept = " OR ".join(f"({key}) IN (SELECT {key} FROM {self._copy})" for key in self._keys)

@@ -41,11 +41,11 @@ class RevisionRange:
 
 
 def revision_range(project: Project, start: str, end: str) -> RevisionRange:
-    """Return the revisions between two refs.
+    """Return the revisions between two references, such as tags.
 
     Raises:
-        OutOfReach: the second ref is not above the first.
-        MigrationError: a ref names no revision.
+        OutOfReach: the second reference is not above the first.
+        MigrationError: a reference names no revision.
     """
     first, last, history = project.resolve(start), project.resolve(end), project.history
     below = () if first == BASE else (first,)
@@ -55,7 +55,7 @@ def revision_range(project: Project, start: str, end: str) -> RevisionRange:
 
 
 def write_sql(project: Project, between: RevisionRange) -> dict[str, list[str]]:
-    """Return the statements for PostgreSQL, as a mapping from the name of a file to its statements.
+    """Return a mapping from the names of two files, for the upgrade and the rollback, to their statements.
 
     Raises:
         Irreversible: a revision cannot be undone.
@@ -68,15 +68,15 @@ def write_sql(project: Project, between: RevisionRange) -> dict[str, list[str]]:
 
 
 def prove_sql(project: Project, between: RevisionRange, scripts: Mapping[str, Sequence[str]]) -> str:
-    """Run the scripts on a scratch server, and compare the schemas with those of the revisions.
+    """Run SQL scripts on a scratch server, and compare the resulting schemas with those of the revisions.
 
     Args:
-        project: the project.
+        project: the Alembic project.
         between: the revisions of the scripts.
         scripts: the result of `write_sql`.
 
     Returns:
-        The server, such as `PostgreSQL 15.18`.
+        The name and the version of the server, such as `PostgreSQL 15.18`.
 
     Raises:
         NoPostgres: no PostgreSQL is available.
@@ -97,7 +97,7 @@ def prove_sql(project: Project, between: RevisionRange, scripts: Mapping[str, Se
 
 
 def _reflect(project: Project, url: URL, revision: str = BASE) -> Inventory:
-    """Return the schema of a database. If a revision is given, the database is first upgraded to it."""
+    """Return the schema of a database. If a revision is given, upgrade the database to this revision first."""
     with moving(url) as connection:
         if revision != BASE:
             ScratchRunner.of(project).upgrade(connection, [revision])

@@ -20,12 +20,12 @@ from . import RevisionRange
 
 
 def write_notes(project: Project, between: RevisionRange, listener: Listener) -> str:
-    """Return the notes as Markdown.
+    """Return the release notes of some revisions as Markdown.
 
     Args:
-        project: the project.
+        project: the Alembic project.
         between: the revisions of the release.
-        listener: called with the revision that is being measured.
+        listener: receives the progress: the revision that is being measured.
 
     Raises:
         NoPostgres: no PostgreSQL is available.
@@ -67,7 +67,7 @@ def _impact(proof: Proof) -> str:
 
 
 def _changes(project: Project, between: RevisionRange) -> dict[str, list[str]]:
-    """Return the changes of each revision in the schema of PostgreSQL."""
+    """Return a mapping from each revision to its changes in the schema of PostgreSQL, one line for each change."""
     result: dict[str, list[str]] = {}
     with postgres_server() as server, scratch_database("postgresql", server) as url, moving(url) as connection:
         runner = ScratchRunner.of(project)
@@ -100,7 +100,7 @@ def _change(difference: Difference) -> str:
 
 
 def _measure(project: Project, between: RevisionRange, listener: Listener) -> dict[str, Proof]:
-    """Prove the revisions on PostgreSQL, to measure their impact on tables with rows. Return the proofs by revision."""
+    """Prove revisions on PostgreSQL, to measure their impact on tables with rows. Return the proof for each id."""
     found = Verification(("postgresql",))
     target = target_of(str(project.ini), None, None, None)
     prove_history(

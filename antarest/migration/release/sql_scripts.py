@@ -1,4 +1,4 @@
-"""Revisions as SQL for PostgreSQL, which Alembic writes without a database. A DBA can read and run it."""
+"""Writes revisions as SQL for PostgreSQL, which a DBA can read and run. Alembic needs no database for this."""
 
 from __future__ import annotations
 

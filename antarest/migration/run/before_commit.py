@@ -33,7 +33,7 @@ def refuse_losses(request: RunRequest, guard: LossGuard, state: str) -> None:
     """Refuse a loss that no revision declares, or that a downgrade causes without an agreement.
 
     Args:
-        request: the run.
+        request: the request for the run.
         guard: the guard with the losses of the run.
         state: the state of the database, for the error.
 
@@ -52,7 +52,7 @@ def refuse_losses(request: RunRequest, guard: LossGuard, state: str) -> None:
 
 
 def new_violations(before: set[tuple[Any, ...]], after: set[tuple[Any, ...]]) -> list[str]:
-    """Return the foreign keys that are now violated by more rows than before, as "table -> table"."""
+    """Return the foreign keys that are now violated by more rows than before, as "table -> referred table"."""
     # A rebuild may change the rowid of a table without an integer key. So rows are counted, and not identified.
     counts, known = (Counter((row[0], row[2]) for row in rows) for rows in (after, before))
     return [f"{table} -> {referred}" for table, referred in sorted(counts - known)]
@@ -91,7 +91,7 @@ def failures(request: RunRequest, outcome: RunOutcome) -> Iterator[None]:
 
 
 def _first_part(steps: Sequence[Step]) -> Iterator[Hint]:
-    """Yield a hint to run only the first part of the steps, because this needs fewer locks."""
+    """Yield a hint to run only the first half of the steps, because this needs fewer locks."""
     half, direction = len(steps) // 2, steps[0][1] if steps else ""
     if half and direction == "upgrade":
         yield Hint("Run it in parts, first", f"inv db.upgrade --to={steps[half - 1][0].id}")
@@ -100,7 +100,7 @@ def _first_part(steps: Sequence[Step]) -> Iterator[Hint]:
 
 
 def _statement(error: BaseException) -> str:
-    """Return the failed statement on one line, without its values, which are data of users."""
+    """Return the statement of an error on one line. Its values are left out, because they are data of users."""
     text = " ".join((error.statement or "").split()) if isinstance(error, DBAPIError) else ""
     return text if len(text) <= _LONGEST_STATEMENT else f"{text[: _LONGEST_STATEMENT - 3]}..."
 
@@ -139,13 +139,13 @@ def note_next_try(request: RunRequest, number: int, error: Exception, blockers: 
     """Report why a segment is tried again.
 
     Args:
-        request: the run.
+        request: the request for the run.
         number: the number of tries until now.
         error: the error of the last try.
-        blockers: the session that holds the lock, if it was seen.
+        blockers: the session that held the needed lock; empty if it is not known.
 
     Returns:
-        The seconds to wait before the next try, so that others can continue.
+        The seconds to wait before the next try, so that other sessions can continue.
     """
     if isinstance(error, Overtaken):
         request.listener.note(f"{error.message}: rolled back, and the next try locks that first")
@@ -157,7 +157,12 @@ def note_next_try(request: RunRequest, number: int, error: Exception, blockers: 
 
 
 def is_lock_failure(error: BaseException, *, committing: bool) -> bool:
-    """Return whether another try can help, because another session held a lock or wrote first."""
+    """Return whether another try can help after an error, because another session held a lock or wrote first.
+
+    Args:
+        error: the error that ended the try.
+        committing: whether the error was raised by a commit.
+    """
     if isinstance(error, TableLocked):  # A backup has waited for long enough.
         return False
     cause: BaseException | None = error

@@ -1,9 +1,9 @@
 """Operations that move data: `op.move_column`, `op.backfill`, `op.copy_rows`, `op.split_json` and `op.join_json`.
 
-No operation loops over rows in Python. An operation executes a single statement. On a large table it executes one
-statement for each range of keys, and the run prints its progress. All statements are part of the revision's
-transaction, and load no rows. With `--sql`, an operation writes a single statement. Importing this module registers the
-operations, as Alembic's documentation describes for custom operations.
+No operation loops over rows in Python. An operation executes a single statement. On a large table, the operation
+executes one statement for each range of keys, and the run prints the progress. All statements are part of the
+revision's transaction, and load no rows into Python. With `--sql`, an operation writes a single statement. Importing
+this module registers the operations, as Alembic's documentation describes for custom operations.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class DataOperations(_Operation):
         A row of the target without a matching row in the source keeps its value.
 
         Args:
-            operations: Alembic's operations.
+            operations: the object behind `op`, which Alembic passes.
             source: the column with the values, as "table.column".
             target: the column that gets the values, as "table.column".
             on: a mapping from columns of the source table to columns of the target table. A row of the source matches a
@@ -94,11 +94,11 @@ class DataOperations(_Operation):
         key: str = "id",
         chunk: int = CHUNK,
     ) -> None:
-        """Set the values of columns in the existing rows.
+        """Set the values of columns in the existing rows of a table.
 
         Args:
-            operations: Alembic's operations.
-            table: the table.
+            operations: the object behind `op`, which Alembic passes.
+            table: the name of the table.
             values: a mapping from each column to its value, or to an expression such as `sa.text("lower(name)")`.
             where: the condition for the rows, as SQL; empty for all rows.
             key: a unique column of the table. A large table is processed in ranges of its values.
@@ -124,10 +124,10 @@ class DataOperations(_Operation):
         key: str = "id",
         chunk: int = CHUNK,
     ) -> None:
-        """Copy the rows of a table into another table, as a rebuild does.
+        """Copy the rows of a table into another table.
 
         Args:
-            operations: Alembic's operations.
+            operations: the object behind `op`, which Alembic passes.
             source: the table with the rows.
             target: the table that gets the rows.
             columns: the names of columns that both tables have; or a mapping from columns of the target to columns of
@@ -160,14 +160,15 @@ class DataOperations(_Operation):
         A text that is not a JSON list stops the revision, on both engines.
 
         Args:
-            operations: Alembic's operations.
+            operations: the object behind `op`, which Alembic passes.
             source: the column with the lists, as "table.column".
             target: the table that gets the rows.
             value: the column of the target that gets the element, as text.
             keys: the columns that are copied with each element, as a mapping from columns of the source table to
                 columns of the target. Without keys, equal elements of several lists make one row.
             key: a unique column of the source table. A large table is processed in ranges of its values.
-            chunk: the number of rows in a range; 0 for a single statement. Without `keys` it is always one statement.
+            chunk: the number of rows in a range; 0 for a single statement. Without `keys`, there is
+                always a single statement.
         """
         table, column = _split(source)
         there, here = _table(table, key, column, *keys), _table(target, *keys.values(), value)
@@ -198,7 +199,7 @@ class DataOperations(_Operation):
         keeps its list.
 
         Args:
-            operations: Alembic's operations.
+            operations: the object behind `op`, which Alembic passes.
             source: the table with a row for each element.
             target: the column that gets the lists, as "table.column". A list is stored as text.
             value: the column of the source with the element.

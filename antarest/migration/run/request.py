@@ -31,7 +31,7 @@ class Segment:
     """The transaction that is in progress: revisions that are committed together.
 
     Attributes:
-        running: the revision that is running.
+        running: the revision that is running, and its direction; None if no revision is running.
         steps: the revisions that have run or were loaded with the snapshot.
         from_snapshot: the number of revisions that were loaded with the snapshot.
         losses: the losses of the revisions in this transaction.
@@ -64,7 +64,7 @@ class RunOutcome:
         steps: the revisions that were committed.
         losses: the committed losses. All of them were declared, and a person agreed to the losses of downgrades.
         is_prepared: whether `RunRequest.prepare` has run, and was committed.
-        backup: the backup that was made before the run changed anything.
+        backup: the path of the backup that was made before the run changed anything; None if no backup was made.
         segment: the segment that is in progress.
     """
 
@@ -88,7 +88,7 @@ class RunOutcome:
         """Return the state of the database for an error.
 
         Args:
-            failed: whether to count the revisions that were rolled back with the segment.
+            failed: whether the text counts the revisions that were rolled back with the current segment.
         """
         position, segment, count = ", ".join(self.after) or BASE, self.segment, len(self.steps)
         if segment.is_unsure:
@@ -114,7 +114,7 @@ class FileChange:
     """A change of files, such as a `git switch`, that happens only together with the change of the database.
 
     Attributes:
-        make: makes the change; an error ends the run, and nothing was changed.
+        make: makes the change. If it fails, the run is rolled back.
         undo: undoes the change, even one that was made only in part.
     """
 
@@ -128,13 +128,13 @@ class RunRequest:
 
     Attributes:
         project: the Alembic project.
-        db: the database.
+        db: the settings of the database.
         listener: receives the progress of the run.
         agreement: the losses of a downgrade to which a person agreed.
-        before_change: makes a backup and returns its path. The run calls it when it holds the lock and before it writes
-            anything, but only if it will change something. An error ends the run.
-        prepare: a function that runs inside the transaction before the first revision. For a reset, it drops the
-            objects of the history.
+        before_change: makes a backup, and returns the path of the backup. A run that will change something calls this
+            function under the migration lock, before the first change. An error ends the run.
+        prepare: a function that runs inside the transaction before the first revision. The function of a reset drops
+            the objects of the history.
         command: the command that a person would repeat.
         file_change: the change of files that happens right before the last commit.
         from_base: whether the run is allowed to start at base although the database is not empty.
@@ -165,6 +165,6 @@ class RunRequest:
         return Patience(self.db.migration_lock_timeout, self.listener.note)
 
     def revision_of(self, step: Any) -> Revision:
-        """Return the declarations of the revision file for a step of Alembic."""
+        """Return the revision that a step of Alembic runs, with the declarations of its file."""
         history = self.undo if self.undo and step.is_downgrade else self.project.history
         return history[step.revision.revision]

@@ -1,10 +1,10 @@
 """The `op` that a revision uses while it runs.
 
-It is Alembic's `op` with three changes. First, `op.batch_alter_table` reads only the table that it rebuilds. Alembic
+This is Alembic's `op` with three changes. First, `op.batch_alter_table` reads only the table that it rebuilds. Alembic
 also reads all tables that foreign keys lead to, which the new table does not need: with 20 tables in a chain, this took
-60 % of the time of all revisions. Second, the guard of rebuilds receives each operation, because inside a batch there
-is no statement to watch. Third, a batch on SQLite does not CAST to a date or a time: a CAST would keep only the year.
-Alembic has no hook for these changes, so they are made on the `Operations` object of the run, and not on the classes.
+60 % of the time of all revisions. Second, `RebuildGuard` receives each operation, because inside a batch there is no
+statement to watch. Third, a batch on SQLite does not CAST to a date or a time: a CAST would keep only the year. Alembic
+has no hook for these changes, so they are made on the `Operations` object of the run, and not on Alembic's classes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from . import operations as _  # noqa: F401 - registers `op.move_column` and the
 
 @contextmanager
 def revision_operations(context: MigrationContext) -> Iterator[Operations]:
-    """Let revisions use `op` in the block, as `Operations.context` does."""
+    """Let revisions use `op` in the `with` block, as `Operations.context` does."""
     with Operations.context(context) as operations:
         batch_alter_table = operations.batch_alter_table
         signature = inspect.signature(batch_alter_table)
@@ -90,7 +90,7 @@ def _keep_dates(context: MigrationContext) -> None:
 def _has_untyped_column(context: MigrationContext, table: str) -> bool:
     """Return whether a table has a column without a type.
 
-    Such a column gets the type of the column to which it refers, so the referred table is read too.
+    Such a column gets the type of the column to which it refers, so Alembic has to read the referred table too.
     """
     connection = context.connection
     if connection is None or connection.dialect.name != "sqlite":

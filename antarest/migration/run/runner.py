@@ -1,8 +1,8 @@
-"""One run of revisions under the lock. Each segment of the run is committed as a whole, or rolled back as a whole.
+"""One run of revisions under the migration lock. Each segment of the run is committed or rolled back as a whole.
 
-A segment is one transaction on both engines. Before its commit, its losses are compared with the declarations of its
-revisions. After the commit, a second connection reads the current revision. A segment that cannot get a lock is rolled
-back, and tried again after a pause. In the pause the sessions that wait behind it can continue.
+A segment is one transaction on both engines. Before the commit, the losses of the segment are compared with the
+declarations of its revisions. After the commit, a second connection reads the current revision. A segment that cannot
+get a lock is rolled back, and tried again after a pause. In the pause other sessions can get the lock.
 """
 
 from __future__ import annotations
@@ -47,16 +47,16 @@ from .start import SnapshotStart
 
 
 def run(context: Any, request: RunRequest, steps_of: StepsOf, destination: str | None) -> RunOutcome:
-    """Run the steps that Alembic wants to run. If there are none, do nothing and lock nothing.
+    """Run the steps that Alembic plans. Without steps, nothing is locked, unless a right has to be granted.
 
     Args:
         context: the module `alembic.context`.
         request: the request for the run.
-        steps_of: Alembic's function that returns the steps from the current revisions.
+        steps_of: Alembic's function that returns the steps to run, given the current revisions.
         destination: the target of the command, as it was written.
 
     Returns:
-        The outcome.
+        The outcome of the run.
 
     Raises:
         DatabaseLocked: another run held the database, or another session held a needed lock, for too long.
@@ -90,7 +90,7 @@ def _current(request: RunRequest) -> tuple[str, ...]:
 
 @dataclass
 class _Run:
-    """One run that holds the lock. `outcome` has its results and the current segment, `left` the remaining steps."""
+    """One run that holds the migration lock. `outcome` has its results, and `left` has the remaining steps."""
 
     context: Any
     request: RunRequest
@@ -214,7 +214,7 @@ class _Run:
         return guard
 
     def _next_steps(self, connection: Connection) -> list[Any]:
-        """Return the steps of the next segment, from the current revision. Nobody else can move the database now."""
+        """Return the steps of the next segment. From now on, no other run can change the current revision."""
         request, outcome = self.request, self.outcome
         current = read_current(connection, request.project.version_table)
         if not outcome.steps:
@@ -247,7 +247,7 @@ class _Run:
             outcome.total = done + len(self.left)
 
     def _follow(self, current: tuple[str, ...]) -> None:
-        """If another run has moved the database between two segments, leave out the steps that it has applied."""
+        """If another run has applied some of the steps between two segments, leave these steps out."""
         outcome, history = self.outcome, self.request.project.history
         applied = history.applied(current)
         is_our_way = outcome.steps[-1][1] == "upgrade" and set(outcome.after) <= applied
@@ -335,7 +335,7 @@ class _Run:
         return found == segment.goal and not segment.is_unsure
 
     def _confirm(self, steps: Sequence[Step]) -> None:
-        """Read the revision from a second connection, because only this proves that these steps were committed."""
+        """Read the current revision on a second connection, to prove that these steps were committed."""
         goal, request = self.outcome.after, self.request
         try:
             found = _current(request)

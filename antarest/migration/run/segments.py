@@ -73,7 +73,7 @@ def plan_steps(request: RunRequest, steps_of: StepsOf, destination: str | None, 
 
     Args:
         request: the request for the run.
-        steps_of: Alembic's function that returns the steps from the current revisions.
+        steps_of: Alembic's function that returns the steps to run, given the current revisions.
         destination: the target of the command, as it was written.
         current: the current revisions of the database.
 
@@ -126,21 +126,21 @@ def refuse_not_runnable(step: Any, revision: Revision) -> None:
 
 
 def leaves_transaction(revision: Revision, engine: str) -> bool:
-    """Return whether the revision leaves its transaction on this engine. On SQLite, no revision leaves it."""
+    """Return whether the revision leaves its transaction on this engine. No revision does so on SQLite."""
     return revision.transaction == "none" and engine != "sqlite"
 
 
 def first_segment(
     steps: Sequence[Any], revision_of: Callable[[Any], Revision], engine: str, *, begun: bool = False
 ) -> list[Any]:
-    """Return the first steps, which are committed together; empty if there are none.
+    """Return the steps that are run and committed together in the next transaction; empty if there are none.
 
     Args:
-        steps: all steps.
+        steps: all steps that are left, in order.
         revision_of: returns the revision of a step.
         engine: the engine of the database.
-        begun: whether the transaction has changed something already. If so, the result does not begin with a step that
-            needs its own transaction.
+        begun: whether the transaction has changed something already. If so, the result is empty if the first step needs
+            a transaction of its own.
     """
 
     def stands_alone(step: Any) -> bool:
@@ -158,14 +158,14 @@ def let_blocks_pass(context: Any) -> None:
 
 
 class Blocks:
-    """A guard of the `autocommit_block()` of revisions on PostgreSQL."""
+    """Checks each `autocommit_block()` of a revision on PostgreSQL, before and while it runs."""
 
     def __init__(
         self, context: MigrationContext, guard: LossGuard, leave: Callable[[], None], patience: Patience
     ) -> None:
-        """Prepare to guard the blocks of a transaction.
+        """Prepare to check each `autocommit_block()` in a transaction.
 
-        `leave` is called before Alembic commits at the start of a block.
+        `leave` is called before Alembic commits at the start of such a block.
         """
         self._connection: Any = context.connection
         self._guard, self._leave, self._patience = guard, leave, patience
@@ -208,7 +208,7 @@ class Blocks:
         self._guard.begin(*self._running)
 
     def _reset_timeouts(self) -> None:
-        """Reset the timeouts that were switched off for the block: behind a pooler, other programs use the session."""
+        """Reset the timeouts that the run has switched off: behind a pooler, other programs use the session later."""
         with suppress(SQLAlchemyError):
             for name in ("lock_timeout", "statement_timeout"):
                 self._connection.exec_driver_sql(f"RESET {name}")
@@ -232,7 +232,7 @@ class _BlockWatcher(Watcher):
         raise NotAllowed(RUNS_INSIDE)
 
     def clean(self) -> None:
-        """Drop the invalid indexes of a block that failed, if the connection still works."""
+        """Drop the invalid indexes that a failed `autocommit_block()` has left, if the connection still works."""
         with suppress(SQLAlchemyError):
             for found in self._built:
                 self._drop_invalid(found)

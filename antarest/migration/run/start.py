@@ -22,10 +22,10 @@ from .request import RunRequest, Segment
 
 @dataclass
 class SnapshotStart:
-    """Decides whether a run begins with the snapshot, and loads it. The decision is made under the lock.
+    """Decides whether a run begins with the snapshot, and loads it.
 
     Attributes:
-        request: the run.
+        request: the request for the run.
         candidate: the snapshot; None as soon as there is a reason not to use it.
     """
 
@@ -49,7 +49,7 @@ class SnapshotStart:
         """Return whether the run begins with the snapshot. A note tells the user the decision and its reason.
 
         Args:
-            connection: a connection to the database, under the lock.
+            connection: a connection to the database.
             current: the current revisions of the database.
         """
         if self.candidate is None or current:
@@ -88,7 +88,7 @@ class SnapshotStart:
         segment.goal = tuple(sorted(self.candidate.snapshot.current))
 
     def loaded(self, segment: Segment) -> Iterable[tuple[str, bytes]]:
-        """Return the revisions that a segment has from the snapshot, with the contents of their files."""
+        """Return the ids of revisions that a segment has loaded with the snapshot, and the contents of their files."""
         return self.candidate.contents.items() if self.candidate and segment.from_snapshot else ()
 
     @property
@@ -105,7 +105,7 @@ def foresee(request: RunRequest, current: tuple[str, ...]) -> None:
     """Report, for a plan, whether a run would begin with the snapshot. Nothing is locked.
 
     Args:
-        request: the run.
+        request: the request for the run.
         current: the current revisions of the database.
     """
     start = SnapshotStart.of(request, current)

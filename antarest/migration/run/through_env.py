@@ -30,15 +30,15 @@ def run_through_env(request: RunRequest, steps_of: StepsOf, target: str | None) 
     """Run revisions through `env.py`.
 
     Args:
-        request: the request, which `env.py` finds in the configuration.
-        steps_of: returns the steps.
+        request: the request for the run, which `env.py` finds in the configuration.
+        steps_of: returns the steps to run, given Alembic's scripts and the current revisions.
         target: the target of the steps, for messages.
 
     Returns:
-        The outcome, which `env.py` stores in the configuration.
+        The outcome of the run, which `env.py` stores in the configuration.
 
     Raises:
-        EnvNotAdopted: `env.py` did not call `environment.run`. It is not allowed to run the steps itself.
+        EnvNotAdopted: `env.py` did not call `environment.run`. `env.py` is not allowed to run the steps itself.
         RunFailed: `env.py` ended the program.
     """
     project = request.project

@@ -76,8 +76,8 @@ def differences(before: Inventory, after: Inventory) -> list[Difference]:
     """Compare two inventories of the same engine. The order of columns does not matter.
 
     Args:
-        before: the first side.
-        after: the second side.
+        before: the inventory on the first side.
+        after: the inventory on the second side.
 
     Returns:
         The differences, sorted. If one side lacks an object, the result has the object, but not its parts.
@@ -102,7 +102,7 @@ def without_unmodelled(found: Sequence[Difference], models: Inventory) -> tuple[
     only if the models create at least one object of the kind.
 
     Args:
-        found: the differences of the migrations and the models.
+        found: the differences between the migrations and the models.
         models: the schema that the models create.
 
     Returns:
@@ -141,7 +141,7 @@ def _objects(inventory: Inventory) -> Iterator[tuple[Key, object]]:
 
 
 def _parts(table: Table) -> Iterator[tuple[Key, object]]:
-    """Yield the parts of a table. The key of a constraint has its columns; the key of a check has its name, if any."""
+    """Yield the parts of a table with their keys. A constraint has its columns as its key, and a check has its name."""
     for column in table.columns:
         yield Key("column", table.name, f"{table.name}.{column.name}"), column
     if table.primary_key:

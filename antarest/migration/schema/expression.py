@@ -1,8 +1,8 @@
 """Give an expression the same spelling on both engines, whatever its casts, parentheses and operators are.
 
 PostgreSQL keeps an expression as a tree, and prints it in its own way (`(kind)::text = ANY (ARRAY[...])`). SQLite keeps
-the text as it was written (`kind IN (...)`). This module parses both by precedence, and prints them with all
-parentheses. An expression that the small grammar does not know is compared as normalised text.
+the text as it was written (`kind IN (...)`). This module parses both spellings by precedence, and prints
+them with all parentheses. An expression that the parser does not understand is compared as normalised text.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _NOT, _COMPARISON, _UNARY = 3, 4, 8
 
 
 class _UnknownSyntaxError(Exception):
-    """The grammar does not know the syntax of an expression."""
+    """The parser does not understand the syntax of an expression."""
 
 
 def canonical(sql: str) -> str:

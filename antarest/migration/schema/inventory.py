@@ -47,7 +47,7 @@ class ForeignKey:
 
 @dataclass(frozen=True)
 class Unique:
-    """A unique constraint (a unique index is an `Index`)."""
+    """A unique constraint. A unique index that belongs to no constraint is an `Index`."""
 
     columns: tuple[str, ...]
     name: str | None = None
@@ -83,8 +83,7 @@ class Table:
     """A table with its columns, constraints and indexes.
 
     `options` has the options of the table (STRICT, UNLOGGED, PARTITION BY ...). `settings` has the properties that
-    statements set and models cannot describe: row level security, replica identity and storage
-    parameters (PostgreSQL).
+    statements set and models cannot describe: row level security, replica identity and storage parameters (PostgreSQL).
     """
 
     name: str
@@ -99,7 +98,7 @@ class Table:
     comment: str | None = None
 
     def column(self, name: str) -> Column | None:
-        """Return the column of that name, or None."""
+        """Return the column with this name; None if the table has no such column."""
         return next((column for column in self.columns if column.name == name), None)
 
 

@@ -22,12 +22,12 @@ class DatabaseObject:
     """An object of a database. Two objects are equal if their keys are equal, even in different databases.
 
     Attributes:
-        key: its kind and its name.
-        sql: its name as SQL.
-        identity: its identity, comparable with that of a `CatalogTable`.
-        owner: the identity of the object that is dropped together with this one. It is the table of a trigger, an
-            index, a policy, a rule or a partition; the virtual table of a shadow table (SQLite); or the extension of a
-            table.
+        key: the kind and the name of the object.
+        sql: the name of the object as SQL.
+        identity: the identity of the object. For a table, it equals the identity of its `CatalogTable`.
+        owner: the identity of another object, with which this object is dropped: the table of a trigger, an index, a
+            policy, a rule or a partition; the virtual table of a shadow table (SQLite); or the extension of a table.
+            None if there is no such object.
     """
 
     key: ObjectKey
@@ -68,8 +68,8 @@ _POSTGRESQL = """
 def read_objects(connection: Connection, *, exclude: Collection[str] = ()) -> set[DatabaseObject]:
     """Return the objects of a database, without the system objects of the server.
 
-    The result includes triggers, indexes, policies, rules, partitions, and the tables of extensions. It does not
-    include other parts of tables and extensions.
+    The result includes triggers, indexes, policies, rules, partitions, and the tables of extensions. Other
+    parts of tables and extensions are left out.
 
     Args:
         connection: a connection to the database.

@@ -45,14 +45,14 @@ _GENERATED = "generated"
 
 
 def parity(sqlite: Inventory, postgresql: Inventory) -> list[Difference]:
-    """Return the differences between two schemas, without the differences that the engines require.
+    """Return the differences between two schemas, except those that are unavoidable between the two engines.
 
     Args:
         sqlite: the inventory of the SQLite database, the first side of each difference.
         postgresql: the inventory of the PostgreSQL database.
 
     Returns:
-        The differences, sorted; empty if there is parity.
+        The differences, sorted; empty if the schemas are the same.
     """
     left = {name: _translate(table, sqlite, postgresql.tables.get(name)) for name, table in sqlite.tables.items()}
     right = {name: _translate(table, postgresql, sqlite.tables.get(name)) for name, table in postgresql.tables.items()}
@@ -171,7 +171,7 @@ def _default(default: str | None, family: str) -> str | None:
 
 
 def _named(checks: Iterable[CheckConstraint], counterpart: Table | None) -> Iterable[CheckConstraint]:
-    """Return the checks, without the names that the other engine does not have."""
+    """Return the checks. The name of a check is replaced by None if no check of `counterpart` has this name."""
     names = {check.name for check in counterpart.checks} if counterpart else set()
     return [check if check.name in names else replace(check, name=None) for check in checks]
 

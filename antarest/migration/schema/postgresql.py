@@ -1,8 +1,8 @@
-"""Reads the schema of PostgreSQL with SQLAlchemy's inspector. The rest is read from the catalogs.
+"""Reads the schema of PostgreSQL with SQLAlchemy's inspector, and the other properties from the catalogs.
 
 The number of queries does not depend on the number of tables, but the inspector reads one schema at a time. Objects of
 all schemas are read, except those of the system and of extensions. The name of an object includes its schema, unless
-that is the current schema.
+this is the current schema.
 """
 
 from __future__ import annotations

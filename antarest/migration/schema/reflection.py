@@ -32,7 +32,7 @@ def reflect(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) ->
         exclude: the tables to leave out, with their columns, constraints, indexes and triggers.
 
     Returns:
-        The inventory of the connection's default schema.
+        The inventory of the database, with all schemas of PostgreSQL, or the main schema of SQLite.
     """
     engines = {"sqlite": sqlite.reflect, "postgresql": postgresql.reflect}
     with only_reading(connection):
@@ -41,7 +41,7 @@ def reflect(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) ->
 
 @contextmanager
 def only_reading(connection: Connection) -> Iterator[None]:
-    """Roll back the transaction that the block begins on a connection, unless one was open before."""
+    """Roll back a transaction that the `with` block begins. A transaction that was open before is left open."""
     began_here = not connection.in_transaction()
     try:
         yield

@@ -49,8 +49,8 @@ class Piece(NamedTuple):
     Attributes:
         word: the token as it is written, in lower case. A quoted name differs from a word of SQL.
         name: the identifier that the token stands for.
-        start: the position of its first character.
-        end: the position after its last character.
+        start: the position of the first character of the token.
+        end: the position after the last character of the token.
     """
 
     word: str
@@ -73,7 +73,7 @@ def _token(text: str) -> str:
 
 
 def join(tokens: Iterable[str]) -> str:
-    """Return the tokens as one text with single spaces, but without spaces inside parentheses."""
+    """Return the tokens as one text, with single spaces, but with none after an opening or before a closing bracket."""
     text = previous = ""
     for token in tokens:
         tight = not text or text[-1] in "([." or token in _NEVER_SPACED or text.endswith("::")

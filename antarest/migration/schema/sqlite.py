@@ -1,4 +1,4 @@
-"""Reads the schema of SQLite from its PRAGMAs. The rest is read from the text in `sqlite_master`.
+"""Reads the schema of SQLite from its PRAGMAs, and the other properties from the texts in `sqlite_master`.
 
 SQLAlchemy's inspector is not used, because it needs several queries for each table and reads less of the text.
 """
@@ -110,7 +110,7 @@ def _key_columns(rows: Iterable[Any]) -> tuple[str, ...]:
 def _foreign_keys(
     connection: Connection, texts: Mapping[str, TableText], keys: Mapping[str, tuple[str, ...]]
 ) -> dict[str, list[ForeignKey]]:
-    """Return the foreign keys of each table. A key without referred columns refers to the primary key, from `keys`."""
+    """Return the foreign keys of each table. `keys` has the primary keys, for foreign keys without referred columns."""
     pairs: dict[tuple[Any, ...], list[tuple[str, str | None]]] = defaultdict(list)
     for table, number, referred, column, to, on_update, on_delete in connection.exec_driver_sql(_FOREIGN_KEYS):
         pairs[table, number, referred, on_update, on_delete].append((column, to))

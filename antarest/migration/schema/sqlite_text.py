@@ -78,7 +78,7 @@ class _Clause(NamedTuple):
         return join(self.tokens[start + 1 : closing(self.words, start)])
 
     def names(self, start: int, end: int) -> tuple[str, ...]:
-        """Return the names in a list, which is a part of the definition, in lower case."""
+        """Return the names in a list in the definition, in lower case."""
         return tuple(fold(_plain(part[0])) for part in split(self.written[start:end]))
 
     def name_before(self, at: int) -> str | None:
@@ -98,10 +98,10 @@ def _quoted(found: re.Match[str]) -> str:
 def shadow_tables(texts: Mapping[str, str]) -> set[str]:
     """Return the shadow tables, in which virtual tables keep their data.
 
-    They are created and dropped together with the virtual tables.
+    Shadow tables are created and dropped together with their virtual tables.
 
     Args:
-        texts: the text of each table, by name.
+        texts: a mapping from the name of each table to the text of its `CREATE TABLE`.
     """
     modules = {name: found[1].lower() for name, sql in texts.items() if (found := _VIRTUAL.match(sql))}
     return {
@@ -155,7 +155,7 @@ def read_table(sql: str) -> TableText:
 
 
 def with_sorted_constraints(sql: str) -> str:
-    """Return the text of a `CREATE TABLE` with its constraints in the order of their names, behind the columns.
+    """Return the text of a `CREATE TABLE` with its constraints in the order of their names, after the columns.
 
     Alembic writes the constraints in another order each time. A text with comments, or with names in brackets, is left
     as it is.

@@ -1,8 +1,8 @@
-"""A cache of scratch SQLite databases in git's own folder, so that a revision that has run need not run again.
+"""A cache of scratch SQLite databases in the folder `.git`, so that revisions need not run again.
 
-The name of a file is computed from everything that the database depends on (`antarest.migration.scratch.fingerprint`).
-When any of that changes, the name changes too. Files that have not been used for some time are deleted. The cache is
-never needed: without it, the revisions run.
+The name of a cached file is computed from everything that the database depends on: see
+`antarest.migration.scratch.fingerprint`. When any of that changes, the name changes too. Files that have not been used
+for some time are deleted. Without the cache, the revisions run.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _LEFT_BEHIND = 3600  # seconds; an unfinished file of this age belongs to a proc
 
 
 class ScratchCache:
-    """The cached databases of a list of revisions. Each has run the revisions up to a certain place in the list."""
+    """The cached databases of a list of revisions. Each database has run the revisions up to some place in the list."""
 
     def __init__(self, project: Project, revisions: Sequence[str], also: Sequence[str] = ()) -> None:
         """Find the cached files of these revisions. A project outside of a git repository has no cache.
 
         Args:
             project: the project of the revisions.
-            revisions: their ids, in the order of the history.
+            revisions: the ids of the revisions, in the order of the history.
             also: further modules of `antarest.migration` on which the stored result depends, such as `losses/guard`.
         """
         self._project = project
@@ -48,7 +48,7 @@ class ScratchCache:
         """Copy the cached database that has run the largest number of the revisions.
 
         Args:
-            file: the copy.
+            file: the path of the copy.
 
         Returns:
             The number of revisions that the copy has run; 0 if there is no database, and therefore no copy.
@@ -87,7 +87,7 @@ class ScratchCache:
     def store_facts(self, key: str, facts: Any) -> None:
         """Store data that a run of the revisions has produced.
 
-        If the data depends on anything besides the revisions, the key must contain it.
+        If the data depends on anything besides the revisions, `key` must contain this too.
         """
         if file := self._facts_file(key):
             _write(file, json.dumps(facts).encode())
@@ -98,14 +98,14 @@ class ScratchCache:
 
     @property
     def _file(self) -> Path | None:
-        """The database that has run all of the revisions; None if the cache cannot store it."""
+        """The file for the database that has run all of the revisions; None if the cache cannot store this database."""
         return self._files[-1] if self._files and len(self._files) == len(self._revisions) else None
 
     @cached_property
     def _files(self) -> list[Path]:
         """The files for the databases that have run the first revision, the first two revisions, and so on.
 
-        The list ends before the first revision whose database cannot have a name.
+        The list ends before the first revision for which no name can be computed.
         """
         repository = self._project.repository
         if repository is None:

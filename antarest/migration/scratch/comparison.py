@@ -3,8 +3,8 @@
 For each engine, this module runs the migrations and creates the models on scratch databases, and reads both schemas.
 `db.check` and `db.revision` both use this comparison, so they cannot contradict each other.
 
-A project has the engines that `[antarest] engines` names. Without that line, it has the engine of the configured
-database. It also has the other engine if its models and its migrations run there too.
+A project has the engines that `[antarest] engines` names. Without that line, the project has the engine of the
+configured database, and also the other engine if its models and its migrations run on the other engine.
 """
 
 from __future__ import annotations
@@ -62,13 +62,13 @@ _DROP_MODELLED = """
 
 @dataclass(frozen=True)
 class Comparison:
-    """The migrations and the models on one engine.
+    """The comparison of the models with the migrations on one engine.
 
     Attributes:
-        engine: the engine.
+        engine: the engine on which both schemas were created.
         migrated: the schema that the migrations create.
         models: the schema that the models create.
-        found: the differences.
+        found: the differences between the two schemas.
         not_compared: the objects that only the migrations create, because models cannot describe them, such as views.
     """
 
@@ -87,19 +87,19 @@ class Comparison:
 
     @property
     def name(self) -> str:
-        """The engine, as people write it."""
+        """The name of the engine in messages, such as "SQLite"."""
         return ENGINES[self.engine]
 
 
 @dataclass
 class Bench:
-    """The scratch databases with which one command makes comparisons. They exist until the end of the command.
+    """The scratch databases with which one command makes comparisons. These databases exist until the command ends.
 
     Attributes:
         engines: the engines to compare on, the most important one first.
         required: the engines on which the comparison must not fail.
         skipped: for each engine without a comparison, the reason.
-        at_head: by engine, a scratch database that has run the migrations.
+        at_head: a mapping from each compared engine to a scratch database that has run the migrations.
     """
 
     project: Project
@@ -174,7 +174,7 @@ class Bench:
         return self._keep("postgresql", url, migrated, models)
 
     def _models_on(self, server: ScratchServer, migrated: URL) -> Inventory:
-        """Create the models on a server, and return their schema.
+        """Create the tables of the models on a server, and return their schema.
 
         The models may need schemas, extensions or functions that the migrations create.
         """
@@ -208,8 +208,8 @@ def engines_of(project: Project, db: DbConfig | None) -> tuple[list[EngineName],
     """Return the engines of a project, the most important one first, and a second list with the required engines.
 
     Args:
-        project: the project.
-        db: the configured database; None if none is configured.
+        project: the Alembic project.
+        db: the settings of the configured database; None if no database is configured.
     """
     if project.engines:
         named = [each for each in BOTH if each in project.engines]
@@ -227,11 +227,11 @@ def bench(
     *,
     only_first: bool = False,
 ) -> Iterator[Bench]:
-    """Provide the scratch databases for comparisons in the block.
+    """Provide scratch databases for comparisons. They are dropped at the end of the `with` block.
 
     Args:
-        project: the project.
-        db: the configured database. Nothing is changed in it.
+        project: the Alembic project.
+        db: the settings of the configured database, in which nothing is changed.
         note: called with a line before a scratch database is made on the server of the configured database.
         only_first: whether only the most important engine is required, even if the project names both.
     """
@@ -246,8 +246,8 @@ def connected_at_head(project: Project, db: DbConfig | None) -> Iterator[Connect
     """Connect to a scratch database at head, of the most important engine of the project, without a transaction.
 
     Args:
-        project: the project.
-        db: the configured database. Nothing is changed in it.
+        project: the Alembic project.
+        db: the settings of the configured database, in which nothing is changed.
 
     Raises:
         ScratchRunFailed: a revision fails on the scratch database.
@@ -275,7 +275,7 @@ def connected_at_head(project: Project, db: DbConfig | None) -> Iterator[Connect
 
 @contextmanager
 def _keeping_rules(metadata: MetaData) -> Iterator[None]:
-    """Restore the `_create_rule` of each constraint after the block, because SQLAlchemy may change it."""
+    """Restore the `_create_rule` of each constraint after the `with` block, because SQLAlchemy may change it."""
     rules = [(each, each._create_rule) for table in metadata.tables.values() for each in table.constraints]  # noqa: SLF001
     try:
         yield

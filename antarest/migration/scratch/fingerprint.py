@@ -48,7 +48,7 @@ _RUN_REVISIONS = (
 def fingerprints(
     history: History, revisions: Sequence[str], options: Mapping[str, Any], also: Sequence[str] = ()
 ) -> list[str]:
-    """Return a name for the database that has run the first revision, for that with the first two, and so on.
+    """Return a name for the database that has run the first revision, one for the first two revisions, and so on.
 
     A name depends on the content of the revisions, the options of Alembic, the modules of `antarest.migration` that run
     revisions, and the versions of the libraries. The list ends before the first revision whose effect may depend on
@@ -57,7 +57,7 @@ def fingerprints(
 
     Args:
         history: the history of the revisions.
-        revisions: their ids, in the order of the history.
+        revisions: the ids of the revisions, in the order of the history.
         options: the options of Alembic's migration context.
         also: further modules of `antarest.migration` on which the names depend, such as `losses/guard` or `snapshot/*`.
 

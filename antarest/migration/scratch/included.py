@@ -19,8 +19,8 @@ def included(project: Project, found: Sequence[Difference], migrated: Inventory)
     """Return the differences without those about objects that `env.py` excludes.
 
     Args:
-        project: the project.
-        found: the differences of the migrations and the models.
+        project: the Alembic project.
+        found: the differences between the migrations and the models.
         migrated: the schema that the migrations create.
     """
     by_name, by_object = (project.options.get(each) for each in ("include_name", "include_object"))
@@ -29,7 +29,7 @@ def included(project: Project, found: Sequence[Difference], migrated: Inventory)
     metadata = project.metadata()
 
     def is_in(table: str, name: str, kind: str, *, is_migrated: bool) -> bool:
-        """Return whether `env.py` includes an object. Its functions get the arguments that Alembic would give them."""
+        """Return whether `env.py` includes an object. Its functions are called as Alembic calls them."""
         schema, _, bare = table.rpartition(".")
         parents = {"schema_name": schema or None, "schema_qualified_table_name": table}
         parents |= {"table_name": bare} if kind != "table" else {}
@@ -51,7 +51,7 @@ def included(project: Project, found: Sequence[Difference], migrated: Inventory)
 
 
 def _item(metadata: sa.MetaData, table: str, name: str, kind: str) -> tuple[Any, bool]:
-    """Return the object in the models and True. If the models lack it, return a new object of that name and False."""
+    """Return an object of the models, and True. If the models lack it, return a new object of this name, and False."""
     schema, _, bare = table.rpartition(".")
     known = metadata.tables.get(table)
     owner = sa.Table(bare, sa.MetaData(), schema=schema or None) if known is None else known

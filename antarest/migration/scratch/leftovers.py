@@ -1,7 +1,7 @@
 """Temporary folders and databases, and the deletion of those that killed processes have left.
 
-The owner of a temporary folder or database holds a lock on it. The lock ends with the process. A folder or database
-without a lock is a leftover.
+The process that uses a temporary folder or database holds a lock on it. The lock ends with the process. A folder or
+database without a lock is a leftover.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ _OWNER = 12  # hexadecimal digits in a name; in that of a database they are the 
 
 @contextmanager
 def owned_folder(beginning: str) -> Iterator[Path]:
-    """Create a folder for the block, in memory if there is enough, and delete leftovers with the same beginning.
+    """Create a folder until the end of the `with` block, and first delete leftovers with the same beginning.
+
+    The folder is in memory if there is enough.
 
     Args:
         beginning: the beginning of the folder's name.
@@ -60,7 +62,7 @@ def _delete_if_left(folder: Path) -> None:
 
 @contextmanager
 def _held(folder: Path) -> Iterator[None]:
-    """Hold a lock on a folder in the block. Raise an OSError if another process holds it, or if it is not a folder."""
+    """Lock a folder until the end of the `with` block. Raise an OSError if the folder is missing or already locked."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -71,15 +73,15 @@ def _held(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def owned_databases(server: URL, beginning: str) -> Iterator[tuple[Engine, str]]:
-    """Reserve names for databases that the block creates and drops, and drop leftovers with the same beginning.
+    """Reserve names for databases that the caller creates and drops. Leftovers of killed processes are dropped first.
 
     Args:
-        server: the maintenance database of PostgreSQL.
+        server: the URL of the server's maintenance database.
         beginning: the beginning of the databases' names.
 
     Yields:
-        An engine and the beginning of the reserved names. The engine's connections commit each statement and hold the
-        lock.
+        An engine for the maintenance database, and the reserved beginning of names, which is longer than `beginning`.
+        Each connection of the engine commits each statement, and holds the lock that protects the databases.
     """
     owner = secrets.token_hex(_OWNER // 2)
 

@@ -36,8 +36,8 @@ _FINDS_EFFECTS = ("scratch/migrated", "scratch/servers", "losses/tracking/*")
 def scratch_at(project: Project, revisions: Collection[str]) -> Iterator[Connection]:
     """Open a connection, without a transaction, to a scratch SQLite database at these revisions.
 
-    If the project has a usable snapshot, the database begins with it. Otherwise a database from the cache is copied. If
-    the cache has none, the revisions run, and the cache stores the result.
+    If the project has a usable snapshot, the database loads it. Otherwise a database from the cache is copied. If the
+    cache has no such database, the revisions run, and the cache stores the result.
     """
     order = _order(project, revisions)
     cache = ScratchCache(project, order)
@@ -58,9 +58,9 @@ def upgrade_scratch(project: Project, connection: Connection, revisions: Collect
     """Upgrade an empty scratch database to these revisions. If possible, load the project's snapshot first.
 
     Args:
-        project: the project.
+        project: the Alembic project.
         connection: a connection to the scratch database, without a transaction.
-        revisions: the revisions.
+        revisions: the target revisions.
 
     Raises:
         ScratchRunFailed: a revision failed. Its transaction was rolled back.
@@ -70,7 +70,7 @@ def upgrade_scratch(project: Project, connection: Connection, revisions: Collect
 
 
 def loaded_revisions(project: Project, connection: Connection, revisions: Collection[str]) -> int:
-    """Do the same as `load_snapshot`, but return 0 if there is any doubt."""
+    """Load the snapshot as `load_snapshot` does, but return 0 if the snapshot cannot be used."""
     with suppress(Doubt, DBAPIError, NotAllowed):
         return load_snapshot(project, connection, revisions)
     return 0
@@ -80,8 +80,8 @@ def load_snapshot(project: Project, connection: Connection, revisions: Collectio
     """Load the snapshot into an empty scratch database. After an error, the database is as before.
 
     Args:
-        project: the project.
-        connection: to the database, without a transaction.
+        project: the Alembic project.
+        connection: a connection to the scratch database, without a transaction.
         revisions: the revisions at which the database will be used.
 
     Returns:
@@ -104,7 +104,7 @@ def objects_of_history(project: Project, connection: Connection, note: Tell = sa
     """Return every object that exists at some revision of the history, even if a later revision drops or renames it.
 
     Args:
-        project: the project.
+        project: the Alembic project.
         connection: a connection to the real database. The revisions run on a scratch database of the same engine.
         note: called with a line before a scratch database is made on the server of the real database.
 
@@ -153,7 +153,7 @@ class DowngradeEffect:
     Attributes:
         revision: the revision whose downgrade ran.
         dropped: the tables and columns ("table", "table.column") that are gone.
-        renamed: the new names of tables and columns by their old names.
+        renamed: a mapping from the old names of tables and columns to their new names.
     """
 
     revision: str
@@ -211,7 +211,7 @@ def revision_texts(project: Project) -> list[str]:
 def _effects(
     project: Project, connection: Connection, undone: Sequence[str], guard: Watcher | None = None
 ) -> list[DowngradeEffect]:
-    """Undo these revisions on a scratch database, and return their effects. The guard sees each statement too."""
+    """Undo revisions on a scratch database, and return their effects. `guard` can refuse each statement."""
     result: list[DowngradeEffect] = []
     tracker = open_tracker(connection, exclude=project.workflow_tables)
     tracker.look()
@@ -232,7 +232,7 @@ def _effects(
 
 
 class _TrackerWatcher(Watcher):
-    """A watcher that passes each statement to a tracker and to a guard, which may refuse it."""
+    """A watcher that passes each statement to a tracker, and to a guard that may refuse the statement."""
 
     def __init__(self, tracker: ChangeTracker, guard: Watcher | None) -> None:
         self._tracker = tracker

@@ -65,7 +65,7 @@ class ScratchRunner:
 
     @classmethod
     def of(cls, project: Project) -> Self:
-        """Return the runner for a project that follows our conventions.
+        """Return the runner for a project that uses this workflow.
 
         The revision files of the project are imported when they run.
         """
@@ -87,7 +87,7 @@ class ScratchRunner:
         targets: Collection[str] = ("heads",),
         after_step: Callable[[str], object] = lambda _revision: None,
     ) -> None:
-        """Upgrade to these revisions, and commit where the revisions ask for it.
+        """Upgrade to these revisions. The declarations of the revisions determine which of them are committed together.
 
         Args:
             connection: a connection to a scratch database.
@@ -111,12 +111,15 @@ class ScratchRunner:
     def downgrade(
         self, connection: Connection, revisions: Sequence[str], steps_of: Callable[[Sequence[Any]], Iterable[Any]]
     ) -> None:
-        """Undo these revisions, in this order, and commit where the revisions ask for it.
+        """Run the downgrades of these revisions, in this order.
+
+        The declarations of the revisions determine which of them are committed together.
 
         Args:
             connection: a connection to a scratch database.
-            revisions: their ids.
-            steps_of: receives the steps of one transaction, and returns them. A generator can act around each step.
+            revisions: the ids of the revisions.
+            steps_of: called with Alembic's steps for each transaction, and returns them. A generator can act before and
+                after each step.
 
         Raises:
             ScratchRunFailed: a revision failed. Its transaction was rolled back.
@@ -197,7 +200,7 @@ class ScratchRunner:
 
     @contextmanager
     def _environment(self, context: MigrationContext) -> Iterator[None]:
-        """Let revisions use `alembic.op` and `alembic.context` in the block, also inside a running `env.py`."""
+        """Let revisions use `alembic.op` and `alembic.context` in the `with` block, also inside a running `env.py`."""
         environment = EnvironmentContext(self.config, self.script, as_sql=False)
         environment._migration_context = context  # noqa: SLF001 - as its own `configure` does
         with outer_kept(), without_output(), environment, revision_operations(context):
@@ -237,7 +240,7 @@ def _each(steps: Sequence[Any], after_step: Callable[[str], object], _context: M
 
 @contextmanager
 def _learning_fixes(connection: Connection, fixes: list[Hint]) -> Iterator[None]:
-    """If a revision fails in the block, look for a fix in the database before everything is rolled back."""
+    """If a revision fails in the `with` block, look for a fix in the database before the rollback."""
     try:
         yield
     except DBAPIError as error:
@@ -251,7 +254,7 @@ def _learning_fixes(connection: Connection, fixes: list[Hint]) -> Iterator[None]
 
 @contextmanager
 def without_output() -> Iterator[None]:
-    """Suppress the output and the warnings of revisions in the block: they are not about the user's database."""
+    """Suppress the output and the warnings of revisions in the `with` block: they are not about the user's database."""
     with (
         contextlib.redirect_stdout(io.StringIO()),
         contextlib.redirect_stderr(io.StringIO()),

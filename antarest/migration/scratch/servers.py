@@ -8,10 +8,10 @@ one server, the next server is tried:
     the same     the server of the real database, if its role is allowed to create databases
     container    as for tests, if the development packages are installed
 
-ANTAREST_TEST_POSTGRES forces one of them; besides it, only `the same` is tried. The command prints a line before it
-creates a scratch database on a server that others use. The scratch database never gets rows of the real database. If
-the command is killed, a later command drops the scratch database. Revisions that change the whole server, such as its
-roles, do not run on a server that others use.
+ANTAREST_TEST_POSTGRES forces one of these; besides this one, only `the same` is tried. The command prints a line before
+the creation of a scratch database on a server that others use. The scratch database never gets rows of the real
+database. If the command is killed, a later command drops the scratch database. Revisions that change the whole server,
+such as its roles, do not run on a server that others use.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Asked:
         db: the connection settings of the real database.
         version: the major version of the real database's server.
         may_create: whether the role of the real database is allowed to create databases.
-        schemas: the schemas in the search path of the real database, apart from `public`.
+        schemas: the schemas in the search path of the real database; empty if the only one is `public`.
         extensions: the extensions that are installed in the real database.
     """
 
@@ -92,7 +92,7 @@ def read_asked(db: DbConfig, connection: Connection) -> Asked:
 
 
 def asked_of(db: DbConfig | None) -> Asked | None:
-    """Connect to the configured database, and call `read_asked`; None if it is no PostgreSQL, or cannot be reached."""
+    """Return `read_asked` for the configured database; None if it is no PostgreSQL, or cannot be reached."""
     if db is None or db.migration_url.get_backend_name() != "postgresql":
         return None
     try:
@@ -107,9 +107,9 @@ class ScratchServer:
     """A server for scratch databases.
 
     Attributes:
-        name: its name in messages.
-        url: a database of the server, from which others can be created.
-        asked: the properties that a scratch database needs.
+        name: the name of the server in messages.
+        url: the URL of a database of the server. From there, other databases can be created.
+        asked: the properties that a scratch database needs; None if it replaces no real database.
         is_ours: whether this command started the server, and stops it.
         about: the text of all revisions, which shows the objects that they create themselves.
     """
@@ -123,16 +123,16 @@ class ScratchServer:
 
     @contextmanager
     def database(self) -> Iterator[Connection]:
-        """Create an empty database, and drop it at the end of the block. The connection has no transaction."""
+        """Create an empty database, and drop it at the end of the `with` block. The connection has no transaction."""
         with self.new() as url, self.connected(url) as connection:
             yield connection
 
     @contextmanager
     def new(self, template: URL | None = None) -> Iterator[URL]:
-        """Create a database, and drop it at the end of the block.
+        """Create a database, and drop it at the end of the `with` block.
 
         Args:
-            template: the database to copy, to which nobody is connected; None for an empty one.
+            template: the database to copy, to which nobody is connected; None for an empty database.
         """
         url = self._make(str(template.database) if template else "template0")
         try:
@@ -155,7 +155,7 @@ class ScratchServer:
         return None if self.is_ours else Considerate()
 
     def _prepare(self, url: URL) -> None:
-        """Install the extensions and schemas that the real database has and that the revisions do not create."""
+        """Create the extensions and schemas that the real database has and that the revisions do not create."""
         if self.asked is None:
             return
         for extension in self.asked.extensions:
@@ -171,7 +171,7 @@ class ScratchServer:
             _execute(url, f'ALTER DATABASE "{url.database}" SET search_path = {path}')
 
     def lacks_role(self, error: BaseException) -> bool:
-        """Create the role that a revision was missing, if the server is ours.
+        """Create the role that a revision was missing, if this command has started the server.
 
         Return whether to try the revision again.
         """
@@ -195,7 +195,7 @@ class Considerate(Watcher):
 
 @dataclass
 class ScratchServers:
-    """The servers that can be tried, the best first. Each is started when it is first needed."""
+    """The servers that can be tried, the best first. Each server is started when it is first needed."""
 
     _stack: ExitStack
     _asked: Asked | None
@@ -209,7 +209,7 @@ class ScratchServers:
     def run(self, work: Callable[[ScratchServer], Result]) -> Result:
         """Return the result of a task on the first server on which the revisions do not fail.
 
-        The next task begins with that server.
+        The next task begins with the server on which this task has succeeded.
 
         Raises:
             NoPostgres: no server can be used. If the task failed on a server, the cause of this error is that failure.
@@ -230,7 +230,7 @@ class ScratchServers:
         raise NoPostgres(self.reasons) from failed
 
     def _current(self) -> ScratchServer | None:
-        """Return the server to use now; None if none is left."""
+        """Return the server to use now; None if no server is left."""
         if self._left is None:
             self._left = [*wanted_kinds(("url", "embedded"), SAME, ("testcontainers",))]
         while not self._started and self._left:
@@ -280,7 +280,7 @@ class ScratchServers:
 def scratch_servers(
     asked: Asked | None = None, about: Sequence[str] = (), note: Tell = say_nothing
 ) -> Iterator[ScratchServers]:
-    """Provide the servers for the scratch databases of a command. Servers that were started end with the block.
+    """Provide the servers for the scratch databases of a command. They end with the `with` block.
 
     Args:
         asked: the properties that a scratch database needs; None if it replaces no real database.
@@ -293,7 +293,7 @@ def scratch_servers(
 
 @contextmanager
 def sharing_servers() -> Iterator[None]:
-    """Start each server once at most, for all scratch databases of the block. The servers end with the block."""
+    """Start each server at most once, for all scratch databases in the `with` block. The servers end with the block."""
     with ExitStack() as stack:
         token = _SHARED.set(cache(lambda kind: start_server(kind, stack)))
         stack.callback(_SHARED.reset, token)
@@ -302,7 +302,7 @@ def sharing_servers() -> Iterator[None]:
 
 @contextmanager
 def server_at(url: URL, about: Sequence[str]) -> Iterator[ScratchServer]:
-    """Make scratch databases on the server that a user names, and on no other server.
+    """Provide the server that a user names, for scratch databases.
 
     Args:
         url: a database on the server, with a role that is allowed to create databases.

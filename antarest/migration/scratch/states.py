@@ -23,7 +23,7 @@ class TableStates:
     """The tables of a history, with the names of their columns.
 
     Attributes:
-        after: for each revision, the tables of a database that has run it and all revisions before it.
+        after: a mapping from a revision to the tables of a database that has run this and all earlier revisions.
     """
 
     after: dict[str, Catalog] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class TableStates:
         return frozenset(name for tables in self.after.values() for name in tables)
 
     def fitting(self, present: Catalog) -> list[str]:
-        """Return the revisions after which a database has these tables and columns.
+        """Return the revisions after which a database has exactly these tables and columns.
 
         Tables that do not belong to the history are ignored.
         """
@@ -46,7 +46,7 @@ class TableStates:
 
         Args:
             present: the tables of a database.
-            revision: its revision; None for base.
+            revision: the current revision of this database; None for base.
         """
         expected: Catalog | None = self.after.get(revision) if revision else {}
         return [] if expected is None else sorted((present.keys() & self.made) - expected.keys())
@@ -58,7 +58,7 @@ def table_states(project: Project, connection: Connection, note: Tell = say_noth
     A revision on a branch is left out, because the scratch database can have tables of another branch at that time.
 
     Args:
-        project: the project.
+        project: the Alembic project.
         connection: a connection to the real database. The scratch database is of the same engine.
         note: called with a line before a scratch database is made on the server of the real database.
 

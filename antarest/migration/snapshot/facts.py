@@ -14,7 +14,7 @@ _PARTS = ("tables", "enums", "sequences", "views", "triggers", "functions", "dom
 
 
 def read_facts(connection: Connection, exclude: Collection[str]) -> Mapping[str, object]:
-    """Return the facts of a database by name. Equal databases have equal facts.
+    """Return a mapping from names to facts about a database. Equal databases have equal facts.
 
     Args:
         connection: a connection to the database.

@@ -21,21 +21,22 @@ _LOOKS_LIKE_END = re.compile(rf"{_END}+")
 
 
 class Doubt(Exception):
-    """The reason why a snapshot is not loaded. It completes the sentence "the snapshot is not used: ..."."""
+    """The reason why a snapshot is not loaded. The text completes "the snapshot is not used: ..."."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The content of the file.
+    """The content of the file of a snapshot.
 
     Attributes:
-        engine: the engine of the databases that can load it.
-        proved: the versions of the engine on which the snapshot was tried: for SQLite the oldest of them, for
+        engine: the engine of the databases that can load the snapshot.
+        proved: the versions of the engine on which the snapshot was tried: for SQLite only the oldest version, for
             PostgreSQL each major version.
         home: the schema that must be the current schema; empty if the revisions follow the search path.
         current: the current revisions of a database that has loaded the snapshot.
-        naming: the hash of the naming convention of the models. Constraints without a name get their names from it.
-        revisions: the hash of each revision file that the snapshot replaces, by revision, in the order of the history.
+        naming: the hash of the naming convention of the models, which gives constraints without a name their names.
+        revisions: a mapping from the id of each revision that the snapshot replaces to the hash of its file, in the
+            order of the history.
         statements: the statements that create the schema and its rows, and set its sequences.
     """
 
@@ -105,7 +106,7 @@ def path_of(project: Project, engine: str) -> Path:
 
 
 def digest_at(project: Project, engine: str) -> str:
-    """Return the hash of the file of a snapshot; empty if the project has none for the engine."""
+    """Return the hash of the file of a snapshot; empty if the project has no snapshot for the engine."""
     path = path_of(project, engine)
     return digest_of(path.read_bytes()) if path.is_file() else ""
 

@@ -22,12 +22,13 @@ from .file import Doubt, Snapshot, path_of, with_lf
 
 @dataclass(frozen=True)
 class Candidate:
-    """A snapshot whose revisions have the same files now as when it was written.
+    """A snapshot that was written from the present content of the revision files.
 
     Attributes:
-        snapshot: the snapshot.
-        name: the path of its file, for messages.
-        contents: the content of each revision file, by revision, in the order of the history.
+        snapshot: the content of the file of the snapshot.
+        name: the path of this file, for messages.
+        contents: a mapping from the id of each revision of the snapshot to the content of its file, in the order of the
+            history.
     """
 
     snapshot: Snapshot
@@ -66,15 +67,15 @@ def find(project: Project, engine: str, targets: Iterable[str]) -> Candidate | N
     """Return the snapshot with which an upgrade of an empty database can begin.
 
     Args:
-        project: the project.
+        project: the Alembic project.
         engine: the engine of the database.
         targets: the target revisions of the upgrade.
 
     Returns:
-        The snapshot; None if the project has none for this engine.
+        The snapshot; None if the project has no snapshot for this engine.
 
     Raises:
-        Doubt: the revisions may have another effect, or the target is before the snapshot.
+        Doubt: the revisions may not have the same effect as the snapshot, or the target is before the snapshot.
     """
     path, history = path_of(project, engine), project.history
     if not path.is_file():
@@ -102,7 +103,7 @@ def refuse_database(snapshot: Snapshot, connection: Connection, exclude: Collect
     """Refuse a database that is not empty, and an SQLite that is too old for the snapshot.
 
     Args:
-        snapshot: the snapshot.
+        snapshot: the snapshot to load.
         connection: a connection to the database.
         exclude: the tables of Alembic and the workflow. A database with only these tables counts as empty.
 
@@ -134,10 +135,10 @@ def _refuse_postgresql(snapshot: Snapshot, connection: Connection) -> None:
 
 
 def naming_of(options: Mapping[str, Any]) -> str:
-    """Return the hash of the naming convention of the models. Constraints without a name get their names from it.
+    """Return the hash of the naming convention of the models, which gives constraints without a name their names.
 
     Raises:
-        Doubt: the convention calls a function. Its names can change while the hash stays the same.
+        Doubt: the convention calls a function. The names can change although the hash stays the same.
     """
     convention = getattr(options["target_metadata"], "naming_convention", None) or {}
     if any(callable(value) for value in convention.values()):

@@ -79,7 +79,7 @@ _SET = "SELECT " + ", ".join(f"current_setting('{name}'), set_config('{name}', :
 
 
 def facts(connection: Connection, exclude: Collection[str]) -> Iterator[tuple[str, object]]:
-    """Yield the facts that equal databases share, beside the inventory: objects, rows, sequences, rights, comments."""
+    """Yield the facts that the inventory of a database lacks: objects, rows, sequences, rights and comments."""
     connection.exec_driver_sql("SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = ISO")  # The databases may differ.
     own = ObjectKey("schema", home(connection))
     objects = (each.key for each in read_objects(connection))
@@ -105,9 +105,9 @@ def home(connection: Connection) -> str:
 
 
 def present(connection: Connection, exclude: Collection[str]) -> str:
-    """Return an object, such as `table study`; empty if there is none. Objects of extensions do not count.
+    """Return an object of the database, such as `table study`; empty if the database has none.
 
-    The objects of all schemas count, because a revision may read a table of another schema.
+    Objects of extensions do not count. Objects of all schemas count, because a revision may read another schema.
     """
     found = connection.exec_driver_sql(_PRESENT).all()
     return next((f"{kind} {full}" for kind, name, full in found if name not in exclude), "")
@@ -115,7 +115,7 @@ def present(connection: Connection, exclude: Collection[str]) -> str:
 
 @contextmanager
 def set_for_dump(connection: Connection) -> Iterator[None]:
-    """Let the statements of a dump run in the block. Afterwards the transaction has its own settings again."""
+    """Set what the statements of a dump need, until the end of the `with` block. Then restore the former settings."""
     before = connection.execute(text(_SET), _SETTINGS).one()
     yield
     connection.execute(text(_SET), dict(zip(_SETTINGS, before[::2], strict=True)))

@@ -50,7 +50,7 @@ def statements(connection: Connection, exclude: Collection[str]) -> Iterator[str
 
 
 def facts(connection: Connection, exclude: Collection[str]) -> Iterator[tuple[str, object]]:
-    """Yield the facts of a database by name, except its inventory: rows, sequences, and numbers in its header."""
+    """Yield the facts that the inventory of a database lacks: rows, sequences, and numbers in its header."""
     yield "the names of the objects", [tuple(each) for each in connection.exec_driver_sql(_NAMES)]
     for kind, name, _, sql in _own(connection, exclude):
         if kind == "table":

@@ -20,11 +20,11 @@ _THREADS = 2  # one makes a database while the other drops one
 
 
 class DatabasePool:
-    """A pool that copies databases from templates in its own threads. It must be closed at the end.
+    """A pool that copies databases from templates in its own threads. The pool must be closed at the end.
 
     Args:
         server: the server of the databases.
-        run: as for `Template.key`.
+        run: the id of the run of pytest.
     """
 
     def __init__(self, server: PostgresServer, run: str) -> None:

@@ -54,7 +54,7 @@ class NewDatabase(Protocol):
         """Create a database, and return its URL.
 
         Args:
-            engine: the engine.
+            engine: the engine of the database.
             revision: the revision of the database, or `head`. Without a revision, the database is empty.
             with_rows: whether every table has rows.
         """
@@ -75,7 +75,7 @@ def postgres(pytestconfig: pytest.Config) -> Iterator[PostgresServer]:
 
 @pytest.fixture(params=ENGINES)
 def engine_name(request: pytest.FixtureRequest) -> EngineName:
-    """The name of an engine. A test that uses it runs on each engine in turn."""
+    """The name of an engine. A test that uses this fixture runs on each engine in turn."""
     name: EngineName = request.param
     return name
 
@@ -100,7 +100,7 @@ def database_at(
 ) -> Callable[[str], URL]:
     """A function that returns a database at a revision, with rows: `database_at("0146b79f723c")`.
 
-    A test that uses it runs on each engine in turn.
+    A test that uses this fixture runs on each engine in turn.
     """
     return lambda revision: new_database(engine_name, revision, with_rows=True)
 
@@ -151,7 +151,7 @@ def database_pool(pytestconfig: pytest.Config, postgres: PostgresServer) -> Iter
 
 
 class _Test:
-    """A test with databases."""
+    """A test that uses databases of these fixtures."""
 
     def __init__(self, request: pytest.FixtureRequest) -> None:
         self.fixture = request.getfixturevalue

@@ -1,8 +1,8 @@
 """The pytest plugin. `conftest.py` names it: `pytest_plugins = ["antarest.migration.testing.plugin"]`.
 
-It gives all tests the fixtures of `antarest.migration.testing`. One PostgreSQL serves the whole run, its workers, and
-the commands that tests run. With pytest-xdist this server starts before the workers. Otherwise it starts if a selected
-test needs it. With `--keep-db` the server continues to run if a test fails.
+The plugin gives all tests the fixtures of `antarest.migration.testing`. One PostgreSQL server serves the whole run, its
+workers, and the commands that tests run. With pytest-xdist this server starts before the workers. Otherwise the server
+starts if a selected test needs it. With `--keep-db` the server continues to run if a test fails.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NO_TESTS_RUN = ("collectonly", "setupplan", "show_fixtures_per_test", "showfixt
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the flag of this plugin."""
+    """Add the flag `--keep-db`."""
     parser.getgroup("databases").addoption(
         "--keep-db",
         action="store_true",
@@ -34,7 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before pytest prints its header
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Start the server before the workers of pytest-xdist."""
+    """Start the PostgreSQL server before the workers of pytest-xdist."""
     if session.config.getoption("keep_db"):
         os.environ["TESTCONTAINERS_RYUK_DISABLED"] = "true"  # Ryuk removes each container when this process ends.
     if session.config.getoption("dist", "no") != "no":
@@ -43,7 +43,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Pass the server and the id of the run to a worker of pytest-xdist."""
+    """Pass the PostgreSQL server and the id of the run to a worker of pytest-xdist."""
     server = node.config.stash.get(SERVER, None)
     if isinstance(server, PostgresServer):
         server = (server.url.render_as_string(hide_password=False), server.kind, server.version)
@@ -53,24 +53,24 @@ def pytest_configure_node(node: Any) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Start the server if a selected test needs it, and pytest-xdist has not started it."""
+    """Start the PostgreSQL server if a selected test needs it, unless it is started already."""
     in_worker = hasattr(session.config, "workerinput")
     if not in_worker and any("postgres" in getattr(item, "fixturenames", ()) for item in session.items):
         _share_server(session.config)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    """Print the version and kind of the PostgreSQL."""
+    """Return the lines of the header about the PostgreSQL server: its version and its kind."""
     return _server_lines(config)
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
-    """Print the version and kind of the PostgreSQL, if it started after the header."""
+    """Return the lines about the PostgreSQL server, which may have started after the header was printed."""
     return _server_lines(config)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print the URLs of the databases of failed tests, and let their server continue."""
+    """Print the URLs of the databases of failed tests, and let the server of these databases continue."""
     reports = [each for outcome in terminalreporter.stats.values() for each in outcome]
     kept = [
         (report.nodeid, where)
@@ -100,7 +100,7 @@ def _server_lines(config: pytest.Config) -> list[str]:
 
 
 def _share_server(config: pytest.Config) -> None:
-    """Find or start a server for this process and its child processes, until pytest ends."""
+    """Find or start a PostgreSQL server for this process and its child processes, until pytest ends."""
     if any(config.getoption(name, False) for name in _NO_TESTS_RUN):
         return
     stack = ExitStack()

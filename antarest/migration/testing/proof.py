@@ -47,7 +47,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def verification(
     request: pytest.FixtureRequest, postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Any:
-    """The proof of the whole history on both engines. All workers of pytest-xdist share it."""
+    """The proof of the whole history on both engines. All workers of pytest-xdist share this proof."""
     from ..verify import Verification, prove_history
 
     ini = ini_for(request.config, request.module)
@@ -74,7 +74,7 @@ def test_the_schema_comes_back(verification: Any, revision: str, engine: EngineN
 
 
 def test_the_rows_come_back(verification: Any, revision: str, engine: EngineName) -> None:
-    """After both directions the tables have the same rows, except for declared losses."""
+    """After the upgrade and the downgrade, the tables have the same rows as before, except for declared losses."""
     _assert_none(verification, revision, engine, "V501", "V502", "V503", "V504", "V505", "V507", "V508", "V511", "V512")
 
 
@@ -103,7 +103,7 @@ def _assert_none(verification: Any, revision: str, engine: str, *ids: str) -> No
 
 
 def _once(file: Path, make: Callable[[], Any]) -> Any:
-    """Return a result that the first of several processes makes, and the others read."""
+    """Return a result that the first of several processes computes, and that the other processes read from a file."""
     with file.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not file.exists():

@@ -44,7 +44,7 @@ def shared_server(config: pytest.Config) -> PostgresServer | str | None:
 
 
 def has_plugin(config: pytest.Config) -> bool:
-    """Return whether the plugin is active. It prints the databases of failed tests."""
+    """Return whether the pytest plugin is active. The plugin prints the databases of failed tests."""
     return config.pluginmanager.has_plugin(PLUGIN)
 
 
@@ -78,18 +78,18 @@ def run_id(config: pytest.Config) -> str:
 
 
 def folder_of_run(config: pytest.Config, temporary: pytest.TempPathFactory) -> Path:
-    """Return the folder that only the workers of this run share."""
+    """Return a folder that the workers of this run share, and that no other run uses."""
     base = temporary.getbasetemp()
     return base.parent if _worker_input(config) else base
 
 
 def _worker_input(config: pytest.Config) -> Mapping[str, Any]:
-    """Return the input of a worker of pytest-xdist, which a run of pytest inside a test does not inherit."""
+    """Return the data that pytest-xdist has passed to this worker; empty if this process is not a worker."""
     return getattr(config, "workerinput", {})
 
 
 def folder_of_runs(config: pytest.Config, temporary: pytest.TempPathFactory) -> Path:
-    """Return the folder that later runs share too: in pytest's cache, if it can be written to."""
+    """Return a folder in pytest's cache, which later runs use too; `folder_of_run` if the cache is read-only."""
     cache_: pytest.Cache | None = getattr(config, "cache", None)
     try:
         folder = cache_.mkdir("antarest-templates") if cache_ else None

@@ -1,4 +1,4 @@
-"""Templates for the databases of tests. Each is migrated once, for all workers of a run, and for the next run.
+"""Templates for the databases of tests. Each template is migrated once, for all workers of a run, and for the next run.
 
 The name of a template depends on everything that its content depends on. When a revision changes, the name changes, and
 a new template is created. Templates that were not used for some time are deleted.
@@ -49,7 +49,7 @@ class Template:
     """The content of a template.
 
     Attributes:
-        target: the project.
+        target: the project with the revisions.
         revision: the revision of the database; `head` for all heads.
         with_rows: whether every table has rows.
     """
@@ -92,7 +92,7 @@ class Template:
     def build(self, url: URL) -> None:
         """Migrate an empty database to the content of the template.
 
-        If this failed before on an engine, raise the same error.
+        If this has failed before on the same engine, the same error is raised again.
 
         Raises:
             TemplateFailed: a revision fails.
@@ -126,7 +126,7 @@ def _hash(text_: str) -> str:
 
 
 class TemplateFailed(Exception):
-    """A revision of a template failed. The text names its file and the reason."""
+    """A revision of a template failed. The text names the revision file and the reason."""
 
 
 def _failed_file(failed: Exception, folders: Collection[Path]) -> str:
@@ -143,10 +143,10 @@ def sqlite_template(template: Template, for_all: Path, for_one: Path, run: str) 
         template: the content of the template.
         for_all: the folder of templates that other runs share.
         for_one: the folder of templates that are only for this run.
-        run: as for `Template.key`.
+        run: the id of the run of pytest.
 
     Returns:
-        The file. Copy it, and do not change it.
+        The path of the file, which the caller is allowed to copy, but not to change.
 
     Raises:
         TemplateFailed: a revision fails.
@@ -191,11 +191,11 @@ def postgres_template(template: Template, server: URL, maintenance: Connection, 
         template: the content of the template.
         server: the URL of the maintenance database.
         maintenance: a connection to the maintenance database that commits each statement.
-        run: as for `Template.key`.
+        run: the id of the run of pytest.
         unfinished: the name of the database until it is complete.
 
     Returns:
-        The name of the database. Nobody can connect to it.
+        The name of the template, which is a database to which nobody can connect.
 
     Raises:
         TemplateFailed: a revision fails.

@@ -1,4 +1,4 @@
-"""Other projects to which a database may belong. A run of the wrong project would create its tables there."""
+"""Finds other projects to which a database may belong. A run of the wrong project would add tables of that project."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def refuse_others(project: Project, others: Sequence[Path], current: Sequence[st
     """Refuse a database that may belong to another project.
 
     Args:
-        project: the project that was found.
+        project: the project that the command has found.
         others: for each other project around this one, the path of its `alembic.ini`.
         current: the current revisions of the database.
         database: the URL of the database, redacted.
 
     Raises:
-        OtherProject: another project has the revision of the database, and this one lacks it; or the database is empty,
-            and it is not clear for which project it is.
+        OtherProject: another project has the revision of the database, and this project lacks it; or the database is
+            empty, and it is not clear for which project the database is.
     """
     if other := other_project(project, others, current):
         unknown = project.history.unknown(current)[0]
@@ -36,7 +36,10 @@ def refuse_others(project: Project, others: Sequence[Path], current: Sequence[st
 
 
 def other_project(project: Project, others: Sequence[Path], current: Sequence[str]) -> Path | None:
-    """Return another project that has the unknown revisions of a database. The project of this package counts too."""
+    """Return the `alembic.ini` of another project that has the current revisions that `project` lacks; None if unknown.
+
+    The project of this repository counts as another project too.
+    """
     unknown = project.history.unknown(current)
     for path in dict.fromkeys((*others, ROOT / INI)) if unknown else ():
         with suppress(AntarestError):  # A project that cannot be read does not tell.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class UpgradePlan:
-    """The plan of an upgrade. The run reads the current revision again, under the lock.
+    """The plan of an upgrade. The run reads the current revision again, when it holds the migration lock.
 
     Attributes:
         current: the current revisions of the database.
@@ -55,7 +55,8 @@ class Drop:
     Attributes:
         loss: the present number of rows or values in the table or column, with the declaration of the revision.
         moved_to: the tables or columns to which the revision declares to move the values.
-        is_drop: False if only some of the rows or values may be lost. If so, the count is the largest possible loss.
+        is_drop: whether the table or column is dropped. If not, only some of the data may be lost, and the count is the
+            largest possible loss.
     """
 
     loss: Loss
@@ -78,7 +79,7 @@ class PlannedStep:
 
 @dataclass(frozen=True)
 class RollbackPlan:
-    """The plan of a rollback. It is made without a lock, so the run checks it again before its commit.
+    """The plan of a rollback. No lock is held after planning, so the run counts the losses again.
 
     Attributes:
         current: the current revisions of the database.
@@ -166,7 +167,7 @@ def plan_undo(
         connection: a connection to read the database.
         current: the current revisions of the database.
         undone: the revisions to undo, each before its predecessors.
-        target: the revision of the database after that.
+        target: the revision of the database after the rollback.
         note: called with a line before a scratch database is made on the server of the database.
 
     Raises:

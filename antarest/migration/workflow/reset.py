@@ -36,7 +36,7 @@ class ResetPlan:
         database: the URL of the database, redacted.
         rows: the number of rows of each table that is dropped, partitions included; None if this role cannot see all
             rows.
-        others: the number of other objects that are dropped, by their kind: views, functions, types.
+        others: a mapping from a kind of other objects, such as `view`, to the number of dropped objects of this kind.
         along: the objects that are dropped with the tables although the history did not create them, such as `trigger
             audit on study`.
         made: every object that the history creates at some revision.
@@ -68,10 +68,10 @@ class ResetPlan:
 
 
 def plan_reset(project: Project, connection: Connection, note: Tell) -> ResetPlan:
-    """Find the objects of the database that the history creates at any revision, and count their rows.
+    """Find the objects of the database that the history creates at any revision, and count the rows to lose.
 
     Args:
-        project: the project.
+        project: the Alembic project.
         connection: a connection to read the database.
         note: called with a line before a scratch database is made on the server of the database.
 
@@ -105,7 +105,7 @@ def drop_objects(project: Project, connection: Connection, plan: ResetPlan, *, e
     else depends on an object of the history, the function fails, and so does the whole transaction.
 
     Args:
-        project: the project.
+        project: the Alembic project.
         connection: the connection with the transaction.
         plan: the plan to which somebody has agreed.
         everything: whether this person agreed to lose all rows, and not only as many as the plan shows.
@@ -224,7 +224,7 @@ def refuse_production(environment: str, url: URL, verb: str) -> None:
 
     Args:
         environment: the environment that the configuration names.
-        url: the database.
+        url: the URL of the database.
         verb: the refused action.
 
     Raises:
@@ -239,7 +239,7 @@ def require_local(url: URL, verb: str = "reset") -> None:
     """Refuse a PostgreSQL server that is not on this host.
 
     Args:
-        url: the database.
+        url: the URL of the database.
         verb: the refused action.
 
     Raises:

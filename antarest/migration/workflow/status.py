@@ -19,22 +19,22 @@ class Status:
 
     Attributes:
         engine: the engine and its version, such as `PostgreSQL 15.18`.
-        database: its URL, redacted.
+        database: the URL of the database, redacted.
         current: the revisions that the database records.
         heads: the heads of the revision files.
         pending: the revisions that an upgrade would run, in order.
         applied: the number of applied revisions that have a file.
         unknown: the current revisions that no file has.
-        rollback_script_in_sync: whether `rollback.sh` is up to date; None if the project has none.
+        rollback_script_in_sync: whether `rollback.sh` is up to date; None if the project has no such script.
         missing_grants: the rights that the application's role lacks.
         elsewhere: a sentence that says where the unknown revisions are, such as on a branch; empty if it is not known.
         other_project: the `alembic.ini` of another project that has the unknown revisions; empty if none is known.
         deployed: the revision of production; empty if none is recorded.
         edited: the revisions whose file was edited after they were applied.
         rollback_script: the path of `rollback.sh`; empty if the project has none.
-        recorded_elsewhere: the revisions that version tables in other schemas record, by schema; empty if the version
-            table of the project records a revision.
-        not_checked: everything that was not checked, with the reason.
+        recorded_elsewhere: a mapping from other schemas to the revisions that version tables there record; empty if the
+            version table of the project records a revision.
+        not_checked: a mapping from each thing that was not checked to the reason.
     """
 
     engine: str
@@ -63,10 +63,10 @@ class Status:
 def not_checked(
     project: Project, role: str | None, current: Sequence[str], record: Sequence[RecordLine]
 ) -> dict[str, str]:
-    """Return everything that a status cannot check, with the reason.
+    """Return a mapping from each thing that a status cannot check to the reason.
 
     Args:
-        project: the project.
+        project: the Alembic project.
         role: the application's role, if it has one of its own.
         current: the revisions that the database records.
         record: the time and the user of each revision that was applied.
@@ -84,12 +84,12 @@ class HistoryEntry:
     """A revision, and its state in the database.
 
     Attributes:
-        revision: the revision.
-        is_head: whether no other revision follows it.
-        is_current: whether the database records it.
-        is_applied: whether it is applied in the database.
-        is_edited: whether its file was edited after it was applied.
-        record: the time and user of its last run; None if it was not recorded.
+        revision: the revision file, as read.
+        is_head: whether no other revision follows this revision.
+        is_current: whether the database records this revision as current.
+        is_applied: whether the database has this revision, or a later revision that includes it.
+        is_edited: whether the file was edited after the revision was applied.
+        record: the time and user of the last run of the revision; None if the run was not recorded.
     """
 
     revision: Revision

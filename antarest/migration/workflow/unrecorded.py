@@ -1,4 +1,4 @@
-"""Refuses databases that are not empty and record no revision. An upgrade from base would fail on their tables."""
+"""Refuses databases that are not empty and record no revision. An upgrade from base would fail on existing tables."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _MAY_MAKE = re.compile(r"create_table|CREATE\s+(?:UNLOGGED\s+)?TABLE|create_all|
 def before_change(request: RunRequest, outcome: RunOutcome, connection: Connection) -> Path | None:
     """Refuse a run from base on a database that is not empty. Otherwise back up the database, if that is necessary.
 
-    This uses the connection of the run. A second connection might not be available, or might wait for the first.
+    This uses the connection of the run. A second connection might not be available, or might wait for the run.
 
     Raises:
         Unrecorded: the database has tables of the history, or its revision is recorded elsewhere.
@@ -59,7 +59,7 @@ def refuse_start(
     """Refuse an upgrade of a database whose revision is not known.
 
     Args:
-        project: the project.
+        project: the Alembic project.
         connection: a connection to the database.
         current: the revisions that the database records.
         from_base: whether the upgrade is allowed to start at base although the database is not empty.
@@ -125,7 +125,7 @@ def _may_have_made(text: str, present: Iterable[str]) -> bool:
 
 
 def _mentioned(project: Project, tables: Iterable[str]) -> set[str]:
-    """Return those of the tables whose names the texts of the revisions contain."""
+    """Return the tables whose names occur in the texts of the revisions."""
     words = {word for text in _texts(project) for word in re.findall(r"\w+", text.lower())}
     return {name for name in tables if name.rpartition(".")[2].lower() in words}
 

@@ -55,7 +55,7 @@ class MigrationWorkflow:
 
         Args:
             project: the Alembic project.
-            db: the database; migrations use its `admin_url` if it has one.
+            db: the settings of the database. Migrations use its `admin_url`, if this is set.
             environment: the configured environment; a database of `production` is reset only with `--allow-production`.
             source: the configuration file, for messages.
             listener: receives the progress of a run.
@@ -93,7 +93,7 @@ class MigrationWorkflow:
 
     @property
     def tell(self) -> Tell:
-        """A function that passes a line to the listener. Without a listener it does nothing."""
+        """A function that passes a line to the listener. Without a listener, the function does nothing."""
         return self.listener.note if self.listener else say_nothing
 
     @property
@@ -240,7 +240,7 @@ class MigrationWorkflow:
         return RunRequest(self.project, self.db, self.listener or Listener(), before_change=before_change)
 
     def plan_rollback(self, *, steps: int = 1, to: str | None = None) -> RollbackPlan:
-        """Plan a rollback by `steps` single states, or to the revision `to`.
+        """Plan a rollback by a number of steps, or to the revision `to`.
 
         Raises:
             UnknownRevision, OutOfReach, RevisionNotFound, AmbiguousRevision, Irreversible: a rollback cannot go to this
@@ -346,5 +346,5 @@ class MigrationWorkflow:
 
 
 def _steps(direction: Direction, target: str) -> StepsOf:
-    """Return the steps that Alembic's commands would take to a revision."""
+    """Return a function that returns the steps to a revision, as Alembic's own commands find them."""
     return lambda scripts, current: getattr(scripts, f"_{direction}_revs")(target, current)

@@ -16,6 +16,6 @@ from .sqlite import SqliteTracker
 
 
 def open_tracker(connection: Connection, exclude: Iterable[str]) -> ChangeTracker:
-    """Return the tracker for the engine of this connection. It does not watch the tables in `exclude`."""
+    """Return the tracker for the engine of this connection. The tracker does not watch the tables in `exclude`."""
     trackers: dict[str, Callable[..., ChangeTracker]] = {"sqlite": SqliteTracker, "postgresql": PostgresTracker}
     return trackers[connection.dialect.name](connection, exclude)

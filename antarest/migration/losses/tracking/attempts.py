@@ -1,6 +1,7 @@
-"""Attempts to run a statement in a savepoint, which show locks and losses that its text does not show (PostgreSQL).
+"""Attempts to run a statement in a savepoint, to find locks and losses that its text does not show (PostgreSQL).
 
-The rollback to the savepoint undoes the changes of the statement, and releases its locks. It does not reset sequences.
+The rollback to the savepoint undoes the changes of the statement, and releases its locks. The rollback does not reset
+sequences.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ class Attempted:
 
     Attributes:
         locked: the tables on which the statement needs an ACCESS EXCLUSIVE lock.
-        takes: the tables that the statement drops, empties or rewrites, and the tables from which it drops columns.
+        takes: the tables that the statement drops, empties or rewrites, each with all its columns; and the tables from
+            which the statement drops columns, each with these columns.
         has_new: whether the statement needed a lock that the transaction did not have before.
         sure: the identities of the tables to which no other session could write, even before the statement.
     """
@@ -44,16 +46,16 @@ def try_out(connection: Connection, locks: TableLocks, tables: Tables, attempt: 
 
     Args:
         connection: the connection of the statement.
-        locks: the locks of its transaction.
+        locks: the locks of the current transaction.
         tables: the tables before the statement.
         attempt: runs the statement.
 
     Returns:
-        The effects of the statement; none if the statement failed. In that case it fails again, with a message, when it
-        runs outside of the savepoint.
+        The effects of the statement; no effects if the statement failed. In that case the statement fails again, with a
+        message, when it runs outside of the savepoint.
 
     Raises:
-        Error: the error of the driver, if the statement did not get a lock at once.
+        Error: the statement did not get a lock within a short time. The error is that of the driver.
     """
     held = locks.held()
     with _savepoint(connection):
@@ -72,7 +74,7 @@ def try_out(connection: Connection, locks: TableLocks, tables: Tables, attempt: 
 
 
 def inner_statement(error: Exception) -> Statement:
-    """Return the statement inside a block or a function that failed, if the server names it."""
+    """Return the statement that failed inside a block or a function; an empty statement if the error quotes none."""
     return Statement(getattr(getattr(error, "diag", None), "context", None) or "")
 
 

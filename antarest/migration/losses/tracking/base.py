@@ -1,4 +1,4 @@
-"""The interface of the trackers of both engines, and the savepoints of a transaction."""
+"""The interface of the trackers of both engines, and a class that follows the savepoints of a transaction."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ RUNS_INSIDE = (
 Takes = dict[str, set[str]]
 """The tables that a statement may write to, each with the columns that it may take values from.
 
-No columns: rows only come and go, and each with its values.
+If there are no columns, the statement only inserts or deletes whole rows.
 """
 
 
 class RowChanges(NamedTuple):
-    """The number of rows of a table that were inserted, deleted and updated until now."""
+    """The numbers of rows of a table that were inserted, deleted and updated."""
 
     inserted: int = 0
     deleted: int = 0
@@ -40,19 +40,19 @@ class RowChanges(NamedTuple):
 
 
 class NotAllowed(Exception):
-    """A revision did something that the run does not allow, because it cannot be watched."""
+    """A revision did something that the run does not allow, because the run cannot watch it."""
 
 
 class ChangeTracker(Protocol):
-    """Knows how the tables of a transaction change.
+    """Follows how the statements of a transaction change the tables.
 
     Attributes:
         tables: the tables when they were last read, with identities that a rename does not change.
         emptied: the identities of the tables that are known to have lost all their rows.
         origins: the origin of the values of each column.
-        locked: the identities of the tables that the last `before()` locked, so that a count is exact from now on.
+        locked: the identities of the tables that the last `before()` locked. Their counts are exact from now on.
         went_back: how often the transaction has rolled back to a savepoint, as far as the tracker knows.
-        unlocked: the identities of the tables that the tracker could not lock, so that no count is exact.
+        unlocked: the identities of the tables that the tracker could not lock. Their counts are not exact.
     """
 
     tables: Tables
@@ -84,10 +84,11 @@ class ChangeTracker(Protocol):
 
         Args:
             statement: the text of the statement.
-            attempt: runs the statement, to find the tables that its text does not name; None if it cannot run twice.
+            attempt: runs the statement, to find the tables that its text does not name; None if the statement cannot
+                run twice.
 
         Returns:
-            The tables from which the statement may remove data.
+            The tables from which the statement may remove data, each with the columns that may lose values.
 
         Raises:
             NotAllowed: the statement would end the transaction.
@@ -95,17 +96,21 @@ class ChangeTracker(Protocol):
         """
 
     def after(self, statement: str) -> bool:
-        """Read the tables again if a statement may have changed them. Return whether it may have done so.
+        """Read the tables again if a statement may have changed the schema. Return whether it may have done so.
 
         Raises:
             NotAllowed: the statement could not be watched.
         """
 
     def row_changes(self, table: Hashable | None = None) -> dict[Hashable, RowChanges]:
-        """Return the rows that were inserted, deleted and updated until now, by the identity of the table.
+        """Return the numbers of rows that were inserted, deleted and updated until now.
 
         Args:
-            table: the only table to count; None for all tables.
+            table: the identity of a table, if only the numbers of this table have to be up to date; None if the numbers
+                of all tables have to be.
+
+        Returns:
+            A mapping from the identity of a table to the numbers of this table.
         """
 
     def foresee_deferred(self) -> None:
@@ -118,17 +123,17 @@ class ChangeTracker(Protocol):
         """Return the columns that may have lost values although `before()` did not name them.
 
         Args:
-            updated: the number of rows of each table that the revision updated.
+            updated: a mapping from the identity of a table to the number of rows that the revision has updated in it.
 
         Returns:
-            The names that these columns have now, by the identity of their table.
+            A mapping from the identity of a table to the present names of its columns that may have lost values.
         """
 
     def reads(self, table: CatalogTable, column: str | None) -> bool:
-        """Return whether the current statement can read a column, or the table if no column is given."""
+        """Return whether the current statement can read a column of a table, or the table if `column` is None."""
 
     def writes_to(self, table: CatalogTable, column: str | None) -> bool:
-        """Return whether the current statement can insert rows into a table, or write to a column."""
+        """Return whether the current statement can insert rows into a table, or write to this column of the table."""
 
     def rows_written(self, table: CatalogTable) -> int:
         """Return a number that grows with each row that is inserted or updated in a table."""
@@ -145,7 +150,7 @@ class ChangeTracker(Protocol):
     def written_by_others(self) -> str:
         """Return the SQL condition for rows that other sessions have written since the revision first used a table.
 
-        It is empty if there can be no such rows.
+        The condition is an empty text if there can be no such rows.
         """
 
 
@@ -160,15 +165,15 @@ _COMMENTS = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 class Savepoints(Generic[State]):
     """Follows the savepoints of a transaction by its statements.
 
-    If it cannot follow them, it forgets all savepoints. Examples are several statements in one string, or a released
-    savepoint. After that, a loss that was rolled back may be reported, but no real loss is missed.
+    If a statement cannot be followed, all savepoints are forgotten. Examples are several statements in one string, and
+    the release of a savepoint. After that, a loss that was rolled back may be reported, but no real loss is missed.
     """
 
     def __init__(self, save: Callable[[], State], restore: Callable[[State], None]) -> None:
         """Begin without savepoints.
 
         Args:
-            save: returns the present state.
+            save: returns the present state, which is stored for a new savepoint.
             restore: restores the state of the savepoint to which the transaction was rolled back.
         """
         self._save = save
@@ -203,5 +208,8 @@ class Savepoints(Generic[State]):
 
 
 def _name(written: str) -> str:
-    """Return one spelling of a savepoint's name. Of two savepoints with the same name, the later one counts."""
+    """Return the name of a savepoint without quotes, in lower case.
+
+    Of two savepoints with the same name, the later one counts.
+    """
     return written.strip("\"'`[]").lower()

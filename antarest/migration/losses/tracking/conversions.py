@@ -1,4 +1,7 @@
-"""The SQL that counts the values that a change of type alters. An altered value differs when it is cast back."""
+"""The SQL that counts the values that a change of type alters.
+
+A value is altered if it differs from the old value after a cast back to the old type.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,8 @@ class Conversion(NamedTuple):
     """A change of the type of a column.
 
     Attributes:
-        old: the old value as SQL.
-        new: the new value as SQL, before it is stored.
+        old: the SQL expression for the old value.
+        new: the SQL expression for the new value, before it is stored.
         old_type: the type of the old value, in lower case.
         new_type: the type of the column that stores the new value.
     """
@@ -44,10 +47,10 @@ def count_changed(connection: Connection, reads: str, conversions: Sequence[Conv
     Args:
         connection: a connection to the database, which still has the old values.
         reads: the part of a query that begins with FROM; the conversions apply to its rows.
-        conversions: the conversions.
+        conversions: the changes of type, one for each column.
 
     Returns:
-        A count for each conversion; None if the stored values cannot be cast back.
+        For each conversion, the number of changed values; None if they cannot be counted.
     """
     if not conversions:
         return []
@@ -73,10 +76,10 @@ def count_emptied(connection: Connection, reads: str, conversions: Sequence[Conv
     Args:
         connection: a connection to the database, which still has the old values.
         reads: the part of a query that begins with FROM; the conversions apply to its rows.
-        conversions: the conversions.
+        conversions: the changes of type, one for each column.
 
     Returns:
-        A count for each conversion; 0 if they cannot be counted.
+        For each conversion, the number of such values; 0 if they cannot be counted.
     """
     full = "nullif(CAST(({}) AS TEXT), '') IS NOT NULL"
     counts = (
@@ -100,10 +103,10 @@ def count_common(
 
     Args:
         connection: a connection to the database.
-        one: a table.
-        other: another table.
-        columns: the pairs of columns that are compared.
-        values: whether to leave out NULL.
+        one: the first table.
+        other: the second table.
+        columns: the pairs of columns to compare: a column of the first table, and a column of the second table.
+        values: whether to leave out rows with NULL in the first of these columns.
 
     Returns:
         The number; None if it cannot be counted.
@@ -155,7 +158,7 @@ def _stored(value: str, declared: str) -> str:
 
 
 def _same(new: str, old: str, conversion: Conversion) -> str:
-    """Return the SQL condition that the new value equals the old value. It is NULL if one of the values is NULL."""
+    """Return the SQL condition that the new value equals the old value. With NULL, the condition is NULL."""
     kinds = {"text": "TEXT", "integer": "INTEGER", "real": "REAL", "blob": "BLOB"}
     back = " ".join(f"WHEN '{kind}' THEN CAST({new} AS {name})" for kind, name in kinds.items())
     same = f"+{old} = +{new} COLLATE BINARY"
@@ -203,7 +206,7 @@ _SIZES = re.compile(r"\s*\(([\d, -]+)\)")
 
 
 def _parsed(type_: str) -> tuple[str, list[int]]:
-    """Return the name of a type, and its sizes. A number has two: the digits before the point and after the point."""
+    """Return the name of a type, and its sizes. NUMERIC has two sizes: the digits before and after the point."""
     sizes = [int(size) for found in _SIZES.finditer(type_) for size in found[1].split(",")]
     if len(sizes) == 2:  # noqa: PLR2004 - precision and scale
         sizes[0] -= sizes[1]

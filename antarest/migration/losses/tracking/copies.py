@@ -78,7 +78,7 @@ class Copy:
         rest: the query from its FROM on, up to its GROUP BY, ORDER BY or LIMIT.
         text: the text of the statement. The positions in `items` and `rest` are positions in this text.
         is_plain: whether the query returns one row for each row that it reads.
-        next: the same for the query after a UNION.
+        next: the copy by the query after a UNION; None if there is no UNION.
     """
 
     into: Sequence[str]
@@ -97,7 +97,7 @@ class Copy:
 
     @property
     def is_simple(self) -> bool:
-        """Whether it copies each row of one table at most once."""
+        """Whether the statement copies each row of one table at most once."""
         words = [part.word for part in self.rest]
         is_one = self.is_plain and not self.next and words[1:2] != ["("]
         return is_one and not {words[at] for at in outer(words)} & {",", "join"}
@@ -139,7 +139,7 @@ class Copy:
     def _values(
         self, item: Sequence[Piece], sources: Sequence[_Source]
     ) -> Iterator[tuple[str, Sequence[Piece], tuple[_Source, str] | None]]:
-        """Yield the SQL and the tokens of each expression. A star yields the columns for which it stands."""
+        """Yield the SQL and the tokens of an expression of the query. A star yields each column for which it stands."""
         if item[-1].word != "*" or len(item) not in (1, 3):
             yield self._written(item), item, None
             return
@@ -156,8 +156,8 @@ def read_copy(statement: str, *, brackets: bool) -> Copy | None:
     """Parse a statement that fills a table from a query. Return None for any other statement.
 
     Args:
-        statement: its text.
-        brackets: whether brackets are quotes, as on SQLite.
+        statement: the text of the statement.
+        brackets: whether brackets quote a name, as on SQLite.
     """
     if "SELECT" not in statement.upper():
         return None
@@ -219,7 +219,7 @@ def _origin(item: Sequence[Piece], target: str, sources: Sequence[_Source]) -> t
 
 
 def find_table(tables: Tables, name: Sequence[str]) -> CatalogTable | None:
-    """Return the table to which a name in a statement refers. The name of its schema may come before it."""
+    """Return the table to which a name in a statement refers. `name` may begin with the name of the schema."""
     wanted = [part.lower() for part in name]
     if wanted[:1] == ["main"]:
         wanted = wanted[1:]
@@ -234,7 +234,7 @@ def find_column(table: CatalogTable, name: str) -> str | None:
 
 
 def _name(parts: Sequence[Piece], at: int) -> tuple[list[str], int]:
-    """Return the name at a position, with its schema if that is written, and the position after it."""
+    """Return the name at a position, with its schema if the statement names it, and the position after the name."""
     names = [parts[at].name] if at < len(parts) else []
     while at + 2 < len(parts) and parts[at + 1].word == ".":
         at += 2

@@ -1,6 +1,6 @@
 """The links between the tables of a PostgreSQL database, and the functions and triggers that statements call.
 
-A link says that two tables lose rows together.
+A link connects two tables that can lose rows or values together, such as a table and its partition.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Links:
     """The links between tables. They are read at the first use, and again at the first use after `forget()`."""
 
     def __init__(self, connection: Connection) -> None:
-        """Prepare to read the links."""
+        """Prepare to read the links in the database of a connection."""
         self._connection = connection
         self._read: list[tuple[Any, ...]] | None = None
 
@@ -49,7 +49,7 @@ class Links:
         self._read = None
 
     def reached(self, start: Collection[Hashable], kinds: str) -> set[Hashable]:
-        """Return these tables, and the tables that lose rows or values with them through links of these kinds."""
+        """Return the tables in `start`, and all tables below them that are reached through links of these kinds."""
         found, waiting = set(start), list(start)
         while waiting:
             parent = waiting.pop()
@@ -61,12 +61,12 @@ class Links:
     def nulled(
         self, parents: Collection[Hashable], kinds: str, has_changed: Callable[[str], bool] = lambda _column: True
     ) -> set[Hashable]:
-        """Return the tables with a foreign key to these tables that an action may set to NULL.
+        """Return the tables in which an action of a foreign key may set values to NULL.
 
         Args:
             parents: the tables to which the foreign keys refer.
-            kinds: the actions that count, as the letters in `_LINKS`.
-            has_changed: returns whether a column to which a foreign key refers has changed.
+            kinds: the letters of the actions that count, as in `_LINKS`.
+            has_changed: returns whether a statement may change a column to which a foreign key refers.
         """
         return {
             child
@@ -75,7 +75,7 @@ class Links:
         }
 
     def referred(self, children: Collection[Hashable]) -> Iterator[tuple[Hashable, str]]:
-        """Return the tables to which foreign keys of these tables refer, each with a column of the key."""
+        """Return the tables to which foreign keys of `children` refer, each with a column of such a foreign key."""
         return ((parent, column) for parent, child, _, column, _ in self._all() if child in children and column)
 
     def _all(self) -> list[tuple[Any, ...]]:
@@ -85,7 +85,10 @@ class Links:
 
 
 def read_definitions(connection: Connection) -> dict[str, str]:
-    """Return the texts of the functions, triggers and rules of a database. The keys are the names in statements."""
+    """Return the texts of the functions, triggers and rules of a database.
+
+    The key of a function is its name. The key of a trigger or rule is the name of its table or view.
+    """
     found: dict[str, str] = {}
     for name, definition in connection.execute(text(_DEFINITIONS)):
         found[name] = f"{found.get(name, '')}\n{definition or ''}"

@@ -47,11 +47,11 @@ class Origins:
         return self.of(column)[-1]
 
     def of(self, column: Hashable) -> list[Origin]:
-        """Return all origins of a column's values, because several tables may have been copied into its table."""
+        """Return all origins of a column's values. There are several if several tables were copied into its table."""
         return [*self._origins.get(column, {}).values()] or [Origin(column)]
 
     def filling(self, column: Hashable) -> Origin:
-        """Return the origin of the values that were copied into a column which also has values of its own."""
+        """Return the origin of the values that were copied to a column. The column may also have other values."""
         return self._fillings.get(column, self[column])
 
     def begin(self, tables: Tables) -> None:
@@ -61,18 +61,18 @@ class Origins:
         self._fillings.clear()
 
     def save(self) -> OriginsState:
-        """Return the state, for a savepoint."""
+        """Return a copy of the present state, to restore it at a rollback to a savepoint."""
         return {column: {**origins} for column, origins in self._origins.items()}
 
     def restore(self, state: OriginsState) -> None:
-        """Restore the state of a savepoint."""
+        """Restore a state that `save()` has returned."""
         self._origins = {column: {**origins} for column, origins in state.items()}
 
     def note(self, copy: Copy, tables: Tables) -> bool:
         """Note a copy that has run. Return whether the copy is understood.
 
         Args:
-            copy: the copy.
+            copy: the statement that has run.
             tables: the tables after the copy.
         """
         found = [self._note(part, tables) for part in copy.parts()]
@@ -96,7 +96,7 @@ class Origins:
         return bool(copied)
 
     def add(self, column: Hashable, origin: Origin, changed: int | None, *, is_exact: bool = False) -> None:
-        """Note that a column has got the values of an origin, and how many of them a change of type has altered."""
+        """Note that a column has got the values of an origin, and how many of these values a new type has altered."""
         is_known = changed is not None and origin.changed is not None
         amount = (origin.changed or 0) + (changed or 0) if is_known else None
         origins = self._origins.setdefault(column, {})
@@ -108,14 +108,17 @@ class Origins:
         return can_convert(self._engine, old, new)
 
     def read(self, statement: str) -> Copy | None:
-        """Parse a statement; None if it copies nothing."""
+        """Parse a statement that copies values. Return None for any other statement."""
         return read_copy(statement, brackets=self._engine == "sqlite")
 
     def _is_old(self, copied: Copied) -> bool:
         return copied.target.columns[copied.column] in self._old
 
     def _is_converted(self, copied: Copied) -> bool:
-        """Return whether a copy may change values by accident. A new value under the same name and type is intended."""
+        """Return whether a copy may change values by accident.
+
+        A new value in a column of the same name and type is intended.
+        """
         old, new = copied.types
         is_renamed = copied.original.lower() != copied.column.lower()
         return self.can_convert(old, new) or (not copied.is_bare and (old != new or is_renamed))

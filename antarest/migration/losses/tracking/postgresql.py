@@ -1,8 +1,8 @@
 """The tracker of a PostgreSQL database.
 
-The server counts the rows that a transaction deletes and updates, by any statement. The tracker finds the tables that a
-statement drops, truncates or updates by the names in the statement, and in the functions, views, triggers and rules
-that it calls. If that fails, as for dynamic SQL, the loss is still noticed, but its count is unknown.
+The server counts the rows that a transaction deletes and updates. The tracker finds the tables that a statement drops,
+truncates or updates: from the names in the statement, and in the functions, views, triggers and rules that it calls. If
+the tracker does not find a table, as with dynamic SQL, the loss is still noticed, but its count is unknown.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class PostgresTracker:
         self._columns_read: set[Hashable] = set()
 
     def start(self, learned: Learned) -> None:
-        """Begin a transaction: look at the tables, and lock the tables that its earlier tries had to lock."""
+        """Begin a transaction: read the tables, and lock the tables that its earlier tries had to lock."""
         self.look()
         self._locks.start(self.tables.values(), learned)
 
@@ -133,7 +133,7 @@ class PostgresTracker:
         self.emptied |= moved - rewritten
 
     def before(self, statement: str, attempt: Attempt | None = None) -> Takes:
-        """Lock the tables that a statement drops, truncates or rewrites. Return the tables that it takes data from."""
+        """Lock the tables that a statement drops, truncates or rewrites. Return the tables that may lose data."""
         self.locked, self._named, self._copied = set(), set(), set()
         self._retypes.forget()
         self._updates.forget()
@@ -188,7 +188,7 @@ class PostgresTracker:
         return [table for table in tables if table.identity in keys]
 
     def _in_the_way(self, seen: Statement, what: OnTables) -> list[CatalogTable]:
-        """Return the tables that the statement locks: the tables that it names, and those that lose rows or keys."""
+        """Return the tables that the statement locks: those that it names, and those that lose rows or foreign keys."""
         if not (named := self._meant(what.tables)):
             return []
         is_truncate = what.verb == "TRUNCATE"
@@ -285,7 +285,7 @@ class PostgresTracker:
         return self._statement.does(CHANGES_TABLES)
 
     def row_changes(self, table: Hashable | None = None) -> dict[Hashable, RowChanges]:  # noqa: ARG002 - all come at once
-        """Return the rows that were inserted, deleted and updated until now, as the server counts them."""
+        """Return the numbers of inserted, deleted and updated rows of each table, as the server counts them."""
         rows = self._connection.execute(text(_ROW_CHANGES)).all()
         if any(row[4] != "on" for row in rows):
             raise NotAllowed(_NOT_COUNTED)

@@ -17,9 +17,9 @@ class Retype(NamedTuple):
     """The new type of a column.
 
     Attributes:
-        column: the column.
-        type: its new type, as it is written in the statement.
-        using: the expression for its new values; empty if it is a cast.
+        column: the name of the column.
+        type: the new type, as the statement writes it, in lower case.
+        using: the expression after USING; empty if the statement has none, so that the server casts the old values.
     """
 
     column: str
@@ -27,7 +27,7 @@ class Retype(NamedTuple):
     using: str
 
     def conversion(self, table: CatalogTable) -> Conversion | None:
-        """Return the conversion that the new type causes in a table; None if it cannot change a value."""
+        """Return the conversion that the new type causes in a table; None if the new type cannot change a value."""
         old = table.types[self.column]
         is_same = not can_convert("postgresql", self.type, old)  # Neither way changes anything.
         if not can_convert("postgresql", old, self.type) and (is_same or not self.using):

@@ -36,7 +36,7 @@ _Actions = list[tuple[int, str, str | None]]
 
 @dataclass
 class _Rows:
-    """The row counts of one table. The table is counted when the kind of the writes to it changes, and at the end.
+    """The row counts of one table. Its rows are counted when the kind of the writes to it changes, and at the end.
 
     The kinds are insertions, deletions and replacements. So the number of deleted rows is known, even if as many rows
     are inserted later.
@@ -44,7 +44,7 @@ class _Rows:
     Attributes:
         changes: the rows that were inserted and deleted before the last count.
         count: the number of rows at the last count; None before the first write.
-        way: the kind of the last write.
+        way: the kind of the last write: insertion, deletion or replacement.
     """
 
     changes: RowChanges = field(default_factory=RowChanges)
@@ -118,7 +118,7 @@ class SqliteTracker:
         self._savepoints.forget()
 
     def look(self) -> None:
-        """Read the tables again. This runs after each change of tables, so a name always stands for the same table."""
+        """Read the tables again. This runs after each change of the schema."""
         schema = self._connection.exec_driver_sql(_SCHEMA).all()
         texts = {name: (place, sql) for kind, name, place, sql in schema if kind == "table"}
         changed = [name for name, seen in texts.items() if self._texts.get(name) != seen or not self._is_text_true]
@@ -148,7 +148,7 @@ class SqliteTracker:
         )
 
     def before(self, statement: str, attempt: Attempt | None = None) -> Takes:  # noqa: ARG002 - SQLite says all
-        """Ask SQLite where the statement will write."""
+        """Ask SQLite where a statement will write. Return the tables and columns that may lose data."""
         self._reads = set()
         self._writes = actions = self._actions(statement)
         if copy := self.origins.read(statement):  # SQLite does not say what it reads where it copies whole tables.
@@ -190,7 +190,7 @@ class SqliteTracker:
         return self._changes_schema or went_back
 
     def row_changes(self, table: Hashable | None = None) -> dict[Hashable, RowChanges]:
-        """Count the tables that were written to, and return the changes of their rows."""
+        """Count the rows of changed tables, and return the numbers of inserted and deleted rows of each table."""
         for each in self.tables.values():
             if (rows := self._rows.get(each.identity)) and table in {None, each.identity}:
                 rows.record_count(measure(self._connection, each).rows)
@@ -213,19 +213,19 @@ class SqliteTracker:
         return not wanted.isdisjoint((code, name, (written or "").lower()) for code, name, written in self._writes)
 
     def rows_written(self, table: CatalogTable) -> int:  # noqa: ARG002 - the driver counts those of all tables
-        """Return the number of rows that were inserted, updated or deleted, in any table."""
+        """Return the number of rows changed in all tables together, because SQLite has no number for each table."""
         return int(self._driver.total_changes)
 
     def was_used(self, table: Hashable) -> bool:  # noqa: ARG002 - nobody else can write
-        """Return False, because the transaction is the only writer."""
+        """Return False, because no other session can write to a table during the transaction."""
         return False
 
     def may_be_shared(self, table: Hashable) -> bool:  # noqa: ARG002 - nobody else can write
-        """Return False, because the transaction is the only writer."""
+        """Return False, because no other session can write to a table during the transaction."""
         return False
 
     def written_by_others(self) -> str:
-        """Return an empty text, because the transaction is the only writer."""
+        """Return an empty text, because there are no such rows: other sessions cannot write meanwhile."""
         return ""
 
     def was_read(self, column: Hashable) -> bool:
@@ -233,12 +233,12 @@ class SqliteTracker:
         return column in self._read
 
     def _way(self, code: int, name: str) -> object:
-        """Return the kind of write of an action. SQLite reports the replacement of rows as an insertion."""
+        """Return the kind of a write to a table. SQLite reports the replacement of rows as an insertion."""
         is_insert = code == sqlite3.SQLITE_INSERT
         return _REPLACE if is_insert and (self._replaces or name in self._replacing) else is_insert
 
     def _follow_rows(self, statement: str, actions: _Actions) -> None:
-        """Count the rows of each table if this statement writes to it in another way than the statement before."""
+        """Count the rows of each table to which this statement writes in another way than the previous statement."""
         writes = {(code, name) for code, name, _ in actions if code in _ROW_ACTIONS and name in self.tables}
         # A trigger may insert several rows.
         is_several = len(writes) > 1 or may_insert_several(statement, runs_many=self._driver.runs_many)
@@ -268,7 +268,7 @@ class SqliteTracker:
     # ---- what SQLite says
 
     def _actions(self, statement: str) -> _Actions:
-        """Compile the statement without running it, and return the writes and reads that SQLite reports."""
+        """Compile a statement without running it. Return the writes that SQLite reports, and note the reads."""
         heard: _Actions = []
         read: set[tuple[str, Hashable]] = set()
         written: set[str] = set()

@@ -97,7 +97,7 @@ class Statement:
 
     @classmethod
     def of(cls, written: str, definitions: Mapping[str, str]) -> Statement:
-        """Return a statement with the definitions of the objects that it names, and of the objects that these name."""
+        """Return a statement with the definitions of the objects that it calls, also through other definitions."""
         words, left, called = _words(written), dict(definitions), []
         while found := [name for name in left if words >= _words(name)]:
             called += [left.pop(name) for name in found]
@@ -154,7 +154,7 @@ class Statement:
 
     @property
     def only_defines(self) -> bool:
-        """Whether the statement only defines objects or grants rights. The text of an object may run later."""
+        """Whether the statement only defines objects or grants rights. The text of a function runs later."""
         return bool(_ONLY_DEFINES.fullmatch(_ATOMIC.sub(" ", _LITERALS.sub(" ", self.written))))
 
     def does(self, *actions: re.Pattern[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Compares the updated rows that the server counts with those that statements explain (PostgreSQL).
+"""Compares the number of updated rows that the server counts with the number that statements explain (PostgreSQL).
 
 The server counts the updated rows of each table. A statement explains the updates of the tables that its text names, or
 that it updates in an attempt. Other updated rows may have lost values that were not counted.
@@ -26,7 +26,7 @@ class Updates:
     """The updates of one revision. Call `foresee()` before and `explain()` after each statement."""
 
     def __init__(self, connection: Connection, changes: Callable[[], Mapping[Hashable, RowChanges]]) -> None:
-        """Begin without updates. `changes` returns the changes of rows until now."""
+        """Begin without updates. `changes` returns the numbers of changed rows of each table until now."""
         self._connection = connection
         self._changes = changes
         self._foreseen: dict[Hashable, int] = {}  # the updated rows before the statement, by table
@@ -42,12 +42,12 @@ class Updates:
         self._foreseen = {}
 
     def disclaim(self, tables: Iterable[Hashable]) -> None:
-        """Note that the statement can update these tables, and that their losses cannot be counted."""
+        """Note that the values that the statement removes from these tables cannot be counted."""
         for table in tables:
             self._foreseen.pop(table, None)
 
     def foresee(self, tables: Iterable[Hashable]) -> None:
-        """Note that the statement can update these tables."""
+        """Note that the next statement can update these tables."""
         if found := set(tables) - self._foreseen.keys():
             changes = self._changes()
             self._foreseen |= {table: changes.get(table, RowChanges()).updated for table in found}
@@ -56,7 +56,7 @@ class Updates:
     def attempted(self, before: Mapping[Hashable, RowChanges], tables: Iterable[CatalogTable]) -> list[CatalogTable]:
         """Return the tables that an attempt has updated but that were not foreseen.
 
-        The server also counts undone updates.
+        The server also counts the updates that a rollback to a savepoint has undone.
         """
         now, none = self._changes(), RowChanges()
         grown = {table for table, change in now.items() if change.updated > before.get(table, none).updated}
@@ -77,7 +77,7 @@ class Updates:
         """Return the columns that may have lost values, because more rows were updated than the statements explain.
 
         Args:
-            updated: the number of rows of each table that the revision has updated.
+            updated: a mapping from the identity of a table to the number of rows that the revision has updated in it.
         """
         self.explain()
         tables = [table for table, rows in updated.items() if rows > self._explained[table]]
@@ -87,9 +87,9 @@ class Updates:
         return found
 
     def save(self) -> Counter[Hashable]:
-        """Return the state, for a savepoint."""
+        """Return a copy of the present state, to restore it at a rollback to a savepoint."""
         return Counter(self._explained)
 
     def restore(self, state: Counter[Hashable]) -> None:
-        """Restore the state of a savepoint."""
+        """Restore a state that `save()` has returned."""
         self._explained = Counter(state)
