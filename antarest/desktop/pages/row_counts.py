@@ -23,7 +23,7 @@ class RowCount:
 
     @property
     def words(self) -> str:
-        """The number in words, such as `1,204 rows` or `about 1.2 million rows`."""
+        """The number with its unit, such as `1,204 rows` or `about 1.2 million rows`."""
         if self.is_exact:
             return count(self.number, "row")
         size, unit = next(pair for pair in _UNITS if self.number >= pair[0])

@@ -250,7 +250,7 @@ def _crossings(items: Sequence[Sequence[_Item]], steps: Mapping[_Item, Sequence[
 def _heights(
     items: Sequence[Sequence[_Item]], steps: Mapping[_Item, Sequence[_Step]], sizes: Mapping[str, Box]
 ) -> dict[_Item, float]:
-    """Return the position of the upper edge of each item. The lines become as straight as the order allows."""
+    """Return the position of the upper edge of each item. Lines are straight where the order permits it."""
     tall = {item: sizes[item].height if isinstance(item, str) else _LANE for column in items for item in column}
     top: dict[_Item, float] = {}
     for column in items:

@@ -281,7 +281,7 @@ def _folder(file: str) -> Path:
 
 
 def _why_not_opened(file: str) -> str:
-    """Return the reason why SQLite cannot open a path; empty if the path is right and a permission is missing.
+    """Return what is wrong with a path that SQLite cannot open. Empty if only a permission is missing.
 
     The function only calls `stat`. If it opened and closed the file, sqlite3 would lose the locks that it holds on the
     file in this process.

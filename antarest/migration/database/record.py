@@ -169,8 +169,8 @@ def read_record(connection: Connection, version_table: VersionTable, database: s
     Args:
         connection: a connection to the database.
         version_table: the table in which the database records its current revisions.
-        database: the redacted URL of the database, for the error. If the text is empty, a record that cannot be read
-            counts as an empty record.
+        database: the redacted URL of the database, for the error. If `database` is empty, a record that cannot be read
+            counts as an empty record, and there is no error.
 
     Raises:
         RecordUnreadable: this role is not allowed to read the record.

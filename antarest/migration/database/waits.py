@@ -286,7 +286,7 @@ class ReadWatch(LockWatch, Watcher):
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Watch during the block.
+        """Watch how long transactions wait for locks during the `with` block.
 
         Raises:
             TableLocked: a transaction could not get a lock in time.

@@ -53,7 +53,7 @@ def _json_element(found: re.Match[str]) -> str:
 
 
 def _without_casts(tokens: list[str]) -> list[str]:
-    """Return the tokens without `::type`, and without the words, the length and the brackets of the type."""
+    """Return the tokens without casts. A cast is `::` and a type, such as `::character varying(10)[]`."""
     kept: list[str] = []
     position = 0
     while position < len(tokens):

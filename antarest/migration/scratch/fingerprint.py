@@ -48,7 +48,7 @@ _RUN_REVISIONS = (
 def fingerprints(
     history: History, revisions: Sequence[str], options: Mapping[str, Any], also: Sequence[str] = ()
 ) -> list[str]:
-    """Return a name for the database that has run the first revision, one for the first two revisions, and so on.
+    """Return a name for each state: the database after the first revision, after the first two revisions, and so on.
 
     A name depends on the content of the revisions, the options of Alembic, the modules of `antarest.migration` that run
     revisions, and the versions of the libraries. The list ends before the first revision whose effect may depend on

@@ -81,7 +81,7 @@ class Verification:
 
     @property
     def not_tried(self) -> list[tuple[str, str, str]]:
-        """The checks that were left out although the proof is complete: each with its revision, engine and reason."""
+        """The checks that are not part of a complete proof and were left out: each with its revision, engine and reason."""
         return [(each.revision, each.engine, reason) for each in self.proofs.values() for reason in each.not_tried]
 
     def add_proof(self, proof: Proof, target: Target) -> None:

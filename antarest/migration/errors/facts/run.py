@@ -83,7 +83,7 @@ class RevisionNotRunnable(MigrationError, code="db.E612"):
 
 
 class AutocommitNotAsked(MigrationError, code="db.E605"):
-    """A revision leaves its transaction without a declaration, so only a part of its changes might be committed.
+    """A revision runs statements outside of its transaction and does not declare this.
 
     Why: the revision uses `autocommit_block()`, which commits the statements before the block. A later failure would
     leave the database between two revisions.

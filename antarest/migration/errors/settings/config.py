@@ -6,8 +6,9 @@ The file is the first of these that exists:
 - the file that `ANTAREST_CONF` names,
 - `application.yaml` in the working directory,
 - `application.yaml` in the folder of the project,
-- only for the project of this code, the default file `resources/application.yaml`. The database in the default file is
-  an SQLite file in the checkout, or in the user's data folder if the package is installed.
+- the default file `resources/application.yaml`, but only if the project is the one that contains this code. The
+  database in the default file is an SQLite file in the checkout, or in the user's data folder if the package is
+  installed.
 
 If `--config` or `ANTAREST_CONF` names a file that does not exist, this is an error, and no other file is used.
 
@@ -114,7 +115,7 @@ def load_config(
 
 
 def known_sections(sections: Sections) -> Sections:
-    """Return our sections and those of the application, as a mapping from names. The name "" is the top of the file."""
+    """Return a mapping from names to sections, ours and the application's. The name of the top level is ""."""
     return {"": Config, "db": DbConfig, **sections}
 
 

@@ -130,7 +130,7 @@ class ChangeTracker(Protocol):
         """
 
     def reads(self, table: CatalogTable, column: str | None) -> bool:
-        """Return whether the current statement can read a column of a table, or the table if `column` is None."""
+        """Return whether the current statement might read a column of a table (or the table, if `column` is None)."""
 
     def writes_to(self, table: CatalogTable, column: str | None) -> bool:
         """Return whether the current statement can insert rows into a table, or write to this column of the table."""

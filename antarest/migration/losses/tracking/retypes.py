@@ -50,7 +50,7 @@ class Retypes:
         self._counts.clear()
 
     def count(self, statement: str, tables: Iterable[CatalogTable]) -> None:
-        """Count the values in these tables that a statement alters when it changes the type of their columns."""
+        """Count the values of these tables that change when a statement changes the type of their column."""
         retypes = read_retypes(statement)
         for table in tables:
             found = {each.column: each.conversion(table) for each in retypes if each.column in table.columns}

@@ -54,7 +54,7 @@ class Updates:
             self._explained.update(dict.fromkeys(found, 0))
 
     def attempted(self, before: Mapping[Hashable, RowChanges], tables: Iterable[CatalogTable]) -> list[CatalogTable]:
-        """Return the tables that an attempt has updated but that were not foreseen.
+        """Return the tables that an attempt has updated, but that were not expected before the statement ran.
 
         The server also counts the updates that a rollback to a savepoint has undone.
         """
@@ -67,7 +67,7 @@ class Updates:
         self.foresee(self._explained)
 
     def explain(self) -> None:
-        """Note the number of rows that the statement has updated in the foreseen tables."""
+        """Note how many rows the statement has updated in each table in which updates were expected."""
         changes = self._changes() if self._foreseen else {}
         for table, before in self._foreseen.items():
             self._explained[table] += changes.get(table, RowChanges()).updated - before

@@ -1,4 +1,4 @@
-"""Compares the rows before, between and after a run in both directions, and finds lost and changed rows."""
+"""Compares the rows before a run, after it and after the run back, and finds lost and changed rows."""
 
 from __future__ import annotations
 

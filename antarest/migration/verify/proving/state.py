@@ -89,7 +89,7 @@ class State:
         return self._filled[awkward]
 
     def take(self, awkward: Awkward) -> Filled:
-        """Return a copy of the database with rows, which the caller is allowed to change."""
+        """Return a copy of the database that has rows. The caller is allowed to change this copy."""
         filled = self.filled(awkward)
         del self._filled[awkward]
         return filled

@@ -257,7 +257,7 @@ class _Filler:
 
 
 def _with_keys_of(table: Table, before: Table) -> Table:
-    """Return the table, together with each earlier unique key or unique index whose columns still exist."""
+    """Return the table with additional unique keys and indexes: those of `before` whose columns still exist."""
     names = {column.name for column in table.columns}
     uniques = (*table.uniques, *(each for each in before.uniques if names.issuperset(each.columns)))
     indexes = (each for each in before.indexes if each.unique and each.where is None and names.issuperset(each.keys))
