@@ -81,7 +81,10 @@ class Verification:
 
     @property
     def not_tried(self) -> list[tuple[str, str, str]]:
-        """The checks that are not part of a complete proof and were left out: each with its revision, engine and reason."""
+        """The checks that were left out, each with its revision, engine and reason.
+
+        A proof is complete also without these checks.
+        """
         return [(each.revision, each.engine, reason) for each in self.proofs.values() for reason in each.not_tried]
 
     def add_proof(self, proof: Proof, target: Target) -> None:
