@@ -114,7 +114,7 @@ def test_a_loss_before_a_block_is_refused_before_it_is_committed(postgres_databa
     database.execute("CREATE TABLE study (id INTEGER, name TEXT)", "INSERT INTO study VALUES (1, 'a')")
 
     with pytest.raises(LossNotDeclared):
-        database.workflow.upgrade()
+        database.workflow.upgrade(from_base=True)
 
     assert database.value("SELECT count(*) FROM study") == 1
 

@@ -277,9 +277,11 @@ def test_a_moment_that_depends_on_the_time_zone_has_no_snapshot(tmp_path: Path, 
 def test_a_naming_convention_with_a_function_has_no_snapshot(tmp_path: Path, sqlite_database: URL) -> None:
     project = write_project(tmp_path, TABLE)
     convention = '{"ours": lambda constraint, table: "x", "ck": "ck_%(ours)s"}'
-    (tmp_path / "shop.py").write_text(f"import sqlalchemy\nmetadata = sqlalchemy.MetaData(None, None, {convention})\n")
+    (tmp_path / "named_by_function.py").write_text(
+        f"import sqlalchemy\nmetadata = sqlalchemy.MetaData(None, None, {convention})\n"
+    )
     with project.ini.open("a") as ini:
-        ini.write(f"prepend_sys_path = {tmp_path}\n[antarest]\nmetadata = shop:metadata\n")
+        ini.write(f"prepend_sys_path = {tmp_path}\n[antarest]\nmetadata = named_by_function:metadata\n")
     project = Project.load(project.ini)
 
     with pytest.raises(SnapshotUnfit, match="the naming convention of the models calls a function"):

@@ -53,7 +53,7 @@ BOTH_WAYS = Script(
 )
 
 
-def modelled(folder: Path, url: URL, module: str = "shop", models: str = MODELS) -> Snapshotted:
+def modelled(folder: Path, url: URL, module: str = "snapshot_shop", models: str = MODELS) -> Snapshotted:
     """A project with models and a snapshot."""
     database = Snapshotted(url, write_project(folder / "p", BOTH_WAYS))
     with database.project.ini.open("a") as ini:
