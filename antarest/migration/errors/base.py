@@ -39,7 +39,8 @@ class AntarestError(Exception):
     Args:
         message: what happened, in the user's words, on one line.
         hints: what to do next, safest first.
-        details: a mapping from labels to values, which are shown in this order. URLs must be redacted.
+        details: a mapping from labels to values, which are shown in this order. An empty value is not shown. URLs must
+            be redacted.
         state: the state that the database is in now.
     """
 
@@ -58,7 +59,7 @@ class AntarestError(Exception):
     ) -> None:
         super().__init__(message)
         self.message = message
-        self.details = dict(details or {})
+        self.details = {label: value for label, value in (details or {}).items() if value}
         self.state = state
         self.hints = hints
 

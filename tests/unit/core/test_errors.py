@@ -13,7 +13,7 @@ from antarest.migration.errors.facts.project import InvalidProject
 def test_an_error_is_its_message_and_plain_data() -> None:
     hints = [Hint("Look again", "inv db.status"), Hint("Or think")]
 
-    error = UsageError("no such flag", *hints, details={"flag": "--frob"})
+    error = UsageError("no such flag", *hints, details={"flag": "--frob", "file": ""})
 
     assert str(error) == error.message == "no such flag"
     assert json.loads(json.dumps(error.to_dict())) == {
