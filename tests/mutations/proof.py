@@ -125,8 +125,8 @@ PROOF = (
     _patch(
         "the package of the revisions is not the application",
         f"{_VERIFY}/findings/static.py",
-        "return {packages[-1].name} if packages else set()",
-        "return set()",
+        " or _is_around(path, name)",
+        "",
         "package_imported",
     ),
     _patch(

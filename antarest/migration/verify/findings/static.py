@@ -14,6 +14,7 @@ from .finding import Finding
 
 _LONGEST_ID = 32  # characters that fit into Alembic's version table
 _MOST_FOLDERS = 4  # from a folder of revisions to the package that contains it
+_SKIPPED = {"alembic", "tests"}  # folders that are named like a package of others, or are not the application
 
 
 def findings(target: Target, wanted: Collection[str]) -> Iterator[Finding]:
@@ -49,22 +50,22 @@ def _trees(history: History) -> int:
 
 
 def _packages(target: Target) -> set[str]:
-    """Return the packages of the application: those in the project, those of the models and of the revisions."""
+    """Return the packages of the application: those in the project, and that of the models."""
     root = target.project.root
-    skipped = {"alembic", "tests"}
     found = {path.parent.name for path in root.glob("*/__init__.py")} | {path.stem for path in root.glob("*.py")}
     found |= {path.parent.name for path in root.glob("src/*/__init__.py")}
-    found |= {name for folder in target.project.versions for name in _package_around(folder)}
-    return found - skipped | (
+    return found - _SKIPPED | (
         {target.metadata_name.partition(".")[0].partition(":")[0]} if target.metadata_name else set()
     )
 
 
-def _package_around(folder: Path) -> set[str]:
-    """Return the package that contains a folder of revisions; empty if no package contains the folder."""
-    near = [folder.resolve(), *folder.resolve().parents][:_MOST_FOLDERS]
-    packages = [each for each in near if (each / "__init__.py").is_file()]
-    return {packages[-1].name} if packages else set()
+def _is_around(file: Path, module: str) -> bool:
+    """Return whether a module is in the package that contains a file. The package may have no `__init__.py`."""
+    first, *others = module.split(".")
+    folder = file.parent.resolve()  # A revision file may be a link.
+    near = [folder, *folder.parents][:_MOST_FOLDERS]
+    places = [each.joinpath(*others) for each in near if each.name == first and first not in _SKIPPED]
+    return any(each.is_dir() or each.with_suffix(".py").is_file() for each in places)
 
 
 def _file(path: Path, id_: str, packages: set[str]) -> Iterator[Finding]:
@@ -72,7 +73,7 @@ def _file(path: Path, id_: str, packages: set[str]) -> Iterator[Finding]:
     rows = {name for node in ast.walk(tree) for name in _assigned_rows(node)}
     for node in ast.walk(tree):
         for name in _imported(node):
-            if name.partition(".")[0] in packages:
+            if name.partition(".")[0] in packages or _is_around(path, name):
                 yield Finding.of("V201", f"line {getattr(node, 'lineno', 0)} imports {name}", id_)
         if isinstance(node, ast.For) and _is_row_loop(node, rows):
             yield Finding.of("V202", f"the loop in line {node.lineno}", id_)

@@ -1,1 +1,0 @@
-"""The application, which contains its revisions."""
