@@ -69,7 +69,9 @@ def test_a_constraint_without_a_name_is_dropped_in_a_batch_that_names_it(author:
 def test_the_losses_are_declared_whatever_the_template_is(author: Author) -> None:
     """The templates of Alembic have no place for them."""
     template = Path(alembic.__file__).parent / "templates" / "generic" / "script.py.mako"
-    (author.folder / "alembic" / "script.py.mako").write_text(template.read_text())
+    (author.folder / "alembic" / "script.py.mako").write_text(
+        template.read_text().replace("def upgrade", "import functools\n\n\n@functools.cache\ndef upgrade")
+    )
     author.settings("engines = sqlite")
     author.models("sa.Table('t', metadata, sa.Column('id', sa.Integer))")
 
@@ -77,7 +79,7 @@ def test_the_losses_are_declared_whatever_the_template_is(author: Author) -> Non
 
     assert author.project.history[author.project.history.head].losses("downgrade") == {"t": "the downgrade drops it"}
     assert written.path
-    assert written.path.read_text().index("\nlossy = ") < written.path.read_text().index("\ndef upgrade")
+    assert written.path.read_text().index("\nlossy = ") < written.path.read_text().index("\n@functools.cache")
 
 
 def test_an_empty_revision_keeps_the_imports_that_its_author_needs(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import subprocess
@@ -19,6 +20,7 @@ from ...errors.facts.project import InvalidProject
 from ...errors.facts.run import RevisionUnfinished, ScratchRunFailed
 from ...errors.revision import Revision
 from ...errors.settings.db_config import DbConfig
+from ...errors.syntax import parse
 from ...project.env_options import undisturbed
 from ...project.project import Project
 from ...project.staging import Staging, staging
@@ -175,8 +177,13 @@ def _write(writing: Writing, place: Staging, message: str, id_: str | None = Non
 def _declare(path: Path, losses: Mapping[str, str]) -> None:
     """Write the losses of the downgrade into a revision file, before its first function."""
     text = path.read_text(encoding="utf-8")
-    declared = f"lossy = {json.dumps({'downgrade': losses}, ensure_ascii=False)}\n\n\n"
-    path.write_text(re.sub(r"^def |\Z", lambda found: declared + found[0], text, count=1, flags=re.MULTILINE), "utf-8")
+    lines = text.split("\n")
+    functions = [node for node in parse(text).body if isinstance(node, ast.FunctionDef)]
+    decorated = [each.lineno for node in functions for each in node.decorator_list]
+    first = min([*decorated, *(node.lineno for node in functions)]) - 1
+    declared = f"lossy = {json.dumps({'downgrade': losses}, ensure_ascii=False)}"
+    lines[first:first] = [declared, "", ""]
+    path.write_text("\n".join(lines), "utf-8")
 
 
 def _require_template(project: Project) -> None:
@@ -240,7 +247,7 @@ def merge_heads(project: Project, message: str) -> Path:
 def format_file(path: str) -> None:
     """Format a new revision file and sort its imports with ruff. Without ruff, do nothing.
 
-    An empty revision keeps its imports, because whoever writes it needs them.
+    An empty revision keeps its imports, because its author needs them.
     """
     try:
         from ruff import find_ruff_bin

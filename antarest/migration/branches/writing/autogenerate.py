@@ -116,14 +116,16 @@ class _Rules:
         full, tables = f"{schema}.{name}" if schema not in (None, self._home) else name, self._writing.tables
         return kind != "table" or (name not in self._own and (tables is None or full in tables))
 
-    def compare_default(self, context: MigrationContext, found: Any, column: Any, old: Any, _: Any, new: Any) -> bool:
+    def compare_default(
+        self, context: MigrationContext, found: Any, column: Any, old: Any, default: Any, new: Any
+    ) -> bool:
         """Return whether the default of a column differs from the default in the models, as `env.py` or Alembic says.
 
         Alembic lets PostgreSQL compare the values of the two defaults. PostgreSQL refuses a value that the type of the
         column does not have yet, such as a new label of an enum. In this case, the defaults differ.
         """
         theirs = self._given.get("compare_server_default")
-        if callable(theirs) and (answer := theirs(context, found, column, old, _, new)) is not None:
+        if callable(theirs) and (answer := theirs(context, found, column, old, default, new)) is not None:
             return bool(answer)
         assert context.connection is not None  # noqa: S101 - a comparison has one
         try:

@@ -75,16 +75,15 @@ def read_others(connection: Connection) -> set[tuple[str, str]]:
     return {(kind, name) for kind, name in rows}
 
 
-def differing_rights(before: Rights, after: Rights, version_table: str) -> Iterator[tuple[str, str]]:
+def differing_rights(before: Rights, after: Rights) -> Iterator[tuple[str, str]]:
     """Yield each object whose rights differ, with a description of the difference.
 
     Args:
         before: the rights before the upgrade of a revision.
         after: the rights after the downgrade of the same revision.
-        version_table: the table in which Alembic records the revision.
     """
     of_new = {name for name in (*before, *after) if name.startswith("new ")}
-    for name in sorted((before.keys() & after.keys()) | of_new - {f"TABLE {version_table}"}):
+    for name in sorted((before.keys() & after.keys()) | of_new):
         then, now = before.get(name, set()), after.get(name, set())
         for rights, place in ((now - then, "the downgraded schema"), (then - now, "the schema before")):
             roles: dict[str, list[str]] = {}

@@ -155,5 +155,5 @@ def _compare_others(runs: Runs, proof: Proof, before: URL, after: URL) -> None:
         proof.add("V404", f"{kind} {name}: only in the downgraded schema", severity=severity, item=name)
     for kind, name in sorted(old - new):
         proof.add("V403", f"{kind} {name}: only in the schema before", item=name)
-    for name, found in differing_rights(then, now, runs.exclude[0]):
+    for name, found in differing_rights(then, now):
         proof.add("V407", found, item=name)
