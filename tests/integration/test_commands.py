@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import json
 import runpy
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, EXIT_UNREACHA
 from antarest.migration.errors.revision import BASE
 from antarest.migration.scratch.embedded_postgres import free_port
 from tests.database import HISTORY
+from tests.layout import within
 from tests.refusals import refusal
 from tests.support import ROOT, ConfigFile, Result, Run
 from tests.user import User, assert_shows
@@ -51,6 +54,22 @@ def user_with_tasks(user: User) -> User:
 
 
 # ---- upgrade
+
+
+def test_a_database_at_head_waits_for_neither_alembic_nor_the_modules_of_a_run(user: User) -> None:
+    """Every start of an application asks for an upgrade, and nearly every one has nothing to do."""
+    user.database.upgrade(HEAD)
+    program = (
+        "import sys; from antarest.migration.commands.table import run; "
+        f"code = run('upgrade', config={str(user.config)!r}); print(*sys.modules); sys.exit(code)"
+    )
+
+    # A new Python: the processes of `user` have imported Alembic already.
+    said = subprocess.check_output([sys.executable, "-c", program], cwd=ROOT, text=True).splitlines()
+
+    needless = ("alembic", "antarest.migration.backup", "antarest.migration.losses", "antarest.migration.run.runner")
+    assert said[-2] == f"nothing to do: the database is at {HEAD}"
+    assert [name for name in said[-1].split() if any(within(name, each) for each in needless)] == []
 
 
 def test_upgrade_goes_to_head_and_says_from_where_to_where(user: User) -> None:

@@ -49,9 +49,10 @@ KEYS = (
 )
 """The keys of `[antarest]`."""
 
-_NOT_PLAIN = frozenset({"version_locations", "recursive_version_locations", "sourceless"})
+_NOT_PLAIN = frozenset({"recursive_version_locations", "sourceless"})
+_SEPARATORS = frozenset({"", "os", "space", "newline", ":", ";"})
 _TABLE = re.compile(rb"^\s*\[*\s*tool\s*(\.\s*[\"']?(alembic|antarest)|\])", re.MULTILINE)
-_SEVERAL = re.compile(r"[\s,:;]")  # what may lie between two folders of prepend_sys_path
+_SEVERAL = re.compile(r"[\s,:;]")  # what may lie between two folders, or between a package and its folder
 _LOOK = Hint("Fix it, then look again", "inv db.history")
 
 
@@ -107,7 +108,9 @@ def _read(path: Path) -> Settings:
         raise InvalidProject(path, reason, _LOOK)
     search = main.get("prepend_sys_path", "")
     raw = parser.get("alembic", "prepend_sys_path", raw=True, fallback="")
-    is_plain = _NOT_PLAIN.isdisjoint(main) and not _SEVERAL.search(raw)
+    location = main.get("version_locations", "")
+    separators = {main.get(key, "") for key in ("path_separator", "version_path_separator")}
+    is_plain = _NOT_PLAIN.isdisjoint(main) and separators <= _SEPARATORS and not _SEVERAL.search(f"{raw}{location}")
     if tables.get("alembic") or ":" in main.get("script_location", "") or not is_plain:
         return _as_alembic_reads_them(path, own)
     if "script_location" not in main and not (main and (path.parent / "env.py").is_file()):
@@ -115,8 +118,9 @@ def _read(path: Path) -> Settings:
         raise InvalidProject(path, f"it has no {missing}", _LOOK)
     # Flask-Migrate's alembic.ini names no folder: it lies in it.
     scripts = path.parent / main.get("script_location", "")
+    versions = path.parent / location if location else scripts / "versions"
     folders = (path.parent / search,) if search else ()
-    return Settings(scripts, (scripts / "versions",), is_recursive=False, own=own, search=folders)
+    return Settings(scripts, (versions,), is_recursive=False, own=own, search=folders)
 
 
 def _refuse_wrong(path: Path, own: Mapping[str, str]) -> None:

@@ -11,7 +11,6 @@ from ..database.connection import looking, moving, read_current
 from ..database.lock import one_writer
 from ..errors.text import reason
 from ..project import rollback_script
-from .before_commit import naming_blockers
 from .request import RunOutcome, RunRequest
 
 
@@ -46,6 +45,8 @@ def grant_at_rest(request: RunRequest) -> Sequence[grants.Grant]:
         read_current(connection, table)  # Raises the right error for a file that is no database.
         if not grants.lacking(request.project, request.db, connection):
             return []
+    from .before_commit import naming_blockers  # Imported here: it needs Alembic, and a right is seldom missing.
+
     with (
         one_writer(request.db, table, request.patience()) as writer,
         naming_blockers("the grant", request, writer),

@@ -16,6 +16,7 @@ from ..database.connection import engine_version, looking, read_current
 from ..database.record import edited, last_applied, read_record, recorded_elsewhere
 from ..database.waits import Tell, say_nothing
 from ..errors.facts.refusal import InMemoryDatabase
+from ..errors.listener import Listener
 from ..errors.loss import Agreement
 from ..errors.revision import HEAD, Direction
 from ..errors.settings.config import Config
@@ -23,6 +24,7 @@ from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import is_memory, redact_url
 from ..project import rollback_script
 from ..project.project import Project
+from ..run.request import RunOutcome, RunRequest
 from .others import other_project, refuse_others
 from .plan import RollbackPlan, UpgradePlan, plan_rollback, plan_upgrade
 from .status import HistoryEntry, Status, not_checked
@@ -32,8 +34,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from ..backup import Backups
-    from ..errors.listener import Listener
-    from ..run.request import RunOutcome, RunRequest
     from ..run.through_env import StepsOf
     from .reset import ResetPlan
 
@@ -218,24 +218,21 @@ class MigrationWorkflow:
             RunInterrupted, RunTerminated: SIGINT or SIGTERM came; everything that was not committed was rolled back.
             DatabaseError: the database cannot be reached.
         """
-        from ..run.after_commit import finish
-        from ..run.request import RunOutcome
-
         plan = to if isinstance(to, UpgradePlan) else self.plan_upgrade(to, from_base=from_base)
         if plan.pending:
             request = replace(self.request, from_base=from_base, upgrades_to=(plan.target,))
             return self.run(_steps("upgrade", plan.target), request, plan.target)
         # The database is at the target. Alembic is not needed, so there is no need to wait for other threads.
+        from ..run.after_commit import finish
+
         outcome = RunOutcome(before=plan.current, after=plan.current)
-        finish(self.request, outcome)
+        finish(RunRequest(self.project, self.db, self.listener or Listener()), outcome)
         return outcome
 
     @property
     def request(self) -> RunRequest:
         """The request for a run on this database. The run makes a backup before it changes something."""
-        from ..errors.listener import Listener
-        from ..run.request import RunRequest
-        from .unrecorded import before_change
+        from .unrecorded import before_change  # This needs more than a database at head does.
 
         return RunRequest(self.project, self.db, self.listener or Listener(), before_change=before_change)
 

@@ -208,7 +208,10 @@ def test_a_layout_is_read_as_alembic_reads_it(tmp_path: Path, settings: str, fil
     assert facts_of_alembic(ScriptDirectory.from_config(project.alembic_config())) == facts_of_alembic(expected)
 
 
-@pytest.mark.parametrize(("settings", "expected"), [(INI, False), (f"{INI}version_locations = db/versions\n", True)])
+ONE_FOLDER = f"{INI}path_separator = os\nversion_locations = %(here)s/db/versions\n"
+
+
+@pytest.mark.parametrize(("settings", "expected"), [(INI, False), (ONE_FOLDER, False), (LAYOUTS["recursive"][0], True)])
 def test_the_plain_shape_is_read_without_alembic(tmp_path: Path, settings: str, expected: bool) -> None:
     """So that most commands start quickly."""
     write(tmp_path, settings, {A: "a", B: "b < a"})
