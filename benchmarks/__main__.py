@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import sqlite3
 import sys
@@ -12,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from antarest.migration.scratch.databases import PostgresServer, postgres_server
+from antarest.migration.scratch.databases import KIND_VARIABLE, URL_VARIABLE, PostgresServer, postgres_server
 from benchmarks import commands, data, databases, proof
 from benchmarks.measure import Row
 
@@ -61,6 +62,8 @@ def main() -> int:
     rows: list[Row] = []
     with ExitStack() as stack:
         server = stack.enter_context(postgres_server())
+        # No command that is measured starts a server of its own.
+        os.environ.update({KIND_VARIABLE: "url", URL_VARIABLE: server.url.render_as_string(hide_password=False)})
         print(machine(server), flush=True)
         for name in chosen:
             with TemporaryDirectory(prefix=f"antarest-bench-{name}-") as folder:

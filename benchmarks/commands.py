@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -17,16 +19,23 @@ from sqlalchemy import URL, NullPool, create_engine, make_url, text
 
 from antarest.migration.branches import snapshots
 from antarest.migration.project.project import Project
-from antarest.migration.scratch.databases import (
-    KIND_VARIABLE,
-    URL_VARIABLE,
-    EngineName,
-    PostgresServer,
-    scratch_database,
-)
+from antarest.migration.scratch.databases import EngineName, PostgresServer, scratch_database
+from antarest.migration.snapshot.file import Snapshot
 from benchmarks import histories
 from benchmarks.histories import Bench
-from benchmarks.measure import Known, Row, Side, alternate, compare, peak_memory, row, run, within
+from benchmarks.measure import (
+    Known,
+    Row,
+    Side,
+    alternate,
+    compare,
+    cpu_seconds,
+    environment,
+    peak_memory,
+    row,
+    run,
+    within,
+)
 from tests.support_branches import SETTINGS, Clone
 
 _COLUMNS = (
@@ -39,19 +48,14 @@ ENGINES: tuple[EngineName, ...] = ("sqlite", "postgresql")
 SIZES = (10, 100, 1000, 5000)
 COMPILES_ANEW = {"PYTHONDONTWRITEBYTECODE": "1"}
 
-_BEGIN = "a process with SQLAlchemy and Invoke needs more than that to begin"
-_CONNECT = "a connection takes 30 ms, which in plain Alembic its longer imports hide"
-AT_HEAD: dict[tuple[str, int], tuple[float, Known | None]] = {
-    ("sqlite", 100): (0.9, None),
-    ("sqlite", 5000): (0.25, Known(0.45, _BEGIN)),
-    ("postgresql", 100): (0.9, Known(1.05, _CONNECT)),
-    ("postgresql", 5000): (0.25, Known(0.5, _BEGIN)),
-}
+BARE = "import sys, sqlalchemy, invoke; sqlalchemy.create_engine(sys.argv[1]).connect()"
+ABOVE_BARE = {10: 60, 100: 60, 1000: 60, 5000: 110}
+"""The most milliseconds that a command at head needs above a bare process, by the number of revisions."""
+
 _REBUILDS = "nearly half of the time is Alembic's, which rebuilds one table after another"
 _READS = "45 ms of it read the files, from run to run more"
 _FLOOR = "62 MiB are there before the first revision runs"
-_PARSES = "SQLite parses the whole schema at each change of it, and a table that is rebuilt has more columns"
-_GUARDS = "nothing is rebuilt; ours reads what each file declares, and watches each statement"
+_IMPORTS = "env.py says the options of the project, so Alembic has to be imported, and a process takes longer to begin"
 _MAKES = "a server makes all tables twice, where `alembic check` is given a database that has them"
 _COMPARES = "ours brings a scratch database to head, and compares more"
 
@@ -63,16 +67,20 @@ def at_head(folder: Path, server: PostgresServer) -> Iterator[Row]:
         for size in SIZES:
             with ExitStack() as stack:
                 bench, ours, theirs = _sides(stack, folder / f"{engine}-{size}", engine, server, size, at_head=True)
-                most, known = AT_HEAD.get((engine, size), (None, None))
                 what = f"`inv db.upgrade` at head, {engine}, {size:,} revisions"
-                measured = compare(what, ours, theirs, most, known)
+                measured = compare(what, ours, theirs, None)
                 seconds[size] = measured.ours
                 yield measured
+                bare = replace(ours, command=[sys.executable, "-c", BARE, ours.env["BENCH_URL"]])
+                above = (cpu_seconds(ours) - cpu_seconds(bare)) * 1000
+                yield within(
+                    "the same, above a process that imports and connects, ms of CPU", above, ABOVE_BARE[size], "ms"
+                )
                 if size == max(SIZES):
                     shutil.rmtree(bench.folder / "versions" / "__pycache__")
                     ours, theirs = (replace(side, env={**side.env, **COMPILES_ANEW}) for side in (ours, theirs))
                     what = f"the same, {engine}, where Python keeps nothing compiled, as in an image"
-                    yield compare(what, ours, theirs, most, known)
+                    yield compare(what, ours, theirs, None)
         yield row(f"ours, {engine}, 5,000 to 10 revisions", seconds[5000], seconds[10], 1.5)
 
 
@@ -135,11 +143,11 @@ def from_nothing(folder: Path, server: PostgresServer) -> Iterator[Row]:
     """Measure the upgrade of an empty database to head, by all revisions and from the snapshot."""
     wanted: list[tuple[EngineName, int, float | None, Known | None, float]] = [
         ("sqlite", 100, None, None, 0.5),
-        ("sqlite", 1000, 0.3, Known(0.55, _REBUILDS), 0.06),
+        ("sqlite", 1000, 0.3, Known(0.6, _REBUILDS), 0.06),
         ("postgresql", 100, None, None, 1.0),
-        ("postgresql", 1000, 1.0, Known(1.7, _GUARDS), 0.4),
+        ("postgresql", 1000, 1.3, None, 0.4),
     ]
-    seconds = 0.0
+    seconds = {}
     for engine, size, most, known, most_loaded in wanted:
         with ExitStack() as stack:
             bench, ours, theirs = _sides(stack, folder / f"{engine}-{size}", engine, server, size, at_head=False)
@@ -147,17 +155,49 @@ def from_nothing(folder: Path, server: PostgresServer) -> Iterator[Row]:
             measured = compare(what, ours, theirs, most, known, repeats=3)
             yield measured
             if (engine, size) == ("sqlite", 1000):
-                seconds = measured.ours
                 memory = peak_memory(ours), peak_memory(theirs)
                 yield row("the same, memory in MiB", *memory, 0.5, Known(0.6, _FLOOR))
                 differ = _schema(ours) ^ _schema(theirs)
                 yield within("the same, what differs between the schemas", len(differ), 0, "objects")
-            snapshots.write(Project.load(bench.folder / "alembic.ini"), engine)
-            yield compare(f"{what}, from the snapshot", ours, theirs, most_loaded, repeats=3)
+            file = snapshots.write(Project.load(bench.folder / "alembic.ini"), engine)
+            loaded = row(f"{what}, from the snapshot", _load(ours), measured.theirs, most_loaded, Known(2, _IMPORTS))
+            yield loaded
+            above = loaded.ours - run(replace(ours, prepare=lambda: None)) - _statements(ours, file)
+            what = "the same, above `inv db.upgrade` at head and the driver alone, s"
+            yield within(what, above, 0.1, "s", known=Known(0.4, _IMPORTS))
+            seconds[engine, size] = loaded.ours
     with ExitStack() as stack:
-        _, ours, _ = _sides(stack, folder / "5000", "sqlite", server, 5000, at_head=False)
-        what = "empty sqlite database to head, 5,000 to 1,000 revisions"
-        yield row(what, run(ours), seconds, 7, Known(13, _PARSES))
+        bench, ours, _ = _sides(stack, folder / "5000", "sqlite", server, 5000, at_head=False)
+        snapshots.write(Project.load(bench.folder / "alembic.ini"), "sqlite")
+        what = "empty sqlite database to head, from the snapshot, 5,000 to 1,000 revisions"
+        yield row(what, _load(ours), seconds["sqlite", 1000], 1.5)
+
+
+def _load(side: Side) -> float:
+    """Return the median time of upgrades from the snapshot.
+
+    Raises:
+        RuntimeError: an upgrade ran the revisions instead.
+    """
+    seconds = statistics.median(run(side) for _ in range(3))
+    side.prepare()
+    command = [str(part) for part in side.command]
+    said = subprocess.run(command, cwd=side.folder, env=environment(side), capture_output=True, text=True, check=True)
+    if "revisions from " not in said.stdout:
+        raise RuntimeError(f"the snapshot was not used: {said.stdout[-500:]}")
+    return seconds
+
+
+def _statements(side: Side, file: Path | None) -> float:
+    """Return the time that the driver alone needs for the statements of a snapshot."""
+    side.prepare()
+    statements = Snapshot.parse(file.read_bytes() if file else b"").statements
+    began = time.perf_counter()
+    with create_engine(side.env["BENCH_URL"], poolclass=NullPool).begin() as connection:
+        cursor = connection.connection.cursor()
+        for statement in statements if connection.dialect.name == "sqlite" else [";\n".join(statements)]:
+            cursor.execute(statement)
+    return time.perf_counter() - began
 
 
 def _schema(side: Side) -> set[tuple[str, ...]]:
@@ -191,18 +231,24 @@ def models(folder: Path, server: PostgresServer) -> Iterator[Row]:
         _empty(make_url(theirs.env["BENCH_URL"]))
         run(theirs)
         their_check = replace(theirs, command=["alembic", "-c", "plain.ini", "check"], prepare=lambda: None)
-        nothing = Side(["inv", "db.revision", "--message=nothing"], bench.folder, ours.env)
-        what = "300 tables, 100 revisions"
-        yield compare(f"`inv db.revision` to `alembic check`, {what}", nothing, their_check, 1.0, known)
         url = stack.enter_context(scratch_database("postgresql", server))
-        environment = {"BENCH_URL": url.render_as_string(hide_password=False)}
-        run(Side(theirs.command, bench.folder, environment))
-        given = {KIND_VARIABLE: "url", URL_VARIABLE: server.url.render_as_string(hide_password=False)}
-        both = Side(["inv", "db.check"], bench.folder, {**ours.env, **given})
+        on_postgres = {"BENCH_URL": url.render_as_string(hide_password=False)}
+        run(Side(theirs.command, bench.folder, on_postgres))
+        both = Side(["inv", "db.check"], bench.folder, ours.env)
         times = [alternate(partial(run, side), lambda: None, 3)[0] for side in (both, their_check)]
-        times += [alternate(partial(run, replace(their_check, env=environment)), lambda: None, 3)[0]]
-        what = f"`inv db.check`, on both engines, to `alembic check` on each, {what}"
-        yield row(what, times[0], times[1] + times[2], 1.0, Known(1.45, _MAKES))
+        times += [alternate(partial(run, replace(their_check, env=on_postgres)), lambda: None, 3)[0]]
+        what = "300 tables, 100 revisions"
+        yield row(
+            f"`inv db.check`, on both engines, to `alembic check` on each, {what}",
+            times[0],
+            times[1] + times[2],
+            1.0,
+            Known(1.45, _MAKES),
+        )
+        ini = bench.folder / "alembic.ini"
+        ini.write_text(f"{ini.read_text()}engines = sqlite\n")  # What plain Alembic compares, too.
+        nothing = Side(["inv", "db.revision", "--message=nothing"], bench.folder, ours.env)
+        yield compare(f"`inv db.revision` to `alembic check`, SQLite alone, {what}", nothing, their_check, 1.0, known)
         path, files = bench.folder / "models.py", {*(bench.folder / "versions").glob("*.py")}
         path.write_text(path.read_text().replace('"before"', '"more", sa.Integer), sa.Column("before"', 1))
 
@@ -211,7 +257,7 @@ def models(folder: Path, server: PostgresServer) -> Iterator[Row]:
                 file.unlink()
 
         yield compare(
-            "`inv db.revision` to `alembic revision --autogenerate`, a column more",
+            "`inv db.revision` to `alembic revision --autogenerate`, SQLite alone, a column more",
             replace(nothing, prepare=forget),
             replace(theirs, command=["alembic", "-c", "plain.ini", "revision", "--autogenerate"], prepare=forget),
             1.0,

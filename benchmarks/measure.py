@@ -128,7 +128,7 @@ def run(side: Side) -> float:
     done = subprocess.run(
         [str(part) for part in side.command],
         cwd=side.folder,
-        env=_environment(side),
+        env=environment(side),
         capture_output=True,
         text=True,
         check=False,
@@ -137,6 +137,17 @@ def run(side: Side) -> float:
     if done.returncode:
         raise RuntimeError(f"{side.command}: {done.stderr[-500:]}{done.stdout[-500:]}")
     return seconds
+
+
+def cpu_seconds(side: Side, repeats: int = REPEATS) -> float:
+    """Return the median of the CPU time that a command uses, which other programs on the machine change little."""
+    taken = []
+    for _ in range(repeats):
+        before = os.times()
+        run(side)
+        after = os.times()
+        taken.append(sum(after[2:4]) - sum(before[2:4]))
+    return statistics.median(taken)
 
 
 def peak_memory(side: Side) -> float:
@@ -149,7 +160,7 @@ def peak_memory(side: Side) -> float:
     said = subprocess.run(
         [sys.executable, "-c", program, *(str(part) for part in side.command)],
         cwd=side.folder,
-        env=_environment(side),
+        env=environment(side),
         capture_output=True,
         text=True,
         check=True,
@@ -157,7 +168,7 @@ def peak_memory(side: Side) -> float:
     return int(said.split()[-1]) / 1024
 
 
-def _environment(side: Side) -> dict[str, str]:
+def environment(side: Side) -> dict[str, str]:
     """Return the environment of a user, in which Python keeps compiled files."""
     own = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     path = os.pathsep.join(filter(None, [str(ROOT), side.env.get("ADDED_PATH")]))

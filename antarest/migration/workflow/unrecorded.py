@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -124,8 +124,10 @@ def _may_have_made(text: str, present: Iterable[str]) -> bool:
     return not made.isdisjoint(name.rpartition(".")[2] for name in present) or len(_MAY_MAKE.findall(text)) > len(made)
 
 
-def _mentioned(project: Project, tables: Iterable[str]) -> set[str]:
+def _mentioned(project: Project, tables: Collection[str]) -> set[str]:
     """Return the tables whose names occur in the texts of the revisions."""
+    if not tables:
+        return set()  # The database is empty, as usual, so no file needs to be read.
     words = {word for text in _texts(project) for word in re.findall(r"\w+", text.lower())}
     return {name for name in tables if name.rpartition(".")[2].lower() in words}
 
