@@ -60,7 +60,7 @@ def compare_rows(before: RowSnapshot, after: RowSnapshot) -> RowDifferences:
         now = after.tables.get(name)
         if now is None:
             found.lost[name] += len(table.rows)
-        else:
+        elif now is not table:  # Equal contents are read once, so most tables need no comparison.
             _compare_table(name, table, now, found)
     found.lost, found.changed = +found.lost, +found.changed
     return found
@@ -264,9 +264,9 @@ def exchanged_columns(before: RowSnapshot, after: RowSnapshot, revision: Revisio
         source: the source of the revision, which may assign one of the columns to another, or rename a column.
     """
     found = []
-    for name, table in before.tables.items():
+    for name, table in before.tables.items() if "new_column_name" not in source else ():
         now = after.tables.get(name)
-        if now is None or not table.key or not {*table.key} <= {*now.columns} or "new_column_name" in source:
+        if now is None or now is table or not table.key or not {*table.key} <= {*now.columns}:
             continue
         origins = column_origins(table, now)
         for column, origin in sorted(origins.items()):

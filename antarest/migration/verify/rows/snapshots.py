@@ -108,29 +108,24 @@ def snapshot(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) -
         both engines.
     """
     with only_reading(connection):
-        found = _reflect(connection)
-        names = [name for name in found.tables if name not in exclude]
-        tables = _read_all(connection, {name: (found.tables[name], found.keys[name]) for name in names})
-        return RowSnapshot(tables)
+        return RowSnapshot(_read_all(connection, _reflect(connection), exclude))
 
 
-_Reflected = tuple[TableClause, tuple[str, ...]]
 _rows: dict[object, TableRows] = {}  # rows that were read before, by their table and content
 
 
-def _read_all(connection: Connection, tables: Mapping[str, _Reflected]) -> dict[str, TableRows]:
+def _read_all(connection: Connection, found: _Reflection, exclude: Collection[str]) -> dict[str, TableRows]:
     """Return the rows of the tables. If the content of a table was read before, the rows are not read again."""
-    digests = contents(connection, {name: table for name, (table, _) in tables.items()})
-    found: dict[str, TableRows] = {}
-    for name, (table, key) in tables.items():
-        types = tuple(repr(column.type) for column in table.c)
-        content = (connection.dialect.name, name, tuple(table.c.keys()), types, key, digests[name])
+    tables = {name: table for name, table in found.tables.items() if name not in exclude}
+    digests, read = contents(connection, tables), dict[str, TableRows]()
+    for name, table in tables.items():
+        content = (connection.dialect.name, name, found.types[name], found.keys[name], digests[name])
         if content not in _rows:
             if len(_rows) >= _MOST_ROWS:
                 _rows.clear()
-            _rows[content] = _read(connection, table, key)
-        found[name] = _rows[content]
-    return found
+            _rows[content] = _read(connection, table, found.keys[name])
+        read[name] = _rows[content]
+    return read
 
 
 def contents(connection: Connection, tables: Mapping[str, TableClause]) -> dict[str, object]:
@@ -233,10 +228,11 @@ def reflect_tables(connection: Connection, exclude: Collection[str]) -> dict[str
 
 
 class _Reflection(NamedTuple):
-    """The tables of a schema, and the columns of their primary keys."""
+    """The tables of a schema, the columns of their primary keys, and the name and type of each column, as text."""
 
     tables: dict[str, TableClause]
     keys: dict[str, tuple[str, ...]]
+    types: dict[str, tuple[tuple[str, str], ...]]
 
 
 _reflections: dict[object, _Reflection] = {}  # of the last schemas: many databases of a proof have the same one
@@ -256,7 +252,9 @@ def _reflect(connection: Connection) -> _Reflection:
                 parts = (sa.column(each["name"], _storage(each["type"], connection)) for each in columns)
                 found[name] = sa.table(bare, *parts, schema=schema)
                 keys[name] = tuple(of_tables[read, bare]["constrained_columns"])
-        _reflections[state] = _Reflection({name: found[name] for name in sorted(found)}, keys)
+        tables = {name: found[name] for name in sorted(found)}
+        types = {name: tuple((each.name, repr(each.type)) for each in table.c) for name, table in tables.items()}
+        _reflections[state] = _Reflection(tables, keys, types)
     return _reflections[state]
 
 
