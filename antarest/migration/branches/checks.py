@@ -99,7 +99,7 @@ def _no_models(project: Project) -> str:
     except EnvNotAdopted as error:
         if error.__cause__:  # `env.py` failed: this is a fault, and not the state before the adoption.
             raise
-        return "env.py did not call environment.run(context)"
+        return error.message
 
 
 def _heads(project: Project) -> Iterator[CheckFailure]:

@@ -9,6 +9,7 @@ from typing import TextIO
 
 from .base import SEE_STATUS, AntarestError, Hint
 from .settings.commands import spell
+from .settings.urls import redact
 from .text import printable, style
 
 
@@ -26,10 +27,14 @@ def interrupted(committed: str = "", *, only_looks: bool = False) -> str:
 
 
 def render_error(error: AntarestError, stream: TextIO = sys.stderr) -> str:
-    """Return the error in the form that every command prints: fact, values, state, next steps."""
-    lines = [f"{style(f'error {error.code}:', 'red', stream)} {style(_one_line(error.message), 'bold', stream)}"]
+    """Return the error in the form that every command prints: fact, values, state, next steps.
+
+    Secrets are masked, because the fact may be the text of another error, such as an error of the user's `env.py`.
+    """
+    message = _one_line(redact(error.message))
+    lines = [f"{style(f'error {error.code}:', 'red', stream)} {style(message, 'bold', stream)}"]
     width = max((len(label) for label in error.details), default=0)
-    lines += [f"  {label:<{width}}  {_one_line(value)}" for label, value in error.details.items()]
+    lines += [f"  {label:<{width}}  {_one_line(redact(value))}" for label, value in error.details.items()]
     lines.append(_one_line(error.state))
     lines += [_one_line(hint) for hint in _hints(error.hints)]
     return "\n".join(line for line in lines if line) + "\n"
@@ -50,8 +55,9 @@ def _hints(hints: Sequence[Hint]) -> list[str]:
 
 
 def render_error_json(error: AntarestError) -> str:
-    """Return the error as JSON."""
-    return json.dumps({"error": error.to_dict()}, indent=2)
+    """Return the error as JSON, with its secrets masked."""
+    details = {label: redact(value) for label, value in error.details.items()}
+    return json.dumps({"error": {**error.to_dict(), "message": redact(error.message), "details": details}}, indent=2)
 
 
 def next_command(text: str, command: str) -> str:

@@ -43,8 +43,7 @@ ALEMBIC = threading.RLock()
 
 _REFUSED = {
     "connection": "the workflow opens the connection itself",
-    "url": "the configuration names the database",
-    "dialect_name": "the configuration names the database",
+    **dict.fromkeys(("url", "dialect_name"), "the configuration names the database"),
     "starting_rev": "the database says at which revision it is",
     "output_buffer": "the workflow decides where SQL is written",
     "fn": "the workflow decides which revisions run",
@@ -169,26 +168,26 @@ def _run(config: Config, path: Path) -> Options:
     from alembic.runtime.environment import EnvironmentContext
     from alembic.script import ScriptDirectory
 
-    answers = config.attributes[ASKED] = list[Options]()
-    scripts = ScriptDirectory.from_config(config)
+    answers, scripts = list[Options](), ScriptDirectory.from_config(config)
+    config.attributes[ASKED] = answers
 
     def refuse(*_: object) -> Any:
-        raise EnvNotAdopted(path)
+        raise EnvNotAdopted(path, asked=True)
 
     environment = EnvironmentContext(config, scripts, fn=refuse, as_sql=False, destination_rev=None)
     try:
-        with _without_connections(path), undisturbed(), outer_kept(), environment:
+        with _without_connections(path, scripts.env_py_location), undisturbed(), outer_kept(), environment:
             scripts.run_env()
     except AntarestError:
         raise
     except (Exception, SystemExit) as error:
-        raise EnvNotAdopted(path, reason=described(error)) from error
+        raise EnvNotAdopted(path, reason=described(error), asked=True) from error
     finally:
         del config.attributes[ASKED]
     if len(answers) > 1:
         raise InvalidProject(path, CALLED_AGAIN, _FIX)
     if not answers:
-        raise EnvNotAdopted(path)
+        raise EnvNotAdopted(path, asked=True)
     return answers[0]
 
 
@@ -226,15 +225,16 @@ def stand_in(environment: EnvironmentContext, drivername: str) -> None:
 
 
 @contextmanager
-def _without_connections(path: Path) -> Iterator[None]:
+def _without_connections(path: Path, env: str) -> Iterator[None]:
     """Refuse every connection that this thread opens through SQLAlchemy in the block."""
     from sqlalchemy import Engine, event
 
-    thread = threading.get_ident()
+    thread, is_adopted = threading.get_ident(), b"environment.run" in Path(env).read_bytes()
 
     def refuse(*_: object) -> None:
         if threading.get_ident() == thread:
-            raise EnvNotAdopted(path, reason="env.py, or a module that it imports, connects to a database")
+            reason = "it, or a module that it imports, connects to a database, which only environment.run does"
+            raise EnvNotAdopted(path, reason=reason if is_adopted else "", asked=True)
 
     event.listen(Engine, "do_connect", refuse)
     try:

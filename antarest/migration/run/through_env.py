@@ -38,10 +38,12 @@ def run_through_env(request: RunRequest, steps_of: StepsOf, target: str | None) 
         The outcome of the run, which `env.py` stores in the configuration.
 
     Raises:
-        EnvNotAdopted: `env.py` did not call `environment.run`. `env.py` is not allowed to run the steps itself.
+        EnvNotAdopted: `env.py` did not call `environment.run`, or connects to a database. `env.py` is not allowed to
+            run the steps itself.
         RunFailed: `env.py` ended the program.
     """
     project = request.project
+    _ = project.options  # An `env.py` that does not call `environment.run` must not get to a database.
     config = project.alembic_config(**{REQUEST: request})
     scripts = ScriptDirectory.from_config(config)
 

@@ -119,7 +119,11 @@ def test_env_py_is_asked_once_and_disturbs_nothing(tmp_path: Path, capsys: pytes
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("import sqlalchemy\nsqlalchemy.create_engine('sqlite:///{folder}/made.db').connect()\n", "connects"),
+        (
+            "import sqlalchemy\nsqlalchemy.create_engine('sqlite:///{folder}/made.db').connect()\nenvironment.run(context)\n",
+            "connects",
+        ),
+        ("import sqlalchemy\nsqlalchemy.create_engine('sqlite:///{folder}/made.db').connect()\n", "did not call"),
         ("raise SystemExit(0)\n", "SystemExit"),
         ("import no_such_module\n", "no_such_module"),
         ("pass\n", ""),
@@ -131,7 +135,7 @@ def test_an_env_py_that_does_something_else_is_refused(tmp_path: Path, text: str
     with pytest.raises(EnvNotAdopted) as caught:
         _ = project.options
 
-    assert reason in caught.value.details.get("reason", "")
+    assert reason in caught.value.message
     assert not (tmp_path / "made.db").exists()
 
 

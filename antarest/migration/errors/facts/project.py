@@ -70,21 +70,32 @@ class EnvNotAdopted(MigrationError, code="db.E611", exit_code=EXIT_USAGE):
     """The project's `env.py` did not call `environment.run(context)`.
 
     Why: `env.py` is still the file that `alembic init` wrote, or somebody wrote it without this call, or `env.py`
-    failed before the call. The workflow does not let `env.py` run revisions itself, because `env.py` may name another
-    database.
+    failed before the call, or connected to a database itself. The workflow does not let `env.py` run revisions or open
+    connections itself, because `env.py` may name another database. Therefore a command first runs `env.py` in a mode in
+    which SQLAlchemy opens no connection.
 
     To do: replace the calls of `context.configure` in `env.py` as `docs/adopting.md` shows. If `env.py` failed, remove
     the reason that the message names.
     """
 
-    def __init__(self, ini: Path, database: str = "", reason: str = "") -> None:
-        details = {"project": str(ini), "database": database, "reason": reason}
+    def __init__(self, ini: Path, database: str = "", reason: str = "", *, asked: bool = False) -> None:
+        """Name the project, and what is known.
+
+        Args:
+            ini: the settings file of the project.
+            database: the URL of the database, redacted; empty if the command has not looked for a database yet.
+            reason: why `env.py` failed; empty if it ended without the call.
+            asked: whether `env.py` ran in the mode in which SQLAlchemy opens no connection.
+        """
+        details = {"project": str(ini), "database": database}
         super().__init__(
-            "env.py did not call environment.run(context), so the workflow did not run anything",
-            Hint("Look where the database is", "inv db.status"),
+            f"env.py failed, so nothing ran: {reason}" if reason else "env.py did not call environment.run(context)",
+            Hint("Fix env.py, then look again", "inv db.check"),
             Hint("docs/adopting.md shows the call in env.py."),
             details={name: value for name, value in details.items() if value},
-            state="No revision ran. It is not known what else env.py did, and to which database.",
+            state="No revision ran, and SQLAlchemy opened no connection for env.py."
+            if asked
+            else "No revision ran. It is not known what else env.py did, and to which database.",
         )
 
 
