@@ -58,11 +58,21 @@ def complete_enums(upgrade: ops.OpContainer, way_back: ops.OpContainer, metadata
     new_tables, new_columns = (_without(there, each) for each in (tables, added))
     now = there | new_tables | new_columns
     old_tables, old_columns = (_without(now, _columns(upgrade, each)) for each in (ops.DropTableOp, ops.DropColumnOp))
-    upgrade.ops[:0] = [EnumOp(kind, "create") for name, kind in new_columns.items() if name not in new_tables]
-    way_back.ops[:0] = [EnumOp(kind, "create") for name, kind in old_columns.items() if name not in old_tables]
-    upgrade.ops += [EnumOp(kind, "drop") for kind in (old_columns | old_tables).values()]
-    way_back.ops += [EnumOp(kind, "drop") for kind in (new_columns | new_tables).values()]
+    for operations, created, made, dropped in (
+        (upgrade, new_columns, new_tables, old_columns | old_tables),
+        (way_back, old_columns, old_tables, new_columns | new_tables),
+    ):
+        # A library of `env.py`, such as alembic-postgresql-enum, may have added the same operations.
+        theirs = {getattr(each, "name", None) for each in operations.ops if is_of_library(each)}
+        own = [kind for name, kind in created.items() if name not in made and kind.name not in theirs]
+        operations.ops[:0] = [EnumOp(kind, "create") for kind in own]
+        operations.ops += [EnumOp(kind, "drop") for kind in dropped.values() if kind.name not in theirs]
     return frozenset(there)
+
+
+def is_of_library(operation: ops.MigrateOperation) -> bool:
+    """Return whether neither Alembic nor the workflow has added an operation, but a library of `env.py`."""
+    return type(operation).__module__.partition(".")[0] != "alembic" and not isinstance(operation, EnumOp)
 
 
 def _without(others: Collection[EnumName], found: Iterable[_Placed]) -> dict[EnumName, sa.Enum]:

@@ -1,0 +1,77 @@
+"""Revisions and checks of projects with objects that only PostgreSQL has."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL
+
+from antarest.migration.branches.writing import Written
+from antarest.migration.errors.settings.db_config import DbConfig
+from tests.support_author import Author
+from tests.support_histories import Script
+
+
+@pytest.fixture
+def author(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Author]:
+    name = f"models_{tmp_path.name.replace('-', '_')}"
+    monkeypatch.syspath_prepend(str(tmp_path / "project"))
+    made = Author(tmp_path / "project", name)
+    made.settings("engines = postgresql")
+    yield made
+    sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def on_postgresql(postgres_database: URL) -> DbConfig:
+    return DbConfig(postgres_database)
+
+
+PARTITIONS = Script(
+    "event",
+    upgrade="""
+        sql(
+            "CREATE TABLE event (id INTEGER, at DATE, PRIMARY KEY (id, at)) PARTITION BY RANGE (at)",
+            "CREATE TABLE e25 PARTITION OF event FOR VALUES FROM ('2025-01-01') TO (MAXVALUE) PARTITION BY LIST (id)",
+            "CREATE TABLE e25_one PARTITION OF e25 FOR VALUES IN (1)",
+            "CREATE UNLOGGED TABLE e25_rest PARTITION OF e25 DEFAULT",
+            "CREATE TABLE rest PARTITION OF event DEFAULT PARTITION BY HASH (id)",
+        )
+    """,
+)
+EVENT = """
+sa.Table("event", metadata, sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at", sa.Date, primary_key=True), postgresql_partition_by="RANGE (at)")
+"""
+
+
+def test_partitions_of_partitions_are_left_to_the_migrations(author: Author, on_postgresql: DbConfig) -> None:
+    author.write(PARTITIONS)
+    author.models(EVENT)
+
+    assert author.findings(on_postgresql) == []
+    assert author.revise(on_postgresql) == Written(None)
+
+
+OF_NO_TYPE_OF_SQLALCHEMY = """
+class Named(sa.types.UserDefinedType):
+    cache_ok = True
+    def __init__(self, name): self.name = name
+    def get_col_spec(self, **kw): return self.name
+sa.Table("t", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("a", Named("{}")),
+    sa.Column("b", postgresql.ARRAY(Named("point"))))
+"""
+
+
+@pytest.mark.filterwarnings("error")
+def test_types_that_sqlalchemy_does_not_know_are_compared(author: Author, on_postgresql: DbConfig) -> None:
+    author.models(OF_NO_TYPE_OF_SQLALCHEMY.format("point"))
+    author.revise(on_postgresql)
+    assert author.findings(on_postgresql) == []
+
+    author.models(OF_NO_TYPE_OF_SQLALCHEMY.format("xml"))
+
+    assert author.findings(on_postgresql) == ["postgresql: t.a: type: point -> xml"]
