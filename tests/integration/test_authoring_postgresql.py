@@ -75,3 +75,20 @@ def test_types_that_sqlalchemy_does_not_know_are_compared(author: Author, on_pos
     author.models(OF_NO_TYPE_OF_SQLALCHEMY.format("xml"))
 
     assert author.findings(on_postgresql) == ["postgresql: t.a: type: point -> xml"]
+
+
+PERCENT_SIGNS = """
+sa.Table("t", metadata, sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("a", sa.Text, server_default="5%", comment="in %"),
+    sa.Column("b", sa.Text, sa.Computed("a || '%' || a", persisted=True)), sa.Column("r", postgresql.INT4RANGE),
+    sa.CheckConstraint("a LIKE '%a%%'", name="t_a"),
+    postgresql.ExcludeConstraint(("r", "&&"), name="t_r", where=sa.text("a LIKE 'x%'")),
+    sa.Index("t_part", "a", postgresql_where=sa.text("a LIKE 'x%'")), sa.Index("t_key", sa.text("(a || '%')")))
+"""
+
+
+def test_percent_signs_are_written_once(author: Author, on_postgresql: DbConfig) -> None:
+    author.models(PERCENT_SIGNS)
+
+    assert author.revise(on_postgresql).by_hand == ()
+    assert author.findings(on_postgresql) == []

@@ -87,6 +87,7 @@ class _Rules:
                 _drop_in_order(upgrade)
                 upgrade.reverse_into(way_back)
                 self._enums = complete_enums(upgrade, way_back, self._writing.project.metadata())
+        _write_percent_signs_once(context)
         if change := self._given.get("process_revision_directives"):
             change(context, revision, directives)
         is_empty = all(ops_.is_empty() for script in directives for ops_ in script.upgrade_ops_list)
@@ -152,6 +153,17 @@ class _Rules:
         if kind == "type" and is_module and not _is_known(type(item).__module__):
             context.imports.add(f"import {module}")
         return (kind == "server_default" and _expression(getattr(item, "arg", None))) or False
+
+
+def _write_percent_signs_once(context: MigrationContext) -> None:
+    """Let Alembic render expressions, such as a check with LIKE, as they are.
+
+    SQLAlchemy doubles each percent sign for psycopg2. Alembic writes such text into the file, and the file then means
+    two percent signs.
+    """
+    if context.dialect.identifier_preparer._double_percents:  # noqa: SLF001 - there is no public way
+        render = context.impl.render_ddl_sql_expr
+        context.impl.render_ddl_sql_expr = lambda *given, **named: render(*given, **named).replace("%%", "%")  # type: ignore[method-assign]
 
 
 def _is_known(module: str) -> bool:
