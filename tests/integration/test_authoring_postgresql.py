@@ -92,3 +92,21 @@ def test_percent_signs_are_written_once(author: Author, on_postgresql: DbConfig)
 
     assert author.revise(on_postgresql).by_hand == ()
     assert author.findings(on_postgresql) == []
+
+
+GENERATED = """
+sa.Table("t", metadata, sa.Column("id", sa.Integer, sa.Identity(), primary_key=True), sa.Column("a", sa.{}),
+    sa.Column("b", sa.Integer, sa.Computed("id * 2", persisted=True)){})
+"""
+
+
+def test_a_table_with_a_generated_column_is_changed(author: Author, on_postgresql: DbConfig) -> None:
+    author.models(GENERATED.format("Integer", ""))
+    author.revise(on_postgresql)
+    more = (
+        ', sa.Column("c", sa.Integer, sa.Computed("id + 1", persisted=True)), sa.Column("d", sa.Integer, sa.Identity())'
+    )
+    author.models(GENERATED.format("BigInteger", more))
+
+    assert author.revise(on_postgresql).by_hand == ()
+    assert author.findings(on_postgresql) == []

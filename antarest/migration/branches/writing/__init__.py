@@ -28,10 +28,19 @@ from ...schema.compare import Difference
 from ...schema.postgresql import any_type
 from ...scratch.comparison import Bench, Comparison, bench
 from ...scratch.databases import EngineName
-from .autogenerate import Writing, autogenerate_options, may_convert
+from .autogenerate import Writing, comparison_options, correct_comparison, may_convert
 from .libraries import operations_of_libraries
 
-__all__ = ["Writing", "Written", "autogenerate_options", "format_file", "merge_heads", "write_again", "write_revision"]
+__all__ = [
+    "Writing",
+    "Written",
+    "comparison_options",
+    "correct_comparison",
+    "format_file",
+    "merge_heads",
+    "write_again",
+    "write_revision",
+]
 
 _REMOVED = "process_revision_directives of env.py removes a revision that has no changes"
 

@@ -45,18 +45,20 @@ class Writing:
     lossy: dict[str, str] = field(default_factory=dict)
 
 
-def autogenerate_options(writing: Writing, home: str | None) -> dict[str, Any]:
-    """Return the options with which Alembic compares the models with a scratch database.
+def comparison_options(writing: Writing, connection: sa.Connection) -> dict[str, Any]:
+    """Return the options for `context.configure` with which Alembic compares the models with a scratch database.
 
     Args:
-        writing: the request. Its project has the options of `env.py`, on which the result is based.
-        home: the default schema of the database. Table names in `writing` omit this schema, even if a model names it.
+        writing: the request. Its project has the options of `env.py`, on which the result is based. Its table names
+            omit the default schema of the database, even if a model names this schema.
+        connection: a connection to the scratch database.
     """
-    given, ours = writing.project.options, _Rules(writing, home)
+    given, ours = writing.project.options, _Rules(writing, connection.dialect.default_schema_name)
     has_schemas = any(table.schema for table in writing.project.metadata().tables.values())
     return {
+        **writing.project.scratch_options(),
         "compare_type": given.get("compare_type", True),
-        "compare_server_default": given.get("compare_server_default", True) and ours.compare_default,
+        "compare_server_default": given.get("compare_server_default", True),
         "render_as_batch": writing.in_batches and given.get("render_as_batch", True),
         "include_schemas": given.get("include_schemas", has_schemas),
         "process_revision_directives": ours.complete,
@@ -87,7 +89,6 @@ class _Rules:
                 _drop_in_order(upgrade)
                 upgrade.reverse_into(way_back)
                 self._enums = complete_enums(upgrade, way_back, self._writing.project.metadata())
-        _write_percent_signs_once(context)
         if change := self._given.get("process_revision_directives"):
             change(context, revision, directives)
         is_empty = all(ops_.is_empty() for script in directives for ops_ in script.upgrade_ops_list)
@@ -117,24 +118,6 @@ class _Rules:
         full, tables = f"{schema}.{name}" if schema not in (None, self._home) else name, self._writing.tables
         return kind != "table" or (name not in self._own and (tables is None or full in tables))
 
-    def compare_default(
-        self, context: MigrationContext, found: Any, column: Any, old: Any, default: Any, new: Any
-    ) -> bool:
-        """Return whether the default of a column differs from the default in the models, as `env.py` or Alembic says.
-
-        Alembic lets PostgreSQL compare the values of the two defaults. PostgreSQL refuses a value that the type of the
-        column does not have yet, such as a new label of an enum. In this case, the defaults differ.
-        """
-        theirs = self._given.get("compare_server_default")
-        if callable(theirs) and (answer := theirs(context, found, column, old, default, new)) is not None:
-            return bool(answer)
-        assert context.connection is not None  # noqa: S101 - a comparison has one
-        try:
-            with context.connection.begin_nested():
-                return bool(context.impl.compare_server_default(found, column, new, old))  # type: ignore[no-untyped-call]
-        except sa.exc.DBAPIError:
-            return True
-
     def render_item(self, kind: str, item: Any, context: AutogenContext) -> str | Literal[False]:
         """Return the Python code of an item as `env.py` renders it.
 
@@ -155,15 +138,28 @@ class _Rules:
         return (kind == "server_default" and _expression(getattr(item, "arg", None))) or False
 
 
-def _write_percent_signs_once(context: MigrationContext) -> None:
-    """Let Alembic render expressions, such as a check with LIKE, as they are.
+def correct_comparison(context: MigrationContext) -> None:
+    """Correct how Alembic compares the defaults of columns, and how it renders expressions.
 
-    SQLAlchemy doubles each percent sign for psycopg2. Alembic writes such text into the file, and the file then means
-    two percent signs.
+    Alembic lets PostgreSQL compare the values of two defaults. PostgreSQL refuses a value that the type of the column
+    does not have yet, such as a new label of an enum. In this case, the defaults differ.
+
+    SQLAlchemy doubles each percent sign for psycopg2. Alembic writes such text into the file, where it means two signs.
     """
+    impl, connection = context.impl, context.connection
+    compare, render = impl.compare_server_default, impl.render_ddl_sql_expr
+    assert connection is not None  # noqa: S101 - a comparison has one
+
+    def is_different(*given: Any) -> bool:
+        try:
+            with connection.begin_nested():
+                return bool(compare(*given))  # type: ignore[no-untyped-call]
+        except sa.exc.DBAPIError:
+            return True
+
+    impl.compare_server_default = is_different  # type: ignore[method-assign]
     if context.dialect.identifier_preparer._double_percents:  # noqa: SLF001 - there is no public way
-        render = context.impl.render_ddl_sql_expr
-        context.impl.render_ddl_sql_expr = lambda *given, **named: render(*given, **named).replace("%%", "%")  # type: ignore[method-assign]
+        impl.render_ddl_sql_expr = lambda *given, **named: render(*given, **named).replace("%%", "%")  # type: ignore[method-assign]
 
 
 def _is_known(module: str) -> bool:

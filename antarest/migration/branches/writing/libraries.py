@@ -18,7 +18,7 @@ from ...errors.text import described
 from ...project.env_options import ALEMBIC, undisturbed
 from ...project.project import Project
 from ...schema.postgresql import any_type
-from .autogenerate import Writing, autogenerate_options
+from .autogenerate import Writing, comparison_options
 from .enums import is_of_library
 
 
@@ -34,8 +34,7 @@ def operations_of_libraries(project: Project, at_head: URL) -> list[str]:
     """
     no_tables = Writing(project, only_changes=True, tables=frozenset(), columns=frozenset())
     with ALEMBIC, undisturbed(), any_type(), moving(at_head) as connection:
-        options = autogenerate_options(no_tables, connection.dialect.default_schema_name)
-        context = MigrationContext.configure(connection, opts={**project.scratch_options(), **options})
+        context = MigrationContext.configure(connection, opts=comparison_options(no_tables, connection))
         try:
             upgrade = produce_migrations(context, project.metadata()).upgrade_ops
         except AntarestError:
