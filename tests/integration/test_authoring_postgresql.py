@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import URL
+from sqlalchemy import URL, create_engine, text
 
 from antarest.migration.branches.writing import Written
+from antarest.migration.errors.facts.run import RevisionUnfinished
+from antarest.migration.errors.loss import Agreement
 from antarest.migration.errors.settings.db_config import DbConfig
+from antarest.migration.workflow.workflow import MigrationWorkflow
 from tests.support_author import Author
 from tests.support_histories import Script
 
@@ -75,6 +78,32 @@ def test_types_that_sqlalchemy_does_not_know_are_compared(author: Author, on_pos
     author.models(OF_NO_TYPE_OF_SQLALCHEMY.format("xml"))
 
     assert author.findings(on_postgresql) == ["postgresql: t.a: type: point -> xml"]
+
+
+IN_SCHEMAS = """
+sa.Table("a", metadata, sa.Column("id", sa.Integer, primary_key=True), schema="one")
+sa.Table("b", metadata, sa.Column("a", sa.ForeignKey("one.a.id", name="b_a"), primary_key=True), schema="Two")
+"""
+
+
+def test_a_schema_that_the_administrator_has_created_is_there_in_scratch_databases(
+    author: Author, on_postgresql: DbConfig
+) -> None:
+    author.models(IN_SCHEMAS)
+    with pytest.raises(RevisionUnfinished) as failed:
+        author.revise(on_postgresql)
+    assert failed.value.hints[0].command in {f"""op.execute('CREATE SCHEMA "{name}"')""" for name in ("one", "Two")}
+    failed.value.path.unlink()
+    with create_engine(on_postgresql.migration_url).begin() as connection:
+        connection.execute(text('CREATE SCHEMA one; CREATE SCHEMA "Two"'))
+
+    assert author.revise(on_postgresql).by_hand == ()
+
+    assert author.findings(on_postgresql) == []
+    workflow = MigrationWorkflow(author.project, on_postgresql)
+    workflow.upgrade()
+    assert workflow.plan_rollback().unknown == ""
+    workflow.rollback(workflow.plan_rollback(), Agreement(everything=True))
 
 
 PERCENT_SIGNS = """
