@@ -104,8 +104,9 @@ def test_a_default_from_a_sequence_that_nobody_has_written_yet_is_named(
         "sa.Table('t', metadata, sa.Column('n', sa.Integer, server_default=s.next_value()))"
     )
 
-    with pytest.raises(RevisionUnfinished, match='relation "s" does not exist'):
+    with pytest.raises(RevisionUnfinished, match='relation "s" does not exist') as failed:
         author.revise(on_postgresql)
+    assert failed.value.details["by hand"] == "adds sequence s"
 
 
 RETYPED = 'sa.Table("t", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("Kind", {}))'

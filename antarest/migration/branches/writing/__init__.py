@@ -145,11 +145,18 @@ def _write_changes(place: Staging, message: str, id_: str | None, db: DbConfig |
         try:
             left = compared.compare_again(replace(place.project)) if path else before  # The history is read again.
         except ScratchRunFailed as error:
-            if labels := [each for each in before[0].found if each.kind == "enum" and each.aspect]:
-                error.details["by hand"] = "; ".join(_render(labels))
+            if by_hand := [each for each in before[0].found if _is_unseen(each)]:
+                error.details["by hand"] = "; ".join(_render(by_hand))
             raise
     written = _written(path, before, left, compared.skipped)
     return replace(written, detected=(*written.detected, *added))
+
+
+def _is_unseen(difference: Difference) -> bool:
+    """Return whether Alembic never detects such a difference. The new revision may fail because of it."""
+    if difference.kind == "enum":
+        return bool(difference.aspect)
+    return difference.kind not in ("table", "column", "primary key", "foreign key", "unique", "check", "index")
 
 
 def _changes(compared: Bench, first: Comparison) -> Writing:

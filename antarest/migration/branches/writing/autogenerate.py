@@ -19,6 +19,7 @@ from ...project.project import Project
 from .enums import EnumName, complete_enums, render_enum
 
 _REASON = "the downgrade drops it"
+_LONGEST_NAME = 64  # of PostgreSQL, in bytes, with a byte that ends it
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,8 @@ class _Rules:
                 _create_keys_last(upgrade)
                 _drop_in_order(upgrade)
                 upgrade.reverse_into(way_back)
+                if not self._writing.in_batches:
+                    _name_drops(way_back)
                 self._enums = complete_enums(upgrade, way_back, self._writing.project.metadata())
         if change := self._given.get("process_revision_directives"):
             change(context, revision, directives)
@@ -185,7 +188,7 @@ def _expression(item: Any) -> str:
 def _alter_only(
     operations: ops.OpContainer, columns: frozenset[str] | None, home: str | None, *, has_identity: bool
 ) -> None:
-    """Remove the changes of columns that are not in `columns`, and the changes of identities that Alembic gets wrong.
+    """Remove the changes of columns that are not in `columns`, and what Alembic gets wrong about identities.
 
     On an engine without identities, Alembic reports each identity as missing. A correct change of an identity also
     contains the old identity, which Alembic cannot write.
@@ -196,6 +199,7 @@ def _alter_only(
             _alter_only(each, columns, home, has_identity=has_identity)
         elif isinstance(each, ops.AlterColumnOp):
             old, new = each.existing_server_default, each.modify_server_default
+            each.kw.pop("autoincrement", None)  # PostgreSQL would warn in each run that it is for MySQL.
             if isinstance(old, sa.Identity) or (isinstance(new, sa.Identity) and not has_identity):
                 each.modify_server_default = False
             is_seen = columns is None or f"{_full_name(each, home)}.{each.column_name}" in columns
@@ -223,6 +227,21 @@ def _create_keys_last(operations: ops.UpgradeOps) -> None:
                 create.kw.pop("use_alter", None)
                 keys.append(ops.ModifyTableOps(table.table_name, [create], schema=table.schema))
     operations.ops.extend(keys)
+
+
+def _name_drops(operations: ops.OpContainer) -> None:
+    """Give each constraint without a name, which a downgrade drops, the name that PostgreSQL gives to it.
+
+    If this name is too long, PostgreSQL shortens it. Then somebody has to write the name.
+    """
+    for each in operations.ops:
+        if isinstance(each, ops.OpContainer):
+            _name_drops(each)
+        elif isinstance(each, ops.DropConstraintOp) and each.constraint_name is None:
+            constraint: Any = each.to_constraint()
+            end = "fkey" if isinstance(constraint, sa.ForeignKeyConstraint) else "key"
+            name = "_".join([each.table_name, *constraint.columns.keys(), end])
+            each.constraint_name = name if len(name.encode()) < _LONGEST_NAME else None
 
 
 def _full_name(operation: Any, home: str | None = None) -> str:
