@@ -25,7 +25,7 @@ from alembic.script import write_hooks
 from alembic.util import to_tuple
 from sqlalchemy import Connection, make_url
 
-from .branches.writing import Writing, autogenerate_options, format_file
+from .branches.writing import Writing, comparison_options, correct_comparison, format_file
 from .commands.explained import explain
 from .commands.output import Output, complain
 from .commands.rendering import results
@@ -236,8 +236,8 @@ def _compare(context: Any, writing: Writing, get_db: Callable[[], DbConfig]) -> 
             connection = stack.enter_context(connected_at_head(project, get_db()))
         else:
             connection = stack.enter_context(moving(writing.at_head))
-        ours = autogenerate_options(writing, connection.dialect.default_schema_name)
-        context.configure(connection=connection, **{**project.scratch_options(), **ours})
+        context.configure(connection=connection, **comparison_options(writing, connection))
+        correct_comparison(context.get_context())
         with context.begin_transaction():
             context.run_migrations()
 

@@ -12,7 +12,9 @@ from sqlalchemy import URL
 
 from antarest.migration.branches.writing import format_file
 from antarest.migration.errors.facts.run import RevisionUnfinished
+from antarest.migration.errors.loss import Agreement
 from antarest.migration.errors.settings.db_config import DbConfig
+from antarest.migration.workflow.workflow import MigrationWorkflow
 from tests.support_author import Author
 
 
@@ -102,5 +104,31 @@ def test_a_default_from_a_sequence_that_nobody_has_written_yet_is_named(
         "sa.Table('t', metadata, sa.Column('n', sa.Integer, server_default=s.next_value()))"
     )
 
-    with pytest.raises(RevisionUnfinished, match='relation "s" does not exist'):
+    with pytest.raises(RevisionUnfinished, match='relation "s" does not exist') as failed:
         author.revise(on_postgresql)
+    assert failed.value.details["by hand"] == "adds sequence s"
+
+
+RETYPED = 'sa.Table("t", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("Kind", {}))'
+
+
+def test_a_column_that_becomes_an_enum_is_finished_as_the_error_says(author: Author, on_postgresql: DbConfig) -> None:
+    author.settings("engines = postgresql")
+    author.models(RETYPED.format("sa.String(9)"))
+    author.revise(on_postgresql)
+    author.models(RETYPED.format("sa.Enum('a', 'b', name='kind')"))
+
+    with pytest.raises(RevisionUnfinished) as failed:
+        author.revise(on_postgresql)
+    using = failed.value.hints[0].command.removeprefix("op.alter_column(..., ")[:-1]
+    text = failed.value.path.read_text()
+    failed.value.path.write_text(text.replace("existing_nullable", f"{using}, existing_nullable", 1))
+
+    assert author.findings(on_postgresql) == []
+    workflow = MigrationWorkflow(author.project, on_postgresql)
+    workflow.upgrade()
+    workflow.rollback(workflow.plan_rollback(), Agreement(everything=True))
+    workflow.upgrade()
+    author.models(RETYPED.format("sa.String(9)"))
+    assert author.revise(on_postgresql).by_hand == ()
+    assert author.findings(on_postgresql) == []

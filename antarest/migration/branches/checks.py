@@ -17,12 +17,14 @@ from ..project import rollback_script
 from ..project.project import Project
 from ..schema.compare import Difference
 from ..schema.inventory import Inventory
-from ..scratch.comparison import BOTH, Comparison, bench
+from ..scratch.comparison import BOTH, Bench, Comparison, bench
 from ..workflow.status import EDITED, Status
 from . import diagram, snapshots
 from .deployed import changed_since
+from .writing.libraries import operations_of_libraries
 
 _MOST_NAMED = 12  # in one line
+_WRITE = 'inv db.revision --message="..."'
 
 
 @dataclass(frozen=True)
@@ -202,7 +204,7 @@ def drift(project: Project, db: DbConfig | None) -> list[CheckFailure]:
         db: the configured database. It is only read, to create scratch databases like it.
     """
     with bench(project, db) as compared:
-        return [*_failures(project, compared.compare())]
+        return _failures(project, compared, compared.compare())
 
 
 def _drift(project: Project, db: DbConfig | None, note: Tell, no_models: str) -> list[Check]:
@@ -212,7 +214,8 @@ def _drift(project: Project, db: DbConfig | None, note: Tell, no_models: str) ->
         return [Check(_equal_on([ENGINES[each] for each in engines]), skipped=no_models)]
     with bench(project, db, note) as compared:
         made = compared.compare()
-    claim, found = _equal_on([each.name for each in made]), [*_failures(project, made)]
+        found = _failures(project, compared, made)
+    claim = _equal_on([each.name for each in made])
     new = [each for each in found if each.fact not in project.baseline.drift]
     if len(new) < len(found):
         claim = f"{claim}, except for {count(len(found) - len(new), 'difference')} in {FILE_NAME}"
@@ -233,7 +236,16 @@ def _equal_on(engines: Sequence[str]) -> str:
     return f"models equal to the migrations on {where}"
 
 
-def _failures(project: Project, made: Sequence[Comparison]) -> Iterator[CheckFailure]:
+def _failures(project: Project, compared: Bench, made: Sequence[Comparison]) -> list[CheckFailure]:
+    """Return the differences that the comparisons found; if there are none, those that a library of `env.py` finds."""
+    if found := [*_different(project, made)]:
+        return found
+    engine = made[0].engine
+    facts = operations_of_libraries(project, compared.at_head[engine])
+    return [CheckFailure("models", f"{engine}: {fact}, says a library of {project.env.name}", _WRITE) for fact in facts]
+
+
+def _different(project: Project, made: Sequence[Comparison]) -> Iterator[CheckFailure]:
     for comparison in made:
         migrated = comparison.migrated
         if unmodelled := were_not_imported(comparison.found, migrated):
@@ -246,4 +258,4 @@ def _failures(project: Project, made: Sequence[Comparison]) -> Iterator[CheckFai
             continue
         for difference in comparison.found:
             fact = f"{comparison.engine}: {difference.render('the migrations', 'the models')}"
-            yield CheckFailure("models", fact, 'inv db.revision --message="..."')
+            yield CheckFailure("models", fact, _WRITE)

@@ -22,7 +22,9 @@ _NOT_ASPECTS = {
     "index": {"name"},
 }
 _PLURALS = {"view": "views", "trigger": "triggers", "function": "functions", "domain": "domains", "policy": "policies"}
-_UNMODELLED_TABLE = re.compile(r"(?:UNLOGGED |FOREIGN )?PARTITION (?:FOR|DEFAULT)\b|using\b|FOREIGN\b")
+_UNMODELLED_TABLE = re.compile(
+    r"(?:UNLOGGED |FOREIGN )?(?:PARTITION BY .*)?PARTITION (?:FOR|DEFAULT)\b|using\b|FOREIGN\b"
+)
 
 
 class Key(NamedTuple):

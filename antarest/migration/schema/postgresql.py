@@ -7,9 +7,11 @@ this is the current schema.
 
 from __future__ import annotations
 
+import warnings
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from collections.abc import Sequence as Rows
+from contextlib import contextmanager
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -74,12 +76,14 @@ _INDEXES = """
         SELECT FROM pg_constraint AS o WHERE o.conindid = i.indexrelid AND o.contype IN ('p', 'u', 'x'))
     ORDER BY n.relname
 """
-# Collations that differ from the one of the type, or of the type below a domain, as in the inspector of SQLAlchemy 2.1.
-_COLLATIONS = """
-    SELECT {relation_name}, a.attname, l.collname FROM pg_attribute AS a
-    JOIN pg_class AS c ON c.oid = a.attrelid JOIN pg_collation AS l ON l.oid = a.attcollation
+# The type of each column, and a collation that differs from the one of the type, or of the type below a domain, as in
+# the inspector of SQLAlchemy 2.1.
+_COLUMNS = """
+    SELECT {relation_name}, a.attname, format_type(a.atttypid, a.atttypmod), l.collname FROM pg_attribute AS a
+    JOIN pg_class AS c ON c.oid = a.attrelid
     JOIN pg_type AS t ON t.oid = a.atttypid JOIN pg_type AS b ON b.oid = coalesce(nullif(t.typbasetype, 0), t.oid)
-    WHERE a.attnum > 0 AND a.attcollation <> b.typcollation AND c.relkind IN ('r', 'p', 'f') AND {relation}
+    LEFT JOIN pg_collation AS l ON l.oid = a.attcollation AND a.attcollation <> b.typcollation
+    WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'f') AND {relation}
 """
 _SEQUENCES = """
     SELECT {relation_name}, format_type(s.seqtypid, NULL), s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcache,
@@ -188,15 +192,13 @@ def _tables(connection: Connection, inspector: Inspector, exclude: Collection[st
     for table, name, definition, valid in _rows(connection, _INDEXES):
         keys, unique, where, rest = parse_index(definition)
         indexes[table].append(Index(name, table, keys, unique, where, rest if valid else f"{rest} INVALID".strip()))
-    collations = {(table, column): name for table, column, name in _rows(connection, _COLLATIONS)}
+    more = {(table, column): (kind, collation) for table, column, kind, collation in _rows(connection, _COLUMNS)}
     tables = sorted(_rows(connection, _TABLES))
     read = {schema: _Read(inspector, schema) for schema in {None, *(schema for _, _, schema, _, _ in tables)}}
     return {
         name: Table(
             name=name,
-            columns=tuple(
-                _column(connection, each, collations.get((name, each["name"]))) for each in read[schema].columns[key]
-            ),
+            columns=tuple(_column(connection, each, *more[name, each["name"]]) for each in read[schema].columns[key]),
             primary_key=_primary_key(read[schema].primary_keys[key], name, options),
             foreign_keys=_foreign_keys(read[schema].foreign_keys[key], name, options),
             uniques=_uniques(read[schema].uniques[key], name, options),
@@ -216,12 +218,21 @@ class _Read:
     """The parts of all tables of a schema, as the inspector reads them."""
 
     def __init__(self, inspector: Inspector, schema: str | None) -> None:
-        self.columns = inspector.get_multi_columns(schema)
+        with any_type():
+            self.columns = inspector.get_multi_columns(schema)
         self.comments = inspector.get_multi_table_comment(schema)
         self.uniques = inspector.get_multi_unique_constraints(schema)
         # The checks are read elsewhere: what the inspector returns for them depends on the version of SQLAlchemy.
         self.primary_keys = inspector.get_multi_pk_constraint(schema)
         self.foreign_keys = inspector.get_multi_foreign_keys(schema)
+
+
+@contextmanager
+def any_type() -> Iterator[None]:
+    """Hide SQLAlchemy's warnings about types that it does not know. The inventory has the names of these types."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Did not recognize type", sa.exc.SAWarning)
+        yield
 
 
 def _enums(inspector: PGInspector) -> Iterable[tuple[str, tuple[str, ...]]]:
@@ -260,11 +271,11 @@ def _uniques(found: Iterable[ReflectedUniqueConstraint], table: str, options: _O
     return tuple(sorted(uniques, key=repr))
 
 
-def _column(connection: Connection, column: ReflectedColumn, collation: str | None) -> Column:
+def _column(connection: Connection, column: ReflectedColumn, spelling: str, collation: str | None) -> Column:
     identity: Mapping[str, Any] | None = column.get("identity")
     return Column(
         name=column["name"],
-        type=_spelling(connection, column["type"]),
+        type=spelling if _is_unknown(column["type"]) else _spelling(connection, column["type"]),
         nullable=column["nullable"],
         default=column["default"],
         computed=_computed(column.get("computed")),
@@ -279,6 +290,11 @@ def _computed(found: ReflectedComputed | None) -> str | None:
     return f"{normalise(found['sqltext'])} {'stored' if found.get('persisted') else 'virtual'}" if found else None
 
 
+def _is_unknown(kind: sa.types.TypeEngine[Any]) -> bool:
+    """Return whether SQLAlchemy does not know a type, such as one of an extension, or an array of this type."""
+    return isinstance(getattr(kind, "item_type", kind), sa.types.NullType)
+
+
 def _spelling(connection: Connection, kind: sa.types.TypeEngine[Any]) -> str:
     """Return the engine's spelling of a type, without its schema and its collation.
 
@@ -286,8 +302,6 @@ def _spelling(connection: Connection, kind: sa.types.TypeEngine[Any]) -> str:
     """
     if isinstance(kind, (sa.Enum, DOMAIN)) and kind.name:
         return kind.name
-    if isinstance(kind, sa.types.NullType):
-        return "unknown"
     if isinstance(kind, sa.String):
         kind = kind.copy()
         kind.collation = None

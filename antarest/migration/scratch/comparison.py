@@ -143,11 +143,15 @@ class Bench:
                 with scratch_at(project, heads) as connection:
                     migrated = reflect(connection, exclude=project.workflow_tables)
             else:
-                with moving(self.at_head[engine]) as connection:
-                    ScratchRunner.of(project).upgrade(connection, heads)
-                    migrated = reflect(connection, exclude=project.workflow_tables)
+                migrated = self._servers.retry(self.at_head[engine], lambda: self._upgraded(project))
             found.append(Comparison.of(project, engine, migrated, models))
         return found
+
+    def _upgraded(self, project: Project) -> Inventory:
+        """Upgrade the PostgreSQL database at head, and return its schema."""
+        with moving(self.at_head["postgresql"]) as connection:
+            ScratchRunner.of(project).upgrade(connection, project.history.heads)
+            return reflect(connection, exclude=project.workflow_tables)
 
     def _how_to_say(self, engine: EngineName) -> str:
         """Return a hint on how the project can name its engines; empty if the project names them."""

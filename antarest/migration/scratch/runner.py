@@ -207,6 +207,8 @@ class ScratchRunner:
             yield
 
 
+_USING = re.compile(r'You might need to specify "USING (.+)"')  # says PostgreSQL, if it does not convert by itself
+_NO_SCHEMA = re.compile(r'schema ("[^"]+") does not exist')
 # Alembic says this in a batch, if it cannot find the constraint to drop.
 _NO_NAME = re.compile(r"Constraint must have a name|No such constraint: ")
 _CONVENTION = ", ".join(f'"{kind}": "{kind}_%(table_name)s_%(column_0_name)s"' for kind in ("fk", "uq"))
@@ -221,9 +223,16 @@ def _failure(step: Any, error: BaseException, connection: Connection, fixes: Seq
     engine = ENGINES[connection.dialect.name]
     why = reason(error) if isinstance(error, (DBAPIError, NotAllowed)) else described(error)
     why = redact(why, connection.engine.url)
+    details = details_of(error)
     if connection.dialect.name == "sqlite" and isinstance(error, ValueError) and _NO_NAME.search(why):
         fixes = [_NAME_IT, *fixes]
-    return ScratchRunFailed(step.revision.revision, direction, why, engine, details=details_of(error), fixes=fixes)
+    if using := _USING.search(details.get("hint", "")):
+        command = f"op.alter_column(..., postgresql_using={using[1]!r})"
+        fixes = [Hint("Say how PostgreSQL converts the values, here and in the downgrade", command), *fixes]
+    if schema := _NO_SCHEMA.search(why):
+        command = f"op.execute('CREATE SCHEMA {schema[1]}')"
+        fixes = [Hint("If neither a revision nor the administrator creates this schema", command), *fixes]
+    return ScratchRunFailed(step.revision.revision, direction, why, engine, details=details, fixes=fixes)
 
 
 def _called(

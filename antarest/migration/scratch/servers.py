@@ -44,6 +44,7 @@ from .leftovers import owned_databases
 SAME = "the same server"
 _BEGINNING = "antarest_scratch_"
 _NO_ROLE = re.compile(r'role "([^"]+)" does not exist')
+_NO_SCHEMA = re.compile(r'schema "([^"]+)" does not exist')
 _WHOLE_SERVER = re.compile(
     r"\b(?:CREATE|ALTER|DROP)\s+(?:ROLE|USER(?!\s+MAPPING)|GROUP|TABLESPACE|DATABASE|SUBSCRIPTION)\b"
     r"|\bALTER\s+SYSTEM\b|\bREASSIGN\s+OWNED\b|\bDROP\s+OWNED\b|\bGRANT\s+(?![^;]*\bON\b)[^;]+\bTO\b"
@@ -68,6 +69,7 @@ class Asked:
         may_create: whether the role of the real database is allowed to create databases.
         schemas: the schemas in the search path of the real database; empty if the only one is `public`.
         extensions: the extensions that are installed in the real database.
+        others: the schemas of the real database that are not in its search path.
     """
 
     db: DbConfig
@@ -75,6 +77,7 @@ class Asked:
     may_create: bool
     schemas: tuple[str, ...]
     extensions: tuple[str, ...]
+    others: tuple[str, ...] = ()
 
 
 def read_asked(db: DbConfig, connection: Connection) -> Asked:
@@ -84,11 +87,13 @@ def read_asked(db: DbConfig, connection: Connection) -> Asked:
             SELECT current_setting('server_version_num')::int / 10000,
                 (SELECT rolcreatedb OR rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user),
                 ARRAY(SELECT name FROM unnest(current_schemas(false)::text[]) AS name WHERE name !~ '^pg_'),
-                ARRAY(SELECT extname::text FROM pg_catalog.pg_extension WHERE extname <> 'plpgsql' ORDER BY extname)
+                ARRAY(SELECT extname::text FROM pg_catalog.pg_extension WHERE extname <> 'plpgsql' ORDER BY extname),
+                ARRAY(SELECT nspname::text FROM pg_catalog.pg_namespace
+                    WHERE nspname !~ '^pg_' AND nspname <> ALL (current_schemas(true)))
         """)
     )
     schemas = tuple(row[2]) if list(row[2]) != ["public"] else ()
-    return Asked(db, row[0], bool(row[1]), schemas, tuple(row[3]))
+    return Asked(db, row[0], bool(row[1]), schemas, tuple(row[3]), tuple(row[4]))
 
 
 def asked_of(db: DbConfig | None) -> Asked | None:
@@ -112,6 +117,7 @@ class ScratchServer:
         asked: the properties that a scratch database needs; None if it replaces no real database.
         is_ours: whether this command started the server, and stops it.
         about: the text of all revisions, which shows the objects that they create themselves.
+        lacking: the schemas that no revision creates, and that the next scratch databases get.
     """
 
     name: str
@@ -120,6 +126,7 @@ class ScratchServer:
     is_ours: bool
     about: str
     _make: Callable[[str], URL]
+    lacking: set[str] = field(default_factory=set)
 
     @contextmanager
     def database(self) -> Iterator[Connection]:
@@ -137,7 +144,7 @@ class ScratchServer:
         url = self._make(str(template.database) if template else "template0")
         try:
             if template is None:
-                self._prepare(url)
+                self.prepare(url)
             yield url
         finally:
             _execute(self.url, f'DROP DATABASE IF EXISTS "{url.database}" WITH (FORCE)')
@@ -154,7 +161,7 @@ class ScratchServer:
         """The watcher of the server's connections; None if nobody else uses the server."""
         return None if self.is_ours else Considerate()
 
-    def _prepare(self, url: URL) -> None:
+    def prepare(self, url: URL) -> None:
         """Create the extensions and schemas that the real database has and that the revisions do not create."""
         if self.asked is None:
             return
@@ -166,21 +173,25 @@ class ScratchServer:
             made = rf"CREATE\s*SCHEMA\b[^\n]*\b{re.escape(schema)}\b"
             if schema != "public" and not re.search(made, self.about, re.IGNORECASE):
                 _execute(url, f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
+        for schema in self.lacking:
+            _execute(url, f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
         if self.asked.schemas:
             path = ", ".join(f'"{schema}"' for schema in self.asked.schemas)
             _execute(url, f'ALTER DATABASE "{url.database}" SET search_path = {path}')
 
-    def lacks_role(self, error: BaseException) -> bool:
-        """Create the role that a revision was missing, if this command has started the server.
+    def lacks(self, error: BaseException) -> bool:
+        """Add what a revision was missing: a schema of the real database, or a role of a server that is ours.
 
         Return whether to try the revision again.
         """
-        found = _NO_ROLE.search(str(error))
-        if not self.is_ours or not found:
-            return False
-        with suppress(DBAPIError):
-            _execute(self.url, f'CREATE ROLE "{found[1]}" NOLOGIN')
-            return True
+        if (schema := _NO_SCHEMA.search(str(error))) and self.asked and schema[1] in self.asked.others:
+            is_new = schema[1] not in self.lacking
+            self.lacking.add(schema[1])
+            return is_new
+        if self.is_ours and (role := _NO_ROLE.search(str(error))):
+            with suppress(DBAPIError):
+                _execute(self.url, f'CREATE ROLE "{role[1]}" NOLOGIN')
+                return True
         return False
 
 
@@ -220,7 +231,7 @@ class ScratchServers:
             try:
                 return work(server)
             except (ScratchRunFailed, ModelsNotMade) as error:
-                if server.lacks_role(error):
+                if server.lacks(error):
                     continue
                 if not _is_of_the_server(error):
                     raise
@@ -228,6 +239,16 @@ class ScratchServers:
                 self.reasons[server.name] = error.message
                 self._started.pop()
         raise NoPostgres(self.reasons) from failed
+
+    def retry(self, url: URL, work: Callable[[], Result]) -> Result:
+        """Return the result of a task on a scratch database of the last server. Create there what the task lacks."""
+        while True:
+            try:
+                return work()
+            except ScratchRunFailed as error:
+                if not self._started[-1].lacks(error):
+                    raise
+                self._started[-1].prepare(url)
 
     def _current(self) -> ScratchServer | None:
         """Return the server to use now; None if no server is left."""

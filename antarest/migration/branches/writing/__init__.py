@@ -25,11 +25,22 @@ from ...project.env_options import undisturbed
 from ...project.project import Project
 from ...project.staging import Staging, staging
 from ...schema.compare import Difference
+from ...schema.postgresql import any_type
 from ...scratch.comparison import Bench, Comparison, bench
 from ...scratch.databases import EngineName
-from .autogenerate import Writing, autogenerate_options, may_convert
+from .autogenerate import Writing, comparison_options, correct_comparison, may_convert
+from .libraries import operations_of_libraries
 
-__all__ = ["Writing", "Written", "autogenerate_options", "format_file", "merge_heads", "write_again", "write_revision"]
+__all__ = [
+    "Writing",
+    "Written",
+    "comparison_options",
+    "correct_comparison",
+    "format_file",
+    "merge_heads",
+    "write_again",
+    "write_revision",
+]
 
 _REMOVED = "process_revision_directives of env.py removes a revision that has no changes"
 
@@ -129,14 +140,23 @@ def _refuse(project: Project, message: str) -> None:
 def _write_changes(place: Staging, message: str, id_: str | None, db: DbConfig | None, note: Tell) -> Written:
     with bench(place.project, db, note, only_first=True) as compared:
         before = compared.compare()
-        path = _write(_changes(compared, before[0]), place, message, id_) if before[0].found else None
+        added = operations_of_libraries(place.project, compared.at_head[before[0].engine])
+        path = _write(_changes(compared, before[0]), place, message, id_) if before[0].found or added else None
         try:
             left = compared.compare_again(replace(place.project)) if path else before  # The history is read again.
         except ScratchRunFailed as error:
-            if labels := [each for each in before[0].found if each.kind == "enum" and each.aspect]:
-                error.details["by hand"] = "; ".join(_render(labels))
+            if by_hand := [each for each in before[0].found if _is_unseen(each)]:
+                error.details["by hand"] = "; ".join(_render(by_hand))
             raise
-    return _written(path, before, left, compared.skipped)
+    written = _written(path, before, left, compared.skipped)
+    return replace(written, detected=(*written.detected, *added))
+
+
+def _is_unseen(difference: Difference) -> bool:
+    """Return whether Alembic never detects such a difference. The new revision may fail because of it."""
+    if difference.kind == "enum":
+        return bool(difference.aspect)
+    return difference.kind not in ("table", "column", "primary key", "foreign key", "unique", "check", "index")
 
 
 def _changes(compared: Bench, first: Comparison) -> Writing:
@@ -164,7 +184,7 @@ def _shown(comparisons: Sequence[Comparison]) -> Iterator[str]:
 
 def _write(writing: Writing, place: Staging, message: str, id_: str | None = None) -> Path | None:
     config, folder = writing.project.alembic_config(antarest=writing), str(place.folder)
-    with undisturbed():  # Alembic reports each write hook, even with `quiet`.
+    with undisturbed(), any_type():  # Alembic reports each write hook, even with `quiet`.
         script = command.revision(config, message, writing.only_changes, rev_id=id_, version_path=folder)
     if not isinstance(script, Script):
         return None

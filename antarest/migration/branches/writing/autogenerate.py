@@ -19,6 +19,7 @@ from ...project.project import Project
 from .enums import EnumName, complete_enums, render_enum
 
 _REASON = "the downgrade drops it"
+_LONGEST_NAME = 64  # of PostgreSQL, in bytes, with a byte that ends it
 
 
 @dataclass(frozen=True)
@@ -45,18 +46,20 @@ class Writing:
     lossy: dict[str, str] = field(default_factory=dict)
 
 
-def autogenerate_options(writing: Writing, home: str | None) -> dict[str, Any]:
-    """Return the options with which Alembic compares the models with a scratch database.
+def comparison_options(writing: Writing, connection: sa.Connection) -> dict[str, Any]:
+    """Return the options for `context.configure` with which Alembic compares the models with a scratch database.
 
     Args:
-        writing: the request. Its project has the options of `env.py`, on which the result is based.
-        home: the default schema of the database. Table names in `writing` omit this schema, even if a model names it.
+        writing: the request. Its project has the options of `env.py`, on which the result is based. Its table names
+            omit the default schema of the database, even if a model names this schema.
+        connection: a connection to the scratch database.
     """
-    given, ours = writing.project.options, _Rules(writing, home)
+    given, ours = writing.project.options, _Rules(writing, connection.dialect.default_schema_name)
     has_schemas = any(table.schema for table in writing.project.metadata().tables.values())
     return {
+        **writing.project.scratch_options(),
         "compare_type": given.get("compare_type", True),
-        "compare_server_default": given.get("compare_server_default", True) and ours.compare_default,
+        "compare_server_default": given.get("compare_server_default", True),
         "render_as_batch": writing.in_batches and given.get("render_as_batch", True),
         "include_schemas": given.get("include_schemas", has_schemas),
         "process_revision_directives": ours.complete,
@@ -86,6 +89,8 @@ class _Rules:
                 _create_keys_last(upgrade)
                 _drop_in_order(upgrade)
                 upgrade.reverse_into(way_back)
+                if not self._writing.in_batches:
+                    _name_drops(way_back)
                 self._enums = complete_enums(upgrade, way_back, self._writing.project.metadata())
         if change := self._given.get("process_revision_directives"):
             change(context, revision, directives)
@@ -116,24 +121,6 @@ class _Rules:
         full, tables = f"{schema}.{name}" if schema not in (None, self._home) else name, self._writing.tables
         return kind != "table" or (name not in self._own and (tables is None or full in tables))
 
-    def compare_default(
-        self, context: MigrationContext, found: Any, column: Any, old: Any, default: Any, new: Any
-    ) -> bool:
-        """Return whether the default of a column differs from the default in the models, as `env.py` or Alembic says.
-
-        Alembic lets PostgreSQL compare the values of the two defaults. PostgreSQL refuses a value that the type of the
-        column does not have yet, such as a new label of an enum. In this case, the defaults differ.
-        """
-        theirs = self._given.get("compare_server_default")
-        if callable(theirs) and (answer := theirs(context, found, column, old, default, new)) is not None:
-            return bool(answer)
-        assert context.connection is not None  # noqa: S101 - a comparison has one
-        try:
-            with context.connection.begin_nested():
-                return bool(context.impl.compare_server_default(found, column, new, old))  # type: ignore[no-untyped-call]
-        except sa.exc.DBAPIError:
-            return True
-
     def render_item(self, kind: str, item: Any, context: AutogenContext) -> str | Literal[False]:
         """Return the Python code of an item as `env.py` renders it.
 
@@ -152,6 +139,30 @@ class _Rules:
         if kind == "type" and is_module and not _is_known(type(item).__module__):
             context.imports.add(f"import {module}")
         return (kind == "server_default" and _expression(getattr(item, "arg", None))) or False
+
+
+def correct_comparison(context: MigrationContext) -> None:
+    """Correct how Alembic compares the defaults of columns, and how it renders expressions.
+
+    Alembic lets PostgreSQL compare the values of two defaults. PostgreSQL refuses a value that the type of the column
+    does not have yet, such as a new label of an enum. In this case, the defaults differ.
+
+    SQLAlchemy doubles each percent sign for psycopg2. Alembic writes such text into the file, where it means two signs.
+    """
+    impl, connection = context.impl, context.connection
+    compare, render = impl.compare_server_default, impl.render_ddl_sql_expr
+    assert connection is not None  # noqa: S101 - a comparison has one
+
+    def is_different(*given: Any) -> bool:
+        try:
+            with connection.begin_nested():
+                return bool(compare(*given))  # type: ignore[no-untyped-call]
+        except sa.exc.DBAPIError:
+            return True
+
+    impl.compare_server_default = is_different  # type: ignore[method-assign]
+    if context.dialect.identifier_preparer._double_percents:  # noqa: SLF001 - there is no public way
+        impl.render_ddl_sql_expr = lambda *given, **named: render(*given, **named).replace("%%", "%")  # type: ignore[method-assign]
 
 
 def _is_known(module: str) -> bool:
@@ -177,7 +188,7 @@ def _expression(item: Any) -> str:
 def _alter_only(
     operations: ops.OpContainer, columns: frozenset[str] | None, home: str | None, *, has_identity: bool
 ) -> None:
-    """Remove the changes of columns that are not in `columns`, and the changes of identities that Alembic gets wrong.
+    """Remove the changes of columns that are not in `columns`, and what Alembic gets wrong about identities.
 
     On an engine without identities, Alembic reports each identity as missing. A correct change of an identity also
     contains the old identity, which Alembic cannot write.
@@ -188,6 +199,7 @@ def _alter_only(
             _alter_only(each, columns, home, has_identity=has_identity)
         elif isinstance(each, ops.AlterColumnOp):
             old, new = each.existing_server_default, each.modify_server_default
+            each.kw.pop("autoincrement", None)  # PostgreSQL would warn in each run that it is for MySQL.
             if isinstance(old, sa.Identity) or (isinstance(new, sa.Identity) and not has_identity):
                 each.modify_server_default = False
             is_seen = columns is None or f"{_full_name(each, home)}.{each.column_name}" in columns
@@ -215,6 +227,21 @@ def _create_keys_last(operations: ops.UpgradeOps) -> None:
                 create.kw.pop("use_alter", None)
                 keys.append(ops.ModifyTableOps(table.table_name, [create], schema=table.schema))
     operations.ops.extend(keys)
+
+
+def _name_drops(operations: ops.OpContainer) -> None:
+    """Give each constraint without a name, which a downgrade drops, the name that PostgreSQL gives to it.
+
+    If this name is too long, PostgreSQL shortens it. Then somebody has to write the name.
+    """
+    for each in operations.ops:
+        if isinstance(each, ops.OpContainer):
+            _name_drops(each)
+        elif isinstance(each, ops.DropConstraintOp) and each.constraint_name is None:
+            constraint: Any = each.to_constraint()
+            end = "fkey" if isinstance(constraint, sa.ForeignKeyConstraint) else "key"
+            name = "_".join([each.table_name, *constraint.columns.keys(), end])
+            each.constraint_name = name if len(name.encode()) < _LONGEST_NAME else None
 
 
 def _full_name(operation: Any, home: str | None = None) -> str:

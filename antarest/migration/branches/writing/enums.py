@@ -38,6 +38,8 @@ def _render(context: AutogenContext, operation: EnumOp) -> str:
 def complete_enums(upgrade: ops.OpContainer, way_back: ops.OpContainer, metadata: sa.MetaData) -> frozenset[EnumName]:
     """Add the operations that create and drop an enum type, if only new columns, or only dropped columns, use it.
 
+    A column that gets the type counts as a new column, and a column that loses the type as a dropped column.
+
     Args:
         upgrade: the operations of the upgrade. The creation of a table also creates its types.
         way_back: the operations of the downgrade.
@@ -46,7 +48,8 @@ def complete_enums(upgrade: ops.OpContainer, way_back: ops.OpContainer, metadata
     Returns:
         The names of the enum types that the models use and that already exist before the upgrade.
     """
-    tables, added = [*_columns(upgrade, ops.CreateTableOp)], [*_columns(upgrade, ops.AddColumnOp)]
+    tables = [*_columns(upgrade, ops.CreateTableOp)]
+    added = [*_columns(upgrade, ops.AddColumnOp), *_retyped(upgrade, "modify_type")]
     new = {place for place, _ in (*tables, *added)}
     others = [
         column
@@ -57,12 +60,23 @@ def complete_enums(upgrade: ops.OpContainer, way_back: ops.OpContainer, metadata
     there = dict(_enums(others))
     new_tables, new_columns = (_without(there, each) for each in (tables, added))
     now = there | new_tables | new_columns
-    old_tables, old_columns = (_without(now, _columns(upgrade, each)) for each in (ops.DropTableOp, ops.DropColumnOp))
-    upgrade.ops[:0] = [EnumOp(kind, "create") for name, kind in new_columns.items() if name not in new_tables]
-    way_back.ops[:0] = [EnumOp(kind, "create") for name, kind in old_columns.items() if name not in old_tables]
-    upgrade.ops += [EnumOp(kind, "drop") for kind in (old_columns | old_tables).values()]
-    way_back.ops += [EnumOp(kind, "drop") for kind in (new_columns | new_tables).values()]
+    old_tables = _without(now, _columns(upgrade, ops.DropTableOp))
+    old_columns = _without(now, [*_columns(upgrade, ops.DropColumnOp), *_retyped(upgrade, "existing_type")])
+    for operations, created, made, dropped in (
+        (upgrade, new_columns, new_tables, old_columns | old_tables),
+        (way_back, old_columns, old_tables, new_columns | new_tables),
+    ):
+        # A library of `env.py`, such as alembic-postgresql-enum, may have added the same operations.
+        theirs = {getattr(each, "name", None) for each in operations.ops if is_of_library(each)}
+        own = [kind for name, kind in created.items() if name not in made and kind.name not in theirs]
+        operations.ops[:0] = [EnumOp(kind, "create") for kind in own]
+        operations.ops += [EnumOp(kind, "drop") for kind in dropped.values() if kind.name not in theirs]
     return frozenset(there)
+
+
+def is_of_library(operation: ops.MigrateOperation) -> bool:
+    """Return whether neither Alembic nor the workflow has added an operation, but a library of `env.py`."""
+    return type(operation).__module__.partition(".")[0] != "alembic" and not isinstance(operation, EnumOp)
 
 
 def _without(others: Collection[EnumName], found: Iterable[_Placed]) -> dict[EnumName, sa.Enum]:
@@ -107,6 +121,15 @@ def _columns(operations: ops.OpContainer, kind: type[Any]) -> Iterator[_Placed]:
         elif isinstance(each, kind):
             for column in _columns_of(each):
                 yield (each.schema, each.table_name, column.name), column
+
+
+def _retyped(operations: ops.OpContainer, which: str) -> Iterator[_Placed]:
+    """Yield the columns whose type changes, each with the type that `which` names."""
+    for each in operations.ops:
+        if isinstance(each, ops.OpContainer):
+            yield from _retyped(each, which)
+        elif isinstance(each, ops.AlterColumnOp) and each.modify_type is not None:
+            yield (each.schema, each.table_name, each.column_name), sa.Column(each.column_name, getattr(each, which))
 
 
 def _columns_of(operation: Any) -> Iterable[sa.Column[Any]]:

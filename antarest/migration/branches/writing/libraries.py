@@ -1,0 +1,52 @@
+"""The operations that libraries of `env.py`, such as alembic_utils, add to Alembic's autogenerate.
+
+Such a library registers a comparison of its own with Alembic, for example of views and functions that the code of the
+project defines. `db.check` and `db.revision` ask these libraries, because our comparison does not see these objects.
+"""
+
+from __future__ import annotations
+
+from alembic.autogenerate import produce_migrations
+from alembic.operations import ops
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import URL
+
+from ...database.connection import moving
+from ...errors.base import AntarestError, Hint
+from ...errors.facts.project import InvalidProject
+from ...errors.text import described
+from ...project.env_options import ALEMBIC, undisturbed
+from ...project.project import Project
+from ...schema.postgresql import any_type
+from .autogenerate import Writing, comparison_options
+from .enums import is_of_library
+
+
+def operations_of_libraries(project: Project, at_head: URL) -> list[str]:
+    """Return the operations that libraries of `env.py` would write into a revision now, each as a text.
+
+    Args:
+        project: the Alembic project. Its `env.py` has been run.
+        at_head: a scratch database at head.
+
+    Raises:
+        InvalidProject: a library cannot compare its objects.
+    """
+    no_tables = Writing(project, only_changes=True, tables=frozenset(), columns=frozenset())
+    with ALEMBIC, undisturbed(), any_type(), moving(at_head) as connection:
+        context = MigrationContext.configure(connection, opts=comparison_options(no_tables, connection))
+        try:
+            upgrade = produce_migrations(context, project.metadata()).upgrade_ops
+        except AntarestError:
+            raise
+        except Exception as error:
+            reason = f"a library of {project.env.name} cannot compare its objects: {described(error)}"
+            fix = "If it needs a table that is new, write the table first, without the library"
+            raise InvalidProject(project.ini, reason, Hint(fix, 'inv db.revision --message="..."')) from error
+    return [_described(each) for each in upgrade.ops if is_of_library(each)] if upgrade else []
+
+
+def _described(operation: ops.MigrateOperation) -> str:
+    """Return the kind of an operation and its object, as the operation names them."""
+    kind, *others = operation.to_diff_tuple() if hasattr(operation, "to_diff_tuple") else (type(operation).__name__,)
+    return " ".join([str(kind).replace("_", " "), *map(str, others[:1])])
