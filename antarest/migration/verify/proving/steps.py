@@ -6,7 +6,7 @@ import re
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from alembic.ddl import base as ddl
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 from sqlalchemy.schema import CreateTable
 
 from ...database.driver_connections import Attempt, WatchedConnection, Watcher, set_watcher
@@ -143,6 +144,83 @@ def _note_labels(hints: Hints, construct: Any) -> None:
     for table, column, kind in columns:
         if isinstance(kind, sa.Enum):
             hints.labels[str(table).removeprefix(_REBUILT), str(column)] = tuple(kind.enums)
+
+
+@contextmanager
+def calls_of_sqlalchemy_1() -> Iterator[None]:
+    """Inside the `with` block, allow the most usual calls of SQLAlchemy 1.4 that SQLAlchemy 2 refuses.
+
+    These are `execute("SELECT 1")`, `execute(text, name=value)`, `execute(text, row, row)`, `select([column])`,
+    `case([(condition, value)])`, `row["name"]`, `dict(row)`, `MetaData(bind=...)` and `Table(..., autoload=True)`.
+    """
+    changes: list[tuple[Any, str, Any]] = [
+        (Connection, "execute", _execute),
+        (Session, "execute", _execute_in_session),
+        (sa.Select, "__init__", _spread(sa.Select.__init__)),
+        (sa.Case, "__init__", _spread(sa.Case.__init__)),
+        (sa.Row, "__getitem__", _value_of(sa.Row.__getitem__)),
+        (sa.Row, "keys", lambda row: row._mapping.keys()),  # noqa: SLF001 - its public name
+        (sa.MetaData, "__init__", _bound(sa.MetaData.__init__)),
+        (sa.MetaData, "reflect", _from_bound(sa.MetaData.reflect)),
+        (sa.Table, "__new__", _autoloaded(sa.Table.__new__)),
+    ]
+    before = [(owner, name, vars(owner).get(name)) for owner, name, _ in changes]
+    try:
+        for owner, name, call in changes:
+            setattr(owner, name, call)
+        yield
+    finally:
+        for owner, name, call in before:
+            if call is None:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, call)
+
+
+_EXECUTE: Any = Connection.execute
+_EXECUTE_IN_SESSION: Any = Session.execute
+
+
+def _execute(self: Connection, statement: Any, *rows: Any, execution_options: Any = None, **named: Any) -> Any:
+    given = named or ([*rows] if len(rows) > 1 else rows[0] if rows else None)
+    if isinstance(statement, str):
+        return self.exec_driver_sql(statement, given)
+    return _EXECUTE(self, statement, given, execution_options=execution_options)
+
+
+def _execute_in_session(self: Session, statement: Any, *rows: Any, **options: Any) -> Any:
+    return _EXECUTE_IN_SESSION(self, sa.text(statement) if isinstance(statement, str) else statement, *rows, **options)
+
+
+def _spread(call: Any) -> Any:
+    def spread(self: Any, *parts: Any, **options: Any) -> None:
+        call(self, *(parts[0] if len(parts) == 1 and isinstance(parts[0], list) else parts), **options)
+
+    return spread
+
+
+def _value_of(call: Any) -> Any:
+    return lambda row, key: row._mapping[key] if isinstance(key, str) else call(row, key)  # noqa: SLF001
+
+
+def _bound(call: Any) -> Any:
+    def bound(self: sa.MetaData, *values: Any, bind: Any = None, **options: Any) -> None:
+        call(self, *values, **options)
+        self.info["bind"] = bind
+
+    return bound
+
+
+def _from_bound(call: Any) -> Any:
+    return lambda self, bind=None, **options: call(self, bind if bind is not None else self.info["bind"], **options)
+
+
+def _autoloaded(call: Any) -> Any:
+    def table(cls: Any, name: str, metadata: sa.MetaData, *parts: Any, autoload: bool = False, **options: Any) -> Any:
+        found = {"autoload_with": metadata.info["bind"]} if autoload and "autoload_with" not in options else {}
+        return call(cls, name, metadata, *parts, **options, **found)
+
+    return table
 
 
 class _RebuildWatcher(Watcher):
