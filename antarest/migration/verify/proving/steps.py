@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from alembic.ddl import base as ddl
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
+from sqlalchemy.dialects.postgresql.named_types import NamedType
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.schema import CreateTable
@@ -43,7 +44,8 @@ class RevisionStep:
         direction: whether the upgrade or the downgrade runs.
         before_commit: a function that is called before the commit.
         hints: receives the labels of the enums that the revision gives to columns.
-        passes: whether to skip each failing statement that cannot change the schema of a table, such as INSERT.
+        passes: whether to skip each failing statement that cannot change the schema of a table, such as INSERT, and to
+            create each enum type that is missing, but no type that exists.
         seconds: the duration of the run.
         missing: the objects that a rebuild of a table on SQLite lost.
         left_out: the errors of the skipped statements.
@@ -87,7 +89,8 @@ class RevisionStep:
             self.before_commit(connection)
 
         began = time.perf_counter()
-        target.runner.run(connection, steps)
+        with _types_only_once() if self.passes else nullcontext():
+            target.runner.run(connection, steps)
         self.seconds = time.perf_counter() - began
 
     def _watch(self, context: MigrationContext, target: Target) -> None:
@@ -96,7 +99,10 @@ class RevisionStep:
         execute = impl._exec  # noqa: SLF001 - see above
 
         def watch(construct: Any, *arguments: Any, **named: Any) -> Any:
-            _note_labels(self.hints, construct)
+            for table, column, kind in _enums(construct):
+                self.hints.labels[table.removeprefix(_REBUILT), column] = tuple(kind.enums)
+                if self.passes:
+                    kind.create(impl.connection, checkfirst=True)
             if not (self.passes and _changes_no_table(construct, target.project.version_table.name)):
                 return execute(construct, *arguments, **named)
             try:
@@ -132,18 +138,29 @@ def _changes_no_table(construct: Any, version_table: str) -> bool:
     return isinstance(construct, sa.Select | sa.Insert | sa.Update | sa.Delete)
 
 
-def _note_labels(hints: Hints, construct: Any) -> None:
+def _enums(construct: Any) -> Iterator[tuple[str, str, sa.Enum]]:
+    """Yield the table, the column and the type for each enum that a statement gives to a column."""
+    columns: list[tuple[Any, Any, Any]] = []
     if isinstance(construct, CreateTable):
         columns = [(construct.element.name, each.name, each.type) for each in construct.element.columns]
     elif isinstance(construct, ddl.AddColumn):
         columns = [(construct.table_name, construct.column.name, construct.column.type)]
-    elif isinstance(construct, ddl.ColumnType):
-        columns = [(construct.table_name, construct.column_name, construct.type_)]
-    else:
-        return
+    elif isinstance(construct, ddl.AlterColumn):
+        columns = [(construct.table_name, construct.column_name, getattr(construct, "type_", None))]
     for table, column, kind in columns:
         if isinstance(kind, sa.Enum):
-            hints.labels[str(table).removeprefix(_REBUILT), str(column)] = tuple(kind.enums)
+            yield str(table), str(column), kind
+
+
+@contextmanager
+def _types_only_once() -> Iterator[None]:
+    """Inside the `with` block, create no type of PostgreSQL that exists already."""
+    create: Any = NamedType.create
+    setattr(NamedType, "create", lambda self, bind, **_: create(self, bind, checkfirst=True))  # noqa: B010 - for mypy
+    try:
+        yield
+    finally:
+        setattr(NamedType, "create", create)  # noqa: B010
 
 
 @contextmanager
