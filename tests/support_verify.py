@@ -117,7 +117,12 @@ EXPECTED: dict[str, Findings] = {
 FOREIGN: dict[str, Foreign] = {
     # ---- it comes to its end
     "alternative_bases": Foreign(_on("V404", "b2", *BOTH), _on("V101", "")),
+    "calls_of_sqlalchemy_1": Foreign(_on("V301", "r2", *BOTH) | _on("V404", "r3", *BOTH)),
     "date_becomes_number": Foreign(_on("V504", "a2", *BOTH) | _on("V603", "a2"), _on("V509", "a2", _POSTGRESQL)),
+    "enum_type_missing_or_made_twice": Foreign(
+        _on("V301", "r2", _POSTGRESQL) | _on("V301", "r3", _POSTGRESQL) | _on("V404", "r4", *BOTH),
+        gaps={("", _POSTGRESQL)},
+    ),
     "enum_value_added": Foreign(_on("V403", "a2", _POSTGRESQL)),
     "folders_by_year": Foreign(),
     "json_column": Foreign(_on("V302", "a2", *BOTH)),

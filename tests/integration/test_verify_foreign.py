@@ -140,3 +140,31 @@ def test_a_module_that_is_called_like_one_of_python_hides_nothing(run: Run) -> N
     done = run(PROGRAM, f"--project={OTHERS / 'package_hides_stdlib' / 'alembic.ini'}")
 
     assert (done.code, revisions(done)) == (EXIT_DONE, ["a1"]), done.err
+
+
+def test_the_package_of_a_project_may_have_the_name_of_the_package_around_the_proof(tmp_path: Path, run: Run) -> None:
+    """Upstream's package is called `antarest` too, and its revisions import it."""
+    (tmp_path / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s\nprepend_sys_path = .\n")
+    (tmp_path / "antarest" / "study").mkdir(parents=True)
+    (tmp_path / "antarest" / "__init__.py").write_text("import sqlalchemy as sa\nmetadata = sa.MetaData()\n")
+    (tmp_path / "antarest" / "study" / "names.py").write_text(
+        "import sqlalchemy as sa\nfrom antarest import metadata\n"
+        "T = sa.Table('t', metadata, sa.Column('a', sa.Integer))\n"
+    )
+    (tmp_path / "env.py").write_text(
+        "from alembic import context\nfrom antarest.study.names import metadata\n"
+        "context.configure(target_metadata=metadata)\n"
+    )
+    (tmp_path / "versions").mkdir()
+    (tmp_path / "versions" / "r1.py").write_text(
+        "import sqlalchemy as sa\nfrom alembic import op\nfrom antarest.study.names import T\n"
+        'revision = "r1"\ndown_revision = None\n'
+        "def upgrade():\n    op.create_table(T.name, sa.Column('a', sa.Integer))\n"
+        "def downgrade():\n    op.drop_table(T.name)\n"
+    )
+
+    by_ini = run(PROGRAM, "--engine=sqlite", f"--project={tmp_path / 'alembic.ini'}")
+    by_folder = run(PROGRAM, "--engine=sqlite", f"--versions={tmp_path / 'versions'}")
+
+    for done in (by_ini, by_folder):  # The models equal the schema, and the only finding is the import itself.
+        assert re.findall(r"^(V\d+|not proved)", done.out, re.MULTILINE) == ["V201"], done.out + done.err

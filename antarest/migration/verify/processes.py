@@ -66,7 +66,7 @@ def prove(plan: ProofPlan, engines: Sequence[EngineName], server: PostgresServer
             arguments = (plan.for_another_process(location.engine), location, writer)
             process = context.Process(target=_work, args=arguments, name=f"verify-{location.engine}", daemon=True)
             # The new process inherits both. Ctrl-C at its start would print a traceback.
-            with _undisturbed(), _without(plan.target.paths):
+            with _undisturbed(), _without([*plan.target.paths, *plan.target.namesake]):
                 process.start()
             writer.close()
             stack.callback(_end, process)

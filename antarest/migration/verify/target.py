@@ -32,6 +32,8 @@ from ..scratch.runner import ScratchRunner
 
 Values = Mapping[str, Sequence[object]]
 
+_PROGRAM = (__package__ or "").rpartition(".")[0]
+_PACKAGE = _PROGRAM.partition(".")[0]  # the package around this program
 _DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg2"}
 
 
@@ -233,6 +235,20 @@ class Target:
         sys.path[:0] = [path for path in self.paths if path not in sys.path]
         if not self.project.ini.is_file() or (self.metadata_name and not self.models_of_env):
             sys.path += [path for path in (str(self.project.root), str(Path.cwd())) if path not in sys.path]
+        if self.namesake:
+            sys.path[:0] = self.namesake
+            for each in [*sys.modules]:
+                if each.partition(".")[0] == _PACKAGE and not f"{each}.".startswith(f"{_PROGRAM}."):
+                    del sys.modules[each]  # The modules of this program stay, and can still import each other.
+
+    @property
+    def namesake(self) -> list[str]:
+        """The folder of a package of the project that has the name of the package around this program; or nothing."""
+        own = Path(str(sys.modules[_PROGRAM].__file__)).parent.parent
+        folders = [*self.paths, str(self.project.root), str(Path.cwd())]
+        found = next((each for each in folders if Path(each, _PACKAGE).is_dir()), None)
+        is_other = found is not None and not self.is_own and not Path(found, _PACKAGE).samefile(own)
+        return [found] if found and is_other and _PACKAGE != _PROGRAM else []
 
 
 def _revision(script: Script) -> Revision:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from sqlalchemy import URL
+from sqlalchemy.exc import DBAPIError
 
 from ...errors.facts.run import ScratchRunFailed
 from ...errors.revision import Revision
@@ -33,7 +34,7 @@ class Reached:
         state: the state before the revision.
         bare: the database after the revision, without rows.
         schema: the schema of the database `bare`.
-        is_proved: whether plain Alembic takes this path too. If so, the proof of the revision continues from here.
+        is_proved: whether the proof of the revision continues from here, since all of the revision runs on this path.
     """
 
     state: State
@@ -62,6 +63,9 @@ def another_path(
     if state.applied and not revision.predecessors and (reached := _from_nothing(runs, revision)):
         return reached
     runs.failures.add(failed.reason)
+    if reached := next(_with_old_calls(runs, revision, state, failed), None):
+        proof.add("V301", failed.reason)
+        return reached
     if lacking := _lacking(failed.reason):
         proof.not_proved.append(f"the upgrade: the PostgreSQL server of the proof has no {lacking}")
         return next(_without_statements(runs, revision, state), None)
@@ -103,6 +107,18 @@ def _as_alembic(runs: Runs, revision: Revision, state: State, failed: ScratchRun
     )
     if not found:
         runs.beside.discard(revision.id)
+    yield from found
+
+
+def _with_old_calls(runs: Runs, revision: Revision, state: State, failed: ScratchRunFailed) -> Iterator[Reached]:
+    """Run the revision with the calls that SQLAlchemy 2 refuses, since the revision may be older than SQLAlchemy 2."""
+    if isinstance(failed.__cause__, DBAPIError):
+        return
+    runs.old.add(revision.id)
+    upgrade = partial(runs.without_rows, step=RevisionStep(revision.id, "upgrade"))
+    found = list(_try(runs, state, upgrade, is_proved=True))
+    if not found:
+        runs.old.discard(revision.id)
     yield from found
 
 

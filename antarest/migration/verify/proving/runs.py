@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
@@ -25,7 +25,7 @@ from ..rows.inserts import Memory
 from ..rows.snapshots import RowSnapshot, snapshot
 from ..start import make_start
 from ..target import Target
-from .steps import RevisionStep
+from .steps import RevisionStep, calls_of_sqlalchemy_1
 
 
 class Runs:
@@ -39,6 +39,7 @@ class Runs:
         exclude: the tables that belong to Alembic.
         beside: the ids of the revisions that write through a connection of their own. On SQLite, such a revision runs
             as with plain Alembic, because a transaction of the proof would block its own connection.
+        old: the ids of the revisions that run only with calls that SQLAlchemy 2 refuses. The proof allows these calls.
         failures: the reasons why upgrades have failed.
         searches: the number of searches for an awkward value up to now.
         writers: a database with rows for each revision that writes rows while a constraint is deferred. The key is the
@@ -56,6 +57,7 @@ class Runs:
         self.hints = Hints.of(target.history[id_] for id_ in target.history.order)
         self.exclude = [target.project.version_table.name]
         self.beside: set[str] = set()
+        self.old: set[str] = set()
         self.failures: set[str] = set()
         self.searches = 0
         self.writers: dict[str, URL] = {}
@@ -66,8 +68,12 @@ class Runs:
     @contextmanager
     def connected(self, url: URL, revision: str = "") -> Iterator[Connection]:
         """Open a connection for a revision. For a revision in `beside`, the connection works as with plain Alembic."""
-        with self.clones.connected(url, as_alembic=revision in self.beside) as connection:
+        with self.allowing(revision), self.clones.connected(url, as_alembic=revision in self.beside) as connection:
             yield connection
+
+    def allowing(self, *revisions: str) -> AbstractContextManager[None]:
+        """Allow the calls that SQLAlchemy 2 refuses inside the `with` block, if one of the revisions needs them."""
+        return nullcontext() if self.old.isdisjoint(revisions) else calls_of_sqlalchemy_1()
 
     def connected_as_application(self, url: URL) -> AbstractContextManager[Connection]:
         """Open a connection as the application does. On SQLite, this connection enforces foreign keys."""
@@ -157,7 +163,7 @@ class Runs:
             ScratchRunFailed: one of the revisions failed.
         """
         for is_beside, some in groupby(revisions, key=lambda each: each in self.beside):
-            with self.clones.connected(url, as_alembic=is_beside) as connection:
+            with self.allowing(*revisions), self.clones.connected(url, as_alembic=is_beside) as connection:
                 for each in some:
                     RevisionStep(each, "upgrade").run(connection, self.target)
                     self.clones.set_again(connection)
@@ -172,7 +178,7 @@ class Runs:
         def steps(_context: MigrationContext) -> Iterator[Any]:
             yield from (self.target.runner.step(each, "upgrade") for each in revisions)
 
-        with self.connected(url) as connection:
+        with self.allowing(*revisions), self.connected(url) as connection:
             self.target.runner.run(connection, steps)
         return self.schema(url)
 
@@ -183,7 +189,10 @@ class Runs:
             The reason if a revision fails; else an empty text.
         """
         try:
-            with self.clones.connected(url, as_alembic=bool(self.beside)) as connection:
+            with (
+                self.allowing(*self.old),
+                self.clones.connected(url, as_alembic=bool(self.beside)) as connection,
+            ):
                 target.runner.upgrade(connection, heads)
         except ScratchRunFailed as failed:
             return failed.reason

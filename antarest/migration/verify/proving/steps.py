@@ -6,7 +6,7 @@ import re
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,9 @@ import sqlalchemy as sa
 from alembic.ddl import base as ddl
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
+from sqlalchemy.dialects.postgresql.named_types import NamedType
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 from sqlalchemy.schema import CreateTable
 
 from ...database.driver_connections import Attempt, WatchedConnection, Watcher, set_watcher
@@ -42,7 +44,8 @@ class RevisionStep:
         direction: whether the upgrade or the downgrade runs.
         before_commit: a function that is called before the commit.
         hints: receives the labels of the enums that the revision gives to columns.
-        passes: whether to skip each failing statement that cannot change the schema of a table, such as INSERT.
+        passes: whether to skip each failing statement that cannot change the schema of a table, such as INSERT, and to
+            create each enum type that is missing, but no type that exists.
         seconds: the duration of the run.
         missing: the objects that a rebuild of a table on SQLite lost.
         left_out: the errors of the skipped statements.
@@ -86,7 +89,8 @@ class RevisionStep:
             self.before_commit(connection)
 
         began = time.perf_counter()
-        target.runner.run(connection, steps)
+        with _types_only_once() if self.passes else nullcontext():
+            target.runner.run(connection, steps)
         self.seconds = time.perf_counter() - began
 
     def _watch(self, context: MigrationContext, target: Target) -> None:
@@ -95,7 +99,10 @@ class RevisionStep:
         execute = impl._exec  # noqa: SLF001 - see above
 
         def watch(construct: Any, *arguments: Any, **named: Any) -> Any:
-            _note_labels(self.hints, construct)
+            for table, column, kind in _enums(construct):
+                self.hints.labels[table.removeprefix(_REBUILT), column] = tuple(kind.enums)
+                if self.passes:
+                    kind.create(impl.connection, checkfirst=True)
             if not (self.passes and _changes_no_table(construct, target.project.version_table.name)):
                 return execute(construct, *arguments, **named)
             try:
@@ -131,18 +138,106 @@ def _changes_no_table(construct: Any, version_table: str) -> bool:
     return isinstance(construct, sa.Select | sa.Insert | sa.Update | sa.Delete)
 
 
-def _note_labels(hints: Hints, construct: Any) -> None:
+def _enums(construct: Any) -> Iterator[tuple[str, str, sa.Enum]]:
+    """Yield the table, the column and the type for each enum that a statement gives to a column."""
+    columns: list[tuple[Any, Any, Any]] = []
     if isinstance(construct, CreateTable):
         columns = [(construct.element.name, each.name, each.type) for each in construct.element.columns]
     elif isinstance(construct, ddl.AddColumn):
         columns = [(construct.table_name, construct.column.name, construct.column.type)]
-    elif isinstance(construct, ddl.ColumnType):
-        columns = [(construct.table_name, construct.column_name, construct.type_)]
-    else:
-        return
+    elif isinstance(construct, ddl.AlterColumn):
+        columns = [(construct.table_name, construct.column_name, getattr(construct, "type_", None))]
     for table, column, kind in columns:
         if isinstance(kind, sa.Enum):
-            hints.labels[str(table).removeprefix(_REBUILT), str(column)] = tuple(kind.enums)
+            yield str(table), str(column), kind
+
+
+@contextmanager
+def _types_only_once() -> Iterator[None]:
+    """Inside the `with` block, create no type of PostgreSQL that exists already."""
+    create: Any = NamedType.create
+    setattr(NamedType, "create", lambda self, bind, **_: create(self, bind, checkfirst=True))  # noqa: B010 - for mypy
+    try:
+        yield
+    finally:
+        setattr(NamedType, "create", create)  # noqa: B010
+
+
+@contextmanager
+def calls_of_sqlalchemy_1() -> Iterator[None]:
+    """Inside the `with` block, allow the most usual calls of SQLAlchemy 1.4 that SQLAlchemy 2 refuses.
+
+    These are `execute("SELECT 1")`, `execute(text, name=value)`, `execute(text, row, row)`, `select([column])`,
+    `case([(condition, value)])`, `row["name"]`, `dict(row)`, `MetaData(bind=...)` and `Table(..., autoload=True)`.
+    """
+    changes: list[tuple[Any, str, Any]] = [
+        (Connection, "execute", _execute),
+        (Session, "execute", _execute_in_session),
+        (sa.Select, "__init__", _spread(sa.Select.__init__)),
+        (sa.Case, "__init__", _spread(sa.Case.__init__)),
+        (sa.Row, "__getitem__", _value_of(sa.Row.__getitem__)),
+        (sa.Row, "keys", lambda row: row._mapping.keys()),  # noqa: SLF001 - its public name
+        (sa.MetaData, "__init__", _bound(sa.MetaData.__init__)),
+        (sa.MetaData, "reflect", _from_bound(sa.MetaData.reflect)),
+        (sa.Table, "__new__", _autoloaded(sa.Table.__new__)),
+    ]
+    before = [(owner, name, vars(owner).get(name)) for owner, name, _ in changes]
+    try:
+        for owner, name, call in changes:
+            setattr(owner, name, call)
+        yield
+    finally:
+        for owner, name, call in before:
+            if call is None:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, call)
+
+
+_EXECUTE: Any = Connection.execute
+_EXECUTE_IN_SESSION: Any = Session.execute
+
+
+def _execute(self: Connection, statement: Any, *rows: Any, execution_options: Any = None, **named: Any) -> Any:
+    given = named or ([*rows] if len(rows) > 1 else rows[0] if rows else None)
+    if isinstance(statement, str):
+        return self.exec_driver_sql(statement, given)
+    return _EXECUTE(self, statement, given, execution_options=execution_options)
+
+
+def _execute_in_session(self: Session, statement: Any, *rows: Any, **options: Any) -> Any:
+    return _EXECUTE_IN_SESSION(self, sa.text(statement) if isinstance(statement, str) else statement, *rows, **options)
+
+
+def _spread(call: Any) -> Any:
+    def spread(self: Any, *parts: Any, **options: Any) -> None:
+        call(self, *(parts[0] if len(parts) == 1 and isinstance(parts[0], list) else parts), **options)
+
+    return spread
+
+
+def _value_of(call: Any) -> Any:
+    return lambda row, key: row._mapping[key] if isinstance(key, str) else call(row, key)  # noqa: SLF001
+
+
+def _bound(call: Any) -> Any:
+    def bound(self: sa.MetaData, *values: Any, bind: Any = None, **options: Any) -> None:
+        call(self, *values, **options)
+        self.info["bind"] = bind
+
+    return bound
+
+
+def _from_bound(call: Any) -> Any:
+    return lambda self, bind=None, **options: call(self, bind if bind is not None else self.info["bind"], **options)
+
+
+def _autoloaded(call: Any) -> Any:
+    def table(cls: Any, name: str, metadata: sa.MetaData, *parts: Any, autoload: bool = False, **options: Any) -> Any:
+        found = {"autoload_with": metadata.info["bind"]} if autoload and "autoload_with" not in options else {}
+        return call(cls, name, metadata, *parts, **options, **found)
+
+    return table
 
 
 class _RebuildWatcher(Watcher):
