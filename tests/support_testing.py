@@ -74,9 +74,10 @@ class Suite:
         ours = {URL_VARIABLE: self.server.url.render_as_string(hide_password=False), KIND_VARIABLE: "url"}
         # Of its folders pytest keeps the last three: those of the run that this is a part of are none of these.
         ours["PYTEST_DEBUG_TEMPROOT"] = str(self.folder.parent)
+        ours["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # Those that we have for other tests take most of its start.
         # A pytest that is forked warns that modules are there already; the report of a test that fails is a traceback.
         warnings = ("-Werror::pytest.PytestDeprecationWarning", "-Wignore::pytest.PytestAssertRewriteWarning")
-        command = ("python", "-m", "pytest", *warnings, *flags)
+        command = ("python", "-m", "pytest", "-p", "xdist", *warnings, *flags)
         return run(*command, cwd=self.folder, env={**ours, **env}, traceback=True)
 
     def sql(self, statement: str) -> list[object]:

@@ -14,6 +14,9 @@ An embedded server also ends when this process is killed. Durability is off: a c
 from __future__ import annotations
 
 import atexit
+import base64
+import hashlib
+import hmac
 import logging
 import os
 import secrets
@@ -25,7 +28,7 @@ from contextlib import AbstractContextManager, ExitStack, closing, contextmanage
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
-from sqlalchemy import URL, NullPool, create_engine, make_url, text
+from sqlalchemy import URL, Connection, NullPool, create_engine, make_url, text
 
 from ..errors.base import EXIT_UNREACHABLE, AntarestError, Hint
 from ..errors.settings.urls import normalise_url
@@ -138,17 +141,38 @@ def _sqlite_database(stack: ExitStack, template: str | None) -> URL:
 
 def _postgres_database(stack: ExitStack, server: PostgresServer, template: str | None) -> URL:
     name = f"antarest_{secrets.token_hex(8)}"
-    _execute(server.url, f'CREATE DATABASE {name} TEMPLATE "{template or "template0"}"')
+    with _maintenance(server.url) as connection:
+        create_database(connection, name, template or "template0")
     stack.callback(_execute, server.url, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
     return server.url.set(database=name)
 
 
+def create_database(connection: Connection, name: str, template: str = "template0") -> None:
+    """Create a PostgreSQL database.
+
+    Where durability is off, the server copies the files of the template, which takes half of the time. Elsewhere the
+    server would first have to write everything that it has in memory to the disk.
+
+    Args:
+        connection: a connection to the maintenance database that commits each statement.
+        name: the name of the database.
+        template: the database to copy, which must have no sessions.
+    """
+    is_known = (connection.dialect.server_version_info or ()) >= (15,)
+    how = " STRATEGY file_copy" if is_known and connection.scalar(text("SHOW fsync")) == "off" else ""
+    connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"{how}'))
+
+
 def _execute(url: URL, statement: str) -> Any:
     """Run one statement outside of a transaction. Return the first value of its result, if it has one."""
-    engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool, connect_args={"connect_timeout": 10})
-    with engine.connect() as connection:
-        result = connection.execute(text(statement))
+    with _maintenance(url) as connection:
+        result = connection.exec_driver_sql(statement)
         return result.scalar() if result.returns_rows else None
+
+
+def _maintenance(url: URL) -> Connection:
+    limit = {"connect_timeout": 10}
+    return create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool, connect_args=limit).connect()
 
 
 # ---- the kinds of servers
@@ -191,8 +215,23 @@ def start_server(kind: ServerKind, stack: ExitStack) -> PostgresServer:
     with ExitStack() as attempt:
         url, leave = attempt.enter_context(_ways()[kind]())
         version = str(_execute(url, "SHOW server_version")).split()[0]
+        if kind != "url":
+            _execute(url, f"ALTER ROLE CURRENT_USER PASSWORD '{_verifier(str(url.password))}'")
         stack.enter_context(attempt.pop_all())
     return PostgresServer(url, kind, version, leave)
+
+
+def _verifier(password: str) -> str:
+    """Return what PostgreSQL keeps of a password (RFC 5803), with one iteration instead of 4096.
+
+    The iterations make it slow to guess a password, which nobody does with a random one. They would take a third of the
+    time of each connection.
+    """
+    salt = secrets.token_bytes(16)
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, 1)
+    stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    parts = [base64.b64encode(each).decode() for each in (salt, stored, hmac.digest(salted, b"Server Key", "sha256"))]
+    return "SCRAM-SHA-256$1:{}${}:{}".format(*parts)
 
 
 def _ways() -> dict[ServerKind, Callable[[], AbstractContextManager[_Running]]]:

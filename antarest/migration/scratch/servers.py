@@ -38,7 +38,7 @@ from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import redact_url
 from ..errors.text import reason
 from ..losses.tracking.base import NotAllowed
-from .databases import NoPostgres, PostgresServer, ServerKind, start_server, wanted_kinds
+from .databases import NoPostgres, PostgresServer, ServerKind, create_database, start_server, wanted_kinds
 from .leftovers import owned_databases
 
 SAME = "the same server"
@@ -291,7 +291,7 @@ class ScratchServers:
         def make(template: str) -> URL:
             database = f"{beginning}{next(numbers)}"
             with engine.connect() as connection:
-                connection.execute(text(f'CREATE DATABASE "{database}" TEMPLATE "{template}"'))
+                create_database(connection, database, template)
             return url.set(database=database)
 
         return ScratchServer(name, url, self._asked, is_ours, self._about, make)

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 
 from sqlalchemy import URL, text
 
-from ..scratch.databases import PostgresServer
+from ..scratch.databases import PostgresServer, create_database
 from ..scratch.leftovers import owned_databases
 from .templates import TEST, Template, drop_unused, note_use, postgres_template
 
@@ -88,7 +88,7 @@ class DatabasePool:
     def _make(self, source: str) -> URL:
         name = f"{self._prefix}{next(self._numbers)}"
         with self._engine.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {source}"))
+            create_database(connection, name, source)
         self._names.add(name)
         return self._server.url.set(database=name)
 

@@ -26,7 +26,7 @@ from ..errors.facts.run import ScratchRunFailed
 from ..errors.revision import HEAD
 from ..errors.settings.urls import ENGINES
 from ..errors.settings.whole_file import write_whole
-from ..scratch.databases import scratch_database
+from ..scratch.databases import create_database, scratch_database
 from ..scratch.fingerprint import fingerprints, stands_alone
 from ..scratch.migrated import loaded_revisions
 from ..snapshot.file import digest_at
@@ -204,7 +204,7 @@ def postgres_template(template: Template, server: URL, maintenance: Connection, 
     name = f"{_TEMPLATE}{key}"
     with _one_worker(maintenance, int(key[-15:], 16)):
         if not maintenance.scalar(text("SELECT count(*) FROM pg_database WHERE datname = :name"), {"name": name}):
-            maintenance.execute(text(f"CREATE DATABASE {unfinished} TEMPLATE template0"))
+            create_database(maintenance, unfinished)
             try:
                 template.build(server.set(database=unfinished))
                 # PostgreSQL cannot copy a database with sessions.

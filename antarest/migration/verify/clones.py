@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..database.connection import moving_engine
 from ..database.driver_errors import translate_errors
-from ..scratch.databases import EngineName
+from ..scratch.databases import EngineName, create_database
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ class Clones:
         name = f"{self._location.prefix}{number}"
         source = template.database if template else "template0"
         self._roles[name] = {*self._roles.get(str(template.database), ())} if template else set()
-        self._maintenance.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{source}"'))
+        create_database(self._maintenance, name, str(source))
         return url.set(database=name)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -176,10 +177,11 @@ def _convention(env: SourceModule, package: str) -> tuple[Mapping[str, str], lis
                 if isinstance(found, dict):
                     return {str(key): str(value) for key, value in found.items()}, []
                 unread.append(f"naming_convention in line {node.value.lineno} of {module.path.name}")
-        for other in module.imported():
-            if "site-packages" in other.path.parts and (not package or package not in other.path.parts):
+        for path in module.imported():
+            if "site-packages" in path.parts and (not package or package not in path.parts):
                 continue
-            if other.path not in seen and len(seen) < _MOST_FILES:
-                seen.add(other.path)
-                waiting.append(other)
+            if path not in seen and len(seen) < _MOST_FILES:
+                seen.add(path)
+                with suppress(SyntaxError, OSError):
+                    waiting.append(SourceModule.read(path, env.root))
     return {}, unread

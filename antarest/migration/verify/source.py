@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 LIBRARIES = sys.stdlib_module_names | {"alembic", "sqlalchemy"}  # They have nothing of the project.
+_OURS = str(__package__).rpartition(".")[0]  # the package of the workflow, which has nothing of the project either
 _MOST_FOLDERS = 4  # above a module: one of them may be where its imports begin
 
 
@@ -57,23 +58,23 @@ class SourceModule:
                 return each.value
         return node
 
-    def imported(self, name: str = "") -> Iterator[SourceModule]:
-        """Yield the modules of the project that this module imports.
+    def imported(self, name: str = "") -> Iterator[Path]:
+        """Yield the files of the modules of the project that this module imports.
 
-        With a name, yield only the modules from which the name is imported.
+        With a name, yield only those from which the name is imported.
         """
         for node in ast.walk(self.tree):
-            for file in self._files(node, name):
-                with suppress(SyntaxError, OSError):
-                    yield SourceModule.read(file, self.root)
+            yield from self._files(node, name)
 
     def _named(self, name: str, depth: int) -> object:
         node = ast.Name(name)
         if (found := self.assigned(node)) is not node:
             return self.value(found, depth - 1)
-        for module in self.imported(name):
-            if (value := module._named(name, depth - 1)) is not None:  # noqa: SLF001 - its own class
-                return value
+        for path in self.imported(name):
+            with suppress(SyntaxError, OSError):
+                module = SourceModule.read(path, self.root)
+                if (value := module._named(name, depth - 1)) is not None:  # noqa: SLF001 - its own class
+                    return value
         return None
 
     def _files(self, node: ast.AST, name: str) -> Iterator[Path]:
@@ -88,7 +89,7 @@ class SourceModule:
             names = [module, *(f"{module}.{alias.name}".strip(".") for alias in node.names)]
         is_relative = isinstance(node, ast.ImportFrom) and node.level > 0
         for each in filter(None, names):
-            if not is_relative and each.partition(".")[0] in LIBRARIES:
+            if not is_relative and (each.partition(".")[0] in LIBRARIES or f"{each}.".startswith(f"{_OURS}.")):
                 continue
             for root in [base] if is_relative else self._roots(each):
                 file = root.joinpath(*each.split("."))

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import URL, NullPool, create_engine, make_url, text
+from sqlalchemy import URL, NullPool, create_engine, event, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from antarest.migration.errors.base import EXIT_UNREACHABLE
@@ -23,6 +23,7 @@ from antarest.migration.scratch.databases import (
     EngineName,
     NoPostgres,
     PostgresServer,
+    create_database,
     postgres_server,
     scratch_database,
 )
@@ -183,14 +184,31 @@ def test_without_the_development_packages_the_error_names_them(monkeypatch: pyte
 # The embedded server
 
 
-def test_an_embedded_server_refuses_a_wrong_password() -> None:
-    with embedded_server({}) as server, pytest.raises(OperationalError, match="password authentication failed"):
-        execute(server.url.set(password="wrong"), "SELECT 1")
+def test_a_server_that_was_started_refuses_a_wrong_password_and_counts_to_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KIND_VARIABLE, "embedded")
+    kept = "SELECT rolpassword FROM pg_authid WHERE rolname = current_user"
+
+    with postgres_server() as server:
+        assert str(execute(server.url, kept)[0]).startswith("SCRAM-SHA-256$1:")
+        with pytest.raises(OperationalError, match="password authentication failed"):
+            execute(server.url.set(password="wrong"), "SELECT 1")
 
 
 def test_two_embedded_servers_run_side_by_side_with_their_settings() -> None:
+    """Only the one that may lose everything in a crash copies the files of a database."""
     with embedded_server({"fsync": "off"}) as one, embedded_server({"fsync": "on"}) as other:
         assert [*execute(one.url, "SHOW fsync"), *execute(other.url, "SHOW fsync")] == ["off", "on"]
+        assert ["file_copy" in creation(server.url) for server in (one, other)] == [True, False]
+
+
+def creation(server: URL) -> str:
+    """The statement that creates a database on this server."""
+    said: list[str] = []
+    engine = create_engine(server, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    event.listen(engine, "before_cursor_execute", lambda _connection, _cursor, statement, *_: said.append(statement))
+    with engine.connect() as connection:
+        create_database(connection, "another")
+    return said[-1]
 
 
 def test_an_embedded_server_that_does_not_start_says_why() -> None:
