@@ -23,6 +23,10 @@ from .tracking.conversions import count_common
 _FROM = re.compile(r"\b(?:FROM|JOIN)\s+(?:ONLY\s+)?(?:\w+\s*\.\s*)?[\"`\[]?(\w+)(?![\w.]*\s*\()", re.IGNORECASE)
 
 
+_Pairs = list[tuple[Hashable, Hashable]]
+"""The identities of the columns to compare: a column of the source, and a column of the destination."""
+
+
 def reads_unknown(statement: str, tables: Iterable[CatalogTable]) -> bool:
     """Return whether a statement may read anything other than these tables, such as a temporary table."""
     known = {table.bare_name.lower() for table in tables}
@@ -45,6 +49,7 @@ class _Move:
             they read the source.
         taking: the number of rows or values that were both in the source and in the destination before the current
             statement; None if this statement removes nothing from the source.
+        pairs: the columns that were compared before the current statement.
         filling: a mapping from the identity of a table to the number of rows that were written to this table before the
             current statement; None if this statement does not read the source.
     """
@@ -57,6 +62,7 @@ class _Move:
     is_compared: bool = False
     filled: Counter[Hashable] = field(default_factory=Counter)
     taking: int | None = None
+    pairs: _Pairs = field(default_factory=list)
     filling: dict[Hashable, int] | None = None
 
 
@@ -85,7 +91,7 @@ class Moves:
                 self._moves[item] = [_Move(*found, place) for place in places if place != item]
         self._full_at_first = {move.place: self._full(move.place) for move in self._all()}
         for move in self._all():
-            move.first = (self._common(move) or 0) if self._full_at_first[move.place] else 0
+            move.first = (self._common(move, self._pairs(move)[0]) or 0) if self._full_at_first[move.place] else 0
         self._tables: Tables = {}  # before the statement that runs
 
     def before(self, statement: str, taken: Collection[str]) -> None:
@@ -98,9 +104,10 @@ class Moves:
         self._tables = tables = self._tracker.tables
         names = {tables[name].identity for name in taken}
         for move in self._all():
-            move.taking = self._common(move) if move.table.identity in names else None
+            move.pairs, is_all = self._pairs(move)
+            move.taking = self._common(move, move.pairs) if move.table.identity in names else None
             if move.taking is not None and self._full(move.place) > self._full_at_first[move.place]:
-                move.is_compared |= self._pairs(move)[1]
+                move.is_compared |= is_all
             move.filling = self._written_by(move) if self._reads(statement, move) else None
 
     def after(self) -> None:
@@ -108,8 +115,8 @@ class Moves:
         known = {table.identity for table in self._tables.values()}
         for move in self._all():
             self._find(move.place)  # The next statement may rename it.
-            if move.taking is not None:
-                move.arrived += max(move.taking - (self._common(move) or 0), 0)
+            if move.taking is not None and (left := self._common(move, move.pairs)) is not None:
+                move.arrived += max(move.taking - left, 0)
             if move.filling is not None:
                 for table in self._tracker.tables.values():
                     if table.identity in move.filling:
@@ -191,39 +198,42 @@ class Moves:
         table, column = found
         return measure(self._connection, table, [] if column is None else [column]).of(column)
 
-    def _common(self, move: _Move) -> int | None:
+    def _common(self, move: _Move, pairs: _Pairs) -> int | None:
         """Return the number of rows or values that are both in the source and in the destination.
 
-        The number is None if source and destination cannot be compared, and 0 if one of them does not exist.
+        The number is None if source and destination cannot be compared, and 0 if the source does not exist.
         """
         source, place = self._now(move.table), self._find(move.place)
-        if source is None or place is None:
+        old = {identity: name for name, identity in source.columns.items()} if source else {}
+        pairs = [pair for pair in pairs if pair[0] in old]
+        if source is None or place is None or not pairs:
             return 0
-        if (move.column is None) != (place[1] is None):
+        new = {identity: name for name, identity in place[0].columns.items()}
+        named = [(old[one], new[other]) for one, other in pairs if other in new]
+        if (move.column is None) != (place[1] is None) or not named:
             return None
-        pairs, _ = self._pairs(move)
-        if any(self._tracker.origins.can_convert(source.types[old], place[0].types[new]) for old, new in pairs):
+        if any(self._tracker.origins.can_convert(source.types[one], place[0].types[other]) for one, other in named):
             return None
-        is_column = move.column is not None
-        return count_common(self._connection, source, place[0], pairs, values=is_column) if pairs else 0
+        return count_common(self._connection, source, place[0], named, values=move.column is not None)
 
-    def _pairs(self, move: _Move) -> tuple[list[tuple[str, str]], bool]:
-        """Return the pairs of columns to compare, and whether the pairs show everything that arrives.
+    def _pairs(self, move: _Move) -> tuple[_Pairs, bool]:
+        """Return the columns to compare, and whether they show everything that arrives.
 
-        The pairs show everything for a move of a column, and for a move of rows if a statement was seen to copy these
+        They show everything for a move of a column, and for a move of rows if a statement was seen to copy these
         columns.
         """
         source, place = self._now(move.table), self._find(move.place)
         if source is None or place is None:
             return [], False
-        names = {identity: name for name, identity in source.columns.items()}
+        there = {*source.columns.values()}
         target, column = place
         if move.column is not None:
-            name = names.get(move.table.columns[move.column])
-            return ([(name, column)], True) if name and column else ([], False)
-        fillings = {new: self._tracker.origins.filling(identity) for new, identity in target.columns.items()}
-        exact = [(names[each.column], new) for new, each in fillings.items() if each.is_exact and each.column in names]
-        return exact or [(name, name) for name in source.columns if name in target.columns], bool(exact)
+            moved = move.table.columns[move.column]
+            return ([(moved, target.columns[column])], True) if moved in there and column else ([], False)
+        fillings = {identity: self._tracker.origins.filling(identity) for identity in target.columns.values()}
+        exact = [(each.column, new) for new, each in fillings.items() if each.is_exact and each.column in there]
+        same = [(source.columns[name], target.columns[name]) for name in source.columns if name in target.columns]
+        return exact or same, bool(exact)
 
     def _now(self, table: CatalogTable) -> CatalogTable | None:
         return next((each for each in self._tracker.tables.values() if each.identity == table.identity), None)

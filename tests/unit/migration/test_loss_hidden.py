@@ -109,6 +109,37 @@ def test_a_row_that_is_copied_twice_is_copied_once(database: Database, engine: E
     assert losses(database(engine), case) == case.loses
 
 
+def undone(statement: str, *, then: str = "NULL") -> str:
+    """Return a block that undoes a statement, because something fails, and goes on."""
+    fails = f"BEGIN {statement}; RAISE EXCEPTION 'no'; EXCEPTION WHEN others THEN {then}; END"
+    return f"DO $$ BEGIN {fails}; END $$"
+
+
+MANY = "INSERT INTO study_tag SELECT id, 'n' FROM study, generate_series(1, 9)"
+DELETES = "DELETE FROM study_tag WHERE label = 'x'"
+LOG_FAILS = undone("INSERT INTO empty VALUES (1); RETURN NULL", then="RETURN NULL").removeprefix("DO ")
+
+
+@cases(
+    case("new rows", undone(MANY), DELETES, on=POSTGRESQL, loses={"study_tag": 2}),
+    case("new rows, by a text", undone("EXECUTE 'INSERT INTO study' || '_tag VALUES (1), (1), (1), (1)'"), DELETES,
+         on=POSTGRESQL, loses={"study_tag": 2}),
+    case("new rows before a rebuild", undone(MANY), *rebuild("SELECT * FROM study_tag WHERE label = 'x'"),
+         on=POSTGRESQL, loses={"study_tag": 2}),
+    case("deleted rows", undone("DELETE FROM study_tag", then=f"{DELETES} AND study_id = 1"),
+         on=POSTGRESQL, loses={"study_tag": 1}),
+    case("deleted rows, in a savepoint", "SAVEPOINT s", undone(MANY, then=DELETES), "ROLLBACK TO s",
+         f"{DELETES} AND study_id = 1", on=POSTGRESQL, loses={"study_tag": 1}),
+    case("rows of a trigger, beside rows that stay", "INSERT INTO task VALUES (8, 1)", "INSERT INTO task VALUES (9, 1)",
+         "DELETE FROM task WHERE id < 3", on=POSTGRESQL, loses={"task": 2}, before=(
+             f"CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS {LOG_FAILS}",
+             "CREATE TRIGGER t AFTER INSERT ON task FOR EACH ROW EXECUTE FUNCTION f()")),
+)  # fmt: skip
+def test_what_a_block_takes_back_hides_no_row(database: Database, engine: EngineName, case: Case) -> None:
+    """PostgreSQL counts it all the same."""
+    assert losses(database(engine), case) == case.loses
+
+
 @cases(
     case("a WITH", rebuild("")[0], f"WITH a AS ({SOME} UNION ALL SELECT 1, 'n' FROM study WHERE id < 3)"
          " INSERT INTO n SELECT * FROM a", *rebuild("")[2:]),

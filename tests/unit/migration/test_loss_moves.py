@@ -117,6 +117,9 @@ def by_hand(op: Operations) -> None:
          "INSERT INTO t SELECT * FROM study_tag", "DELETE FROM study_tag", moves={"study_tag": "t"}),
     case("some that are copied while others are deleted", T, SOME, "DELETE FROM study_tag WHERE label <> 'x'",
          moves={"study_tag": "t"}, loses={"study_tag": 2}),
+    case("rows that collide with others", "CREATE TABLE t (id INT PRIMARY KEY, label VARCHAR(50))",
+         "INSERT INTO t SELECT id, name FROM study", 'INSERT INTO t SELECT id, "group" FROM "order" WHERE true'
+         " ON CONFLICT DO NOTHING", 'DROP TABLE "order"', moves={"order": "t"}, loses={"order": 2}),
     case("values beside others", "CREATE TABLE t (path VARCHAR(50))", "INSERT INTO t SELECT path FROM study"
          " WHERE id = 1", "INSERT INTO t VALUES ('n'), ('m')", "ALTER TABLE study DROP COLUMN path",
          moves={"study.path": "t.path"}, loses={"study.path": 1}),

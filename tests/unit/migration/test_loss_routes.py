@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from alembic.operations import Operations
 from sqlalchemy import URL
 
@@ -243,6 +244,21 @@ def test_a_server_that_never_counts_is_refused(database: Database) -> None:
 
 def test_a_statement_that_sqlite_does_not_explain_is_refused(database: Database) -> None:
     assert_not_allowed("what this statement writes", database("sqlite"), "; DELETE FROM study_tag")
+
+
+def creates_what_is_not_there(op: Operations) -> None:
+    assert not sa.inspect(op.get_bind()).has_table("report")
+    tables = sa.MetaData()
+    tables.reflect(op.get_bind())
+    sa.Table("report", tables, sa.Column("id", sa.Integer, primary_key=True))
+    tables.create_all(op.get_bind())
+    assert sa.inspect(op.get_bind()).get_foreign_keys("study_tag")
+
+
+@cases(case("a table that is not there", creates_what_is_not_there))
+def test_a_revision_can_ask_what_is_there(database: Database, engine: EngineName, case: Case) -> None:
+    """SQLite does not explain a PRAGMA about temporary tables while there are none."""
+    assert losses(database(engine), case) == {}
 
 
 def assert_not_allowed(why: str, url: URL, *steps: Step) -> None:

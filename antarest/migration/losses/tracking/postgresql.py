@@ -17,6 +17,7 @@ from ...database.catalog import CatalogTable, Tables, read_tables
 from ...database.driver_connections import Attempt
 from ...database.driver_errors import LOCK_FAILURES, sqlstate
 from ...database.lock.tables import Learned, TableLocks
+from ..row_statistics import NOT_COUNTED, TAKES_BACK, RowStatistics
 from .attempts import Attempted, inner_statement, try_out
 from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Savepoints, Takes
 from .links import Links, read_definitions
@@ -43,13 +44,7 @@ from .statement import (
 from .updates import Updates
 
 _WRITES = (INSERTS, DELETES, UPDATES)
-_NOT_COUNTED = "track_counts is off, so that nobody knows what is deleted"
 
-_ROW_CHANGES = """
-    SELECT relid, n_tup_ins, n_tup_del, n_tup_upd, current_setting('track_counts')
-    FROM pg_catalog.pg_stat_xact_user_tables
-    WHERE n_tup_ins + n_tup_del + n_tup_upd > 0 OR current_setting('track_counts') <> 'on'
-"""
 # Rows of transactions that had not ended when this query ran, except for our own. Numbers of transactions start again
 # after 2^32 of them, so that only their ages can be compared.
 _BY_OTHERS = """
@@ -89,7 +84,7 @@ class PostgresTracker:
         self._connection = connection
         self._exclude = tuple(exclude)
         self._savepoints = Savepoints(self._save, self._restore)
-        self._undone: dict[Hashable, RowChanges] = {}  # The server also counts rows that a savepoint rolls back.
+        self._statistics = RowStatistics(connection, lambda: self.tables)
         # Read when they are needed.
         self._definitions: dict[str, str] | None = None
         self._links = Links(connection)
@@ -114,7 +109,7 @@ class PostgresTracker:
         self._updates.begin()
         self._columns_read.clear()
         self._savepoints.forget()
-        self._undone.clear()
+        self._statistics.forget()
         self._by_others = ""
         self._used.clear()
         self._definitions = None
@@ -143,7 +138,7 @@ class PostgresTracker:
         if seen.ends_transaction:
             raise NotAllowed(ENDS_TRANSACTION)
         if seen.names("track_counts"):
-            raise NotAllowed(_NOT_COUNTED)
+            raise NotAllowed(NOT_COUNTED)
         if not self.tables or not seen.does(CHANGES_TABLES, *_WRITES, READS, RUNS_TEXT):
             return {}
         if seen.does(CHANGES_TABLES):
@@ -165,6 +160,8 @@ class PostgresTracker:
 
     def _lock(self, seen: Statement, takes: Takes, attempt: Attempt | None) -> None:
         written = self._overwritten(seen, takes)
+        undoes = [each for each in self.tables.values() if seen.does(TAKES_BACK) and each.identity in self._named]
+        written += undoes
         if (what := seen.on_tables) and what.verb:
             # What can lose nothing waits for its own lock, unless a deadlock could then end another session.
             if what.takes or self._locks.has_taken:
@@ -174,6 +171,7 @@ class PostgresTracker:
             self._lock_by_attempts(attempt, takes, written)
         else:
             self.locked = self._locks.take((), written)
+        self._statistics.before(undoes, is_dynamic=seen.does(TAKES_BACK) and seen.does(RUNS_TEXT))
         self.unlocked |= self._locks.refused & {self.tables[name].identity for name in takes}
         self._updates.disclaim(self.unlocked)
 
@@ -262,6 +260,7 @@ class PostgresTracker:
     def after(self, statement: str) -> bool:
         """Read the tables again if the statement may have changed them."""
         self._updates.explain()
+        self._statistics.after()
         if self._savepoints.follow(statement):
             self.went_back += 1
             self._locks.forget()
@@ -286,10 +285,7 @@ class PostgresTracker:
 
     def row_changes(self, table: Hashable | None = None) -> dict[Hashable, RowChanges]:  # noqa: ARG002 - all come at once
         """Return the numbers of inserted, deleted and updated rows of each table, as the server counts them."""
-        rows = self._connection.execute(text(_ROW_CHANGES)).all()
-        if any(row[4] != "on" for row in rows):
-            raise NotAllowed(_NOT_COUNTED)
-        return {row[0]: RowChanges(*row[1:4]).minus(self._undone.get(row[0], RowChanges())) for row in rows}
+        return self._statistics.now()
 
     def foresee_deferred(self) -> None:
         """Note the tables that deferred triggers can update."""
@@ -342,9 +338,7 @@ class PostgresTracker:
         return _PostgresState(self.tables, set(self.emptied), self.row_changes(), origins, explained)
 
     def _restore(self, state: _PostgresState) -> None:
-        for table, changes in self.row_changes().items():
-            undone = changes.minus(state.changes.get(table, RowChanges()))
-            self._undone[table] = self._undone.get(table, RowChanges()).plus(undone)
+        self._statistics.restore(state.changes)
         self.tables, self.emptied = state.tables, set(state.emptied)
         self.origins.restore(state.origins)
         self._updates.restore(state.explained)

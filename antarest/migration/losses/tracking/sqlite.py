@@ -270,10 +270,12 @@ class SqliteTracker:
     def _actions(self, statement: str) -> _Actions:
         """Compile a statement without running it. Return the writes that SQLite reports, and note the reads."""
         heard: _Actions = []
+        asked: set[int] = set()
         read: set[tuple[str, Hashable]] = set()
         written: set[str] = set()
 
         def hear(code: int, first: str | None, second: str | None, third: str | None, _trigger: str | None) -> int:
+            asked.add(code)
             if code in _COPIES and not str(first).startswith("sqlite_"):
                 written.add(f"{third}.{first}")
             if code == sqlite3.SQLITE_ALTER_TABLE:
@@ -298,7 +300,8 @@ class SqliteTracker:
         except sqlite3.ProgrammingError:
             pass  # The parameters are missing, but the statement was compiled.
         except sqlite3.Error:
-            self._is_heard = False  # The statement is wrong, and fails when it runs.
+            # Either the statement is wrong, and fails when it runs, or it is a PRAGMA, which writes to no table.
+            self._is_heard = asked == {sqlite3.SQLITE_PRAGMA}
         finally:
             self._driver.set_authorizer(None)
         # A SELECT alone copies nothing, nor does an UPDATE of the table itself.

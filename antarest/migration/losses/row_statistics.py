@@ -1,0 +1,116 @@
+"""The numbers of inserted, deleted and updated rows of a transaction, as a PostgreSQL server counts them.
+
+The server also counts the changes that a rollback to a savepoint has undone, and the changes of a block with EXCEPTION
+in which a statement failed. Such an insertion would make up for a row that is deleted later. Therefore this module
+takes these changes off again. For blocks with EXCEPTION, it counts the rows of the tables before the block, and again
+when the numbers are needed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import NamedTuple
+
+from sqlalchemy import Connection, text
+
+from ..database.catalog import CatalogTable, Tables, measure
+from .tracking.base import NotAllowed, RowChanges
+
+NOT_COUNTED = "track_counts is off, so that nobody knows what is deleted"
+TAKES_BACK = re.compile(r"\bEXCEPTION\s+WHEN\b", re.IGNORECASE)
+
+_ROW_CHANGES = """
+    SELECT relid, n_tup_ins, n_tup_del, n_tup_upd, current_setting('track_counts')
+    FROM pg_catalog.pg_stat_xact_user_tables
+    WHERE n_tup_ins + n_tup_del + n_tup_upd > 0 OR current_setting('track_counts') <> 'on'
+"""
+_NONE = RowChanges()
+
+
+class _Count(NamedTuple):
+    """The number of rows of a table, and the changes that the server had counted at that time."""
+
+    rows: int
+    changes: RowChanges
+
+
+class RowStatistics:
+    """The numbers of changed rows of each table. Call `before()` and `after()` around each statement."""
+
+    def __init__(self, connection: Connection, tables: Callable[[], Tables]) -> None:
+        """Begin without changes that were undone. `tables` returns the present tables."""
+        self._connection = connection
+        self._tables = tables
+        self._undone: dict[Hashable, RowChanges] = {}
+        # Of the statement that runs, and since the numbers were last needed:
+        self._next: dict[Hashable, _Count] = {}
+        self._before: Mapping[Hashable, RowChanges] | None = None
+        self._counts: dict[Hashable, _Count] = {}
+
+    def forget(self) -> None:
+        """Begin a revision."""
+        self._undone, self._next, self._before, self._counts = {}, {}, None, {}
+
+    def now(self) -> dict[Hashable, RowChanges]:
+        """Return the numbers of inserted, deleted and updated rows of each table until now.
+
+        Raises:
+            NotAllowed: the server does not count rows.
+        """
+        rows = self._connection.execute(text(_ROW_CHANGES)).all()
+        if any(row[4] != "on" for row in rows):
+            raise NotAllowed(NOT_COUNTED)
+        found = {row[0]: RowChanges(*row[1:4]).minus(self._undone.get(row[0], _NONE)) for row in rows}
+        counts, self._counts = self._counts, {}
+        for table in self._tables().values() if counts else ():
+            if count := counts.get(table.identity):
+                rows_now = measure(self._connection, table).rows
+                undone = _undone(count, rows_now, found.get(table.identity, _NONE))
+                found[table.identity] = found.get(table.identity, _NONE).minus(undone)
+                self._undo(table.identity, undone)
+        return found
+
+    def before(self, tables: Iterable[CatalogTable], *, is_dynamic: bool) -> None:
+        """Count the rows of the tables that the next statement may change, if it may undo these changes.
+
+        Args:
+            tables: the tables; none if the statement cannot undo changes.
+            is_dynamic: whether the statement can undo changes of other tables too, whose names it computes.
+        """
+        new = [table for table in tables if table.readable and table.identity not in self._counts]
+        changes = self.now() if new or is_dynamic else {}
+        self._before = changes if is_dynamic else None
+        self._next = {
+            table.identity: _Count(measure(self._connection, table).rows, changes.get(table.identity, _NONE))
+            for table in new
+        }
+
+    def after(self) -> None:
+        """Note that the statement has run. Its insertions into tables that were not counted do not count."""
+        if self._before is not None:
+            for table, change in self.now().items():
+                if table not in self._next:
+                    self._undo(table, RowChanges(change.inserted - self._before.get(table, _NONE).inserted))
+            self._before = None
+        self._counts |= self._next
+        self._next = {}
+
+    def restore(self, changes: Mapping[Hashable, RowChanges]) -> None:
+        """Return to an earlier result of `now()`, after a rollback to a savepoint."""
+        for table, change in self.now().items():
+            self._undo(table, change.minus(changes.get(table, _NONE)))
+
+    def _undo(self, table: Hashable, changes: RowChanges) -> None:
+        self._undone[table] = self._undone.get(table, _NONE).plus(changes)
+
+
+def _undone(count: _Count, rows: int, changes: RowChanges) -> RowChanges:
+    """Return the changes that were undone since a count.
+
+    If a table has both new and deleted rows, all deletions count as real ones.
+    """
+    since, grown = changes.minus(count.changes), rows - count.rows
+    deleted = since.deleted if since.inserted else min(max(-grown, 0), since.deleted)
+    inserted = min(max(grown + deleted, 0), since.inserted)
+    return RowChanges(since.inserted - inserted, since.deleted - deleted)
