@@ -1,4 +1,7 @@
-"""Measure everything: `python -m benchmarks [--only=NAME]`. Exit code 1: a target is missed for an unknown reason."""
+"""Measure everything: `python -m benchmarks [--only=NAME] [--write]`.
+
+`--write` puts the tables into `docs/performance.md`. Exit code 1 means that a target is missed, and nobody knows why.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,18 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from antarest.migration.branches.generated import with_block
 from antarest.migration.scratch.databases import KIND_VARIABLE, URL_VARIABLE, PostgresServer, postgres_server
 from benchmarks import commands, data, databases, proof
 from benchmarks.measure import Row
+from tests.support import ROOT
 
+PAGE = ROOT / "docs" / "performance.md"
 Part = Callable[[Path, PostgresServer], Iterator[Row]]
 PARTS: dict[str, Part] = {
     "head": commands.at_head,
@@ -58,18 +65,24 @@ def main() -> int:
     """Measure, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=PARTS, action="append", help="only this part; may be repeated")
-    chosen = parser.parse_args().only or list(PARTS)
+    parser.add_argument("--write", action="store_true", help="write the tables into docs/performance.md")
+    arguments = parser.parse_args()
     rows: list[Row] = []
     with ExitStack() as stack:
         server = stack.enter_context(postgres_server())
         # No command that is measured starts a server of its own.
         os.environ.update({KIND_VARIABLE: "url", URL_VARIABLE: server.url.render_as_string(hide_password=False)})
         print(machine(server), flush=True)
-        for name in chosen:
+        for name in arguments.only or PARTS:
+            found = []
             with TemporaryDirectory(prefix=f"antarest-bench-{name}-") as folder:
                 for row in PARTS[name](Path(folder), server):
-                    rows.append(row)
+                    found.append(row)
                     print(table([row]).splitlines()[-1], flush=True)
+            rows += found
+            if arguments.write:
+                content = f"\nMeasured on {date.today()}: {machine(server)}.\n\n{table(found)}\n\n"  # noqa: DTZ011
+                PAGE.write_text(with_block(PAGE.read_text(encoding="utf-8"), name, content), encoding="utf-8")
     print(f"\n{table(rows)}")
     return 1 if any(row.verdict == "missed" for row in rows) else 0
 
