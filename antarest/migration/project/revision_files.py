@@ -235,9 +235,9 @@ def importing(folders: Iterable[Path]) -> Iterator[None]:
         found = [(frame.f_code.co_filename, described(error)) for frame in frames]
         if isinstance(error, AttributeError) and error.name in ("upgrade", "downgrade"):
             found.append((getattr(error.obj, "__file__", ""), f"it has no function {error.name}"))
-        for path, why in found:
-            if _is_below(Path(path), folders):
-                raise InvalidRevisionFile(Path(path), why) from error
+        for file, why in found:
+            if _is_below(Path(file), folders):
+                raise InvalidRevisionFile(Path(file), why) from error
         raise
 
 

@@ -22,6 +22,7 @@ StepsOf = Callable[[Any, tuple[str, ...]], Iterable[Any]]
 
 
 def _run_env(scripts: ScriptDirectory, environment: EnvironmentContext, request: RunRequest) -> None:
+    _ = request.project.options  # Ask first: an `env.py` that does not call `environment.run` must get to no database.
     with environment, importing(request.project.versions), logging_left_alone():
         scripts.run_env()
 
@@ -42,7 +43,6 @@ def run_through_env(request: RunRequest, steps_of: StepsOf, target: str | None) 
         RunFailed: `env.py` ended the program.
     """
     project = request.project
-    _ = project.options  # Asks first: an `env.py` without the call must not get to a database.
     config = project.alembic_config(**{REQUEST: request})
     scripts = ScriptDirectory.from_config(config)
 
