@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import URL
 
 from antarest.migration.branches.writing import format_file, write_revision
+from antarest.migration.errors.facts.project import InvalidProject
 from antarest.migration.errors.facts.run import ModelsNotMade, RevisionUnfinished, ScratchRunFailed
 from antarest.migration.errors.settings.db_config import DbConfig
 from tests.support_author import Author
@@ -106,6 +107,21 @@ def test_the_losses_are_declared_whatever_the_template_is(author: Author) -> Non
     assert author.project.history[author.project.history.head].losses("downgrade") == {"t": "the downgrade drops it"}
     assert written.path
     assert written.path.read_text().index("\nlossy = ") < written.path.read_text().index("\n@functools.cache")
+
+
+def test_a_revision_that_alembic_would_not_find_is_not_written(author: Author) -> None:
+    ini = author.folder / "alembic.ini"
+    ini.write_text(ini.read_text().replace("[alembic]\n", "[alembic]\nfile_template = %%(year)d/%%(rev)s\n"))
+    author.settings("engines = sqlite")
+    author.models("sa.Table('t', metadata, sa.Column('id', sa.Integer))")
+
+    with pytest.raises(InvalidProject, match="subfolders, where Alembic does not look") as refused:
+        author.revise()
+    assert [*author.project.versions[0].rglob("*.py")] == []
+
+    ini.write_text(ini.read_text().replace("[alembic]\n", f"[alembic]\n{refused.value.hints[0].command}\n"))
+    assert author.revise().path
+    assert author.findings() == []
 
 
 def test_an_empty_revision_keeps_the_imports_that_its_author_needs(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..errors.base import Hint
 from ..errors.facts.configuration import UsageError
+from ..errors.facts.project import InvalidProject
 from ..errors.revision import Revision
 from ..errors.settings import whole_file
 from ..errors.settings.whole_file import unfinished_folder, write_whole
@@ -44,9 +45,15 @@ class Staging:
             The path of the file in the project.
 
         Raises:
+            InvalidProject: the file would be in a subfolder, in which Alembic does not look for revisions.
             UsageError: another revision has a file of that name.
         """
         content, old = made.read_bytes(), self._replaced
+        if made.parent != self.folder and not self._home.is_recursive:
+            reason = "file_template puts revisions into subfolders, where Alembic does not look for them"
+            raise InvalidProject(
+                self._home.ini, reason, Hint("Write into [alembic]", "recursive_version_locations = true")
+            )
         path = _folder_of_next(self._home, old) / made.relative_to(self.folder)
         if path.exists() and not (old and path.samefile(old.path)):
             hint = Hint("Give it another message", 'inv db.revision --message="..."')
