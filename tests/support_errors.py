@@ -267,6 +267,7 @@ EXAMPLES = [
     RunFailed("disk I/O error", database=DATABASE, state="Nothing was changed."),
     ScratchRunFailed(IDS[1], "downgrade", "Constraint must have a name"),
     ModelsNotMade("SQLite", "no such collation sequence: de-x-icu", "shop.models:metadata"),
+    ModelsNotMade("PostgreSQL", 'type "citext" does not exist', "shop.models:metadata", by_server=True),
     SystemRefused("Permission denied: /srv/antarest/scripts/rollback.sh"),
     OutputFailed("Broken pipe"),
     NotReported("No space left on device"),

@@ -50,7 +50,7 @@ from .project.project import Project
 from .project.revision_files import importing, parse_revision
 from .project.revision_store import RevisionStore, keeping
 from .run.before_commit import naming_blockers
-from .run.request import OUTCOME, REQUEST, RunOutcome, RunRequest
+from .run.request import OUTCOME, REQUEST, RunOutcome, RunRequest, refuse_other_database
 from .run.runner import run as run_revisions
 from .scratch.comparison import connected_at_head
 from .workflow.unrecorded import before_change
@@ -321,9 +321,9 @@ class _LogListener(Listener):
 
 
 def _plain_request(context: Any, project: Project) -> RunRequest:
-    arguments = context.get_x_argument() if context.config.cmd_opts else []
-    named = dict(argument.partition("=")[::2] for argument in arguments)
+    named = dict(each.partition("=")[::2] for each in (context.get_x_argument() if context.config.cmd_opts else []))
     config = load_config(named.get("config"), sections=project.settings(), home=project.root)
+    refuse_other_database(context.config, project.ini, config.db)
     db = with_lock_timeout(config.db, named.get("lock-timeout"), "-x lock-timeout")
     request = RunRequest(
         project=project,

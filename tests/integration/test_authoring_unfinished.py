@@ -10,8 +10,9 @@ import alembic
 import pytest
 from sqlalchemy import URL
 
-from antarest.migration.branches.writing import format_file
-from antarest.migration.errors.facts.run import RevisionUnfinished
+from antarest.migration.branches.writing import format_file, write_revision
+from antarest.migration.errors.facts.project import InvalidProject
+from antarest.migration.errors.facts.run import ModelsNotMade, RevisionUnfinished, ScratchRunFailed
 from antarest.migration.errors.loss import Agreement
 from antarest.migration.errors.settings.db_config import DbConfig
 from antarest.migration.workflow.workflow import MigrationWorkflow
@@ -43,6 +44,32 @@ def test_a_new_label_that_is_the_default_is_named(author: Author, on_postgresql:
 
     assert 'invalid input value for enum e1: "y"' in str(failed.value)
     assert failed.value.details["by hand"] == "enum e1: labels: x -> x, y"
+    statement, boundary = (hint.command for hint in failed.value.hints[:2])
+    with pytest.raises(ScratchRunFailed) as again:
+        author.findings(on_postgresql)
+    assert [hint.command for hint in again.value.hints[:2]] == [statement, boundary]
+
+    failed.value.path.unlink()
+    made = write_revision(author.project, "label", empty=True, db=on_postgresql).path
+    assert made
+    made.write_text(f"{made.read_text().replace('pass', statement, 1)}\n{boundary}\n")
+    author.revise(on_postgresql)
+    assert author.findings(on_postgresql) == []
+
+
+def test_models_that_need_an_extension_are_made_after_the_revision_that_the_error_asks_for(
+    author: Author, on_postgresql: DbConfig
+) -> None:
+    author.settings("engines = postgresql")
+    author.models("sa.Table('t', metadata, sa.Column('e', sa.String(5), server_default=sa.func.mood()))\n")
+
+    with pytest.raises(ModelsNotMade) as failed:
+        author.revise(on_postgresql)
+
+    commands = [hint.command for hint in failed.value.hints]
+    assert commands[0] == 'inv db.revision --message="..." --empty'
+    assert not any("engines" in command for command in commands)
+    assert failed.value.hints[1].text == "In that revision, for an extension"
 
 
 UNNAMED = """
@@ -82,6 +109,21 @@ def test_the_losses_are_declared_whatever_the_template_is(author: Author) -> Non
     assert author.project.history[author.project.history.head].losses("downgrade") == {"t": "the downgrade drops it"}
     assert written.path
     assert written.path.read_text().index("\nlossy = ") < written.path.read_text().index("\n@functools.cache")
+
+
+def test_a_revision_that_alembic_would_not_find_is_not_written(author: Author) -> None:
+    ini = author.folder / "alembic.ini"
+    ini.write_text(ini.read_text().replace("[alembic]\n", "[alembic]\nfile_template = %%(year)d/%%(rev)s\n"))
+    author.settings("engines = sqlite")
+    author.models("sa.Table('t', metadata, sa.Column('id', sa.Integer))")
+
+    with pytest.raises(InvalidProject, match="subfolders, where Alembic does not look") as refused:
+        author.revise()
+    assert [*author.project.versions[0].rglob("*.py")] == []
+
+    ini.write_text(ini.read_text().replace("[alembic]\n", f"[alembic]\n{refused.value.hints[0].command}\n"))
+    assert author.revise().path
+    assert author.findings() == []
 
 
 def test_an_empty_revision_keeps_the_imports_that_its_author_needs(tmp_path: Path) -> None:

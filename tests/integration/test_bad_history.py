@@ -75,6 +75,25 @@ def test_a_file_that_cannot_be_imported(
     )
 
 
+@pytest.mark.parametrize("verb", ["upgrade", "downgrade"])
+def test_a_file_without_the_function_that_a_run_needs(
+    tmp_path: Path, empty_database: URL, verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A template of a project may have no `downgrade`."""
+    here = Workshop.create(tmp_path, "merge", empty_database)
+    if verb == "downgrade":
+        here.workflow.upgrade()
+    bridge = here.folder / "versions" / "d00000000000_create_bridge.py"
+    bridge.write_text(bridge.read_text().replace(f"def {verb}(", f"def {verb}_later("))
+
+    told = [here.refused_here(capsys, "reset", **RESET) if verb == "upgrade" else here.refused_here(capsys, "rollback")]
+    told.append(here.refused(f"alembic {verb} {'head' if verb == 'upgrade' else '-1'}", "db.E203"))
+
+    for error in told:
+        assert error.code == "db.E203"
+        assert error.fact == f"the revision file {bridge.name} cannot be read: it has no function {verb}"
+
+
 def test_a_downgrade_that_a_plan_is_the_first_to_run(tmp_path: Path, empty_database: URL) -> None:
     """The plan names it; and what it prints or warns of on the scratch database is none of the user's business."""
     here = Workshop.create(tmp_path, "merge", empty_database)

@@ -137,8 +137,14 @@ def test_two_revisions_of_which_one_includes_the_other_are_refused(history: Buil
     database.execute("INSERT INTO alembic_version VALUES ('a1')")
     before = database.state()
 
-    with pytest.raises(RowsOverlap, match="revision b2, and a1, which is below it"):
-        database.workflow.upgrade()
+    for change in (
+        database.workflow.upgrade,
+        lambda: database.workflow.upgrade(to="b2"),  # Nothing is pending, and the rows are wrong.
+        database.workflow.plan_rollback,
+        lambda: database.workflow.plan_rollback(to="a1"),
+    ):
+        with pytest.raises(RowsOverlap, match="revision b2, and a1, which is below it"):
+            change()
     assert database.state() == before
 
 

@@ -9,7 +9,6 @@ from typing import TextIO
 
 from .base import SEE_STATUS, AntarestError, Hint
 from .settings.commands import spell
-from .settings.urls import redact
 from .text import printable, style
 
 
@@ -31,13 +30,21 @@ def render_error(error: AntarestError, stream: TextIO = sys.stderr) -> str:
 
     Secrets are masked, because the fact may be the text of another error, such as an error of the user's `env.py`.
     """
-    message = _one_line(redact(error.message))
+    message = _one_line(_masked(error.message))
     lines = [f"{style(f'error {error.code}:', 'red', stream)} {style(message, 'bold', stream)}"]
     width = max((len(label) for label in error.details), default=0)
-    lines += [f"  {label:<{width}}  {_one_line(redact(value))}" for label, value in error.details.items()]
+    lines += [f"  {label:<{width}}  {_one_line(_masked(value))}" for label, value in error.details.items()]
     lines.append(_one_line(error.state))
     lines += [_one_line(hint) for hint in _hints(error.hints)]
     return "\n".join(line for line in lines if line) + "\n"
+
+
+def _masked(text: str) -> str:
+    if "://" not in text:
+        return text
+    from .settings.urls import redact  # Imported here: this needs SQLAlchemy, which an error may say is missing.
+
+    return redact(text)
 
 
 def _one_line(text: str) -> str:
@@ -56,8 +63,8 @@ def _hints(hints: Sequence[Hint]) -> list[str]:
 
 def render_error_json(error: AntarestError) -> str:
     """Return the error as JSON, with its secrets masked."""
-    details = {label: redact(value) for label, value in error.details.items()}
-    return json.dumps({"error": {**error.to_dict(), "message": redact(error.message), "details": details}}, indent=2)
+    details = {label: _masked(value) for label, value in error.details.items()}
+    return json.dumps({"error": {**error.to_dict(), "message": _masked(error.message), "details": details}}, indent=2)
 
 
 def next_command(text: str, command: str) -> str:

@@ -20,7 +20,7 @@ from ..errors.base import AntarestError
 from ..errors.facts.project import InvalidRevisionFile
 from ..errors.revision import Revision
 from ..errors.syntax import parse
-from ..errors.text import first_line
+from ..errors.text import described, first_line
 from .history import History
 
 _GRAPH = ("revision", "down_revision", "depends_on", "branch_labels")
@@ -213,10 +213,11 @@ def parse_revision(content: bytes, path: Path) -> Revision:
 def importing(folders: Iterable[Path]) -> Iterator[None]:
     """If Alembic cannot import a revision file in the block, raise an error that names the file.
 
-    Alembic imports all revision files before it runs one of them, and does not name the file that failed.
+    Alembic imports all revision files before it runs one of them, and does not name the file that failed. Then Alembic
+    asks the modules for their function `upgrade` or `downgrade`.
 
     Raises:
-        InvalidRevisionFile: the top level of a revision file raised an error.
+        InvalidRevisionFile: the top level of a revision file raised an error, or a file lacks the function.
     """
     try:
         yield
@@ -231,10 +232,12 @@ def importing(folders: Iterable[Path]) -> Iterator[None]:
         raise
     except BaseException as error:  # A file that calls sys.exit(0) must not end the command as if it had succeeded.
         frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__) if frame.f_code.co_name == "<module>"]
-        files = [Path(frame.f_code.co_filename) for frame in frames]
-        for path in files:
-            if _is_below(path, folders):
-                raise InvalidRevisionFile(path, f"{type(error).__name__}: {error}") from error
+        found = [(frame.f_code.co_filename, described(error)) for frame in frames]
+        if isinstance(error, AttributeError) and error.name in ("upgrade", "downgrade"):
+            found.append((getattr(error.obj, "__file__", ""), f"it has no function {error.name}"))
+        for file, why in found:
+            if _is_below(Path(file), folders):
+                raise InvalidRevisionFile(Path(file), why) from error
         raise
 
 

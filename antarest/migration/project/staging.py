@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..errors.base import Hint
 from ..errors.facts.configuration import UsageError
+from ..errors.facts.project import InvalidProject
 from ..errors.revision import Revision
 from ..errors.settings import whole_file
 from ..errors.settings.whole_file import unfinished_folder, write_whole
@@ -44,8 +45,10 @@ class Staging:
             The path of the file in the project.
 
         Raises:
+            InvalidProject: the file would be in a subfolder, in which Alembic does not look for revisions.
             UsageError: another revision has a file of that name.
         """
+        self.require_found(made)
         content, old = made.read_bytes(), self._replaced
         path = _folder_of_next(self._home, old) / made.relative_to(self.folder)
         if path.exists() and not (old and path.samefile(old.path)):
@@ -59,6 +62,17 @@ class Staging:
             write_whole(path, content)
         rollback_script.sync(Project.load(self._home.ini))  # Load it again: the history has changed.
         return path
+
+    def require_found(self, made: Path) -> None:
+        """Refuse a new file in a subfolder, if the settings of the project do not let Alembic look there.
+
+        Raises:
+            InvalidProject: Alembic would not find the file.
+        """
+        if made.parent != self.folder and not self._home.is_recursive:
+            reason = "file_template puts revisions into subfolders, where Alembic does not look for them"
+            fix = Hint("Write into [alembic]", "recursive_version_locations = true")
+            raise InvalidProject(self._home.ini, reason, fix)
 
 
 @contextmanager

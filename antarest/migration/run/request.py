@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from configparser import Error
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection
+from alembic.config import Config
+from sqlalchemy import URL, Connection, make_url
+from sqlalchemy.exc import ArgumentError
 
 from ..database.lock.base import Patience
-from ..errors.base import NOTHING_CHANGED
+from ..errors.base import NOTHING_CHANGED, Hint
+from ..errors.facts.project import InvalidProject
 from ..errors.listener import Listener
 from ..errors.loss import Agreement, Loss
 from ..errors.revision import BASE, Direction, Revision
 from ..errors.settings.db_config import DbConfig
-from ..errors.settings.urls import redact_url
+from ..errors.settings.urls import ENGINES, redact_url, servers
 from ..project.history import History
 from ..project.project import Project
+
+_NAME_IT = Hint("The configuration names the database, such as that of a test", "export ANTAREST_CONF=PATH")
 
 OUTCOME = "antarest_outcome"
 """The attribute of Alembic's configuration in which `env.py` hands the outcome back to the workflow."""
@@ -168,3 +175,36 @@ class RunRequest:
         """Return the revision that a step of Alembic runs, with the declarations of its file."""
         history = self.undo if self.undo and step.is_downgrade else self.project.history
         return history[step.revision.revision]
+
+
+def refuse_other_database(config: Config, ini: Path, db: DbConfig) -> None:
+    """Refuse to run if the caller of Alembic gives another database than the configuration.
+
+    Args:
+        config: Alembic's configuration. A program may have set `attributes["connection"]` or `sqlalchemy.url`.
+        ini: the settings file of the project, for the error.
+        db: the configured database.
+
+    Raises:
+        InvalidProject: the caller gives a connection, or `sqlalchemy.url` names another database.
+    """
+    if config.attributes.get("connection") is not None:
+        reason = "the caller gives a connection in config.attributes, and the workflow opens the connection itself"
+        raise InvalidProject(ini, f"{reason}: leave it out", _NAME_IT)
+    try:
+        named = make_url(config.get_main_option("sqlalchemy.url") or "")
+    except (ArgumentError, Error):  # Alembic could not use it either.
+        return
+    if named.get_backend_name() not in ENGINES:  # The template of Alembic says driver://user:pass@localhost/dbname.
+        return
+    if _place(named) not in (_place(db.url), _place(db.migration_url)):
+        reason = f"sqlalchemy.url names {redact_url(named)}, and the configuration {redact_url(db.migration_url)}"
+        raise InvalidProject(ini, f"{reason}: leave sqlalchemy.url out", _NAME_IT)
+
+
+def _place(url: URL) -> tuple[object, ...]:
+    """Return what tells databases apart, without users and drivers."""
+    if url.get_backend_name() == "sqlite":
+        return (os.path.realpath(url.database) if url.database else "",)
+    hosts = [("127.0.0.1" if host == "localhost" else host, port or "5432") for host, port in servers(url)]
+    return (url.database, hosts)

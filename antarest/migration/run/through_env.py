@@ -21,8 +21,9 @@ StepsOf = Callable[[Any, tuple[str, ...]], Iterable[Any]]
 """Given Alembic's scripts and the current revisions, returns the steps to run."""
 
 
-def _run_env(scripts: ScriptDirectory, environment: EnvironmentContext) -> None:
-    with environment:
+def _run_env(scripts: ScriptDirectory, environment: EnvironmentContext, request: RunRequest) -> None:
+    _ = request.project.options  # Ask first: an `env.py` that does not call `environment.run` must get to no database.
+    with environment, importing(request.project.versions), logging_left_alone():
         scripts.run_env()
 
 
@@ -38,12 +39,10 @@ def run_through_env(request: RunRequest, steps_of: StepsOf, target: str | None) 
         The outcome of the run, which `env.py` stores in the configuration.
 
     Raises:
-        EnvNotAdopted: `env.py` did not call `environment.run`, or connects to a database. `env.py` is not allowed to
-            run the steps itself.
+        EnvNotAdopted: `env.py` did not call `environment.run`, or wants to connect or to run the steps itself.
         RunFailed: `env.py` ended the program.
     """
     project = request.project
-    _ = project.options  # An `env.py` that does not call `environment.run` must not get to a database.
     config = project.alembic_config(**{REQUEST: request})
     scripts = ScriptDirectory.from_config(config)
 
@@ -54,8 +53,8 @@ def run_through_env(request: RunRequest, steps_of: StepsOf, target: str | None) 
 
     environment = EnvironmentContext(config, scripts, fn=steps, as_sql=False, destination_rev=target)
     try:
-        with in_this_process(request.db, request.patience()), importing(project.versions), logging_left_alone():
-            _run_env(scripts, environment)
+        with in_this_process(request.db, request.patience()):
+            _run_env(scripts, environment, request)
     except SystemExit as error:  # With exit code 0 it would look like success.
         done = config.attributes.get(OUTCOME)
         why = f"env.py, or a module that it imports, ended the program: {described(error)}"

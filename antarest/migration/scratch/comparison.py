@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from sqlalchemy import URL, Connection, MetaData, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..database.connection import moving
 from ..database.waits import Tell, say_nothing
@@ -200,7 +200,10 @@ class Bench:
             with _keeping_rules(metadata), connection.begin():
                 metadata.create_all(connection, checkfirst=engine != "sqlite")  # On SQLite the database is empty.
         except SQLAlchemyError as error:
-            raise ModelsNotMade(ENGINES[engine], reason(error), self.project.metadata_name) from error
+            by_server = engine == "postgresql" and isinstance(error, DBAPIError)
+            raise ModelsNotMade(
+                ENGINES[engine], reason(error), self.project.metadata_name, by_server=by_server
+            ) from error
         return reflect(connection, exclude=self.project.workflow_tables)
 
     def _keep(self, engine: EngineName, url: URL, migrated: Inventory, models: Inventory) -> Comparison:

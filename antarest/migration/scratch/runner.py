@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Self
 
 from alembic.config import Config
@@ -95,6 +96,7 @@ class ScratchRunner:
             after_step: called with the id of each revision that has run, before its commit.
 
         Raises:
+            InvalidRevisionFile: a file lacks the function.
             ScratchRunFailed: a revision failed. Its transaction was rolled back.
         """
         self._prepare(connection)
@@ -102,7 +104,8 @@ class ScratchRunner:
             schema = self.options.get("version_table_schema") or ""  # Scratch databases of a project have none.
             current: Any = read_current(connection, VersionTable(self.options["version_table"], schema))
             connection.rollback()  # Alembic commits only the transactions that it has begun.
-            left: list[Any] = list(self.script._upgrade_revs(target, current))  # noqa: SLF001 - as `command`
+            with importing(self._folders):
+                left: list[Any] = list(self.script._upgrade_revs(target, current))  # noqa: SLF001 - as `command`
             while left:
                 segment = self._segment(left, connection)
                 self.run(connection, partial(_each, segment, after_step))
@@ -122,10 +125,12 @@ class ScratchRunner:
                 after each step.
 
         Raises:
+            InvalidRevisionFile: a file lacks the function.
             ScratchRunFailed: a revision failed. Its transaction was rolled back.
         """
         self._prepare(connection)
-        left = [self.step(id_, "downgrade") for id_ in revisions]
+        with importing(self._folders):
+            left = [self.step(id_, "downgrade") for id_ in revisions]
         while left:
             segment = self._segment(left, connection)
             self.run(connection, partial(_called, steps_of, segment))
@@ -187,13 +192,16 @@ class ScratchRunner:
         The top level of a revision file may ask `alembic.context` for the dialect.
         """
         environment = EnvironmentContext(self.config, self.script, as_sql=False)
-        folders = {revision.path.parent for revision in map(self.history.__getitem__, self.history.order)}
-        with outer_kept(), without_output(), environment, importing(folders):
+        with outer_kept(), without_output(), environment, importing(self._folders):
             stand_in(environment, connection.engine.url.drivername)
             self.script.get_heads()
         make_schema_of(VersionTable(schema=self.version_schema), connection)
         if connection.in_transaction():
             connection.commit()  # Alembic commits only the transactions that it has begun.
+
+    @property
+    def _folders(self) -> set[Path]:
+        return {self.history[id_].path.parent for id_ in self.history.order}
 
     def _revision_of(self, step: Any) -> Revision:
         return self.history[step.revision.revision]

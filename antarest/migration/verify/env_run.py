@@ -24,6 +24,7 @@ from ..errors.facts.project import InvalidProject
 from ..errors.revision import VersionTable
 from ..errors.settings.urls import redact_url
 from ..errors.text import described
+from ..project.env_options import ASKED, Options
 from ..scratch.runner import without_output
 from .target import Target
 
@@ -93,6 +94,7 @@ def _run(target: Target, connection: Connection, named: URL) -> EnvRun:
     found = EnvRun()
     config = target.config
     config.attributes["connection"] = connection
+    answers = config.attributes[ASKED] = list[Options]()  # from an `env.py` that calls `environment.run`
     config.set_main_option("sqlalchemy.url", named.render_as_string(hide_password=False).replace("%", "%%"))
     environment = EnvironmentContext(config, target.script, fn=lambda _revisions, _context: [], destination_rev="heads")
     try:
@@ -106,8 +108,9 @@ def _run(target: Target, connection: Connection, named: URL) -> EnvRun:
             hint = Hint("Install the driver", f"pip install {error.name}")
         raise InvalidProject(env, f"it raises {described(error)}{refused}", hint) from error
     finally:
-        config.attributes.pop("connection", None)
-    opts = environment.context_opts
+        for name in ("connection", ASKED):
+            config.attributes.pop(name, None)
+    opts = answers[0] if answers else environment.context_opts
     found.options = {name: value for name, value in opts.items() if name not in _OWN_OPTIONS and value is not None}
     return found
 

@@ -15,6 +15,7 @@ from ..errors.facts.loss import Irreversible, LossNotDeclared
 from ..errors.facts.run import ScratchRunFailed
 from ..errors.loss import Agreement, Loss
 from ..errors.revision import BASE, Revision
+from ..errors.settings.urls import redact_url
 from ..project.project import Project
 
 if TYPE_CHECKING:
@@ -141,8 +142,13 @@ def plan_rollback(
     Raises:
         OutOfReach, RevisionNotFound, AmbiguousRevision: a rollback cannot go to this target.
         Irreversible: a revision on the path cannot be undone.
+        RowsOverlap: the database records two revisions of which one includes the other.
     """
     history = project.history
+    if len(current) > 1:
+        from ..run.segments import refuse_overlap  # Imported here: this needs Alembic, and is rare.
+
+        refuse_overlap(history, current, redact_url(connection.engine.url))
     target = history.rollback_target(current, steps=steps, to=project.resolve(to) if to else None)
     if set(current) == {target} or (target == BASE and not current):
         return RollbackPlan(current, target, ())

@@ -196,7 +196,7 @@ class MigrationWorkflow:
             self.refuse_others(current)
             self.project.refuse_unknown(current, self.database)
             plan = plan_upgrade(self.project, current, to)
-            if plan.pending:
+            if plan.pending or len(current) > 1:
                 from .unrecorded import refuse_start  # This needs Alembic; a database at head does not.
 
                 refuse_start(self.project, connection, current, from_base=from_base, note=self.tell)

@@ -151,11 +151,12 @@ class InvalidRevisionFile(MigrationError, code="db.E203"):
     """A revision file cannot be read.
 
     Why: a merge left conflict marks in the file, or the file has another syntax error or no `revision = ...`. Or the
-    file imports something that does not exist here, or `lossy`, `moves` or `irreversible` is not a literal.
+    file imports something that does not exist here, or `lossy`, `moves` or `irreversible` is not a literal. Or the file
+    lacks the function `upgrade` or `downgrade` that the command needs.
 
     To do: open the file at the line that the message names. Write declarations as literals, because they are read
     without running the file. Import only `op` and `sa`: a revision that imports the application breaks when the
-    application changes.
+    application changes. A revision that cannot be undone declares `irreversible = "why"`.
     """
 
     def __init__(self, path: Path, reason: str) -> None:

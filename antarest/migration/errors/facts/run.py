@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..base import EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_UNREPORTED, SEE_STATUS, Hint, MigrationError
+from .fixes import fixes_of
 
 _ROLLED_BACK = "Everything that was not committed was rolled back."
 _TRACEBACK = Hint("The same command with --debug shows the traceback.")
-_PENDING = "pending trigger events"
-_RUN_THEM = Hint("Before this statement, write in the revision", 'op.execute("SET CONSTRAINTS ALL IMMEDIATE")')
+_SERVER = "export ANTAREST_TEST_POSTGRES_URL=postgresql://USER:PASSWORD@HOST:5432/postgres"
 
 
 class RevisionFailed(MigrationError, code="db.E601"):
@@ -43,7 +43,7 @@ class RevisionFailed(MigrationError, code="db.E601"):
         self.revision, self.direction, self.reason, self.statement = revision, direction, reason, statement
         super().__init__(
             self.fact.format(direction, revision, reason),
-            *([_RUN_THEM] if _PENDING in reason else []),
+            *fixes_of(reason),
             *self.hints_of_kind,
             details={"database": database} | ({"statement": statement} if statement else {}) | dict(details or {}),
             state=state,
@@ -252,7 +252,7 @@ class ScratchRunFailed(MigrationError, code="db.E610"):
         fixes: Sequence[Hint] = (),
     ) -> None:
         self.revision, self.direction, self.reason = revision, direction, reason
-        self.fixes = tuple(fixes)
+        self.fixes = (*fixes, *fixes_of(reason))
         super().__init__(
             f"the {direction} of revision {revision} fails on a scratch database: {reason}",
             *self.fixes,
@@ -266,19 +266,38 @@ class ModelsNotMade(MigrationError, code="db.E617"):
     """The tables of the models cannot be created on a scratch database of an engine.
 
     Why: a type, a collation or a default exists on one engine only, or the models need an object that only the
-    migrations create.
+    migrations create, or an extension that no revision creates.
 
-    To do: if the project is for one engine only, write `engines = postgresql` (or `sqlite`) into the section
-    `[antarest]` of `alembic.ini`. Otherwise give the column a type that both engines have, or a type with variants
-    (`sa.JSON().with_variant(JSONB(), "postgresql")`).
+    To do: if a PostgreSQL server refuses the models, let a revision create the extension or function that the models
+    need, before the revision of the models. If the project is for one engine only, write `engines = postgresql` (or
+    `sqlite`) into the section `[antarest]` of `alembic.ini`. Otherwise give the column a type that both engines have,
+    or a type with variants (`sa.JSON().with_variant(JSONB(), "postgresql")`).
     """
 
-    def __init__(self, engine: str, reason: str, metadata: str) -> None:
+    def __init__(self, engine: str, reason: str, metadata: str, *, by_server: bool = False) -> None:
+        """Say why the models cannot be created.
+
+        Args:
+            engine: the name of the engine in messages.
+            reason: the text of the error.
+            metadata: the setting that names the metadata of the models.
+            by_server: whether a PostgreSQL server has refused a statement.
+        """
         other = "postgresql" if engine == "SQLite" else "sqlite"
-        super().__init__(
-            f"the models cannot be created on {engine}: {reason}",
+        extension = "op.execute('CREATE EXTENSION IF NOT EXISTS ...')"
+        hints = [
             Hint("Give the column a form that this engine has, then look again", "inv db.check"),
             Hint(f"Or say in [antarest] that the project is not for {engine}", f"engines = {other}"),
+        ]
+        if by_server:
+            hints = [
+                Hint("Let a revision make what is missing, first", 'inv db.revision --message="..." --empty'),
+                Hint("In that revision, for an extension", extension),
+                Hint("If this server cannot have it, name another one", _SERVER),
+            ]
+        super().__init__(
+            f"the models cannot be created on {engine}: {reason}",
+            *hints,
             _TRACEBACK,
             details={"models": metadata, "scratch": f"an empty {engine} database"},
         )
