@@ -110,7 +110,7 @@ def grant(context: CommandContext) -> int:
     context.introduce()
     granted = context.workflow.grant()
     nothing = "no right is missing"
-    if not context.db.role_to_grant:
+    if not (context.db and context.db.role_to_grant):
         nothing = "no right was checked, because the configuration names no role of the application"
     context.report("\n".join(granted) or f"nothing to do: {nothing}")
     return EXIT_DONE
