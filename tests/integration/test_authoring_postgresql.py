@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import URL, create_engine, text
 
 from antarest.migration.branches.writing import Written
-from antarest.migration.errors.facts.run import RevisionUnfinished
+from antarest.migration.errors.facts.run import RevisionUnfinished, ScratchRunFailed
 from antarest.migration.errors.loss import Agreement
 from antarest.migration.errors.settings.db_config import DbConfig
 from antarest.migration.workflow.workflow import MigrationWorkflow
@@ -163,10 +163,67 @@ def test_a_constraint_without_a_name_can_be_rolled_back(author: Author, on_postg
 
 
 def test_the_change_of_a_key_gives_no_warning_about_another_engine(author: Author, on_postgresql: DbConfig) -> None:
-    for kind in ("Integer", "BigInteger"):
-        author.models(f'sa.Table("t", metadata, sa.Column("id", sa.{kind}, primary_key=True))')
-        written = author.revise(on_postgresql)
+    models = 'sa.Table("t", metadata, sa.Column("id", sa.{}, primary_key=True))'
+    author.models(models.format("Integer"))
+    author.revise(on_postgresql)
+    author.models(models.format("BigInteger"))
+
+    written = author.revise(on_postgresql)
 
     assert written.path
     assert "autoincrement" not in written.path.read_text()
     assert written.by_hand[0] == "sequence t_id_seq: type: integer -> bigint"
+
+
+USED = Script(
+    "used",
+    upgrade="""
+        sql(
+            "CREATE TABLE t (id SERIAL PRIMARY KEY, a INTEGER)",
+            "CREATE MATERIALIZED VIEW \\"My view\\" AS SELECT a, 'x  y'::TEXT AS x FROM t",
+            "CREATE UNIQUE INDEX one ON \\"My view\\" (a)",
+            "GRANT SELECT ON \\"My view\\" TO PUBLIC",
+            "CREATE POLICY seen ON t AS RESTRICTIVE FOR UPDATE USING (a > 0) WITH CHECK (a > 1)",
+        )
+    """,
+)
+
+
+FACTS = """
+    SELECT pg_get_viewdef('"My view"'), pg_get_indexdef('one'::regclass),
+        has_table_privilege('pg_monitor', '"My view"', 'SELECT'),
+        (SELECT array[permissive, cmd, roles::text, qual, with_check] FROM pg_policies WHERE policyname = 'seen')
+"""
+
+
+def finish(path: Path, drop: str, make: str) -> None:
+    """Write a line before the change of a revision file, and a line after it."""
+    lines = path.read_text().splitlines()
+    at = next(at for at, line in enumerate(lines) if "op.alter_column" in line)
+    end = next(end for end in range(at, len(lines)) if not lines[end].strip())
+    path.write_text("\n".join([*lines[:at], f"    {drop}", *lines[at:end], f"    {make}", *lines[end:]]))
+
+
+def test_what_is_in_the_way_is_created_again_as_it_was(author: Author, on_postgresql: DbConfig) -> None:
+    author.write(USED)
+    author.models(
+        'sa.Table("t", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("a", sa.BigInteger))'
+    )
+    workflow = MigrationWorkflow(author.project, on_postgresql)
+    workflow.upgrade()
+    engine = create_engine(on_postgresql.migration_url)
+    with engine.connect() as connection:
+        before = connection.execute(text(FACTS)).one()
+
+    with pytest.raises(RevisionUnfinished) as unfinished:
+        author.revise(on_postgresql)
+    path = unfinished.value.path
+    finish(path, *(hint.command for hint in unfinished.value.hints[:2]))
+    with pytest.raises(ScratchRunFailed) as failed:
+        author.findings(on_postgresql)
+    finish(path, *(hint.command for hint in failed.value.hints[:2]))
+
+    assert author.findings(on_postgresql) == []
+    MigrationWorkflow(author.project, on_postgresql).upgrade()
+    with engine.connect() as connection:
+        assert connection.execute(text(FACTS)).one() == before

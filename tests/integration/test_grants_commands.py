@@ -17,7 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from antarest.core.persistence import Base
-from antarest.migration.errors.base import EXIT_USAGE
+from antarest.migration.errors.base import EXIT_FAILED, EXIT_USAGE
 from tests.support import ConfigFile, Result
 from tests.support_histories import Script
 from tests.support_roles import PASSWORD, Roles, connected
@@ -113,6 +113,27 @@ def test_without_models_nobody_says_that_no_right_is_missing(roles: Roles, runne
     assert "metadata" in refused(here.module("grant"), "db.E210", EXIT_USAGE).fact
     status = json.loads(here.module("status", "--json").end().out)
     assert status["not_checked"][f"rights of {role}"] == "[antarest] metadata is not set, so the tables are not known"
+
+
+def test_without_a_second_role_nobody_says_that_no_right_is_missing(roles: Roles, runner: Start) -> None:
+    here = runner(roles.owner, Script("table", upgrade='sql("CREATE TABLE study ()")'))
+    here.database.workflow.upgrade()
+
+    assert "no right was checked, because the configuration names no role" in here.module("grant").end().out
+
+
+def test_a_role_that_may_not_migrate_is_told_which_right_it_lacks(roles: Roles, runner: Start) -> None:
+    role = roles.application.username
+    here = runner(roles.application, Script("table", upgrade='sql("CREATE SCHEMA shop")'))
+
+    commands = refused(here.module("upgrade"), "db.E604", EXIT_FAILED).commands
+    assert commands[0] == f"GRANT CREATE ON SCHEMA public TO {role};"
+    roles.execute(roles.superuser, f"GRANT CREATE ON SCHEMA public TO {role}")
+    commands = refused(here.module("upgrade"), "db.E601", EXIT_FAILED).commands
+    assert commands[0] == f"GRANT CREATE ON DATABASE {roles.superuser.database} TO {role};"
+    roles.execute(roles.superuser, f"GRANT CREATE ON DATABASE {roles.superuser.database} TO {role}")
+
+    assert here.module("upgrade").end().code == 0
 
 
 def test_an_upgrade_with_nothing_pending_mends_a_missing_right_too(roles: Roles, configuration: Path, run: Run) -> None:

@@ -34,7 +34,30 @@ _DROPS = re.compile(
     re.IGNORECASE,
 )
 _IN_THE_WAY = re.compile(r"error in (view|trigger) (.+?)(?: after \w+)?: ")
-_DEPENDS = re.compile(r"\b(materialized view|view) (\S+) depends on")
+_NAME = r'(?:"(?:[^"]|"")+"|[^\s".]+)'
+_DEPENDS = re.compile(
+    rf"\b(materialized view|view|policy) ({_NAME}(?:\.{_NAME})?(?: on table {_NAME}(?:\.{_NAME})?)?) depends on"
+)
+# A view as statements, with what it loses when it is dropped: its indexes, triggers and rights.
+_VIEW = """
+    SELECT pg_get_viewdef(c.oid, true), ARRAY(
+        SELECT pg_get_indexdef(i.indexrelid) FROM pg_index AS i WHERE i.indrelid = c.oid
+        UNION ALL SELECT pg_get_triggerdef(t.oid) FROM pg_trigger AS t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal
+        UNION ALL SELECT format('GRANT %s ON %s TO %s', string_agg(a.privilege_type, ', '), c.oid::regclass,
+            CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END)
+            FROM aclexplode(c.relacl) AS a WHERE a.grantee <> c.relowner GROUP BY a.grantee)
+    FROM pg_class AS c WHERE c.oid = to_regclass(:name)
+"""
+_POLICY = """
+    SELECT concat_ws(' ', CASE WHEN p.polpermissive THEN '' ELSE 'AS RESTRICTIVE' END,
+        'FOR ' || CASE p.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE'
+            WHEN 'd' THEN 'DELETE' ELSE 'ALL' END,
+        'TO ' || (SELECT string_agg(CASE r WHEN 0 THEN 'PUBLIC' ELSE r::regrole::text END, ', ')
+            FROM unnest(p.polroles) AS r),
+        'USING (' || pg_get_expr(p.polqual, p.polrelid) || ')',
+        'WITH CHECK (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')')
+    FROM pg_policy AS p WHERE p.polrelid = to_regclass(:name) AND quote_ident(p.polname) = :policy
+"""
 _LIST = re.compile(r"\W*(\w+)\W* in \(", re.IGNORECASE)
 _OPTION = "antarest_rebuild"
 
@@ -187,19 +210,28 @@ class RebuildGuard:
 
 
 def in_the_way(connection: Connection, error: BaseException) -> list[Missing]:
-    """Return the views and triggers that made a change of a table fail with this error."""
+    """Return the views, triggers and policies that made a change of a table fail with this error."""
     raised = getattr(error, "orig", None)
     if connection.dialect.name == "sqlite":
         found = _IN_THE_WAY.search(str(raised))
         same = _find(_read(connection, "[]"), found[1], found[2]) if found else None
         return [_missing(same)] if same else []
     detail = getattr(getattr(raised, "diag", None), "message_detail", None) or ""
-    views = []
-    for kind, name in dict.fromkeys(_DEPENDS.findall(detail)):
-        definition = connection.scalar(sa.text("SELECT pg_get_viewdef(to_regclass(:name), true)"), {"name": name})
-        again = f"CREATE {kind.upper()} {name} AS {' '.join(str(definition).split())}"
-        views.append(Missing(f"{kind}:{name}", f"{kind} {name}", f"op.execute({again!r})"))
-    return views
+    return [_dependent(connection, kind, name) for kind, name in dict.fromkeys(_DEPENDS.findall(detail))]
+
+
+def _dependent(connection: Connection, kind: str, name: str) -> Missing:
+    """Return a view or policy of PostgreSQL with the statements that create it again."""
+    if kind == "policy":
+        policy, _, table = name.partition(" on table ")
+        name = f"{policy} ON {table}"
+        again = f"CREATE POLICY {name} {connection.scalar(sa.text(_POLICY), {'name': table, 'policy': policy})}"
+    else:
+        definition, more = connection.execute(sa.text(_VIEW), {"name": name}).one()
+        text = str(definition).strip().rstrip(";")
+        text = text if "'" in text else " ".join(text.split())  # The spaces in a literal count.
+        again = "; ".join([f"CREATE {kind.upper()} {name} AS {text}", *more])
+    return Missing(f"{kind}:{name}", f"{kind} {name}", f"op.execute({again!r})")
 
 
 def _read(connection: Connection, exclude: str) -> list[_Row]:

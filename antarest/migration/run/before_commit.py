@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,7 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-from ..database.driver_errors import LOCK_FAILURES, translate_errors
+from ..database.driver_errors import LOCK_FAILURES, driver_error, translate_errors
 from ..database.lock.base import Writer
 from ..database.lock.tables import NotLocked
 from ..errors.base import NOTHING_CHANGED, AntarestError, Hint
@@ -25,6 +26,8 @@ from ..losses.deferred import DeferredFails
 from ..losses.guard import LossGuard
 from .request import RunOutcome, RunRequest, Step
 
+_NO_RIGHT = "42501"
+_NO_CREATE = re.compile(r"permission denied for (schema|database) (\S+)")
 _LONGEST_STATEMENT = 100
 _LONGEST_PAUSE = 30.0  # seconds
 
@@ -80,14 +83,35 @@ def failures(request: RunRequest, outcome: RunOutcome) -> Iterator[None]:
         why = redact(reason(error) if isinstance(error, Exception) else described(error), url)
         state = outcome.state(failed=True)
         said = {name: redact(value, url) for name, value in details_of(error).items()}
+        failed: AntarestError
         if segment.running is None:
-            raise RunFailed(why, database=request.database, state=state, details=said) from error
-        revision, direction = segment.running
-        statement = redact(_statement(error), url)
-        failed = DeferredConstraintFailed if isinstance(error, DeferredFails) else RevisionFailed
-        raise failed(
-            revision.id, direction, why, database=request.database, state=state, statement=statement, details=said
-        ) from error
+            failed = RunFailed(why, database=request.database, state=state, details=said)
+        else:
+            revision, direction = segment.running
+            kind = DeferredConstraintFailed if isinstance(error, DeferredFails) else RevisionFailed
+            failed = kind(
+                revision.id,
+                direction,
+                why,
+                database=request.database,
+                state=state,
+                statement=redact(_statement(error), url),
+                details=said,
+            )
+        failed.hints = (*_rights(error, str(url.username)), *failed.hints)
+        raise failed from error
+
+
+def _rights(error: BaseException, role: str) -> Iterator[Hint]:
+    """If PostgreSQL says that the role lacks a right, yield hints about the ways to migrate."""
+    raised = driver_error(error)
+    if getattr(raised, "pgcode", None) == _NO_RIGHT:
+        if found := _NO_CREATE.search(str(raised)):
+            kind, name = found[1], found[2]
+            yield Hint(f"Let the owner of the {kind} permit it", f"GRANT CREATE ON {kind.upper()} {name} TO {role};")
+        yield Hint(
+            "Name the owner of the tables in the configuration", "db.admin_url: postgresql://OWNER@HOST/DATABASE"
+        )
 
 
 def _first_part(steps: Sequence[Step]) -> Iterator[Hint]:

@@ -55,7 +55,8 @@ def test_sqlite_counts_the_values_that_a_type_changes(database: Database, engine
 
 
 ALTER = "ALTER TABLE v ALTER COLUMN"
-JSONS = ("CREATE TABLE v (s JSON)", "INSERT INTO v VALUES ('{\"a\":1}'), ('{\"a\": 1}')")
+JSONS = ("CREATE TABLE v (s JSON)", 'INSERT INTO v VALUES (\'{"b":1.0,"a":2}\'), (\'{"b": 1}\')')
+POINTS = ("CREATE TABLE v (s POINT)", "INSERT INTO v VALUES ('(1,2)'), ('(3,4)')")
 MOODS = ("CREATE TYPE mood AS ENUM ('a')", "CREATE TABLE v (s mood)", "INSERT INTO v VALUES ('a')")
 PARTS = ("CREATE TABLE p (id INT, s TEXT) PARTITION BY LIST (id)", "CREATE TABLE p_1 PARTITION OF p FOR VALUES IN (1)",
          "INSERT INTO p VALUES (1, '01'), (1, '2')")  # fmt: skip
@@ -78,7 +79,13 @@ PARTS = ("CREATE TABLE p (id INT, s TEXT) PARTITION BY LIST (id)", "CREATE TABLE
     case("another value of the same type", f"{ALTER} s TYPE varchar(50) USING upper(s || 'x')", on=POSTGRESQL,
          before=VALUES),
     case("an empty text", f"{ALTER} s TYPE text USING ''", loses={"v.s": 2}, on=POSTGRESQL, before=VALUES),
-    case("a type without =", f"{ALTER} s TYPE jsonb", loses={"v.s": 1}, on=POSTGRESQL, before=JSONS),
+    case("a type without =", f"{ALTER} s TYPE text USING '(3,4)'", loses={"v.s": 1}, on=POSTGRESQL, before=POINTS),
+    case("JSON, whose spaces and order are no data", f"{ALTER} s TYPE jsonb", f"{ALTER} s TYPE text",
+         f"{ALTER} s TYPE json USING s::json", on=POSTGRESQL, before=JSONS),
+    case("another value of JSON", f"{ALTER} s TYPE jsonb USING s::jsonb - 'a'", loses={"v.s": 1}, on=POSTGRESQL,
+         before=JSONS),
+    case("a text that is no JSON", f"{ALTER} s TYPE jsonb USING '{{}}'", loses={"v.s": 2}, on=POSTGRESQL,
+         before=VALUES),
     case("a type without a way back", f"{ALTER} s TYPE integer USING 1", loses={"v.s": 1}, on=POSTGRESQL,
          before=MOODS),
     case("a partition", "ALTER TABLE p ALTER s TYPE integer USING s::integer", loses={"p_1.s": 1}, on=POSTGRESQL,

@@ -109,5 +109,8 @@ def grant(context: CommandContext) -> int:
     """Grant the missing rights of the application's role (PostgreSQL)."""
     context.introduce()
     granted = context.workflow.grant()
-    context.report("\n".join(granted) if granted else "nothing to do: no right is missing")
+    nothing = "no right is missing"
+    if not (context.db and context.db.role_to_grant):
+        nothing = "no right was checked, because the configuration names no role of the application"
+    context.report("\n".join(granted) or f"nothing to do: {nothing}")
     return EXIT_DONE

@@ -202,6 +202,7 @@ _SAME = {
     "timestamp": "timestamp without time zone",
     "timestamptz": "timestamp with time zone",
 }
+_JSON = {"json", "jsonb"}
 _SIZES = re.compile(r"\s*\(([\d, -]+)\)")
 
 
@@ -221,6 +222,8 @@ def _postgresql(reads: str, conversions: Sequence[Conversion], *, as_text: bool 
     counts = []
     for at, each in enumerate(conversions):
         old, new = (f"o{at}::text", f"v{at}::text") if as_text else (f"o{at}", f"CAST(v{at} AS {each.old_type})")
+        if not as_text and {each.old_type, each.new_type} & _JSON:  # Spaces and the order of keys are no data.
+            old, new = f"CAST(o{at} AS jsonb)", f"CAST(v{at} AS jsonb)"
         counts.append(
             f"count(CASE WHEN o{at} IS NOT NULL AND v{at} IS NOT NULL AND v{at}::text <> '' THEN 1 END)"
             f" - count(CASE WHEN v{at}::text <> '' AND {new} = {old} THEN 1 END)"
