@@ -168,3 +168,13 @@ def test_the_package_of_a_project_may_have_the_name_of_the_package_around_the_pr
 
     for done in (by_ini, by_folder):  # The models equal the schema, and the only finding is the import itself.
         assert re.findall(r"^(V\d+|not proved)", done.out, re.MULTILINE) == ["V201"], done.out + done.err
+
+
+def test_a_note_about_a_failure_that_was_seen_is_listed_and_others_are_counted(run: Run) -> None:
+    done = run(PROGRAM, f"--versions={OTHERS / 'index_on_long_text' / 'versions'}", "--engine=postgresql")
+
+    assert "\nV510 a text may be too long for an index: 2 in r3, r2\n" in done.out
+    assert "\n    PostgreSQL: V302: index row " in done.out
+    assert "--notes" not in done.out
+    other = run(PROGRAM, f"--versions={OTHERS / 'shortened_names' / 'versions'}", "--engine=postgresql")
+    assert re.search(r"^notes: V\d+ \d+.*; --notes lists them$", other.out, re.MULTILINE), other.out
