@@ -170,6 +170,11 @@ class CommandContext:
         urls = [url for url in configured if url is not None]
         return redact(text, *urls)
 
+    def last_words(self) -> str:
+        """Return the message after Ctrl-C or SIGTERM."""
+        is_unchanged = self.only_looks or self.again is not None
+        return interrupted(self.progress.end, only_looks=is_unchanged, again=self.again)
+
     def known(self, error: BaseException) -> AntarestError:
         """Return an error of this package that explains an error of any kind to the user."""
         known = explain(error, self.config.db.migration_url if "config" in self.__dict__ else None)
@@ -218,8 +223,7 @@ def guard(
         except KeyboardInterrupt as interruption:
             handler.is_decided = True
             context.progress.stop()
-            is_unchanged = context.only_looks or context.again is not None
-            complain(f"\n{interrupted(context.progress.end, only_looks=is_unchanged, again=context.again)}")
+            complain(f"\n{context.last_words()}")
             code = interruption.exit_code if isinstance(interruption, Stopped) else EXIT_INTERRUPTED
     return code
 

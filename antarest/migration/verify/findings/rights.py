@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from sqlalchemy import Connection, MetaData, text
 
@@ -132,14 +132,22 @@ def missing_rights(
                 yield Finding.of("V705", found, made_by.get(name, ""), proof.engine, item=name, table=name)
     if not granted and metadata is not None:
         drawn = {str(getattr(each.default, "name", "")) for table in metadata.tables.values() for each in table.columns}
-        by_revision: dict[str, list[str]] = {}
-        for name, kind in kinds.items():
-            if name in drawn and name in alone:
-                found = f"no role but the owner may use the sequence {name}, from which the models draw numbers"
-                yield Finding.of("V705", found, made_by.get(name, ""), proof.engine, item=name, table=name)
-                continue
-            by_revision.setdefault(made_by.get(name, ""), []).append(f"{kind} {name}")
-        for revision, names in by_revision.items():
-            shown = ", ".join(names[:3]) + (f" and {count(len(names) - 3, 'other')}" if len(names) > 3 else "")  # noqa: PLR2004
-            found = f"no role but the owner may use the {shown}, and no revision grants a right"
-            yield Finding.of("V705", found, revision, proof.engine, severity="note")
+        yield from _never_granted(proof, kinds, made_by, drawn & alone)
+
+
+def _never_granted(
+    proof: Proof, kinds: Mapping[str, str], made_by: Mapping[str, str], sequences: Collection[str]
+) -> Iterator[Finding]:
+    """Yield the findings about a history that grants no right: an error for each of `sequences`, and notes."""
+    by_revision: dict[str, list[str]] = {}
+    for name, kind in kinds.items():
+        revision = made_by.get(name, "")
+        if name in sequences:
+            found = f"no role but the owner may use the sequence {name}, from which the models draw numbers"
+            yield Finding.of("V705", found, revision, proof.engine, item=name, table=name)
+        else:
+            by_revision.setdefault(revision, []).append(f"{kind} {name}")
+    for revision, names in by_revision.items():
+        shown = ", ".join(names[:3]) + (f" and {count(len(names) - 3, 'other')}" if len(names) > 3 else "")  # noqa: PLR2004
+        found = f"no role but the owner may use the {shown}, and no revision grants a right"
+        yield Finding.of("V705", found, revision, proof.engine, severity="note")
