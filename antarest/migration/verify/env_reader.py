@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ _ROWS = Path("tests", "rows.py")
 _CONDITIONS = ("render_as_batch", "transaction_per_migration")
 _OPTIONS = (*_CONDITIONS, "version_table")
 _FUNCTIONS = ("include_object", "include_name", "include_schemas", "version_table_schema")
+_ENFORCES_KEYS = re.compile(r"PRAGMA\s+foreign_keys\s*=\s*(?:ON|1|TRUE|YES)\b", re.IGNORECASE)
 _MOST_FILES = 200  # the limit of the search for the naming convention: an application may have many more
 
 
@@ -79,7 +81,9 @@ def _read(project: Project, env: Path, metadata: str | None, rows: Path | None) 
     unknown: list[str] = []
     convention: Mapping[str, str] = {}
     models = _Models()
+    enforces_keys = False
     if env.is_file():
+        enforces_keys = bool(_ENFORCES_KEYS.search(env.read_text(encoding="utf-8")))
         try:
             module = SourceModule.read(env, project.root)
         except SyntaxError as error:
@@ -108,6 +112,7 @@ def _read(project: Project, env: Path, metadata: str | None, rows: Path | None) 
         render_as_batch=bool(values.get("render_as_batch", False)),
         naming_convention=convention,
         commits_each=bool(values.get("transaction_per_migration", False)),
+        enforces_keys=enforces_keys,
         is_own=False,
         models_of_env=() if metadata or not models.name else models.imports,
         models_problem="" if metadata else models.problem,
