@@ -81,9 +81,7 @@ def _read(project: Project, env: Path, metadata: str | None, rows: Path | None) 
     unknown: list[str] = []
     convention: Mapping[str, str] = {}
     models = _Models()
-    enforces_keys = False
     if env.is_file():
-        enforces_keys = bool(_ENFORCES_KEYS.search(env.read_text(encoding="utf-8")))
         try:
             module = SourceModule.read(env, project.root)
         except SyntaxError as error:
@@ -92,10 +90,8 @@ def _read(project: Project, env: Path, metadata: str | None, rows: Path | None) 
             found = module.value(node)
             if found is None and name in _CONDITIONS and isinstance(node, (ast.Compare, ast.Call, ast.BoolOp)):
                 found = True  # A condition, such as url.startswith("sqlite"), is taken to be true for SQLite.
-            if found is None:
-                unknown.append(f"{name} in line {node.lineno} of {env.name}")
-            else:
-                values[name] = found
+            unknown += [f"{name} in line {node.lineno} of {env.name}"] if found is None else []
+            values |= {name: found} if found is not None else {}
         models = _metadata(module)
         unknown += [
             f"{name} in line {node.lineno} of {env.name} (--run-env reads it)"
@@ -112,7 +108,7 @@ def _read(project: Project, env: Path, metadata: str | None, rows: Path | None) 
         render_as_batch=bool(values.get("render_as_batch", False)),
         naming_convention=convention,
         commits_each=bool(values.get("transaction_per_migration", False)),
-        enforces_keys=enforces_keys,
+        enforces_keys=env.is_file() and bool(_ENFORCES_KEYS.search(env.read_text(encoding="utf-8"))),
         is_own=False,
         models_of_env=() if metadata or not models.name else models.imports,
         models_problem="" if metadata else models.problem,

@@ -100,8 +100,8 @@ def _run(target: Target, connection: Connection, named: URL) -> EnvRun:
     config.set_main_option("sqlalchemy.url", named.render_as_string(hide_password=False).replace("%", "%%"))
 
     def run_none(_revisions: object, context: MigrationContext) -> list[Any]:
-        is_sqlite = context.dialect.name == "sqlite" and context.connection is not None
-        if is_sqlite and context.connection.exec_driver_sql("PRAGMA foreign_keys").scalar():
+        own = context.connection if context.dialect.name == "sqlite" else None
+        if own is not None and own.exec_driver_sql("PRAGMA foreign_keys").scalar():
             found.statements.append(ENFORCES_KEYS)
         return []
 
