@@ -33,6 +33,7 @@ def test_each_result_opens_its_findings_with_the_schema_before_and_after(
 
     page.get_by_role("link", name="V301").click()
     expect(failed).to_be_visible()
+    expect(failed.locator("h3:target")).to_contain_text("V301")
     expect(failed).to_contain_text("the upgrade fails on empty tables")
     expect(failed).to_contain_text('unrecognized token: ":"')
     assert faint_texts(page) == []

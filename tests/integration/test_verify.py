@@ -107,7 +107,7 @@ def test_what_is_found_is_said_with_what_mends_it_and_written_to_files(run: Run,
     place = result["locations"][0]["physicalLocation"]
     assert (result["ruleId"], result["level"]) == ("V301", "error")
     assert place == {"artifactLocation": {"uri": str(file)}, "region": {"startLine": line}}
-    assert '<a class="error" href="#revision-b10000000000">V301</a>' in texts["html"]
+    assert '<a class="error" href="#revision-b10000000000-V301">V301</a>' in texts["html"]
 
 
 def test_what_follows_from_a_cause_stands_below_it(run: Run, tmp_path: Path) -> None:

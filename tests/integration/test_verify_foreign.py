@@ -168,3 +168,29 @@ def test_the_package_of_a_project_may_have_the_name_of_the_package_around_the_pr
 
     for done in (by_ini, by_folder):  # The models equal the schema, and the only finding is the import itself.
         assert re.findall(r"^(V\d+|not proved)", done.out, re.MULTILINE) == ["V201"], done.out + done.err
+
+
+def test_a_note_about_a_failure_that_was_seen_is_listed_and_others_are_counted(run: Run) -> None:
+    done = run(PROGRAM, f"--versions={OTHERS / 'index_on_long_text' / 'versions'}", "--engine=postgresql")
+
+    assert "\nV510 a text may be too long for an index: 2 in r3, r2\n" in done.out
+    assert "\n    PostgreSQL: V302: index row " in done.out
+    assert "--notes" not in done.out
+    other = run(PROGRAM, f"--versions={OTHERS / 'shortened_names' / 'versions'}", "--engine=postgresql")
+    assert re.search(r"^notes: V\d+ \d+.*; --notes lists them$", other.out, re.MULTILINE), other.out
+
+
+def test_foreign_keys_that_env_py_switches_on_are_enforced(run: Run, tmp_path: Path) -> None:
+    """The statement stands in another module, so only a run of `env.py` shows it."""
+    project = shutil.copytree(OTHERS / "foreign_keys_enforced", tmp_path / "project")
+    (project / "statements.py").write_text('KEYS = "PRAGMA foreign_keys = ON"\n')
+    env = (project / "env.py").read_text().replace('"PRAGMA foreign_keys = ON"', "KEYS")
+    (project / "env.py").write_text(f"from statements import KEYS\n{env}")
+    with (project / "alembic.ini").open("a") as ini:
+        ini.write("prepend_sys_path = %(here)s\n")
+    command = (PROGRAM, "--engine=sqlite", f"--project={project / 'alembic.ini'}")
+
+    unseen, seen = run(*command), run(*command, "--run-env")
+
+    assert "V501" not in unseen.out
+    assert re.search(r"^    SQLite: \d+ rows of boat$", seen.out, re.MULTILINE), seen.out + seen.err

@@ -140,7 +140,8 @@ def test_who_stops_it_learns_what_is_proved_so_far(
     """The databases and the folder are gone with it."""
     project = write_project(tmp_path, *SLOW)
     found = tmp_path / "found.json"
-    command = [sys.executable, "-m", "antarest.migration", "verify", f"--project={project.ini}", f"--json={found}"]
+    program = str(Path(sys.executable).with_name("antarest-verify"))
+    command = [program, f"--project={project.ini}", f"--json={found}"]
     with subprocess.Popen(
         command, cwd=ROOT, env=dict(os.environ), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -157,7 +158,9 @@ def test_who_stops_it_learns_what_is_proved_so_far(
     for engine in ("SQLite", "PostgreSQL"):
         assert f"\nnot proved: second on {engine}: it was not reached\n" in out
     assert re.search(r"2 not proved: 2 revisions on SQLite and PostgreSQL in \d+\.\d s; interrupted$", out.strip())
-    assert err.startswith("\ninterrupted: ")
+    again = re.fullmatch(r"\ninterrupted: nothing was changed\n  Prove it again:   (\S+) (\S+).*\n", err)
+    assert again, err
+    assert (Path(again[1]).name, again[2]) == ("antarest-verify", f"--project={project.ini}")
     assert json.loads(found.read_text())["complete"] is False
     assert made
     assert [path.exists() for path in folders] == [False]

@@ -17,7 +17,7 @@ from functools import cached_property
 from types import FrameType
 
 from ..database.signals import Stopped, insisting
-from ..errors.base import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, NOTHING_CHANGED, AntarestError
+from ..errors.base import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, NOTHING_CHANGED, AntarestError, Hint
 from ..errors.facts.run import NotReported, OutputFailed
 from ..errors.rendering import interrupted, render_error, render_error_json
 from ..errors.settings.commands import repeating
@@ -92,6 +92,7 @@ class CommandContext:
         self._or_own = or_own
         self._x = tuple(x)
         self.only_looks = only_looks  # such a command ends without a word where its reader has left, as in `| head`
+        self.again: Hint | None = None  # the next step after Ctrl-C, for a command that changes no database of the user
         self.output = Output(sys.stdout)
         self.progress = Progress(Output(sys.stderr) if json else self.output)
 
@@ -169,6 +170,11 @@ class CommandContext:
         urls = [url for url in configured if url is not None]
         return redact(text, *urls)
 
+    def last_words(self) -> str:
+        """Return the message after Ctrl-C or SIGTERM."""
+        is_unchanged = self.only_looks or self.again is not None
+        return interrupted(self.progress.end, only_looks=is_unchanged, again=self.again)
+
     def known(self, error: BaseException) -> AntarestError:
         """Return an error of this package that explains an error of any kind to the user."""
         known = explain(error, self.config.db.migration_url if "config" in self.__dict__ else None)
@@ -217,7 +223,7 @@ def guard(
         except KeyboardInterrupt as interruption:
             handler.is_decided = True
             context.progress.stop()
-            complain(f"\n{interrupted(context.progress.end, only_looks=context.only_looks)}")
+            complain(f"\n{context.last_words()}")
             code = interruption.exit_code if isinstance(interruption, Stopped) else EXIT_INTERRUPTED
     return code
 

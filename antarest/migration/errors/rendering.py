@@ -12,14 +12,16 @@ from .settings.commands import spell
 from .text import printable, style
 
 
-def interrupted(committed: str = "", *, only_looks: bool = False) -> str:
+def interrupted(committed: str = "", *, only_looks: bool = False, again: Hint | None = None) -> str:
     """Return the message for a command that was ended by Ctrl-C or SIGTERM.
 
     Args:
         committed: the revision of the database after the last commit of this command; empty if there was no commit.
         only_looks: whether the command only reads, so that nothing was changed.
+        again: the next step; by default the command that shows the status of the database.
     """
-    hint = Hint(SEE_STATUS.text, spell(SEE_STATUS.command))
+    then = again or SEE_STATUS
+    hint = Hint(then.text, spell(then.command))
     subject = f"the database is at {committed}, and what" if committed else "a run that"
     fact = "nothing was changed" if only_looks else f"{subject} was not committed was rolled back"
     return "\n".join([f"interrupted: {fact}", *_hints([hint])]) + "\n"

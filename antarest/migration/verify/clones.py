@@ -6,7 +6,7 @@ import itertools
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -72,7 +72,8 @@ class Clones:
         """The statements that each new connection executes first."""
         self._alembics_engine = create_engine(location.url, poolclass=NullPool)
         event.listen(self._alembics_engine, "do_connect", self._choose_file)
-        event.listen(self._engine, "connect", self._set)
+        for engine in (self._engine, self._alembics_engine):
+            event.listen(engine, "connect", self._set)
         self._roles: dict[str, set[str]] = {}  # by database, the roles that its revisions have made
         self._made: set[str] = set()  # all of them
         if self.engine == "postgresql":
@@ -135,7 +136,7 @@ class Clones:
 
     def _set(self, driver: Any, _record: object) -> None:
         if self.settings:
-            with driver.cursor() as cursor:
+            with closing(driver.cursor()) as cursor:
                 cursor.execute("; ".join(self.settings))
             driver.commit()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ _ROWS = Path("tests", "rows.py")
 _CONDITIONS = ("render_as_batch", "transaction_per_migration")
 _OPTIONS = (*_CONDITIONS, "version_table")
 _FUNCTIONS = ("include_object", "include_name", "include_schemas", "version_table_schema")
+_ENFORCES_KEYS = re.compile(r"PRAGMA\s+foreign_keys\s*=\s*(?:ON|1|TRUE|YES)\b", re.IGNORECASE)
 _MOST_FILES = 200  # the limit of the search for the naming convention: an application may have many more
 
 
@@ -89,10 +91,8 @@ def _read(project: Project, env: Path, metadata: str | None, rows: Path | None) 
             found = module.value(node)
             if found is None and name in _CONDITIONS and isinstance(node, (ast.Compare, ast.Call, ast.BoolOp)):
                 found = True  # A condition, such as url.startswith("sqlite"), is taken to be true for SQLite.
-            if found is None:
-                unknown.append(f"{name} in line {node.lineno} of {env.name}")
-            else:
-                values[name] = found
+            unknown += [f"{name} in line {node.lineno} of {env.name}"] if found is None else []
+            values |= {name: found} if found is not None else {}
         models = _metadata(module)
         unknown += [
             f"{name} in line {node.lineno} of {env.name} (--run-env reads it)"
@@ -109,6 +109,7 @@ def _read(project: Project, env: Path, metadata: str | None, rows: Path | None) 
         render_as_batch=bool(values.get("render_as_batch", False)),
         naming_convention=convention,
         commits_each=bool(values.get("transaction_per_migration", False)),
+        enforces_keys=env.is_file() and bool(_ENFORCES_KEYS.search(env.read_text(encoding="utf-8"))),
         is_own=False,
         models_of_env=() if metadata or not models.name else models.imports,
         models_problem="" if metadata else models.problem,

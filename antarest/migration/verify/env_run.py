@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext
 from sqlalchemy import URL, Connection, Engine, event
 
 from ..errors.base import Hint
@@ -34,6 +35,9 @@ _DRIVERS = {"postgresql": ("psycopg2", "asyncpg"), "sqlite": ("pysqlite", "aiosq
 # The functions through which every connection of psycopg 2 and 3 goes. They are in C, so no event of Python shows them.
 _OF_LIBPQ = {"psycopg2": "_connect", "psycopg.generators": "connect"}
 _NEEDS_ASYNC = "requires an async driver"  # in the message of SQLAlchemy
+ENFORCES_KEYS = "PRAGMA foreign_keys=ON"
+"""The statement with which a connection to SQLite begins to enforce foreign keys."""
+
 _guard: dict[str, Callable[[str], None]] = {}  # An audit hook cannot be removed, so it calls what is in here.
 
 
@@ -96,7 +100,14 @@ def _run(target: Target, connection: Connection, named: URL) -> EnvRun:
     config.attributes["connection"] = connection
     answers = config.attributes[ASKED] = list[Options]()  # from an `env.py` that calls `environment.run`
     config.set_main_option("sqlalchemy.url", named.render_as_string(hide_password=False).replace("%", "%%"))
-    environment = EnvironmentContext(config, target.script, fn=lambda _revisions, _context: [], destination_rev="heads")
+
+    def run_none(_revisions: object, context: MigrationContext) -> list[Any]:
+        own = context.connection if context.dialect.name == "sqlite" else None
+        if own is not None and own.exec_driver_sql("PRAGMA foreign_keys").scalar():
+            found.statements.append(ENFORCES_KEYS)
+        return []
+
+    environment = EnvironmentContext(config, target.script, fn=run_none, destination_rev="heads")
     try:
         with without_output(), _led_to(named, found), environment:
             target.script.run_env()
@@ -124,6 +135,7 @@ def with_options_of_env(target: Target, run: EnvRun) -> Target:
         target,
         project=replace(target.project, named_version_table=version_table),
         commits_each=commits_each,
+        enforces_keys=ENFORCES_KEYS in run.statements,
         unknown=(),
         models_problem="",
     )

@@ -48,6 +48,7 @@ class Target:
         render_as_batch: the option `render_as_batch` of `env.py`.
         naming_convention: the naming convention of the metadata, if it could be read without an import.
         commits_each: whether each revision is committed on its own: the option `transaction_per_migration` of `env.py`.
+        enforces_keys: whether `env.py` switches on the foreign keys of SQLite.
         models_of_env: the modules that `env.py` imports, if the metadata comes from `env.py` and not from the user.
         models_problem: the reason why the metadata of `env.py` is not known.
         is_own: whether the project has adopted this workflow, and therefore declares the losses of its revisions.
@@ -65,6 +66,7 @@ class Target:
     render_as_batch: bool = True
     naming_convention: Mapping[str, str] = field(default_factory=dict)
     commits_each: bool = False
+    enforces_keys: bool = False
     models_of_env: tuple[str, ...] = ()
     models_problem: str = ""
     is_own: bool = True

@@ -15,6 +15,8 @@ from .proof_groups import LINES, NAMES, FindingGroup, grouped, place_of, relativ
 _KINDS = 6  # kinds in the list at the top, so that all of it has about ten lines
 _REASONS = 3  # reasons there for what was not proved
 
+_ALWAYS = ("V509", "V510")  # notes about failures that the proof has seen
+
 _NOT_KEPT = "deleted with its server; ANTAREST_TEST_POSTGRES_URL names a server that goes on"
 
 
@@ -34,18 +36,19 @@ def summary(found: Verification, target: Target, stream: TextIO, *, notes: bool 
         found: the result of the proof.
         target: the project, for the files of its revisions.
         stream: the stream to which the text will be written. On a terminal, the text has colours.
-        notes: whether notes are listed too. Otherwise only their number is given.
+        notes: whether all notes are listed. Otherwise only the number is given for notes that report no failure.
     """
-    shown = [each for each in found.findings if notes or each.severity == "error"]
+    shown = [each for each in found.findings if notes or each.severity == "error" or each.id in _ALWAYS]
+    hidden = Counter(each.id for each in found.findings if each not in shown)
     groups = grouped(found, shown)
-    parts = [_overview(found, groups, stream, notes=notes), _by_revision(groups, target, stream)]
+    parts = [_overview(found, groups, hidden, stream), _by_revision(groups, target, stream)]
     if kept := kept_databases(found):
         places = [f"  {when} {revision} on {NAMES[engine]}: {url or _NOT_KEPT}" for revision, engine, when, url in kept]
         parts.append([style("kept, with rows", "bold", stream), *places])
     return "\n".join([*(line for part in parts if part for line in ["", *part]), "", outcome(found)])
 
 
-def _overview(found: Verification, groups: Sequence[FindingGroup], stream: TextIO, *, notes: bool) -> list[str]:
+def _overview(found: Verification, groups: Sequence[FindingGroup], hidden: Counter[str], stream: TextIO) -> list[str]:
     """Return the number of findings of each kind, and everything that was not proved or not checked."""
     lines: list[str] = []
     for kind in sorted({each.kind for each in groups}, key=lambda kind: (kind.severity != "error", kind.id)):
@@ -56,8 +59,7 @@ def _overview(found: Verification, groups: Sequence[FindingGroup], stream: TextI
         lines.append(f"{style(kind.id, colour, stream)} {kind.title}: {sum(len(each.entries) for each in mine)}{place}")
     if len(lines) > _KINDS:
         lines[_KINDS:] = [f"and {count(len(lines) - _KINDS, 'more kind')}, see below"]
-    hidden = Counter(each.id for each in found.findings if each.severity != "error")
-    if hidden and not notes:
+    if hidden:
         kinds = shorten([f"{id_} {number}" for id_, number in hidden.most_common()])
         lines.append(f"{style('notes', 'yellow', stream)}: {kinds}; --notes lists them")
     unchecked = [*(f"{what}: {why}" for what, why in found.not_checked.items()), *_by_reason(found.not_tried)]

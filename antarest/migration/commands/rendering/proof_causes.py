@@ -63,9 +63,15 @@ def _is_at(cause: Finding, finding: Finding) -> bool:
 
 
 def _explains(found: Verification, cause: Finding, finding: Finding) -> bool:
-    if finding.id in _EXPLAINED[cause.id] and _is_about_the_same(cause, finding):
+    is_possible = finding.id in _EXPLAINED[cause.id] and not (finding.id in _ROWS and _is_about_no_rows(cause))
+    if is_possible and _is_about_the_same(cause, finding):
         return True
     return cause.id in _ROWS and finding.id in _ROWS and _refers(found, finding, cause)
+
+
+def _is_about_no_rows(cause: Finding) -> bool:
+    """Return whether a finding is about an index or a constraint, which hold no values that can be lost."""
+    return bool(cause.table) and cause.item != cause.table and not cause.item.startswith(f"{cause.table}.")
 
 
 def _is_about_the_same(cause: Finding, finding: Finding) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Sequence
 from html import escape
+from itertools import repeat
 from pathlib import Path
 from string import Template
 
@@ -12,7 +13,9 @@ from ...errors.settings.commands import spell
 from ...errors.text import count
 from ...schema.inventory import Inventory, Table
 from ...verify import Verification
+from ...verify.findings.kinds import KINDS
 from ...verify.findings.proof import Proof
+from ...verify.rows.snapshots import Sample
 from ...verify.target import Target
 from .proof import outcome
 from .proof_groups import NAMES, FindingGroup, grouped, place_of
@@ -28,6 +31,7 @@ def as_html(found: Verification, target: Target) -> str:
     A click on a result shows its findings.
     """
     lines = [*([""] if found.is_whole else []), *reversed(found.revisions)]
+    groups = grouped(found, found.findings)
     missing = [
         f"not proved: {revision or 'the history'} on {NAMES[on]}: {why}" for revision, on, why in found.not_proved
     ]
@@ -35,11 +39,25 @@ def as_html(found: Verification, target: Target) -> str:
     parts = {
         "project": escape(str(target.project.ini if target.project.ini.is_file() else target.project.versions[0])),
         "outcome": escape(outcome(found)),
-        "overview": "\n".join(f'<p class="note">{escape(each)}</p>' for each in missing),
+        "overview": "\n".join([*_kinds(groups), *(f'<p class="note">{escape(each)}</p>' for each in missing)]),
         "grid": "\n".join([_head(found), *(_line(found, revision) for revision in lines)]),
         "sections": "\n".join(_section(found, revision, target) for revision in dict.fromkeys(["", *lines])),
     }
     return Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(parts)
+
+
+def _kinds(groups: Sequence[FindingGroup]) -> Iterator[str]:
+    """Yield a line for each kind of findings, worst first, with a link to each revision that has such findings."""
+    for kind in sorted({each.kind for each in groups}, key=lambda kind: (kind.severity != "error", kind.id)):
+        mine = [each for each in groups if each.kind == kind]
+        colour = "error" if any(each.is_error for each in mine) else "note"
+        links = (f'<a href="#{_anchor(each.revision, kind.id)}">{_name(each.revision)}</a>' for each in mine)
+        title = f'<span class="{colour}"><span class="id">{kind.id}</span> {escape(kind.title)}</span>'
+        yield f"<p>{title}: {', '.join(links)}</p>"
+
+
+def _name(revision: str) -> str:
+    return escape(revision or "the history")
 
 
 def _head(found: Verification) -> str:
@@ -49,29 +67,31 @@ def _head(found: Verification) -> str:
 
 
 def _line(found: Verification, revision: str) -> str:
-    target = f"#{_anchor(revision)}"
     cells = ""
     for engine in found.engines:
         proof = found.proofs.get((revision, engine))
-        cells += "".join(_cell(cell, target) for cell in cells_of(found, revision, engine))
+        cells += "".join(_cell(cell, revision) for cell in cells_of(found, revision, engine))
         cells += f"<td>{f'{proof.impact.seconds:.2f}' if proof and proof.schema else ''}</td>"
-    others = _cell(parity_of(found, revision), target)
-    return f'<tr><td><a href="{target}">{escape(revision or "the history")}</a></td>{cells}{others}</tr>'
+    others = _cell(parity_of(found, revision), revision)
+    return f'<tr><td><a href="#{_anchor(revision)}">{_name(revision)}</a></td>{cells}{others}</tr>'
 
 
-def _cell(cell: Cell, target: str) -> str:
+def _cell(cell: Cell, revision: str) -> str:
     text, style = cell
-    return f'<td><a class="{_COLOURS[style]}" href="{target}">{escape(text)}</a></td>' if text else "<td></td>"
+    kind = text.rstrip("+")
+    target = _anchor(revision, kind if kind in KINDS else "")
+    return f'<td><a class="{_COLOURS[style]}" href="#{target}">{escape(text)}</a></td>' if text else "<td></td>"
 
 
-def _anchor(revision: str) -> str:
-    return f"revision-{escape(revision, quote=True)}" if revision else "the-history"
+def _anchor(revision: str, kind: str = "") -> str:
+    anchor = f"revision-{escape(revision, quote=True)}" if revision else "the-history"
+    return f"{anchor}-{kind}" if kind else anchor
 
 
 def _section(found: Verification, revision: str, target: Target) -> str:
     mine = [each for each in found.findings if each.revision == revision]
     path = f"{place_of(mine[0], target)[0]}" if mine else ""
-    parts = [f'<h2>{escape(revision or "the history")}</h2><p class="soft">{escape(path)}</p>']
+    parts = [f'<h2>{_name(revision)}</h2><p class="soft">{escape(path)}</p>']
     parts += [_group(each) for each in grouped(found, mine)] or ["<p>Nothing was found here.</p>"]
     for engine in found.engines:
         if (proof := found.proofs.get((revision, engine))) and proof.schema and revision:
@@ -82,8 +102,9 @@ def _section(found: Verification, revision: str, target: Target) -> str:
 def _group(group: FindingGroup) -> str:
     items = "".join(f"<li>{escape(each.text)}{_consequences(each.consequences)}</li>" for each in group.entries)
     kind, colour = group.kind, "error" if group.is_error else "note"
-    title = f'<h3 class="{colour}"><span class="id">{kind.id}</span> {escape(kind.title)}</h3>'
-    return f"{title}<ul>{items}</ul><p>{escape(kind.why)}</p><p><b>Fix:</b> {escape(spell(kind.fix))}</p>"
+    anchor = _anchor(group.revision, kind.id)
+    title = f'<h3 class="{colour}" id="{anchor}"><span class="id">{kind.id}</span> {escape(kind.title)}</h3>'
+    return f"{title}<ul>{items}</ul><p>{escape(spell(kind.why))}</p><p><b>Fix:</b> {escape(spell(kind.fix))}</p>"
 
 
 def _consequences(lines: Sequence[str]) -> str:
@@ -140,9 +161,28 @@ def _described(table: Table | None) -> Iterator[str]:
 
 def _rows(proof: Proof) -> Iterator[str]:
     """Yield the HTML of a few rows of each table whose rows the upgrade changes, before and after the upgrade."""
-    for table, sides in proof.samples.items():
-        lines = [["  ".join(each) for each in side] or ["(no rows)"] for side in sides]
-        yield _pair(f"rows of {table}", *_marked(*lines))
+    for table, (before, after) in proof.samples.items():
+        yield _pair(f"rows of {table}", _table(before, after, "del"), _table(after, before, "ins"))
+
+
+def _table(rows: Sample, others: Sample, mark: str) -> str:
+    """Return the rows of one side as an HTML table. Columns and values that the other side does not have are marked."""
+    if not rows:
+        return "(no rows)"
+    columns, *values = rows
+    there = list(others[0]) if others else []
+    known = {row[there.index(columns[0])]: row for row in others[1:]} if columns[0] in there else {}
+
+    def shown(text: str, *, is_same: bool) -> str:
+        return escape(text) if is_same else f"<{mark}>{escape(text)}</{mark}>"
+
+    def cell(column: str, value: str, other: Sequence[str] | None) -> str:
+        is_same = column in there and other is not None and other[there.index(column)] == value
+        return f"<td>{shown(value, is_same=is_same)}</td>"
+
+    heads = "".join(f"<th>{shown(each, is_same=each in there)}</th>" for each in columns)
+    lines = ("".join(map(cell, columns, row, repeat(known.get(row[0])))) for row in values)
+    return f"<table><tr>{heads}</tr>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
 
 
 def _marked(before: Sequence[str], after: Sequence[str]) -> tuple[str, str]:
@@ -153,9 +193,9 @@ def _marked(before: Sequence[str], after: Sequence[str]) -> tuple[str, str]:
         if tag != "equal":
             left[first:first_end] = [f"<del>{each}</del>" for each in left[first:first_end]]
             right[second:second_end] = [f"<ins>{each}</ins>" for each in right[second:second_end]]
-    return "\n".join(left), "\n".join(right)
+    return "<pre>{}</pre>".format("\n".join(left)), "<pre>{}</pre>".format("\n".join(right))
 
 
 def _pair(title: str, left: str, right: str) -> str:
-    sides = "".join(f"<div><b>{when}</b><pre>{text}</pre></div>" for when, text in (("before", left), ("after", right)))
+    sides = "".join(f"<div><b>{when}</b>{text}</div>" for when, text in (("before", left), ("after", right)))
     return f'<h3>{escape(title)}</h3><div class="pair">{sides}</div>'

@@ -69,6 +69,7 @@ def verify(
 ) -> int:
     """Prove every revision on both engines, up and down, with rows in the tables; on any Alembic project."""
     _refuse_missing_folders(files)
+    context.again = Hint("Prove it again", _VERB)
     target = replace(target_of(context.project_name, versions, metadata, rows_from), start=read_start(start))
     number = _number(rows or _ROWS)
     found = Verification(_engines(engine, target.project.engines), earlier=user_folder())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, MetaData, text
 
 from ...errors.text import count
 from .finding import Finding
@@ -15,6 +15,11 @@ _OBJECTS = text("""
     WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'S')
         AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d WHERE d.objid = c.oid AND d.deptype IN ('e', 'i'))
     ORDER BY c.relname
+""")
+_ALONE = text("""
+    SELECT c.relname FROM pg_catalog.pg_class AS c
+    WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'S'
+        AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d WHERE d.objid = c.oid AND d.deptype IN ('a', 'i', 'e'))
 """)
 _GRANTED = text("""
     SELECT c.relname, coalesce(r.rolname, 'PUBLIC'), a.privilege_type FROM pg_catalog.pg_class AS c
@@ -94,7 +99,11 @@ def differing_rights(before: Rights, after: Rights) -> Iterator[tuple[str, str]]
 
 
 def missing_rights(
-    proof: Proof, connection: Connection, made_by: Mapping[str, str], version_table: str, *, is_noted: bool
+    proof: Proof,
+    connection: Connection,
+    made_by: Mapping[str, str],
+    version_table: str,
+    metadata: MetaData | None,
 ) -> Iterator[Finding]:
     """Yield a finding for each object that a role cannot use, if the role can use other objects of the same kind.
 
@@ -103,7 +112,8 @@ def missing_rights(
         connection: a connection to a database at head.
         made_by: a mapping from the name of each object to the revision that creates it.
         version_table: the table in which Alembic records the revision. It is left out.
-        is_noted: whether to add a note if no revision grants any right.
+        metadata: the metadata of the application. If it is given, and no revision grants any right, there is a note for
+            each revision, and an error for each sequence that belongs to no column and gives numbers to the models.
     """
     if connection.dialect.name != "postgresql":
         return
@@ -111,6 +121,7 @@ def missing_rights(
     granted: dict[str, dict[str, set[str]]] = {}
     for name, role, right in connection.execute(_GRANTED):
         granted.setdefault(role, {}).setdefault(name, set()).add(right)
+    alone = {*connection.scalars(_ALONE)}
     connection.rollback()
     for role, rights in granted.items():
         writes = any("INSERT" in each for each in rights.values())
@@ -119,11 +130,24 @@ def missing_rights(
             if name not in rights and kind in own:
                 found = f"the role {role} may not use the {kind} {name}, but may use others"
                 yield Finding.of("V705", found, made_by.get(name, ""), proof.engine, item=name, table=name)
-    if not granted and is_noted:
-        by_revision: dict[str, list[str]] = {}
-        for name, kind in kinds.items():
-            by_revision.setdefault(made_by.get(name, ""), []).append(f"{kind} {name}")
-        for revision, names in by_revision.items():
-            shown = ", ".join(names[:3]) + (f" and {count(len(names) - 3, 'other')}" if len(names) > 3 else "")  # noqa: PLR2004
-            found = f"no role but the owner may use the {shown}, and no revision grants a right"
-            yield Finding.of("V705", found, revision, proof.engine, severity="note")
+    if not granted and metadata is not None:
+        drawn = {str(getattr(each.default, "name", "")) for table in metadata.tables.values() for each in table.columns}
+        yield from _never_granted(proof, kinds, made_by, drawn & alone)
+
+
+def _never_granted(
+    proof: Proof, kinds: Mapping[str, str], made_by: Mapping[str, str], sequences: Collection[str]
+) -> Iterator[Finding]:
+    """Yield the findings about a history that grants no right: an error for each of `sequences`, and notes."""
+    by_revision: dict[str, list[str]] = {}
+    for name, kind in kinds.items():
+        revision = made_by.get(name, "")
+        if name in sequences:
+            found = f"no role but the owner may use the sequence {name}, from which the models draw numbers"
+            yield Finding.of("V705", found, revision, proof.engine, item=name, table=name)
+        else:
+            by_revision.setdefault(revision, []).append(f"{kind} {name}")
+    for revision, names in by_revision.items():
+        shown = ", ".join(names[:3]) + (f" and {count(len(names) - 3, 'other')}" if len(names) > 3 else "")  # noqa: PLR2004
+        found = f"no role but the owner may use the {shown}, and no revision grants a right"
+        yield Finding.of("V705", found, revision, proof.engine, severity="note")

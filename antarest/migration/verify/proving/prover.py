@@ -16,7 +16,7 @@ from ...snapshot.file import digest_at
 from ..clones import Clones
 from ..earlier.files import FileWatch
 from ..earlier.proofs import EarlierProof, EarlierProofs, content_of, hints_about
-from ..env_run import EnvRun, run_env, with_options_of_env
+from ..env_run import ENFORCES_KEYS, EnvRun, run_env, with_options_of_env
 from ..findings.behaviour import behaviour
 from ..findings.proof import Proof
 from ..target import Target
@@ -68,15 +68,17 @@ class Prover:
                 ran = run_env(target, connection, url)
             target = with_options_of_env(target, ran)
             clones.settings = [each for each in ran.statements if each.lstrip().upper().startswith("SET ")]
+        if target.enforces_keys and clones.engine == "sqlite":
+            clones.settings = [ENFORCES_KEYS]
         self._plan = plan
         self._target = target
         self._runs = Runs(target, clones, plan.rows)
-        self._runs.preparation = tuple(each for each in ran.statements if each not in clones.settings)
+        self._runs.preparation = tuple(each for each in ran.statements if each not in (*clones.settings, ENFORCES_KEYS))
         self._runs.refused = tuple(ran.refused)
         self._states = [State.empty(self._runs)]
         with self._runs.connected(self._states[0].bare) as connection:
             start = content_of(connection, self._runs.exclude)
-            facts = (self._states[0].schema, start, plan.rows, ran.statements, ran.refused)
+            facts = (self._states[0].schema, start, plan.rows, [*ran.statements, *clones.settings], ran.refused)
             self._earlier = EarlierProofs(plan.earlier, watch, target, connection, *facts)
         self._start: Inventory | None = None  # the schema before the first wanted revision
         self._blocked: dict[str, str] = {}  # by revision, the one behind which nothing runs

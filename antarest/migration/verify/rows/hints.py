@@ -24,6 +24,18 @@ _MADE = re.compile(
 )
 _MAKERS = {"create_table", "rename_table", "Table"}
 _PARSES_IN_PYTHON = re.compile(r"json\.loads|json_to_|from_json|parse_raw|model_validate_json")
+_KINDS = {  # the kinds of text that a cast or a function can read, each with the names of types and functions
+    "integer": "smallint|integer|int|bigint|int2|int4|int8",
+    "number": "numeric|decimal|real|float|double precision|float4|float8|Decimal",
+    "moment": "timestamp|timestamptz|date|fromisoformat|strptime",
+    "truth": "boolean|bool",
+    "uuid": "uuid|UUID",
+}
+_COLUMN = r"(?:\w+\.)?[\"`\[]?(\w+)[\"`\]]?"
+_INNER = rf"(?:(?:NULLIF|B?TRIM)\s*\(\s*{_COLUMN}(?:\s*,\s*'[^']*')?\s*\)|{_COLUMN})"
+_AS_TEXT = r"(?:\s*::\s*(?:text|varchar))?"
+_NAMES = "|".join(_KINDS.values())
+_CAST = re.compile(rf"{_INNER}{_AS_TEXT}\s*::\s*({_NAMES})\b|\bCAST\s*\(\s*{_INNER}\s+AS\s+({_NAMES})\b", re.IGNORECASE)
 _DELETE = re.compile(r"\s*DELETE\b", re.IGNORECASE)
 _KEYS = re.compile(r"(?:->>?\s*'|'\$\.)(\w+)'")
 _WORD = re.compile(r"[^\W\d]\w*")
@@ -36,6 +48,7 @@ class Hints:
 
     Attributes:
         literals: a mapping from a column to the texts with which a statement compares the column.
+        casts: a mapping from a column to the kind of value as which a revision reads its text, such as "integer".
         shapes: a mapping from a column to JSON of the shape that a revision reads. If a file parses JSON, each word in
             this file counts as such a column.
         parsed: a mapping from the id of each revision that parses JSON to the words in its file, the JSON that its
@@ -49,6 +62,7 @@ class Hints:
     """
 
     literals: dict[str, list[str]] = field(default_factory=dict)
+    casts: dict[str, str] = field(default_factory=dict)
     shapes: dict[str, Any] = field(default_factory=dict)
     parsed: dict[str, tuple[Collection[str], Any, Any]] = field(default_factory=dict)
     labels: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
@@ -100,7 +114,8 @@ class Hints:
     def about(self, table: str, column: str) -> tuple[object, ...]:
         """Return everything that is known about a column."""
         gone = sorted(self.gone.get((table, column), ()))
-        return self.labels_of(table, column), self.literals.get(column), self.shapes.get(column), gone
+        of_column = (self.literals.get(column), self.casts.get(column), self.shapes.get(column))
+        return self.labels_of(table, column), *of_column, gone
 
     def gives_json_away(self, source: str) -> bool:
         """Return whether a revision parses JSON but reads no key of the JSON. If so, other code reads the JSON."""
@@ -122,6 +137,7 @@ class Hints:
             self.literals.setdefault(column, []).append(text)
         for column, text in _deleted(tree):
             self.deleted.setdefault((column, text), set()).add(id_)
+        self.casts |= dict(_casts(tree))
         if _PARSES.search(source):
             columns, shape = dict.fromkeys(_WORD.findall(source)), _shape(source)
             shapes = (_shape(_without(source, tree, each)) for each in ("downgrade", "upgrade"))
@@ -169,6 +185,29 @@ def _literals(tree: ast.AST) -> Iterator[tuple[str, str]]:
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _METHODS:
             for each in node.args:
                 yield from ((_column(node.func.value), _without_wildcards(text)) for text in _texts(each))
+
+
+def _casts(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    """Yield each column whose text a cast in SQL or a function in Python reads, with the kind of the value."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            for *columns, kind, one, other, of in _CAST.findall(node.value):
+                yield next(filter(None, (*columns, one, other))), _kind(kind or of)
+        elif isinstance(node, ast.Call) and node.args:
+            call = _name(node.func)
+            kind = _kind(_name(node.args[-1]) if call == "cast" else "" if call == "bool" else call)
+            if kind and (column := _column(node.args[0])):
+                yield column, kind
+
+
+def _name(node: ast.expr) -> str:
+    """Return the last part of the name of a function or type, with or without a call."""
+    node = node.func if isinstance(node, ast.Call) else node
+    return str(getattr(node, "attr", getattr(node, "id", "")))
+
+
+def _kind(name: str) -> str:
+    return next((kind for kind, names in _KINDS.items() if name.lower() in names.lower().split("|")), "")
 
 
 def _deleted(tree: ast.Module) -> Iterator[tuple[str, str]]:

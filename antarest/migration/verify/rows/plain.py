@@ -17,6 +17,18 @@ from .pools import ValuePool, distinct, pool_of
 from .snapshots import FloatAsDecimal
 
 _TEXTS = ("alpha", "Beta 2", "Zürich", "a longer text, as somebody would write it")
+Fresh = Callable[[int], object] | None
+
+# What a text column gets if a revision reads it as another kind of value.
+_READ_AS: dict[str, tuple[tuple[str, ...], Fresh]] = {
+    "integer": (("1", "42", "100000"), str),
+    "number": (("0.5", "2.25", "100"), str),
+    "moment": (
+        ("2026-01-01 09:30:15", "2026-04-04 12:30:15", "2026-09-09 17:30:15"),
+        lambda n: str(dt.datetime(2010, 1, 1) + dt.timedelta(days=n)),  # noqa: DTZ001
+    ),
+    "truth": (("true", "false"), None),
+}
 _JSON: tuple[Any, ...] = ({"a": 1}, {"a": 2, "b": ["x"]})
 _SPACE = uuid.UUID("5c0f6a52-6f3f-4d0a-9d3c-3a7c8a4f1f10")
 _HEX, _DASHED = 32, 36  # characters of a UUID
@@ -72,11 +84,14 @@ class PlainValues:
 
     def _text(self, table: str, column: str, kind: Any) -> ValuePool:
         length: int | None = kind.length
-        fresh = _numbered(kind, table)
+        fresh: Fresh = _numbered(kind, table)
         if labels := self._hints.labels_of(table, column):
             return ValuePool(_that_fit(labels, length))
+        read_as, fresh = self._read_as(table, column, kind, fresh)
         if asked := _that_fit(self._hints.literals.get(column, ()), length):
-            return ValuePool(distinct((*asked, *_that_fit(_TEXTS[:2], length))), fresh)
+            return ValuePool(distinct((*asked, *(read_as or _that_fit(_TEXTS[:2], length)))), fresh)
+        if read_as:
+            return ValuePool(read_as, fresh)
         if length in (_HEX, _DASHED) or isinstance(kind, sa.CHAR):
             return ValuePool(tuple(_identity(table, number, kind) for number in range(3)), fresh)
         is_parsed = column in self._hints.shapes or "json" in column.lower()
@@ -85,6 +100,14 @@ class PlainValues:
             return ValuePool(texts or ("{}",), lambda n: json.dumps({"n": n}))
         full = ["x" * length] if length and length <= _LONGEST_FULL else []
         return ValuePool(distinct([*(text[:length] for text in _TEXTS), *full]), fresh)
+
+    def _read_as(self, table: str, column: str, kind: Any, fresh: Fresh) -> tuple[tuple[str, ...], Fresh]:
+        """Return the texts for a column that a revision reads as numbers or dates, and a function that makes more."""
+        read_as = self._hints.casts.get(column, "")
+        if read_as == "uuid":
+            return tuple(str(_uuid(table, number)) for number in range(3)), lambda n: str(_uuid(table, 1000 + n))
+        values, more = _READ_AS.get(read_as, ((), None))
+        return (fitting, more) if (fitting := _that_fit(values, kind.length)) else ((), fresh)
 
     def _json(self, column: str) -> tuple[Any, ...]:
         shape = self._hints.shapes.get(column)

@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import DOMAIN
 from .snapshots import FloatAsDecimal
 
 _LONG_TEXT = 2000
+_IN_INDEX = 2704  # the most bytes of an entry in a B-tree index of PostgreSQL
 _SHORT = 8
 _TEXTS = (
     "",
@@ -102,7 +103,7 @@ def distinct(values: Iterable[object]) -> tuple[object, ...]:
 def _text(kind: Any) -> ValuePool:
     length = kind.length or _LONG_TEXT
     longest = ("é🙂z" * length)[:length]
-    others = [] if kind.length else [_INCOMPRESSIBLE]
+    others = [_INCOMPRESSIBLE[: kind.length]] if not kind.length or length > _IN_INDEX else []
     values = distinct([*(text[:length] for text in (*_TEXTS, longest)), *others])
     return ValuePool(values, lambda n: f"row {n}" if length >= _SHORT else f"{n:x}"[-length:])
 

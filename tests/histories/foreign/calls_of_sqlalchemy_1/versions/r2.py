@@ -22,7 +22,9 @@ def upgrade():
         bind.execute(sa.text("UPDATE t SET size = :size WHERE id = :id"), size=found, id=row["id"])
     session = Session(bind)
     session.execute("UPDATE t SET size = 'none' WHERE name IS NULL")
-    bind.execute(sa.text("UPDATE t SET size = :size WHERE id = :id"), {"size": "none", "id": -1}, {"size": "", "id": -2})
+    bind.execute(
+        sa.text("UPDATE t SET size = :size WHERE id = :id"), {"size": "none", "id": -1}, {"size": "", "id": -2}
+    )
     assert metadata.tables.keys() >= {"t"}
 
 

@@ -9,7 +9,9 @@ down_revision = "r2"
 
 def upgrade():
     sa.Enum("C", "D", name="colour").create(op.get_bind(), checkfirst=True)
-    op.create_table("u", sa.Column("id", sa.Integer, primary_key=True), sa.Column("c", sa.Enum("C", "D", name="colour")))
+    op.create_table(
+        "u", sa.Column("id", sa.Integer, primary_key=True), sa.Column("c", sa.Enum("C", "D", name="colour"))
+    )
 
 
 def downgrade():

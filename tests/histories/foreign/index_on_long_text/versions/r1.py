@@ -9,7 +9,12 @@ lossy = {"downgrade": {"t": "made here"}}
 
 
 def upgrade():
-    op.create_table("t", sa.Column("id", sa.Integer, primary_key=True), sa.Column("patch", sa.String))
+    op.create_table(
+        "t",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("patch", sa.String),
+        sa.Column("line", sa.String(4000)),
+    )
 
 
 def downgrade():
