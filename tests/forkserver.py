@@ -4,14 +4,14 @@
 repository, because its imports are visible in each program. It ends when the other end of the socket is closed.
 
 A fork differs from a new Python in four ways: a traceback begins with a line of this file, `ps` shows the command line
-of the server, hashes have the seed of the server, and the imported modules are not cleaned up at the end.
+of the server, hashes have the seed of the server, and Python is not taken apart at the end. That would take longer than
+many programs.
 """
 
 from __future__ import annotations
 
 import atexit
 import builtins
-import contextlib
 import gc
 import importlib
 import io
@@ -43,6 +43,7 @@ PACKAGES = (
 )
 _STDERR = 2
 _IMPORTED: dict[str, ModuleType] = {}
+_ENDS_WITH: list[int] = []  # the exit code, once it is known
 _LONGEST = 1_000_000  # bytes of a request; the socket allows less
 
 
@@ -50,7 +51,7 @@ def main() -> CodeType | str:
     """Serve requests. Return in each fork, with the code or the module that it has to run."""
     connection = socket.socket(fileno=int(sys.argv[1]))
     del sys.path[0]  # the folder of this file
-    atexit.register(_keep_imported)  # the first one to be registered is the last one to be called
+    atexit.register(_end)  # the first one to be registered is the last one to be called
     for name in PACKAGES:
         importlib.import_module(name)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the client, which then ends
@@ -61,21 +62,26 @@ def main() -> CodeType | str:
     return _become(*_next_program(connection))
 
 
-def _keep_imported() -> None:
-    """Do not clean up imported modules at the end, which would take longer than many programs.
+def _end() -> None:
+    """End this process after everything that a program can notice of its end.
 
-    What is printed after this is written when the stream is taken apart; so that has to be one that nobody else has.
+    The threads have ended, and the other functions of `atexit` have run. What is left are the streams, and the objects
+    of the program's own modules. Where a stream cannot be flushed, Python says so.
     """
-    for name in ("stdout", "stderr"):
-        stream: Any = getattr(sys, name)
-        if stream is not None and stream is getattr(sys, f"__{name}__"):
-            with contextlib.suppress(OSError, ValueError):  # It is closed: Python says so when it flushes it.
-                stream.flush()
-                own = _stream(stream.fileno(), "w", stream)
-                setattr(sys, name, own)
-                setattr(sys, f"__{name}__", own)
-    for name in _IMPORTED.keys() - {"builtins", "sys"}:
-        sys.modules.pop(name, None)
+    try:
+        for name in ("stdout", "stderr"):
+            if getattr(sys, name) is not None:
+                getattr(sys, name).flush()
+        for name in sys.modules.keys() - _IMPORTED.keys():
+            vars(sys.modules[name]).clear()
+        gc.collect()
+        for name in ("stdout", "stderr"):
+            if getattr(sys, name) is not None:
+                getattr(sys, name).flush()
+    except (OSError, ValueError):
+        return
+    if _ENDS_WITH:
+        os._exit(_ENDS_WITH[0])
 
 
 def _next_program(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
@@ -178,7 +184,15 @@ def _program(request: dict[str, Any]) -> CodeType | str:
 
 if __name__ == "__main__":
     _found = main()
-    if isinstance(_found, str):
-        runpy._run_module_as_main(_found)  # type: ignore[attr-defined]  # as `python -m` does
-    else:
-        exec(_found, vars(sys.modules["__main__"]))  # noqa: S102 - as `python FILE` does
+    try:
+        if isinstance(_found, str):
+            runpy._run_module_as_main(_found)  # type: ignore[attr-defined]  # as `python -m` does
+        else:
+            exec(_found, vars(sys.modules["__main__"]))  # noqa: S102 - as `python FILE` does
+        _ENDS_WITH.append(0)
+    except SystemExit as ended:
+        _ENDS_WITH.append((ended.code or 0) & 0xFF if isinstance(ended.code, int | None) else 1)
+        raise
+    except Exception:
+        _ENDS_WITH.append(1)
+        raise

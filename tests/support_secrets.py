@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.processes import Popen
 from tests.refusals import MARK
 from tests.support import ROOT
 
@@ -84,6 +85,7 @@ EACH_VERB = {
         )
     },
 }
+ONLY_ON_SCRATCH = ("baseline", "snapshot")
 PLAIN_ALEMBIC = [
     "alembic -x lock-timeout=0 upgrade head",
     "alembic -x lock-timeout=0 -x allow-data-loss downgrade -1",
@@ -177,7 +179,7 @@ class Watched:
             "PYTHONPATH": str(ROOT),
             "PATH": search,
         }
-        process = subprocess.Popen(
+        process = Popen(
             [str(word) for word in command],
             cwd=self.folder,
             env={**os.environ, **own, **self.env},
@@ -209,14 +211,18 @@ class Watched:
 def _command_lines(session: int) -> Iterator[set[str]]:
     """Return the command lines of the processes of a session, as every user of this machine can see them."""
     seen: set[str] = set()
+    others: set[str] = set()  # A process of another session does not join this one, so one look at it is enough.
     ended = threading.Event()
 
     def look() -> None:
         while not ended.wait(0.01):
-            for process in Path("/proc").glob("[0-9]*"):
+            for name in {*filter(str.isdigit, os.listdir("/proc"))} - others:  # noqa: PTH208 - paths would take longer
+                process = Path("/proc", name)
                 try:
                     # After the name, which may hold anything: state, parent, group, session.
-                    if int((process / "stat").read_text().rpartition(")")[2].split()[3]) == session:
+                    if int((process / "stat").read_text().rpartition(")")[2].split()[3]) != session:
+                        others.add(name)
+                    else:
                         seen.add((process / "cmdline").read_text().replace("\0", " ") + "\n")
                 except (OSError, IndexError):  # The process has ended.
                     continue

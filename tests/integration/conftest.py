@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
+from antarest.migration.commands.program import main
 from antarest.migration.scratch.databases import (
     KIND_VARIABLE,
     URL_VARIABLE,
@@ -17,16 +19,18 @@ from antarest.migration.scratch.databases import (
     PostgresServer,
     scratch_database,
 )
+from antarest.migration.verify import processes
 from tests.desktop import Desk
 from tests.installation import Installation, build
 from tests.refusals import SECRET
-from tests.support import ROOT
+from tests.support import ROOT, Result
 from tests.support_backups import Place, dumping_server
 from tests.support_branches import SETTINGS, Clone
 from tests.support_histories import STUDY_ROWS, STUDY_TABLES, Database, Script, write_project
 from tests.support_roles import Roles, owner_of, two_roles
 from tests.support_runs import Runner, Start
 from tests.support_testing import Suite
+from tests.support_verify import Verify, prove_here
 
 Build = Callable[..., Database]
 MakePlace = Callable[..., Place]
@@ -184,6 +188,23 @@ def _clone(monkeypatch: pytest.MonkeyPatch, folder: Path, url: URL, server: Post
     for name, value in SETTINGS.items():  # Also for the git that is run in this process.
         monkeypatch.setenv(name, value)
     return Clone.create(folder / "clone", url, server)
+
+
+@pytest.fixture
+def verify(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Verify:
+    """Call `db.verify` in this process. The tests of its programs prove in the processes that it starts."""
+    monkeypatch.setattr(processes, "prove", prove_here)
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+
+    def call(*flags: str) -> Result:
+        capsys.readouterr()
+        try:
+            code = main(["verify", *flags])
+        except SystemExit as ended:
+            code = int(str(ended.code))
+        return Result(code, *capsys.readouterr())
+
+    return call
 
 
 @pytest.fixture

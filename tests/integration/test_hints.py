@@ -78,7 +78,9 @@ def words_of(command: str, copy: Copy) -> list[str] | None:
     command = command.replace(f"{config}/alembic.ini", "alembic.ini")
     words = shlex.split(command)
     if words[0] == "inv":
-        return [sys.executable, "-m", "antarest.migration", words[1].removeprefix("db."), *words[2:]]
+        # The other engine is not that of the database, and a proof on it would take ten times as long.
+        own = ["--engine=sqlite"] if words[1] == "db.verify" and "--engine=sqlite" not in words else []
+        return [sys.executable, "-m", "antarest.migration", words[1].removeprefix("db."), *words[2:], *own]
     if words[1:3] == ["-m", "antarest.migration"]:
         return [sys.executable, *words[1:]]
     return words if words[0] in {"alembic", "git", "sqlite3"} else None

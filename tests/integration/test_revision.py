@@ -123,31 +123,12 @@ def test_the_developers_database_is_not_touched(checkout: Checkout, developer: U
     assert state() == before
 
 
-def test_what_is_written_is_formatted_and_clean(checkout: Checkout) -> None:
-    edit(checkout, STUDY, ANCHOR, HORIZON + ANCHOR)
-    assert revise(checkout, "add study horizon").code == EXIT_DONE
-
-    for arguments in (["format", "--check"], ["check"]):
-        done = checkout.run("ruff", *arguments, "--no-cache", new_revision(checkout))
-        assert done.code == EXIT_DONE, done.out
-
-
 def test_where_nothing_is_detected_nothing_is_written(checkout: Checkout) -> None:
     done = revise(checkout, "add nothing")
 
     assert (done.code, done.err) == (EXIT_DONE, "")
     assert "no changes: " in done.out
     assert changed(checkout) == []
-
-
-def test_an_empty_revision_is_for_changes_by_hand(checkout: Checkout) -> None:
-    done = revise(checkout, "purge old tasks", "--empty")
-
-    assert done.code == EXIT_DONE, done.err
-    revision = load(new_revision(checkout))
-    assert (revision.down_revision, revision.lossy, revision.moves) == (HISTORY.head, {}, {})
-    assert (revision.upgrade(), revision.downgrade()) == (None, None)
-    assert parse(checkout.path / "scripts" / "rollback.sh") == (HISTORY.head, revision.revision)
 
 
 # ---- what needs a second look
@@ -238,20 +219,21 @@ def test_what_alembic_does_not_see_is_named_beside_what_it_sees(checkout: Checko
 
 # ---- messages
 
+# Two of them end with what could end the docstring.
 MESSAGES = {
-    "quotes": """it's "quoted", and '''thrice''' \"\"\"too\"\"\"\"""",
-    "shell": "$(touch hacked) `touch hacked` ${HOME} $1; touch hacked & | > < * ? ~ !",
-    "backslashes": r"C:\new\table \N{DIGIT ONE} \x41 \\",
-    "slashes": "../../etc/passwd and a/b",
+    "shell and quotes": "$(touch hacked) `touch hacked` ${HOME} $1; touch hacked & | > < * ? ~ ! "
+    """it's "quoted", and '''thrice''' \"\"\"too\"\"\"\"""",
+    "slashes, template and backslashes": "../../etc/passwd and a/b, %s %(rev)s %%  ${message} ## <% pass %> {0} {x} "
+    r"C:\new\table \N{DIGIT ONE} \x41 \\",
     "newlines": 'add horizon\n\nbecause of """this"""\nand that',
-    "template": "%s %(rev)s %%  ${message} ## <% pass %> {0} {x}",
-    "long": "add one more column to the table of the studies " * 4 + "and end here",
-    "non-ascii": "ajouter l'été à 日本語",
+    "long and non-ascii": "ajouter l'été à 日本語 "
+    + "add one more column to the table of the studies " * 4
+    + "and end",
 }
 
 
 def test_any_message_with_a_word_is_accepted(checkout: Checkout) -> None:
-    """One revision after the other, each with a message that something could misread. There is no snapshot to keep."""
+    """One empty revision after the other, each with a message that something could misread. No snapshot is kept."""
     shutil.rmtree(checkout.path / "alembic" / "snapshot")
     checkout.commit("Go on without a snapshot")
     for message in MESSAGES.values():
@@ -263,7 +245,10 @@ def test_any_message_with_a_word_is_accepted(checkout: Checkout) -> None:
         file = new_revision(checkout)
         docstring = ast.get_docstring(ast.parse(file.read_text()), clean=False) or ""
         assert docstring.startswith(f"{message}\n\nRevision ID: ")
-        assert load(file).down_revision == head
+        revision = load(file)
+        assert (revision.down_revision, revision.lossy, revision.moves) == (head, {}, {})
+        assert (revision.upgrade(), revision.downgrade()) == (None, None)
+        assert parse(checkout.path / "scripts" / "rollback.sh") == (head, revision.revision)
         assert file.parent == checkout.path / "alembic" / "versions"
         assert len(file.name) <= len("0123456789ab_.py") + 41
         assert changed(checkout) == [f"alembic/versions/{file.name}", "scripts/rollback.sh"]
@@ -292,6 +277,9 @@ def test_create_db_migration_works_from_any_folder(checkout: Checkout, tmp_path:
     assert file.name.endswith("_add_study_touch_hacked_horizon.py")
     assert file.read_text().startswith('"""add \\"study\\" $(touch hacked) horizon\n')
     assert not (tmp_path / "hacked").exists()
+    for arguments in (["format", "--check"], ["check"]):
+        done = checkout.run("ruff", *arguments, "--no-cache", file)
+        assert done.code == EXIT_DONE, done.out
 
 
 def test_create_db_migration_without_a_message_is_refused(checkout: Checkout) -> None:

@@ -15,7 +15,7 @@ from tests.database import HISTORY
 from tests.refusals import refusal
 from tests.support import Checkout, Result, Run
 from tests.support_histories import Script, write_project, write_script
-from tests.support_verify import HISTORIES, OTHERS, ini_of
+from tests.support_verify import HISTORIES, OTHERS, Verify, assert_in_markdown, ini_of
 
 COMMANDS = {
     "inv": ("inv", "db.verify"),
@@ -23,7 +23,6 @@ COMMANDS = {
     "program": ("antarest-verify",),
     "package": ("python", "-m", "antarest.migration.verify"),
 }
-MODULE = COMMANDS["module"]
 BRANCHES = "clean_branches_and_merge"
 
 
@@ -34,10 +33,14 @@ def _one_server(postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv(KIND_VARIABLE, "url")
 
 
-def on_sqlite(run: Run, history: str, *flags: str) -> Result:
+def on_sqlite(verify: Verify, history: str, *flags: str) -> Result:
     """Prove a history on SQLite alone."""
-    result: Result = run(*MODULE, f"--project={ini_of(history)}", "--engine=sqlite", *flags)
-    return result
+    return verify(f"--project={ini_of(history)}", "--engine=sqlite", *flags)
+
+
+def in_table(done: Result) -> list[str]:
+    """The lines that it printed, without the seconds."""
+    return re.sub(r" +\d+\.\d+", " N", done.out).splitlines()
 
 
 def revisions(done: Result) -> list[str]:
@@ -49,13 +52,19 @@ def revisions(done: Result) -> list[str]:
 
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
-def test_a_history_without_a_fault_is_one_line_a_revision(run: Run, command: tuple[str, ...]) -> None:
+def test_each_command_proves_the_same(run: Run, command: tuple[str, ...]) -> None:
+    done = run(*command, f"--project={ini_of('clean_irreversible')}", "--engine=sqlite")
+
+    assert (done.code, done.err, revisions(done)) == (EXIT_DONE, "", ["a00000000000", "b00000000000"])
+
+
+def test_a_history_without_a_fault_is_one_line_a_revision(run: Run) -> None:
     ini = ini_of("clean_irreversible")
 
-    done = run(*command, f"--project={ini}")
+    done = run(*COMMANDS["program"], f"--project={ini}")
 
     assert (done.code, done.err) == (EXIT_DONE, "")
-    assert re.sub(r" +\d+\.\d+", " N", done.out).splitlines() == [
+    assert in_table(done) == [
         f"project        {ini}",
         "on             SQLite and PostgreSQL, in scratch databases",
         "                SQLite                               PostgreSQL",
@@ -70,14 +79,16 @@ def test_a_history_without_a_fault_is_one_line_a_revision(run: Run, command: tup
     ]
 
 
-def test_what_is_found_is_said_with_what_mends_it_and_written_to_files(run: Run, tmp_path: Path) -> None:
+def test_what_is_found_is_said_with_what_mends_it_and_written_to_files(verify: Verify, tmp_path: Path) -> None:
     ini = ini_of("cast_on_sqlite")
     files = {form: tmp_path / f"found.{form}" for form in ("json", "markdown", "comment", "sarif", "html")}
 
-    done = run(*MODULE, f"--project={ini}", "--github", *(f"--{form}={path}" for form, path in files.items()))
+    done = verify(f"--project={ini}", "--github", *(f"--{form}={path}" for form, path in files.items()))
 
     assert refusal(done, "db.E803", EXIT_FAILED).fact == "db.verify has 1 finding, see above"
     assert revisions(done) == ["a00000000000", "b10000000000", "b20000000000", "c00000000000"]
+    sides = "V301   -      -      -               ok     ok     ok     ok N  ok"
+    assert f"b10000000000    {sides}" in in_table(done)
     overview, by_revision = done.out.split("\n\n")[1:3]
     assert overview.splitlines() == [
         "V301 the upgrade fails on empty tables: 1 in b10000000000",
@@ -96,7 +107,7 @@ def test_what_is_found_is_said_with_what_mends_it_and_written_to_files(run: Run,
     assert f"::error file={file},line={line},title=V301 the upgrade fails on empty tables::b10000000000" in done.out
     texts = {form: path.read_text() for form, path in files.items()}
     _assert_in_json(json.loads(texts["json"]))
-    _assert_in_markdown(texts["markdown"])
+    assert_in_markdown(texts["markdown"])
     assert f"- **V301 the upgrade fails on empty tables** in b10000000000 (`{file}:{line}`)" in texts["comment"]
     for form, note in (("markdown", "| V107 (note) |"), ("comment", "ambiguous** (note) in ")):
         gap = "- not proved: the history on SQLite: the whole history in one run: a revision does not run"
@@ -110,13 +121,13 @@ def test_what_is_found_is_said_with_what_mends_it_and_written_to_files(run: Run,
     assert '<a class="error" href="#revision-b10000000000-V301">V301</a>' in texts["html"]
 
 
-def test_what_follows_from_a_cause_stands_below_it(run: Run, tmp_path: Path) -> None:
+def test_what_follows_from_a_cause_stands_below_it(verify: Verify, tmp_path: Path) -> None:
     """The keys of a table have changed, and so have those of all rows that refer to it, on both engines and ways."""
     found, comment = tmp_path / "found.json", tmp_path / "comment.md"
     files = (f"--json={found}", f"--comment={comment}")
 
-    renumbered = run(*MODULE, f"--versions={OTHERS / 'keys_renumbered' / 'versions'}", *files)
-    rebuilt = run(*MODULE, f"--project={ini_of('rebuild_loses_trigger')}")
+    renumbered = verify(f"--versions={OTHERS / 'keys_renumbered' / 'versions'}", *files)
+    rebuilt = verify(f"--project={ini_of('rebuild_loses_trigger')}", "--revisions=b00000000000")
 
     entry = [
         "SQLite and PostgreSQL: 3 other values in t.id after upgrade and downgrade",
@@ -133,20 +144,20 @@ def test_what_follows_from_a_cause_stands_below_it(run: Run, tmp_path: Path) -> 
     assert "    SQLite: upgrade: trigger named on river\n      so V601: " in rebuilt.out, rebuilt.out
 
 
-def test_objects_of_which_the_same_is_wrong_are_one_entry(run: Run, tmp_path: Path) -> None:
+def test_objects_of_which_the_same_is_wrong_are_one_entry(verify: Verify, tmp_path: Path) -> None:
     columns = ", ".join(f'sa.Column("at{number}", kind)' for number in range(20))
     kind = "kind = sa.String(30) if is_postgresql() else sa.Integer"
     create = f'{kind}\nop.create_table("t", sa.Column("id", sa.Integer, primary_key=True), {columns})'
     project = write_project(tmp_path, Script("first", create, 'op.drop_table("t")', {"downgrade": {"t": "new"}}))
 
-    done = run(*MODULE, f"--project={project.ini}")
+    done = verify(f"--project={project.ini}")
 
     assert "    t.at0: type: INTEGER -> VARCHAR(30); the same: t.at1, t.at10, t.at11 and 16 more\n" in done.out
     assert "\n20 findings of 1 cause, 0 notes: " in done.out
 
 
-def test_a_proof_of_one_engine_or_of_some_revisions_says_so(run: Run) -> None:
-    done = run(*MODULE, f"--project={ini_of('clean_irreversible')}", "--engine=sqlite", "--revisions=a00000000000")
+def test_a_proof_of_one_engine_or_of_some_revisions_says_so(verify: Verify) -> None:
+    done = verify(f"--project={ini_of('clean_irreversible')}", "--engine=sqlite", "--revisions=a00000000000")
 
     assert [line for line in done.out.splitlines() if line.startswith("not checked")] == [
         "not checked: the models: no metadata is named",
@@ -155,26 +166,24 @@ def test_a_proof_of_one_engine_or_of_some_revisions_says_so(run: Run) -> None:
     ]
 
 
-def test_a_folder_without_revisions_is_not_proved_and_folders_below_it_are(run: Run, tmp_path: Path) -> None:
+def test_a_folder_without_revisions_is_not_proved_and_folders_below_it_are(verify: Verify, tmp_path: Path) -> None:
     (tmp_path / "versions" / "2024").mkdir(parents=True)
     flags = (f"--versions={tmp_path / 'versions'}", "--engine=sqlite")
 
-    refused = refusal(run(*MODULE, *flags), "db.E210", EXIT_USAGE)
+    refused = refusal(verify(*flags), "db.E210", EXIT_USAGE)
     write_script(tmp_path / "versions" / "2024", Script("a10000000000"), None)
-    proved = run(*MODULE, *flags)
+    proved = verify(*flags)
 
     assert "there is no revision in versions" in refused.fact
     assert (proved.code, revisions(proved)) == (EXIT_DONE, ["a10000000000"])
 
 
-def test_each_property_of_a_revision_says_what_is_wrong_with_it(run: Run) -> None:
+def test_each_property_of_a_revision_says_what_is_wrong_with_it(verify: Verify) -> None:
     lines = {
-        history: re.sub(r" +\d+\.\d+", " N", run(*MODULE, f"--project={ini_of(history)}").out).splitlines()
-        for history in ("cast_on_sqlite", "downgrade_forgets_index", "engines_differ", "name_of_64_characters")
+        history: in_table(verify(f"--project={ini_of(history)}", "--revisions=b00000000000"))
+        for history in ("downgrade_forgets_index", "engines_differ", "name_of_64_characters")
     }
 
-    sides = "V301   -      -      -               ok     ok     ok     ok N  ok"
-    assert f"b10000000000    {sides}" in lines["cast_on_sqlite"]
     sides = "ok     ok     V404   ok N  ok     ok     V404   ok N  ok"
     assert f"b00000000000    {sides}" in lines["downgrade_forgets_index"]
     sides = "ok     ok     ok     ok N  ok     ok     ok     ok N"
@@ -196,17 +205,8 @@ def _assert_in_json(data: dict[str, object]) -> None:
     assert impacts["b10000000000", "postgresql"]["written"]["river"] >= 3
 
 
-def _assert_in_markdown(page: str) -> None:
-    lines = page.splitlines()
-    assert lines[0].startswith("**1 finding, 1 note, 1 not proved: 4 revisions on SQLite and PostgreSQL in ")
-    assert "Not checked: the models: no metadata is named." in lines
-    assert '| V301 | b10000000000 | SQLite | unrecognized token: ":" |' in page
-    assert re.search(r"^\| b10000000000 \| PostgreSQL \| \d\.\d\d \| .*\| river: \d+ \|$", page, re.MULTILINE)
-    assert len({line.count("|") for line in lines if line.startswith(("| V", "| id"))}) == 1
-
-
-def test_a_note_fails_nothing(run: Run) -> None:
-    counted, listed = (on_sqlite(run, "swapped_column_order", *flags) for flags in ((), ("--notes",)))
+def test_a_note_fails_nothing(verify: Verify) -> None:
+    counted, listed = (on_sqlite(verify, "swapped_column_order", *flags) for flags in ((), ("--notes",)))
 
     assert (counted.code, counted.err, listed.code) == (EXIT_DONE, "", EXIT_DONE)
     assert "\nnotes: V405 1; --notes lists them\n" in counted.out
@@ -216,21 +216,21 @@ def test_a_note_fails_nothing(run: Run) -> None:
     assert "0 findings, 1 note: 2 revisions" in counted.out
 
 
-def test_files_that_make_no_history_are_a_finding(run: Run) -> None:
-    done = on_sqlite(run, "missing_predecessor")
+def test_files_that_make_no_history_are_a_finding(verify: Verify) -> None:
+    done = on_sqlite(verify, "missing_predecessor")
 
     refusal(done, "db.E803", EXIT_FAILED)
     assert "V102 the revision files form no history" in done.out
     assert revisions(done) == []
 
 
-def test_each_file_that_cannot_be_imported_is_named(run: Run, tmp_path: Path) -> None:
+def test_each_file_that_cannot_be_imported_is_named(verify: Verify, tmp_path: Path) -> None:
     versions = shutil.copytree(ini_of("import_that_fails").parent, tmp_path / "project") / "versions"
     (versions / "c00000000000_another.py").write_text(
         'import not_there_either\nrevision = "c00000000000"\ndown_revision = "b00000000000"\n'
     )
 
-    done = run(*MODULE, f"--project={tmp_path / 'project' / 'alembic.ini'}", "--engine=sqlite")
+    done = verify(f"--project={tmp_path / 'project' / 'alembic.ini'}", "--engine=sqlite")
 
     refusal(done, "db.E803", EXIT_FAILED)
     assert "No module named 'no_such_package'" in done.out
@@ -250,21 +250,20 @@ def test_each_file_that_cannot_be_imported_is_named(run: Run, tmp_path: Path) ->
         "head": ["d00000000000"],
     }.items(),
 )
-def test_some_revisions_are_proved(run: Run, named: str, expected: list[str]) -> None:
-    done = on_sqlite(run, BRANCHES, f"--revisions={named}")
+def test_some_revisions_are_proved(verify: Verify, named: str, expected: list[str]) -> None:
+    done = on_sqlite(verify, BRANCHES, f"--revisions={named}")
 
     assert (done.code, revisions(done)) == (EXIT_DONE, expected)
     assert ("in one run" in done.out) == (expected[-1] == "d00000000000")  # With head, the whole is proved too.
     assert "PostgreSQL" not in done.out
 
 
-def test_a_folder_of_revisions_is_enough(run: Run, tmp_path: Path) -> None:
+def test_a_folder_of_revisions_is_enough(verify: Verify, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = tmp_path / "rows.py"
     rows.write_text('ROWS = {"a00000000000": {"river.name": ["Rhine"]}}\n')
+    monkeypatch.chdir(tmp_path)
 
-    done = run(
-        "antarest-verify", f"--versions={HISTORIES / 'clean_move' / 'versions'}", f"--rows-from={rows}", cwd=tmp_path
-    )
+    done = verify(f"--versions={HISTORIES / 'clean_move' / 'versions'}", f"--rows-from={rows}")
 
     assert (done.code, done.err, len(revisions(done))) == (EXIT_DONE, "", 2), done.out
 
@@ -323,17 +322,17 @@ def test_a_rollback_script_that_is_out_of_date_is_a_finding(checkout: Checkout) 
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_what_cannot_be_meant_is_refused(run: Run, flags: tuple[str, ...], code: str, exit_code: int) -> None:
-    done = run(*MODULE, f"--project={ini_of('clean_move')}", *flags)
+def test_what_cannot_be_meant_is_refused(verify: Verify, flags: tuple[str, ...], code: str, exit_code: int) -> None:
+    done = verify(f"--project={ini_of('clean_move')}", *flags)
 
     refusal(done, code, exit_code)
     assert "findings" not in done.out  # Nothing was proved, so nothing is said of it.
 
 
-def test_new_needs_git(run: Run, tmp_path: Path) -> None:
+def test_new_needs_git(verify: Verify, tmp_path: Path) -> None:
     project = write_project(tmp_path, Script("first"))
 
-    done = run(*MODULE, f"--project={project.ini}", "--new", "--engine=sqlite")
+    done = verify(f"--project={project.ini}", "--new", "--engine=sqlite")
 
     assert refusal(done, "usage.E101", EXIT_USAGE).fact.startswith("--new needs git")
 
@@ -342,7 +341,7 @@ def test_without_a_postgresql_it_is_tried_again_later(run: Run, tmp_path: Path) 
     found = tmp_path / "found.json"
     nobody = {URL_VARIABLE: "postgresql://me@127.0.0.1:1/postgres"}
 
-    done = run(*MODULE, f"--project={ini_of('clean_move')}", f"--json={found}", env=nobody)
+    done = run(*COMMANDS["module"], f"--project={ini_of('clean_move')}", f"--json={found}", env=nobody)
 
     refusal(done, "db.E390", EXIT_UNREACHABLE)
     assert "finding" not in done.out

@@ -169,7 +169,7 @@ _SECRETS_AND_STRANGERS = (
     Patch(
         "Secrets and strangers: an error shows the password",
         f"{_WORKFLOW}/errors/settings/urls.py",
-        "text = text.replace(form, _MASK)",
+        "text = text.replace(form, _MASK) if len(form) >= _LONG else _alone(form).sub(_MASK, text)",
         "pass",
         [f"{_TESTS}/test_secrets.py::test_where_something_is_wrong[a revision that tells]"],
     ),

@@ -20,6 +20,18 @@ def test_each_patch_fits_the_code() -> None:
     assert [patch.name for patch in PATCHES if patch.is_stale(ROOT)] == []
 
 
+def test_each_patched_file_can_be_compiled() -> None:
+    """A test that cannot even be imported notices nothing."""
+    wrong = []
+    for patch in PATCHES:
+        text = (ROOT / patch.path).read_text().replace(patch.old, patch.new)
+        try:
+            compile(text, patch.path, "exec") if patch.path.endswith(".py") else None
+        except SyntaxError:
+            wrong.append(patch.name)
+    assert wrong == []
+
+
 def test_a_patch_is_stale_whose_text_is_missing_or_stands_twice() -> None:
     assert not PLAIN.is_stale(ROOT)
     for old in ("no such text", "$(PYTEST)"):
