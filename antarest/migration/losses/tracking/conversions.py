@@ -202,6 +202,8 @@ _SAME = {
     "timestamp": "timestamp without time zone",
     "timestamptz": "timestamp with time zone",
 }
+_TIMESTAMPS = {"timestamp without time zone", "timestamp with time zone"}
+_AT_ZONE = re.compile(r'\(?\s*(?:\w+|"[^"]+")\s+AT\s+TIME\s+ZONE\s+(\'[^\']*\')\s*\)?', re.IGNORECASE)
 _SIZES = re.compile(r"\s*\(([\d, -]+)\)")
 
 
@@ -220,12 +222,22 @@ def _postgresql(reads: str, conversions: Sequence[Conversion], *, as_text: bool 
     )
     counts = []
     for at, each in enumerate(conversions):
-        old, new = (f"o{at}::text", f"v{at}::text") if as_text else (f"o{at}", f"CAST(v{at} AS {each.old_type})")
+        old, new = (f"o{at}::text", f"v{at}::text") if as_text else _way_back(f"o{at}", f"v{at}", each)
         counts.append(
             f"count(CASE WHEN o{at} IS NOT NULL AND v{at} IS NOT NULL AND v{at}::text <> '' THEN 1 END)"
             f" - count(CASE WHEN v{at}::text <> '' AND {new} = {old} THEN 1 END)"
         )
     return f"SELECT {', '.join(counts)} FROM (SELECT {raw} {reads}) AS converted"
+
+
+def _way_back(old: str, new: str, conversion: Conversion) -> tuple[str, str]:
+    """Return the SQL for the old value, and for the new value as a value of the old type."""
+    kinds = {_parsed(conversion.old_type)[0], _parsed(conversion.new_type)[0]}
+    if kinds == {"json", "jsonb"}:
+        return f"{old}::jsonb", f"{new}::jsonb"  # Two values of the type json have no "=".
+    if kinds == _TIMESTAMPS and (zone := _AT_ZONE.fullmatch(conversion.new)):
+        return old, f"{new} AT TIME ZONE {zone[1]}"  # A cast would take the zone of the session.
+    return old, f"CAST({new} AS {conversion.old_type})"
 
 
 def _in_savepoint(connection: Connection, query: str) -> list[int | None] | None:
