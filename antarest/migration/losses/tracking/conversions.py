@@ -12,7 +12,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from ...database.catalog import CatalogTable, affinity, quote
+from ...database.catalog import CatalogTable, affinity, filled, quote
 
 
 class Conversion(NamedTuple):
@@ -81,10 +81,11 @@ def count_emptied(connection: Connection, reads: str, conversions: Sequence[Conv
     Returns:
         For each conversion, the number of such values; 0 if they cannot be counted.
     """
-    full = "nullif(CAST(({}) AS TEXT), '') IS NOT NULL"
-    counts = (
-        f"count(CASE WHEN {full.format(each.old)} AND NOT ({full.format(each.new)}) THEN 1 END)" for each in conversions
+    full = (
+        (filled(f"CAST(({each.old}) AS TEXT)", each.old_type), filled(f"CAST(({each.new}) AS TEXT)", each.new_type))
+        for each in conversions
     )
+    counts = (f"count(CASE WHEN {old} IS NOT NULL AND {new} IS NULL THEN 1 END)" for old, new in full)
     query = f"SELECT {', '.join(counts)} {reads}"
     if not conversions:
         return []
