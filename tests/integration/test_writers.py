@@ -230,6 +230,34 @@ def test_no_other_session_is_the_victim_of_a_deadlock(
     assert {loss.item: loss.count for loss in lost} == {"a": 1, "b": 1}
 
 
+@pytest.mark.parametrize(
+    ("statement", "uses"),
+    [
+        ("ALTER SEQUENCE number INCREMENT 2", "SELECT nextval('number')"),
+        ("CREATE OR REPLACE VIEW one AS SELECT 2 AS n", "SELECT n FROM one"),
+    ],
+)
+def test_nor_of_one_with_a_sequence_or_a_view(
+    postgres_database: URL, tmp_path: Path, statement: str, uses: str
+) -> None:
+    """It holds the table that the run wants, and then wants the sequence or the view that the run has changed."""
+    made = ("CREATE TABLE b (id INTEGER)", "CREATE SEQUENCE number", "CREATE VIEW one AS SELECT 1 AS n")
+    tables = Script("tables", upgrade=f"sql(*{made!r})")
+    drops = Script("drops", upgrade=f"sql({statement!r}, 'DROP TABLE b')", lossy={"upgrade": {"b": "old"}})
+    here = Database(postgres_database, write_project(tmp_path, tables, drops))
+    here.workflow.upgrade("tables")
+
+    with ThreadPoolExecutor(1) as pool, session(postgres_database, "INSERT INTO b VALUES (1)") as other:
+        upgrade = pool.submit(here.workflow.upgrade)
+        Runner.wait_for(lambda: here.value(WAITS))
+        time.sleep(1.2)  # longer than deadlock_timeout
+        other.cursor().execute(uses)
+        other.commit()
+        lost = upgrade.result().losses
+
+    assert {loss.item: loss.count for loss in lost} == {"b": 1}
+
+
 def test_the_holder_of_a_table_that_is_not_waited_for_is_named(runner: Start, postgres_database: URL) -> None:
     tables = Script("tables", upgrade='sql("CREATE TABLE a (id INTEGER)", "CREATE TABLE b (id INTEGER)")')
     here = runner(

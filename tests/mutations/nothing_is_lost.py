@@ -56,6 +56,13 @@ NOTHING_IS_LOST = (
         [f"{_HIDDEN}::test_other_rows_do_not_hide_values_that_a_copy_takes[postgresql: NULL]"],
     ),
     Patch(
+        "Nothing is lost: the null of JSON is a value",
+        "antarest/migration/database/catalog.py",
+        'type_ in {"json", "jsonb"}',
+        "False",
+        [f"{_HIDDEN}::test_the_null_of_json_is_no_value[{engine}: None]" for engine in ("sqlite", "postgresql")],
+    ),
+    Patch(
         "Nothing is lost: rows that a block has taken back hide deleted rows",
         f"{_LOSSES}/row_statistics.py",
         "if table not in self._next:",

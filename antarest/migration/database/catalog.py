@@ -30,7 +30,7 @@ _TABLES_QUERY = {
                c.oid, a.attnum, c.relfilenode,
                has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(n.oid, 'USAGE')
                    AND NOT (c.relrowsecurity AND row_security_active(c.oid)), n.nspname,
-               format_type(a.atttypid, a.atttypmod), t.typcategory = 'S'
+               format_type(a.atttypid, a.atttypmod), t.typcategory = 'S' OR t.typname IN ('json', 'jsonb')
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
             AND a.attgenerated = ''
@@ -61,7 +61,7 @@ class CatalogTable:
         identity: a value that a rename does not change. On SQLite this is the name, unless renames are tracked.
         columns: a mapping from the name of each column to its identity.
         types: a mapping from the name of each column to its type in lower case.
-        texts: the names of the columns that can hold an empty text.
+        texts: the names of the columns that can hold an empty text, or the `null` of JSON.
         file: the number of the file (PostgreSQL) or first page (SQLite) with the rows. A TRUNCATE changes the number.
         readable: whether the role of the connection can read all rows of the table.
     """
@@ -92,7 +92,7 @@ class Fullness(NamedTuple):
 
     Attributes:
         values: the number of values that are not NULL.
-        filled: the number of values that are neither NULL nor an empty text.
+        filled: the number of values that are neither NULL, nor an empty text, nor the `null` of JSON.
     """
 
     values: int = 0
@@ -211,7 +211,7 @@ def measure(connection: Connection, table: CatalogTable, columns: Iterable[str] 
     # Without a filter SQLite counts rows without reading them.
     counts = ["count(*)", f"count(*) FILTER (WHERE {condition})" if condition else "0"]
     counts += [f"count({quote(name)})" for name in names]
-    counts += [f"count(nullif({quote(name)}{as_text}, ''))" for name in texts]
+    counts += [f"count({filled(quote(name) + as_text, table.types[name])})" for name in texts]
     cursor = connection.connection.cursor()
     try:
         cursor.execute(f"SELECT {', '.join(counts)} FROM {table.sql}")
@@ -219,8 +219,19 @@ def measure(connection: Connection, table: CatalogTable, columns: Iterable[str] 
     finally:
         cursor.close()
     values = dict(zip(names, found, strict=False))
-    filled = values | dict(zip(texts, found[len(names) :], strict=True))
-    return Measure(rows, {name: Fullness(values[name], filled[name]) for name in names}, chosen)
+    full = values | dict(zip(texts, found[len(names) :], strict=True))
+    return Measure(rows, {name: Fullness(values[name], full[name]) for name in names}, chosen)
+
+
+def filled(text: str, type_: str) -> str:
+    """Return the SQL for the text of a value, or for NULL if the text is empty. For JSON, `null` is empty too.
+
+    Args:
+        text: the SQL expression for the text.
+        type_: the type of the value, in lower case.
+    """
+    bare = f"nullif({text}, '')"
+    return f"nullif({bare}, 'null')" if type_ in {"json", "jsonb"} else bare
 
 
 def quote(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import sqlalchemy as sa
 from alembic.operations import Operations
 from sqlalchemy import URL
 
@@ -137,6 +138,28 @@ LOG_FAILS = undone("INSERT INTO empty VALUES (1); RETURN NULL", then="RETURN NUL
 )  # fmt: skip
 def test_what_a_block_takes_back_hides_no_row(database: Database, engine: EngineName, case: Case) -> None:
     """PostgreSQL counts it all the same."""
+    assert losses(database(engine), case) == case.loses
+
+
+JSONS = ("CREATE TABLE doc (id INT, j JSON)", "INSERT INTO doc VALUES (1, '[1]'), (2, '{}'), (3, NULL), (4, 'null')")
+DOC = sa.table("doc", sa.column("id"), sa.column("j", sa.JSON))
+NO_NULLS = ("CREATE TABLE doc (j JSONB NOT NULL)", "INSERT INTO doc VALUES ('1')")
+
+
+@cases(
+    case("None", lambda op: op.execute(DOC.update().values(j=None)), loses={"doc.j": 2}, before=JSONS),
+    case("a text", "UPDATE doc SET j = 'null' WHERE id < 4", loses={"doc.j": 2}, before=JSONS),
+    case("a copy, beside a new row", "CREATE TABLE n (id INTEGER, j JSON)", "INSERT INTO n SELECT id, CASE WHEN id > 1"
+         " THEN j ELSE CAST('null' AS TEXT) END FROM doc", "INSERT INTO n VALUES (9, '9')", "DROP TABLE doc",
+         "ALTER TABLE n RENAME TO doc", loses={"doc.j": 1}, before=JSONS, on=SQLITE),
+    case("where no NULL is allowed", "DO $$ BEGIN EXECUTE 'UPDATE d' || 'oc SET j = ''null'''; END $$",
+         loses={"doc.j": 1}, before=NO_NULLS, on=POSTGRESQL),
+    case("NULL, and another value", "UPDATE doc SET j = 'null' WHERE j IS NULL", "UPDATE doc SET j = '{}'",
+         before=JSONS),
+    case("the text null", "UPDATE study SET path = 'null'"),
+)  # fmt: skip
+def test_the_null_of_json_is_no_value(database: Database, engine: EngineName, case: Case) -> None:
+    """SQLAlchemy writes None so, unless the type says otherwise."""
     assert losses(database(engine), case) == case.loses
 
 

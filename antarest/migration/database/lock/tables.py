@@ -44,6 +44,7 @@ _HELD = text("""
         AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
     GROUP BY relation
 """)
+_RELATIONS = "SELECT oid FROM pg_catalog.pg_class WHERE relkind IN ('S', 'v', 'm', 'f') AND oid >= 16384"
 # A prepared transaction has no process.
 _HOLDERS = text("""
     SELECT a.pid, a.application_name, a.usename, host(a.client_addr), a.state, a.xact_start AT TIME ZONE 'UTC', NULL
@@ -89,6 +90,7 @@ class TableLocks:
         self.has_taken = False
         self._connection = connection
         self._shared: frozenset[Hashable] = frozenset()
+        self._relations: frozenset[Hashable] = frozenset()  # sequences and views
         self._taken: Learned = {}
 
     def start(self, tables: Iterable[CatalogTable], learned: Learned) -> None:
@@ -101,6 +103,7 @@ class TableLocks:
         self.learned = learned
         shared = {table.identity: table for table in tables}
         self._shared = frozenset(shared)
+        self._relations = frozenset(self._connection.exec_driver_sql(_RELATIONS).scalars() if shared else ())
         first = [table for identity, table in shared.items() if identity in learned]
         written = [table for table in first if learned[table.identity] == WRITERS]
         self.first |= self.take([table for table in first if table not in written], written)
@@ -115,8 +118,11 @@ class TableLocks:
         The value is `EVERYBODY`, `WRITERS`, or 0 if the lock excludes neither all sessions nor all writers. Tables that
         the transaction has created are left out, because no other session can use them.
         """
-        rows = self._connection.execute(_HELD).all() if self._shared else []
-        return {relation: mode for relation, mode in rows if relation in self._shared}
+        return {relation: mode for relation, mode in self._all_held().items() if relation in self._shared}
+
+    def _all_held(self) -> Learned:
+        rows = self._connection.execute(_HELD).all() if self._shared else ()
+        return {row[0]: row[1] for row in rows}
 
     def take(self, tables: Iterable[CatalogTable], written: Iterable[CatalogTable] = ()) -> set[Hashable]:
         """Lock tables. All waits together are limited by `lock_timeout`.
@@ -139,9 +145,11 @@ class TableLocks:
         modes = {each: mode for each, (_, mode) in wanted.items()}
         self.learned |= {each: max(mode, self.learned.get(each, 0)) for each, mode in modes.items()}
         if any(self._taken.get(each, 0) < mode for each, mode in modes.items()):
-            held = self.held()
+            held = self._all_held()
             if queue := [(table, mode) for each, (table, mode) in wanted.items() if held.get(each, 0) < mode]:
-                self._take(queue, has_locks=bool(held))
+                # Somebody who waits for a sequence or a view of this transaction may have locked a table.
+                in_use = (each in self._shared or (mode and each in self._relations) for each, mode in held.items())
+                self._take(queue, has_locks=any(in_use))
                 self.has_taken = True
             self._taken |= {each: max(mode, held.get(each, 0)) for each, mode in modes.items()}
         return modes.keys() - self.refused

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from ...database.catalog import CatalogTable, affinity, quote
+from ...database.catalog import CatalogTable, affinity, filled, quote
 
 
 class Conversion(NamedTuple):
@@ -81,10 +81,11 @@ def count_emptied(connection: Connection, reads: str, conversions: Sequence[Conv
     Returns:
         For each conversion, the number of such values; 0 if they cannot be counted.
     """
-    full = "nullif(CAST(({}) AS TEXT), '') IS NOT NULL"
-    counts = (
-        f"count(CASE WHEN {full.format(each.old)} AND NOT ({full.format(each.new)}) THEN 1 END)" for each in conversions
+    full = (
+        (filled(f"CAST(({each.old}) AS TEXT)", each.old_type), filled(f"CAST(({each.new}) AS TEXT)", each.new_type))
+        for each in conversions
     )
+    counts = (f"count(CASE WHEN {old} IS NOT NULL AND {new} IS NULL THEN 1 END)" for old, new in full)
     query = f"SELECT {', '.join(counts)} {reads}"
     if not conversions:
         return []
@@ -203,6 +204,8 @@ _SAME = {
     "timestamptz": "timestamp with time zone",
 }
 _JSON = {"json", "jsonb"}
+_TIMESTAMPS = {"timestamp without time zone", "timestamp with time zone"}
+_AT_ZONE = re.compile(r'\(?\s*(?:\w+|"[^"]+")\s+AT\s+TIME\s+ZONE\s+(\'[^\']*\')\s*\)?', re.IGNORECASE)
 _SIZES = re.compile(r"\s*\(([\d, -]+)\)")
 
 
@@ -221,14 +224,22 @@ def _postgresql(reads: str, conversions: Sequence[Conversion], *, as_text: bool 
     )
     counts = []
     for at, each in enumerate(conversions):
-        old, new = (f"o{at}::text", f"v{at}::text") if as_text else (f"o{at}", f"CAST(v{at} AS {each.old_type})")
-        if not as_text and {each.old_type, each.new_type} & _JSON:  # Spaces and the order of keys are no data.
-            old, new = f"CAST(o{at} AS jsonb)", f"CAST(v{at} AS jsonb)"
+        old, new = (f"o{at}::text", f"v{at}::text") if as_text else _way_back(f"o{at}", f"v{at}", each)
         counts.append(
             f"count(CASE WHEN o{at} IS NOT NULL AND v{at} IS NOT NULL AND v{at}::text <> '' THEN 1 END)"
             f" - count(CASE WHEN v{at}::text <> '' AND {new} = {old} THEN 1 END)"
         )
     return f"SELECT {', '.join(counts)} FROM (SELECT {raw} {reads}) AS converted"
+
+
+def _way_back(old: str, new: str, conversion: Conversion) -> tuple[str, str]:
+    """Return the SQL for the old value, and for the new value as a value of the old type."""
+    kinds = {_parsed(conversion.old_type)[0], _parsed(conversion.new_type)[0]}
+    if kinds & _JSON:  # Spaces and the order of keys are no data.
+        return f"{old}::jsonb", f"{new}::jsonb"
+    if kinds == _TIMESTAMPS and (zone := _AT_ZONE.fullmatch(conversion.new)):
+        return old, f"{new} AT TIME ZONE {zone[1]}"  # A cast would take the zone of the session.
+    return old, f"CAST({new} AS {conversion.old_type})"
 
 
 def _in_savepoint(connection: Connection, query: str) -> list[int | None] | None:

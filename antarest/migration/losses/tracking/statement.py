@@ -44,7 +44,7 @@ _CHANGES = re.compile(
 )
 _NOT_READ = re.compile(r"[$\\]|\bU&", re.IGNORECASE)  # Such texts and names are not read.
 _SPELT = re.compile(r'\bU&"', re.IGNORECASE)  # a name with escapes, such as U&"p\\0061th"
-_FILLED = re.compile(r"\d[\d.]*|true|false|'.*[^' ].*'", re.DOTALL)  # a value that is neither NULL nor empty
+_FILLED = re.compile(r"\d[\d.]*|true|false|'(?!\s*null\s*').*[^' ].*'", re.DOTALL)  # a value that is not empty
 _ONLY_DEFINES = re.compile(
     r"\s*(?:CREATE\s+(?:OR\s+REPLACE\s+)?(?:CONSTRAINT\s+|EVENT\s+)?(?:FUNCTION|PROCEDURE|TRIGGER|RULE|VIEW)"
     r"|GRANT|REVOKE|COMMENT)\b[^;]*;?\s*",

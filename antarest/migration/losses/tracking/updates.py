@@ -14,11 +14,11 @@ from sqlalchemy import Connection, text
 from ...database.catalog import CatalogTable
 from .base import RowChanges
 
-# The columns that can lose a value: to NULL, or to an empty text.
+# The columns that can lose a value: to NULL, to an empty text, or to the null of JSON.
 _CAN_LOSE = """
     SELECT a.attrelid, a.attname FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
     WHERE a.attrelid = ANY (:tables) AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-        AND (NOT a.attnotnull OR t.typcategory = 'S')
+        AND (NOT a.attnotnull OR t.typcategory = 'S' OR t.typname IN ('json', 'jsonb'))
 """
 
 
