@@ -317,3 +317,25 @@ sa.Table("a", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column
 
     assert author.findings() == []
     assert author.revise() == Written(None)
+
+
+def test_what_env_py_does_not_compare_is_not_found_and_is_named(author: Author) -> None:
+    author.settings("engines = sqlite")
+    column = "sa.Table('t', metadata, sa.Column('id', sa.Integer, primary_key=True), sa.Column('x', {}))\n"
+    author.models(column.format("sa.String(40)"))
+    author.revise()
+    author.models(column.format("sa.String(80), server_default='x', nullable=False"))
+    env = author.folder / "alembic" / "env.py"
+    env.write_text(INCLUDES.partition("def ")[0] + "environment.run(context, compare_type=False)\n")
+
+    assert author.findings() == [
+        "sqlite: t.x: nullable: True -> False",
+        "sqlite: t.x: default: none -> 'x'",
+    ]
+    assert author.not_checked()["type of each column"] == "env.py says compare_type=False"
+
+    env.write_text(env.read_text().replace("False", "False, compare_server_default=False"))
+    author.revise()
+    assert author.findings() == []
+    assert author.not_checked()["default of each column"] == "env.py says compare_server_default=False"
+    assert author.revise() == Written(None)

@@ -12,11 +12,12 @@ from sqlalchemy import URL
 
 from antarest.migration.branches.writing import format_file, write_revision
 from antarest.migration.errors.facts.project import InvalidProject
-from antarest.migration.errors.facts.run import ModelsNotMade, RevisionUnfinished, ScratchRunFailed
+from antarest.migration.errors.facts.run import ModelsNotMade, RevisionFailed, RevisionUnfinished, ScratchRunFailed
 from antarest.migration.errors.loss import Agreement
 from antarest.migration.errors.settings.db_config import DbConfig
 from antarest.migration.workflow.workflow import MigrationWorkflow
 from tests.support_author import Author
+from tests.support_histories import Database, Script, write_project
 
 
 @pytest.fixture
@@ -70,6 +71,20 @@ def test_models_that_need_an_extension_are_made_after_the_revision_that_the_erro
     assert commands[0] == 'inv db.revision --message="..." --empty'
     assert not any("engines" in command for command in commands)
     assert failed.value.hints[1].text == "In that revision, for an extension"
+
+
+def test_an_id_that_the_version_table_cannot_store_comes_with_what_widens_it(
+    tmp_path: Path, postgres_database: URL
+) -> None:
+    first, second = Script("a1"), Script("b" * 40)
+    with pytest.raises(RevisionFailed, match="value too long") as failed:
+        Database(postgres_database, write_project(tmp_path / "narrow", first, second)).workflow.upgrade()
+
+    first = Script("a1", upgrade=failed.value.hints[0].command)
+    wide = Database(postgres_database, write_project(tmp_path / "wide", first, second))
+    wide.workflow.upgrade()
+
+    assert wide.workflow.current() == (second.id,)
 
 
 UNNAMED = """

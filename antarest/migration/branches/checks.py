@@ -18,6 +18,7 @@ from ..project.project import Project
 from ..schema.compare import Difference
 from ..schema.inventory import Inventory
 from ..scratch.comparison import BOTH, Bench, Comparison, bench
+from ..scratch.included import switched_off
 from ..workflow.status import EDITED, Status
 from . import diagram, snapshots
 from .deployed import changed_since
@@ -227,6 +228,8 @@ def _drift(project: Project, db: DbConfig | None, note: Tell, no_models: str) ->
         if shown := sorted({f"{aspect}{kind} {path}" for aspect, kind, path in named}):
             claim = f"{shorten(shown, _MOST_NAMED)} on {comparison.name}"
             checks.append(Check(claim, skipped="only the migrations make it, and no model has it"))
+    off = switched_off(project).items()
+    checks += [Check(f"{aspect} of each column", skipped=f"env.py says {option}") for aspect, option in off]
     skipped = [Check(_equal_on([ENGINES[engine]]), skipped=why) for engine, why in compared.skipped.items()]
     return [*checks, *skipped]
 

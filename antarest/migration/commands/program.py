@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors.settings.commands import PROGRAM, spelled
+from ..errors.settings.commands import PROGRAM, PROVER, spelled
 from ..errors.settings.location import PACKAGE
 from ..errors.text import first_line
 from .arguments import ArgumentParser
@@ -20,12 +20,14 @@ def _is_program() -> bool:
 
 
 def _parser() -> ArgumentParser:
-    called = PROGRAM if _is_program() else f"python -m {PACKAGE}"
+    is_prover = Path(sys.argv[0]).name == PROVER  # Its verb is not on the command line.
+    called = PROVER if is_prover else PROGRAM if _is_program() else f"python -m {PACKAGE}"
     parser = ArgumentParser(prog=called, description="Move a database safely between revisions.", allow_abbrev=False)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for name, verb in VERBS.items():
         summary = first_line(verb.call.__doc__ or "")
         sub = verbs.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        sub.prog = PROVER if is_prover else sub.prog
         for word in verb.words:
             sub.add_argument(word, metavar=word.upper(), help=verb.flag(word).help)
         for each in dict.fromkeys((*verb.flags, *EVERYWHERE)):

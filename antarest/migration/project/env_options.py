@@ -80,7 +80,7 @@ def checked(path: Path, options: Options) -> Options:
         if name == "transactional_ddl" and value is False:
             reason = "env.py says transactional_ddl=False, and every run here is one transaction: leave it out"
             raise InvalidProject(path, reason, _FIX)
-    return dict(options)
+    return {name: value for name, value in options.items() if name != "literal_binds"}  # That is for SQL scripts alone.
 
 
 @dataclass(frozen=True)

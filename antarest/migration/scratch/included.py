@@ -1,4 +1,4 @@
-"""Removes the differences about objects that `include_name` and `include_object` of `env.py` exclude."""
+"""Removes the differences that the options of `env.py` exclude, such as `include_object` or `compare_type=False`."""
 
 from __future__ import annotations
 
@@ -14,18 +14,28 @@ from ..schema.inventory import Inventory
 _KINDS = {"table": "table", "column": "column", "index": "index"}
 """The kinds that are asked about, beside the table of each object: ours, and the word of Alembic."""
 
+_ASPECTS = {"compare_type": "type", "compare_server_default": "default"}
+"""The options of `env.py` that can switch the comparison of an aspect of columns off, each with this aspect."""
+
+
+def switched_off(project: Project) -> dict[str, str]:
+    """Return the aspects of columns that `env.py` does not want to compare, each with the option that says so."""
+    return {aspect: f"{name}=False" for name, aspect in _ASPECTS.items() if project.options.get(name) is False}
+
 
 def included(project: Project, found: Sequence[Difference], migrated: Inventory) -> list[Difference]:
-    """Return the differences without those about objects that `env.py` excludes.
+    """Return the differences without those about objects and aspects that `env.py` excludes.
 
     Args:
         project: the Alembic project.
         found: the differences between the migrations and the models.
         migrated: the schema that the migrations create.
     """
+    off = switched_off(project)
+    found = [each for each in found if not (each.kind == "column" and each.aspect in off)]
     by_name, by_object = (project.options.get(each) for each in ("include_name", "include_object"))
     if not by_name and not by_object:
-        return list(found)
+        return found
     metadata = project.metadata()
 
     def is_in(table: str, name: str, kind: str, *, is_migrated: bool) -> bool:

@@ -8,6 +8,7 @@ from sqlalchemy.engine import URL, make_url
 
 from antarest.migration.errors.facts.configuration import ConfigError, UnreadableUrl, UnsupportedUrl
 from antarest.migration.errors.settings.urls import (
+    ENGINES,
     database_name,
     is_memory,
     normalise_url,
@@ -73,6 +74,9 @@ def test_another_engine_or_driver_is_refused_with_what_is_supported(text: str) -
     assert caught.value.scheme in caught.value.message
     assert caught.value.details == {"supported": "PostgreSQL through psycopg2, SQLite"}
     assert "geheim" not in str(caught.value.to_dict())
+    without = [hint.command for hint in caught.value.hints if hint.command.endswith("://...")]
+    engine = text.partition("+")[0]
+    assert without == ([f"url: {engine}://..."] if engine in ENGINES and "cipher" not in text else [])
 
 
 @pytest.mark.parametrize(

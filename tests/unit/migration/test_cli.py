@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import sys
 import time
 import weakref
 from collections.abc import Callable
@@ -68,6 +69,20 @@ def test_each_flag_is_explained_by_invoke_and_by_our_own_help(capsys: Capture) -
             if verb.flag(flag).help != HIDDEN:
                 assert verb.flag(flag).help in ours
                 assert invoke_tasks()[f"db.{name}"].flags[spelled(flag)].help == verb.flag(flag).help
+
+
+@pytest.mark.parametrize("program", ["antarest-verify", "antarest-db"])
+@pytest.mark.parametrize("words", [["--nothing"], ["--versions"]])
+def test_a_usage_error_names_the_program_that_was_called(
+    program: str, words: list[str], capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", [f"/bin/{program}"])
+
+    with pytest.raises(SystemExit):
+        main(["verify", *words])
+
+    called = program if program == "antarest-verify" or words == ["--nothing"] else f"{program} verify"
+    assert f"See the flags:   {called} --help" in capsys.readouterr().err
 
 
 def test_each_verb_says_the_same_about_itself_everywhere() -> None:

@@ -96,6 +96,16 @@ def test_an_option_that_cannot_be_respected_is_refused_by_name(tmp_path: Path, o
     assert reason in caught.value.message
 
 
+def test_what_only_sql_scripts_need_is_not_for_other_commands(tmp_path: Path) -> None:
+    """The template of Alembic gives it in the call for scripts, and Alembic refuses it without a script."""
+    env = f"{HEAD}environment.run(context, literal_binds=True, dialect_opts={{'paramstyle': 'named'}})\n"
+
+    options = project_with(tmp_path, env).alembic_options()
+
+    assert "literal_binds" not in options
+    assert options["dialect_opts"] == {"paramstyle": "named"}
+
+
 def test_env_py_is_asked_once_and_disturbs_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "asked").mkdir()
     text = (

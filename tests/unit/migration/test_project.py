@@ -203,8 +203,8 @@ def test_the_history_is_read_once(tmp_path: Path) -> None:
     ("name", "reason"),
     [
         ("", "[antarest] metadata is not named"),
-        ("antarest.dbmodel", "[antarest] metadata is not named"),
-        (":metadata", "[antarest] metadata is not named"),
+        ("antarest.dbmodel", "[antarest] metadata = antarest.dbmodel is not package.module:attribute"),
+        (":metadata", "[antarest] metadata = :metadata is not package.module:attribute"),
         ("nowhere.models:metadata", "No module named 'nowhere'"),
         ("antarest.dbmodel:nothing", "has no attribute 'nothing'"),
     ],

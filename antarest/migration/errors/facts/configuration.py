@@ -161,8 +161,12 @@ class UnsupportedUrl(ConfigError, code="config.E109"):
 
     def __init__(self, scheme: str) -> None:
         self.scheme = scheme
+        engine, _, driver = scheme.lower().partition("+")
+        is_other_driver = engine in ("sqlite", "postgresql", "postgres") and "cipher" not in driver
+        without = Hint("Write the same URL without the driver, for migrations are synchronous", f"url: {engine}://...")
         super().__init__(
             f"{scheme} is not supported",
+            *([without] if is_other_driver else []),
             Hint("PostgreSQL: postgresql://USER:PASSWORD@HOST:5432/DATABASE"),
             _URL_EXAMPLE,
             details={"supported": "PostgreSQL through psycopg2, SQLite"},

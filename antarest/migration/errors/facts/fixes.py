@@ -9,16 +9,23 @@ from ..base import Hint
 
 _PENDING = "pending trigger events"
 _RUN_THEM = Hint("Before this statement, write in the revision", 'op.execute("SET CONSTRAINTS ALL IMMEDIATE")')
+ID_LENGTH = 32
+"""The longest id of a revision that the version table of Alembic can store."""
+
+_WIDEN = 'op.execute("ALTER TABLE alembic_version ALTER COLUMN version_num TYPE varchar(255)")'
 _NO_LABEL = re.compile(r'invalid input value for enum (.+): "(.*)"')
 _NEW_LABEL = re.compile(r'unsafe use of new value "(.*)" of enum type')
 
 
-def fixes_of(reason: str) -> Iterator[Hint]:
+def fixes_of(revision: str, reason: str) -> Iterator[Hint]:
     """Yield the lines to write into a revision that failed with this error of PostgreSQL, if they are known.
 
     Args:
+        revision: the id of the revision.
         reason: the text of the error.
     """
+    if "value too long" in reason and len(revision) > ID_LENGTH:
+        yield Hint(f"Give it an id of at most {ID_LENGTH} characters, or write into the first revision", _WIDEN)
     if _PENDING in reason:
         yield _RUN_THEM
     if found := _NO_LABEL.search(reason):

@@ -43,7 +43,7 @@ class RevisionFailed(MigrationError, code="db.E601"):
         self.revision, self.direction, self.reason, self.statement = revision, direction, reason, statement
         super().__init__(
             self.fact.format(direction, revision, reason),
-            *fixes_of(reason),
+            *fixes_of(revision, reason),
             *self.hints_of_kind,
             details={"database": database} | ({"statement": statement} if statement else {}) | dict(details or {}),
             state=state,
@@ -252,7 +252,7 @@ class ScratchRunFailed(MigrationError, code="db.E610"):
         fixes: Sequence[Hint] = (),
     ) -> None:
         self.revision, self.direction, self.reason = revision, direction, reason
-        self.fixes = (*fixes, *fixes_of(reason))
+        self.fixes = (*fixes, *fixes_of(revision, reason))
         super().__init__(
             f"the {direction} of revision {revision} fails on a scratch database: {reason}",
             *self.fixes,
