@@ -206,3 +206,19 @@ def test_what_is_in_the_way_is_created_again_as_it_was(author: Author, on_postgr
     MigrationWorkflow(author.project, on_postgresql).upgrade()
     with engine.connect() as connection:
         assert connection.execute(text(FACTS)).one() == before
+
+
+CIRCLE = """
+sa.Table("team", metadata, sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("lead", sa.Integer, sa.ForeignKey("person.id", name="fk_lead")))
+sa.Table("person", metadata, sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("team", sa.Integer, sa.ForeignKey("team.id", name="fk_team")))
+"""
+
+
+@pytest.mark.filterwarnings("error")
+def test_tables_that_refer_to_each_other_give_no_warning(author: Author, on_postgresql: DbConfig) -> None:
+    author.models(CIRCLE)
+
+    assert author.revise(on_postgresql).by_hand == ()
+    assert author.findings(on_postgresql) == []
