@@ -10,7 +10,7 @@ import alembic
 import pytest
 from sqlalchemy import URL
 
-from antarest.migration.branches.writing import format_file, write_revision
+from antarest.migration.branches.writing import Written, format_file, write_revision
 from antarest.migration.errors.facts.project import InvalidProject
 from antarest.migration.errors.facts.run import ModelsNotMade, RevisionFailed, RevisionUnfinished, ScratchRunFailed
 from antarest.migration.errors.loss import Agreement
@@ -188,4 +188,49 @@ def test_a_column_that_becomes_an_enum_is_finished_as_the_error_says(author: Aut
     workflow.upgrade()
     author.models(RETYPED.format("sa.String(9)"))
     assert author.revise(on_postgresql).by_hand == ()
+    assert author.findings(on_postgresql) == []
+
+
+WITHOUT_NAMES = """
+sa.Table("Team", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("a", sa.Integer),
+    sa.Column("b", sa.Integer), sa.Column("up", sa.Integer){})
+"""
+KEYS = """, sa.UniqueConstraint("a", "b"), sa.ForeignKeyConstraint(["up"], ["Team.id"]{}),
+    sa.Column("c", sa.Text, unique=True)"""
+
+
+@pytest.mark.parametrize("engines", ["postgresql", "sqlite", "sqlite, postgresql"])
+def test_a_new_constraint_without_a_name_can_be_rolled_back(
+    author: Author, on_postgresql: DbConfig, tmp_path: Path, engines: str
+) -> None:
+    author.settings(f"engines = {engines}")
+    on_sqlite = DbConfig(URL.create("sqlite", database=str(tmp_path / "own.db")))
+    db = on_sqlite if engines == "sqlite" else on_postgresql
+    more = ["", KEYS.format(""), KEYS.format(', ondelete="CASCADE"')]
+    for models in more[: 3 if engines == "postgresql" else 2]:
+        author.models(WITHOUT_NAMES.format(models))
+        assert author.revise(db).by_hand == ()
+    assert author.findings(db) == []
+    assert author.revise(db) == Written(None)
+
+    for each in [on_sqlite] * ("sqlite" in engines) + [on_postgresql] * ("postgresql" in engines):
+        workflow = MigrationWorkflow(author.project, each)
+        workflow.upgrade()
+        for _ in range(2):
+            workflow.rollback(workflow.plan_rollback(), Agreement(everything=True))
+        workflow.upgrade()
+
+
+def test_a_revision_that_fails_on_an_engine_that_nobody_named_says_how_to_leave_it_out(
+    author: Author, on_postgresql: DbConfig
+) -> None:
+    author.models(WITHOUT_NAMES.format(KEYS.format("")))
+    author.revise(on_postgresql)
+    author.models(WITHOUT_NAMES.format(KEYS.format(', ondelete="CASCADE"')))
+
+    with pytest.raises(RevisionUnfinished) as failed:
+        author.revise(on_postgresql)
+
+    assert "engines = postgresql" in [hint.command for hint in failed.value.hints]
+    author.settings("engines = postgresql")
     assert author.findings(on_postgresql) == []

@@ -87,6 +87,30 @@ def test_an_error_that_nobody_expects_leaves_only_its_own_part_unproved(run: Run
     assert revisions(done) == ["a00000000000", "b00000000000"]
 
 
+def test_what_needs_an_extension_that_the_server_lacks_is_not_proved(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "versions").mkdir()
+    (tmp_path / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s\n")
+    down = None
+    for name, up, back in (
+        ("r1", "CREATE EXTENSION antarest_nowhere", "DROP EXTENSION antarest_nowhere"),
+        ("r2", "CREATE TABLE other (id INTEGER PRIMARY KEY)", "DROP TABLE other"),
+        ("r3", "CREATE TABLE place (at nowhere)", "DROP TABLE place"),
+        ("r4", "CREATE INDEX place_at ON place (at)", "DROP INDEX place_at"),
+    ):
+        body = f"def upgrade():\n    op.execute({up!r})\ndef downgrade():\n    op.execute({back!r})\n"
+        head = f"from alembic import op\nrevision = {name!r}\ndown_revision = {down!r}\n"
+        (tmp_path / "versions" / f"{name}.py").write_text(head + body)
+        down = name
+    found = tmp_path / "found.json"
+
+    done = run(PROGRAM, f"--project={tmp_path / 'alembic.ini'}", "--engine=postgresql", f"--json={found}")
+
+    assert done.code == EXIT_NOT_PROVED, done.out + done.err
+    reasons = {each["revision"]: each["reason"] for each in json.loads(found.read_text())["not_proved"]}
+    assert "the PostgreSQL server of the proof has no extension antarest_nowhere" in reasons["r3"]
+    assert {*reasons} == {"r1", "r3", "r4", ""}
+
+
 def test_a_history_starts_from_tables_that_something_else_makes(run: Run, tmp_path: Path) -> None:
     shutil.copytree(OTHERS / "tables_from_elsewhere", tmp_path / "project")
     flags = ("--versions=versions", "--start=sqlite=start.sql,postgresql=elsewhere:make")

@@ -218,7 +218,7 @@ class _Read:
     """The parts of all tables of a schema, as the inspector reads them."""
 
     def __init__(self, inspector: Inspector, schema: str | None) -> None:
-        with any_type():
+        with without_warnings():
             self.columns = inspector.get_multi_columns(schema)
         self.comments = inspector.get_multi_table_comment(schema)
         self.uniques = inspector.get_multi_unique_constraints(schema)
@@ -228,10 +228,13 @@ class _Read:
 
 
 @contextmanager
-def any_type() -> Iterator[None]:
-    """Hide SQLAlchemy's warnings about types that it does not know. The inventory has the names of these types."""
+def without_warnings() -> Iterator[None]:
+    """Hide SQLAlchemy's warnings about types that it does not know, and about tables that refer to each other.
+
+    The inventory has the names of these types, and a new revision creates such foreign keys after the tables.
+    """
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Did not recognize type", sa.exc.SAWarning)
+        warnings.filterwarnings("ignore", "Did not recognize type|Cannot correctly sort tables", sa.exc.SAWarning)
         yield
 
 

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..database.connection import moving
 from ..database.waits import Tell, say_nothing
-from ..errors.base import AntarestError
+from ..errors.base import AntarestError, Hint
 from ..errors.facts.run import ModelsNotMade, ScratchRunFailed
 from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import ENGINES
@@ -81,9 +81,10 @@ class Comparison:
     @classmethod
     def of(cls, project: Project, engine: EngineName, migrated: Inventory, models: Inventory) -> Comparison:
         """Return the comparison of the models with the migrations, without the objects that `env.py` excludes."""
-        different = included(project, differences(migrated, models), migrated)
-        found, not_compared = without_unmodelled(different, models)
-        return cls(engine, migrated, models, found, not_compared)
+        # On SQLite, a constraint has no name if its model gives none. The migrations may name it.
+        found = [each for each in differences(migrated, models) if each.aspect != "name" or each.after is not None]
+        different = included(project, found, migrated)
+        return cls(engine, migrated, models, *without_unmodelled(different, models))
 
     @property
     def name(self) -> str:
@@ -139,11 +140,18 @@ class Bench:
         """
         heads, found = project.history.heads, []
         for engine, models in self._models.items():
-            if engine == "sqlite":
-                with scratch_at(project, heads) as connection:
-                    migrated = reflect(connection, exclude=project.workflow_tables)
-            else:
-                migrated = self._servers.retry(self.at_head[engine], lambda: self._upgraded(project))
+            try:
+                if engine == "sqlite":
+                    with scratch_at(project, heads) as connection:
+                        migrated = reflect(connection, exclude=project.workflow_tables)
+                else:
+                    migrated = self._servers.retry(self.at_head[engine], lambda: self._upgraded(project))
+            except ScratchRunFailed as error:
+                if engine not in self.required and not project.engines:
+                    other = next(each for each in self.engines if each != engine)
+                    why = f"If the project is not for {ENGINES[engine]}, say so in [antarest]"
+                    error.fixes = (*error.fixes, Hint(why, f"engines = {other}"))
+                raise
             found.append(Comparison.of(project, engine, migrated, models))
         return found
 

@@ -25,7 +25,7 @@ from ...project.env_options import undisturbed
 from ...project.project import Project
 from ...project.staging import Staging, staging
 from ...schema.compare import Difference
-from ...schema.postgresql import any_type
+from ...schema.postgresql import without_warnings
 from ...scratch.comparison import Bench, Comparison, bench
 from ...scratch.databases import EngineName
 from .autogenerate import Writing, comparison_options, correct_comparison, may_convert
@@ -184,7 +184,7 @@ def _shown(comparisons: Sequence[Comparison]) -> Iterator[str]:
 
 def _write(writing: Writing, place: Staging, message: str, id_: str | None = None) -> Path | None:
     config, folder = writing.project.alembic_config(antarest=writing), str(place.folder)
-    with undisturbed(), any_type():  # Alembic reports each write hook, even with `quiet`.
+    with undisturbed(), without_warnings():  # Alembic reports each write hook, even with `quiet`.
         script = command.revision(config, message, writing.only_changes, rev_id=id_, version_path=folder)
     if not isinstance(script, Script):
         return None

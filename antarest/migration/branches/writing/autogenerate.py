@@ -88,9 +88,8 @@ class _Rules:
                 _alter_only(upgrade, self._writing.columns, self._home, has_identity=has_identity)
                 _create_keys_last(upgrade)
                 _drop_in_order(upgrade)
+                _name_constraints(upgrade)
                 upgrade.reverse_into(way_back)
-                if not self._writing.in_batches:
-                    _name_drops(way_back)
                 self._enums = complete_enums(upgrade, way_back, self._writing.project.metadata())
         if change := self._given.get("process_revision_directives"):
             change(context, revision, directives)
@@ -229,18 +228,19 @@ def _create_keys_last(operations: ops.UpgradeOps) -> None:
     operations.ops.extend(keys)
 
 
-def _name_drops(operations: ops.OpContainer) -> None:
-    """Give each constraint without a name, which a downgrade drops, the name that PostgreSQL gives to it.
+def _name_constraints(operations: ops.OpContainer) -> None:
+    """Name each new constraint of an existing table that has no name in the models, as PostgreSQL would name it.
 
-    If this name is too long, PostgreSQL shortens it. Then somebody has to write the name.
+    Without a name, the downgrade could not drop it, and a batch on SQLite could not create it. PostgreSQL shortens a
+    name that is too long. Then somebody has to write the name.
     """
     for each in operations.ops:
         if isinstance(each, ops.OpContainer):
-            _name_drops(each)
-        elif isinstance(each, ops.DropConstraintOp) and each.constraint_name is None:
+            _name_constraints(each)
+        elif isinstance(each, (ops.CreateForeignKeyOp, ops.CreateUniqueConstraintOp)) and each.constraint_name is None:
             constraint: Any = each.to_constraint()
-            end = "fkey" if isinstance(constraint, sa.ForeignKeyConstraint) else "key"
-            name = "_".join([each.table_name, *constraint.columns.keys(), end])
+            end = "fkey" if isinstance(each, ops.CreateForeignKeyOp) else "key"
+            name = "_".join([constraint.table.name, *constraint.columns.keys(), end])
             each.constraint_name = name if len(name.encode()) < _LONGEST_NAME else None
 
 

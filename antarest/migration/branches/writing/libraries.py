@@ -17,7 +17,7 @@ from ...errors.facts.project import InvalidProject
 from ...errors.text import described
 from ...project.env_options import ALEMBIC, undisturbed
 from ...project.project import Project
-from ...schema.postgresql import any_type
+from ...schema.postgresql import without_warnings
 from .autogenerate import Writing, comparison_options
 from .enums import is_of_library
 
@@ -33,7 +33,7 @@ def operations_of_libraries(project: Project, at_head: URL) -> list[str]:
         InvalidProject: a library cannot compare its objects.
     """
     no_tables = Writing(project, only_changes=True, tables=frozenset(), columns=frozenset())
-    with ALEMBIC, undisturbed(), any_type(), moving(at_head) as connection:
+    with ALEMBIC, undisturbed(), without_warnings(), moving(at_head) as connection:
         context = MigrationContext.configure(connection, opts=comparison_options(no_tables, connection))
         try:
             upgrade = produce_migrations(context, project.metadata()).upgrade_ops

@@ -14,13 +14,11 @@ from ...errors.facts.run import ScratchRunFailed
 from ...errors.revision import Revision
 from ...schema.inventory import Inventory
 from ..findings.proof import Proof
-from .runs import Runs
+from .runs import Runs, groups
 from .state import State, nowhere
 from .steps import RevisionStep
 
 _LOCKED = "database is locked"
-_NO_EXTENSION = re.compile(r"extension \"?([\w-]+)\"? is not available|extension control file .*?([\w-]+)\.control")
-_NO_ROLE = re.compile(r"role \"([^\"]+)\" does not exist")
 _NO_TABLE = re.compile(
     r"no such table: (?:main\.)?(\w+)|relation \"(?:\w+\.)?(\w+)\" does not exist|NoSuchTableError: (\w+)"
 )
@@ -66,8 +64,8 @@ def another_path(
     if reached := next(_with_old_calls(runs, revision, state, failed), None):
         proof.add("V301", failed.reason)
         return reached
-    if lacking := _lacking(failed.reason):
-        proof.not_proved.append(f"the upgrade: the PostgreSQL server of the proof has no {lacking}")
+    if why := runs.why_not(failed.reason):
+        proof.not_proved.append(f"the upgrade: {why}")
         return next(_without_statements(runs, revision, state), None)
     if reached := next(_in_one_run(runs, revision, state), None):
         proof.add("V306", failed.reason)
@@ -77,24 +75,12 @@ def another_path(
     return next((found for path in paths for found in path), None)
 
 
-def _lacking(reason: str) -> str:
-    """Return the extension or role that the server lacks, if the reason of a failure names one; otherwise ""."""
-    extension = next(filter(None, _groups(_NO_EXTENSION, reason)), "")
-    role = next(filter(None, _groups(_NO_ROLE, reason)), "")
-    return f"extension {extension}" if extension else f"role {role}" if role else ""
-
-
 def _kind(runs: Runs, failed: ScratchRunFailed) -> tuple[str, str]:
     """Return the kind of a failure and its text: V307 if a table is missing that no revision creates, else V301."""
-    table = next(filter(None, _groups(_NO_TABLE, failed.reason)), "")
+    table = next(filter(None, groups(_NO_TABLE, failed.reason)), "")
     if table and table not in runs.hints.made:
         return "V307", f"{table}: {failed.reason}"
     return "V301", failed.reason
-
-
-def _groups(pattern: re.Pattern[str], text: str) -> tuple[str | None, ...]:
-    found = pattern.search(text)
-    return found.groups() if found else ()
 
 
 def _as_alembic(runs: Runs, revision: Revision, state: State, failed: ScratchRunFailed) -> Iterator[Reached]:

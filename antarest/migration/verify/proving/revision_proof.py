@@ -120,6 +120,8 @@ def _downgrade(runs: Runs, proof: Proof, revision: Revision, url: URL, state: St
         if words := refusal(failed, revision):
             proof.is_irreversible = True
             proof.findings.append(Finding.of("V406", words, revision.id))
+        elif why := runs.why_not(failed.reason):
+            proof.not_proved.append(f"the downgrade: {why}")
         else:
             proof.add("V401", failed.reason)
     else:

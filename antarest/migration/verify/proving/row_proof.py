@@ -214,7 +214,9 @@ class RowProof:
         id_ = "V302" if direction == "upgrade" else "V402"
         self._runs.failures.update([reason] if direction == "upgrade" else [])
         words = refusal(failed, self._revision)
-        if direction == "downgrade" and words:
+        if why := self._runs.why_not(reason):
+            self._proof.not_proved.append(f"the {direction} on rows: {why}")
+        elif direction == "downgrade" and words:
             trial.proof.findings.append(Finding.of("V406", words, self._revision.id))
         elif self._reads_unknown_json(failed) or (words and self._has_unknown_json()):
             trial.proof.add("V509", f"{id_}: {reason} (in JSON whose shape the revision does not show)")

@@ -28,6 +28,16 @@ from ..start import make_start
 from ..target import Target
 from .steps import RevisionStep, calls_of_sqlalchemy_1
 
+_NO_EXTENSION = re.compile(r"extension \"?([\w-]+)\"? is not available|extension control file .*?([\w-]+)\.control")
+_NO_ROLE = re.compile(r"role \"([^\"]+)\" does not exist")
+_NOT_THERE = re.compile(r"does not exist|has no default operator class")
+
+
+def groups(pattern: re.Pattern[str], text: str) -> tuple[str | None, ...]:
+    """Return the groups of a pattern that is found in a text; no groups if it is not found."""
+    found = pattern.search(text)
+    return found.groups() if found else ()
+
 
 class Runs:
     """Runs the revisions of a project.
@@ -42,6 +52,7 @@ class Runs:
             as with plain Alembic, because a transaction of the proof would block its own connection.
         old: the ids of the revisions that run only with calls that SQLAlchemy 2 refuses. The proof allows these calls.
         failures: the reasons why upgrades have failed.
+        lacking: the extensions and roles that revisions need and that the server of the proof does not have.
         searches: the number of searches for an awkward value up to now.
         writers: a database with rows for each revision that writes rows while a constraint is deferred. The key is the
             id of the revision, which has not run in this database yet.
@@ -60,11 +71,25 @@ class Runs:
         self.beside: set[str] = set()
         self.old: set[str] = set()
         self.failures: set[str] = set()
+        self.lacking: set[str] = set()
         self.searches = 0
         self.writers: dict[str, URL] = {}
         self.preparation: tuple[str, ...] = ()
         self.refused: tuple[str, ...] = ()
         self.memory: Memory = {}
+
+    def why_not(self, reason: str) -> str:
+        """Return why the failure of a revision is no finding: the server lacks something. Return "" for other failures.
+
+        If the server lacks an extension, revisions also fail for objects that the extension would create.
+        """
+        extension = next(filter(None, groups(_NO_EXTENSION, reason)), "")
+        role = next(filter(None, groups(_NO_ROLE, reason)), "")
+        found = f"extension {extension}" if extension else f"role {role}" if role else ""
+        self.lacking |= {found} - {""}
+        if not found and _NOT_THERE.search(reason):
+            found = min((each for each in self.lacking if each.startswith("extension ")), default="")
+        return f"the PostgreSQL server of the proof has no {found}" if found else ""
 
     @contextmanager
     def connected(self, url: URL, revision: str = "") -> Iterator[Connection]:
