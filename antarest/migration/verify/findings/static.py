@@ -12,7 +12,9 @@ from ...project.history import History
 from ..target import Target
 from .finding import Finding
 
-_LONGEST_ID = 32  # characters that fit into Alembic's version table
+LONGEST_ID = 32
+"""The number of characters that fit into Alembic's version table."""
+
 _MOST_FOLDERS = 4  # from a folder of revisions to the package that contains it
 _SKIPPED = {"alembic", "tests"}  # folders that are named like a package of others, or are not the application
 
@@ -32,7 +34,7 @@ def findings(target: Target, wanted: Collection[str]) -> Iterator[Finding]:
     packages = _packages(target)
     for id_ in history.order:
         if id_ in wanted:
-            if len(id_) > _LONGEST_ID:
+            if len(id_) > LONGEST_ID:
                 yield Finding.of("V103", f"{len(id_)} characters", id_)
             if len(history[id_].down) > 1:
                 yield Finding.of("V107", f"it follows {' and '.join(history[id_].down)}", id_)
