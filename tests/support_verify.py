@@ -53,6 +53,7 @@ class Foreign:
 
 
 _POSTGRESQL = "postgresql"
+_LONG = "2026_01_05_1200_add_the_column_a_to_t"
 EXPECTED: dict[str, Findings] = {
     # ---- 1: the graph
     "two_heads": _on("V101", ""),
@@ -128,6 +129,9 @@ FOREIGN: dict[str, Foreign] = {
     ),
     "enum_value_added": Foreign(_on("V403", "a2", _POSTGRESQL)),
     "folders_by_year": Foreign(),
+    "id_too_long": Foreign(
+        _on("V103", _LONG) | _on("V301", _LONG, _POSTGRESQL) | _on("V404", "r3", *BOTH), gaps={("", _POSTGRESQL)}
+    ),
     "json_column": Foreign(_on("V302", "a2", *BOTH)),
     "jsonb_on_old_sqlite": Foreign(),
     # The range has only r3, and r2 is what stops it.
@@ -155,6 +159,7 @@ FOREIGN: dict[str, Foreign] = {
     "healed_later": Foreign(notes=_on("V601", "r1")),
     "json_in_text": Foreign(notes=_on("V509", "a2", *BOTH)),
     "json_key_moved": Foreign(),
+    "json_lists": Foreign(notes=_on("V509", "r2", *BOTH)),
     "json_key_renamed": Foreign(),
     "parsed_json": Foreign(notes=_on("V509", "r2", *BOTH)),
     "looks_through_its_engine": Foreign(_on("V304", "", _POSTGRESQL)),  # There, both revisions are one transaction.
@@ -163,6 +168,7 @@ FOREIGN: dict[str, Foreign] = {
     "range_blames_first": Foreign(revisions="r2"),
     "shortened_names": Foreign(notes=_on("V509", "a2", *BOTH)),
     "text_read_as_numbers": Foreign(notes=_on("V509", "r2", *BOTH)),
+    "uuids_written_anew": Foreign(notes=_on("V509", "r2", *BOTH)),
     # ---- what is easily overlooked
     "cast_without_way_back": Foreign(_on("V511", "r2", *BOTH), _on("V406", "r2") | _on("V406", "r3")),
     "deferred_rows_committed_each": Foreign(),

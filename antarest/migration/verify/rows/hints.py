@@ -38,6 +38,10 @@ _NAMES = "|".join(_KINDS.values())
 _CAST = re.compile(rf"{_INNER}{_AS_TEXT}\s*::\s*({_NAMES})\b|\bCAST\s*\(\s*{_INNER}\s+AS\s+({_NAMES})\b", re.IGNORECASE)
 _DELETE = re.compile(r"\s*DELETE\b", re.IGNORECASE)
 _KEYS = re.compile(r"(?:->>?\s*'|'\$\.)(\w+)'")
+_ELEMENTS = re.compile(
+    r"jsonb?_array_(?:elements(?:_text)?|length)\s*\([\s(]*[\w.\"]+[\s)]*(?:::\s*jsonb?\b[\s)]*)?(?:->\s*'(\w+)')?",
+    re.IGNORECASE,
+)
 _WORD = re.compile(r"[^\W\d]\w*")
 _METHODS = {"like", "ilike", "in_", "not_in", "notin_", "is_", "startswith", "endswith", "contains"}
 
@@ -114,6 +118,7 @@ class Hints:
     def about(self, table: str, column: str) -> tuple[object, ...]:
         """Return everything that is known about a column."""
         gone = sorted(self.gone.get((table, column), ()))
+        gone += sorted(self.written.get((table, column), ())) if gone else []
         of_column = (self.literals.get(column), self.casts.get(column), self.shapes.get(column))
         return self.labels_of(table, column), *of_column, gone
 
@@ -148,8 +153,11 @@ class Hints:
 
 def _shape(source: str) -> Any:
     """Return JSON of the shape that the source of a revision reads, in Python or in SQL."""
-    shape = shape_of(ast.parse(source))
-    if keys := dict.fromkeys(_KEYS.findall(source), "1"):
+    shape, lists = shape_of(ast.parse(source)), _ELEMENTS.findall(source)
+    keys: Any = dict.fromkeys(_KEYS.findall(source), "1") | {key: ["1"] for key in lists if key}
+    if "" in lists and isinstance(shape, str):
+        return [keys or "1"]
+    if keys:
         return keys | shape if isinstance(shape, dict) else keys if isinstance(shape, str) else shape
     return shape
 

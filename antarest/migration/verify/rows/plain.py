@@ -59,9 +59,12 @@ class PlainValues:
         """Return the pool of a column; empty if the type of the column is unknown."""
         pool, other = self._plain(table, column, _without_wrapper(kind)), pool_of(kind)
         more = (value for value in other.values if self._awkward(table, column, value))
-        values = pool.values if self._hints.labels_of(table, column) else distinct((*pool.values, *more))
         gone = self._hints.gone.get((table, column), set())
-        return ValuePool(tuple(each for each in values if repr(each) not in gone) or values, pool.fresh or other.fresh)
+        left = tuple(each for each in pool.values if repr(each) not in gone)
+        # If an upgrade has replaced all of these values, the application writes values such as those of the upgrade.
+        written = () if column in self._hints.shapes else tuple(self._hints.written.get((table, column), ()))
+        more = (value for value in more if repr(value) not in gone and not self._hints.labels_of(table, column))
+        return ValuePool(distinct((*(left or written), *more)) or pool.values, pool.fresh or other.fresh)
 
     def facts(self, table: str, columns: Sequence[str]) -> object:
         """Return everything on which the pools of some columns depend, except the types; None if this is not known."""

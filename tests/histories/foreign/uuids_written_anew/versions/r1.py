@@ -1,0 +1,17 @@
+"""t"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "r1"
+down_revision = None
+
+
+def upgrade():
+    op.create_table(
+        "t", sa.Column("id", sa.Integer, primary_key=True), sa.Column("key", sa.String(36), nullable=False)
+    )
+
+
+def downgrade():
+    op.drop_table("t")
