@@ -159,10 +159,10 @@ def held_by_a_session(place: Place) -> Workshop:
 
 
 def told_by_a_revision(place: Place) -> Workshop:
-    """It knows the password, as every revision does, and has it in its error."""
+    """It knows the password, as every revision does, and has it in its error: alone, and in the URL."""
     here = place.project("broken_upgrade")
     path = here.folder / "versions" / "b00000000000_create_river.py"
-    told = "raise RuntimeError(op.get_bind().engine.url.render_as_string(hide_password=False))"
+    told = "url = op.get_bind().engine.url; raise RuntimeError(url.password, url.render_as_string(hide_password=False))"
     path.write_text(path.read_text().replace("def upgrade():\n", f"def upgrade():\n    {told}\n"))
     return here
 
