@@ -247,7 +247,7 @@ class LossCounter:
     ) -> dict[str, int | None]:
         """Return for each column the number of values that a rebuild has lost. Values of deleted rows do not count."""
         known, places = counted.values if counted else {}, self._copies_of(table, now)
-        left = measure(self._connection, now, {new for name, (new, _) in places.items() if name in known})
+        left = measure(self._connection, now.whole, {new for name, (new, _) in places.items() if name in known})
         others = max(left.rows - counted.rows + rows, 0) if counted else 0  # rows that do not come from the table
         kept = self._kept.lost(table, now, {name: new for name, (new, _) in places.items()}, max(rows, 0))
         lost: dict[str, int | None] = {}

@@ -163,7 +163,7 @@ class KeptValues:
             counts.append(f"count(CASE WHEN s.w{at} > 0 AND {value} IS NULL THEN 1 END)")
             counts.append(f"count(CASE WHEN s.w{at} > 1 AND {self._filled(now, names[name], 't.')} IS NULL THEN 1 END)")
         rows: list[Any] = []
-        query = f"SELECT {', '.join(counts)} FROM {each.place} s JOIN {now.sql} AS t ON {on}"
+        query = f"SELECT {', '.join(counts)} FROM {each.place} s JOIN {now.whole.sql} AS t ON {on}"
         return [int(each) for each in rows[0]] if self._run(query, rows) else None
 
     def _filled(self, table: CatalogTable, column: str, prefix: str = "") -> str:
