@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
@@ -76,6 +76,16 @@ class CatalogTable:
     texts: Collection[str]
     file: int
     readable: bool = True
+
+    @property
+    def is_partitioned(self) -> bool:
+        """Whether all rows of the table are in its partitions (PostgreSQL)."""
+        return not self.file
+
+    @property
+    def whole(self) -> CatalogTable:
+        """The table with the rows of its partitions; otherwise, only the partitions count these rows."""
+        return replace(self, sql=self.sql.removeprefix("ONLY ")) if self.is_partitioned else self
 
     def old_names(self, before: CatalogTable) -> dict[str, str]:
         """Return a mapping from the present name of each column to its name in `before`. New columns are left out."""

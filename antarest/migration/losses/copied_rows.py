@@ -46,13 +46,13 @@ class CopiedRows:
             self._sources[None] = dict.fromkeys(self._old, inf)
         self._known = {table.identity for table in tables}
         into = [table for table in self._new() if self._sources and self._tracker.writes_to(table, None)]
-        self._inserted = {table.identity: self._changes(table).inserted for table in into}
+        self._inserted = {table.identity: self._rows_inserted(table) for table in into}
 
     def after(self) -> None:
         """Count the rows that the statement of the last `before()` has copied."""
         for table in self._new() if self._sources else ():
             if table.identity in self._inserted:
-                rows = self._changes(table).inserted - self._inserted[table.identity]
+                rows = self._rows_inserted(table) - self._inserted[table.identity]
             elif table.identity not in self._known:
                 rows = measure(self._connection, table).rows
             else:
@@ -80,7 +80,7 @@ class CopiedRows:
                 is_unsure = (new.identity, old.identity) in self._unsure
                 if copied[old.identity] and (is_unsure or copied[old.identity] < measure(self._connection, old).rows):
                     pairs = self._unchanged(old, new) if is_unsure else _same_names(old, new)
-                    same = count_common(self._connection, old, new, pairs, values=False) if pairs else None
+                    same = count_common(self._connection, old, new.whole, pairs, values=False) if pairs else None
                     if same is not None:  # It is without the rows that were deleted.
                         same += self._changes(new).deleted
                         copied[old.identity] = same if is_unsure else max(copied[old.identity], same)
@@ -104,11 +104,17 @@ class CopiedRows:
 
         If no statement copied rows from the old table, return the number of all rows of the new table.
         """
-        rows, copied = measure(self._connection, new).rows, self._copied[new.identity][old.identity]
+        rows, copied = measure(self._connection, new.whole).rows, self._copied[new.identity][old.identity]
         return min(rows, max(copied - self._changes(new).deleted, 0)) if copied else rows
 
     def _new(self) -> list[CatalogTable]:
         return [table for table in self._tracker.tables.values() if table.identity not in self._old]
+
+    def _rows_inserted(self, table: CatalogTable) -> int:
+        """Return a number that grows with each row that is inserted into a new table."""
+        if table.is_partitioned:
+            return measure(self._connection, table.whole).rows
+        return self._changes(table).inserted
 
     def _changes(self, table: CatalogTable) -> RowChanges:
         return self._tracker.row_changes(table.identity).get(table.identity, RowChanges())

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from ..database.catalog import CatalogTable, Fullness, Measure, measure
+from ..database.catalog import CatalogTable, Measure, measure
 from .copied_rows import CopiedRows
+from .counted import Counted, Values
+from .kept_values import KeptValues
 from .moves import Moves
 from .tracking.base import ChangeTracker, RowChanges, Takes
 from .tracking.origins import Origin
@@ -31,72 +32,6 @@ class Lost(NamedTuple):
         return self.table if self.column is None else f"{self.table}.{self.column}"
 
 
-@dataclass
-class _Values:
-    """The number of values in a column, before and after statements that may overwrite them.
-
-    Attributes:
-        first: the number of values at the first count.
-        now: the number of values at the last count.
-        deleted: the number of rows that had been deleted before the last count.
-        overwritten: the number of values that NULL replaced before the last count, and the number of values that NULL
-            or an empty text replaced.
-    """
-
-    first: Fullness
-    now: Fullness
-    deleted: int
-    overwritten: Fullness = field(default_factory=Fullness)
-
-    @property
-    def lost(self) -> int:
-        """The number of lost values, at most the first count. A value that an empty text has replaced is lost too."""
-        return min(max(self.overwritten), self.first.values)
-
-    def count_again(self, now: Fullness, deleted: int) -> None:
-        """Add a count after statements that may overwrite values. Values of deleted rows do not count as overwritten.
-
-        New values do not make up for values that are lost later.
-        """
-        gone = max(deleted - self.deleted, 0)
-        self.overwritten = self.overwritten.plus(self.now.minus(now)).minus(Fullness(gone, gone)).most(Fullness())
-        self.begin(now, deleted)
-
-    def missing(self, now: Fullness, deleted: int) -> int:
-        """Return how many values are gone since the last count, without the values of deleted rows."""
-        return max(self.now.minus(now)) - max(deleted - self.deleted, 0)
-
-    def begin(self, now: Fullness, deleted: int) -> None:
-        """Replace the last count after rows were inserted or deleted."""
-        self.now, self.deleted = now, deleted
-
-
-@dataclass
-class _Counted:
-    """The counts of a table from which a revision may remove data.
-
-    Attributes:
-        rows: the number of rows when the revision began.
-        values: the counts of columns. Each key is the name that a column had when the revision began.
-        open: whether statements may have overwritten values since the last count.
-        shape: the text of the statements that may have overwritten values, with "?" for each value in the text.
-        others: the number of rows that other sessions were seen to write or delete while the table was not locked.
-        exact_since: how often the transaction had rolled back to a savepoint before the last count under a lock; None
-            if there was no such count. A rollback to a savepoint releases locks.
-    """
-
-    rows: int
-    values: dict[str, _Values] = field(default_factory=dict)
-    open: bool = False
-    shape: str = ""
-    others: int = 0
-    exact_since: int | None = None
-
-    def begin(self, column: str, now: Fullness, deleted: int) -> None:
-        """Set the present count of a column."""
-        self.values.setdefault(column, _Values(now, now, deleted)).begin(now, deleted)
-
-
 class LossCounter:
     """A counter of the data that one revision loses.
 
@@ -112,7 +47,8 @@ class LossCounter:
         self._changes = tracker.row_changes()
         self._moves = moves
         self._copied = CopiedRows(connection, tracker)
-        self._counted: dict[Hashable, _Counted] = {}
+        self._kept = KeptValues(connection)
+        self._counted: dict[Hashable, Counted] = {}
         self._missing: set[tuple[str, str]] = set()
         self._shape = ""
 
@@ -122,6 +58,7 @@ class LossCounter:
         Statements that differ only in their values are counted together, because a revision may run one for each row.
         """
         self._shape = _VALUES.sub("?", statement)
+        self._kept.before(statement, self._tracker.went_back)
         for name, columns in takes.items():
             self._count_before(self._tracker.tables[name], columns)
         self._moves.before(statement, takes)
@@ -155,17 +92,16 @@ class LossCounter:
             self._count_again(table, before, counted)
         if writes_no_values:
             return
-        known = counted.values if counted else {}
-        names = table.old_names(before)
+        known, names = counted.values if counted else {}, table.old_names(before)
         new = {name for name in columns if name in names and names[name] not in known}
-        is_closed = counted is not None and not counted.open and not is_fresh
-        again = {now for now, name in names.items() if name in known} if is_closed else set[str]()
+        is_closed = counted and not counted.open and not is_fresh
+        again = {now for now, name in names.items() if name in known and is_closed}
         # What was counted without a lock is counted again under it: others may have written since.
         unsure = {name for name in columns if is_locked and names.get(name) in known}
         if counted is None or new or again or is_locked:
             found, changes = self._measure(table, new | again | unsure), self._changes_of(table)
             rows = found.rows + changes.deleted - changes.inserted
-            counted = self._counted.setdefault(table.identity, _Counted(rows))
+            counted = self._counted.setdefault(table.identity, Counted(rows))
             self._note_others(table, counted, found, changes)
             if is_locked:
                 counted.rows, counted.exact_since = rows, back
@@ -174,8 +110,19 @@ class LossCounter:
             for name in new | again:
                 counted.begin(names[name], found.columns[name], changes.deleted)
         counted.open, counted.shape = True, self._shape
+        self._remember(table, names, counted, columns)
 
-    def _count_again(self, table: CatalogTable, before: CatalogTable, counted: _Counted) -> None:
+    def _remember(
+        self, table: CatalogTable, names: Mapping[str, str], counted: Counted, columns: Collection[str]
+    ) -> None:
+        """Remember which rows have a value in the columns that a statement may empty, unless others can write too."""
+        if counted.exact_since != self._tracker.went_back and self._tracker.may_be_shared(table.identity):
+            return
+        known = [name for name in columns if names.get(name) in counted.values and self._tracker.can_empty(name)]
+        full = {name: counted.values[names[name]].now for name in known}
+        self._kept.remember(table, names, full, counted.now, lambda: self._changes_of(table).deleted)
+
+    def _count_again(self, table: CatalogTable, before: CatalogTable, counted: Counted) -> None:
         """Count the values of a table that statements have overwritten until now."""
         names = {now: name for now, name in table.old_names(before).items() if name in counted.values}
         found, changes = self._measure(table, names), self._changes_of(table)
@@ -249,8 +196,9 @@ class LossCounter:
             if counted and rows == counted.rows:
                 continue  # All values went with their rows.
             yield from (Lost(name, column, amount) for column, amount in values.items())
+        self._kept.forget()
 
-    def _rows_lost(self, table: CatalogTable, counted: _Counted | None, changes: RowChanges) -> int | None:
+    def _rows_lost(self, table: CatalogTable, counted: Counted | None, changes: RowChanges) -> int | None:
         """Return the number of rows that are gone from a table that still exists."""
         if table.identity in self._tracker.emptied:
             return counted.rows if counted else None
@@ -260,7 +208,7 @@ class LossCounter:
         return min(changes.deleted, before)  # Without rows that the revision inserted itself.
 
     def _values_lost(
-        self, table: CatalogTable, now: CatalogTable, counted: _Counted | None, changes: RowChanges
+        self, table: CatalogTable, now: CatalogTable, counted: Counted | None, changes: RowChanges
     ) -> dict[str, int | None]:
         """Return for each column the number of values that are gone from a table that still exists.
 
@@ -277,10 +225,12 @@ class LossCounter:
             self._note_others(now, counted, left, changes)
             for name, new in present.items():
                 known[name].count_again(left.columns[new], changes.deleted)
-        return lost | {name: known[name].lost for name in present} | self._retyped(table, names, known)
+        kept = self._kept.lost(table, now, names, changes.deleted)
+        lost |= {name: max(known[name].lost, kept.get(name, 0)) for name in present}
+        return lost | self._retyped(table, names, known, lost)
 
     def _retyped(
-        self, table: CatalogTable, kept: Collection[str], known: Mapping[str, _Values]
+        self, table: CatalogTable, kept: Collection[str], known: Mapping[str, Values], taken: Mapping[str, int | None]
     ) -> dict[str, int | None]:
         """Return for each column the number of values that a change of type has lost."""
         lost: dict[str, int | None] = {}
@@ -289,16 +239,17 @@ class LossCounter:
             if origin.changed is None:
                 lost[name] = 0 if values and not values.first.values else None
             elif origin.changed:
-                lost[name] = origin.changed + (values.lost if values else 0)
+                lost[name] = origin.changed + (taken.get(name) or 0)
         return lost
 
     def _values_copied(
-        self, table: CatalogTable, now: CatalogTable, counted: _Counted | None, rows: int
+        self, table: CatalogTable, now: CatalogTable, counted: Counted | None, rows: int
     ) -> dict[str, int | None]:
         """Return for each column the number of values that a rebuild has lost. Values of deleted rows do not count."""
         known, places = counted.values if counted else {}, self._copies_of(table, now)
-        left = measure(self._connection, now, {new for name, (new, _) in places.items() if name in known})
+        left = measure(self._connection, now.whole, {new for name, (new, _) in places.items() if name in known})
         others = max(left.rows - counted.rows + rows, 0) if counted else 0  # rows that do not come from the table
+        kept = self._kept.lost(table, now, {name: new for name, (new, _) in places.items()}, max(rows, 0))
         lost: dict[str, int | None] = {}
         for name in table.columns:
             if name not in known:
@@ -309,7 +260,8 @@ class LossCounter:
                 values.count_again(left.columns[new], max(rows, values.deleted))
                 emptied = min(origin.emptied, missing, values.first.values)
                 moved = max(values.first.minus(left.columns[new])) - max(rows, 0)  # also by a DELETE
-                lost[name] = None if origin.changed is None else max(values.lost, emptied, moved) + origin.changed
+                taken = max(values.lost, emptied, moved, kept.get(name, 0))
+                lost[name] = None if origin.changed is None else taken + origin.changed
             else:
                 lost[name] = known[name].first.values
         return lost
@@ -334,8 +286,9 @@ class LossCounter:
     def _measure(self, table: CatalogTable, columns: Iterable[str]) -> Measure:
         return measure(self._connection, table, columns, self._tracker.written_by_others())
 
-    def _note_others(self, table: CatalogTable, counted: _Counted, found: Measure, changes: RowChanges) -> None:
-        """Note the number of rows that other sessions have written or deleted in a table that is counted again."""
+    def _note_others(self, table: CatalogTable, counted: Counted, found: Measure, changes: RowChanges) -> None:
+        """Note the number of rows of a table, and how many of them other sessions have written or deleted."""
+        counted.now = found.rows
         is_alone = not self._tracker.may_be_shared(table.identity) or counted.exact_since == self._tracker.went_back
         if self._tracker.written_by_others() and table.identity not in self._tracker.emptied and not is_alone:
             expected = counted.rows + changes.inserted - changes.deleted

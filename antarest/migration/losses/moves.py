@@ -123,7 +123,7 @@ class Moves:
                         written = self._tracker.rows_written(table) - move.filling[table.identity]
                         move.filled[table.identity] += written
                     elif table.identity not in known:
-                        move.filled[table.identity] += measure(self._connection, table).rows
+                        move.filled[table.identity] += measure(self._connection, table.whole).rows
 
     def not_arrived(self, losses: Mapping[str, int | None]) -> dict[str, int | None]:
         """Return how many of the lost rows or values did not arrive at a destination.
@@ -196,7 +196,7 @@ class Moves:
         if found is None:
             return 0
         table, column = found
-        return measure(self._connection, table, [] if column is None else [column]).of(column)
+        return measure(self._connection, table.whole, [] if column is None else [column]).of(column)
 
     def _common(self, move: _Move, pairs: _Pairs) -> int | None:
         """Return the number of rows or values that are both in the source and in the destination.
@@ -214,7 +214,7 @@ class Moves:
             return None
         if any(self._tracker.origins.can_convert(source.types[one], place[0].types[other]) for one, other in named):
             return None
-        return count_common(self._connection, source, place[0], named, values=move.column is not None)
+        return count_common(self._connection, source, place[0].whole, named, values=move.column is not None)
 
     def _pairs(self, move: _Move) -> tuple[_Pairs, bool]:
         """Return the columns to compare, and whether they show everything that arrives.

@@ -9,7 +9,7 @@ from alembic.operations import Operations
 from sqlalchemy import URL
 
 from antarest.migration.scratch.databases import EngineName
-from tests.support_losses import POSTGRESQL, SQLITE, Case, case, cases, driver, losses
+from tests.support_losses import POSTGRESQL, SQLITE, Case, batch, case, cases, driver, losses
 from tests.unit.migration.test_loss import rebuild
 
 Database = Callable[[EngineName], URL]
@@ -160,6 +160,67 @@ NO_NULLS = ("CREATE TABLE doc (j JSONB NOT NULL)", "INSERT INTO doc VALUES ('1')
 )  # fmt: skip
 def test_the_null_of_json_is_no_value(database: Database, engine: EngineName, case: Case) -> None:
     """SQLAlchemy writes None so, unless the type says otherwise."""
+    assert losses(database(engine), case) == case.loses
+
+
+TURNS = "CASE WHEN {0} IS NULL THEN 'x' WHEN id > 1 THEN {0} END"
+MIXED = f"UPDATE study SET path = {TURNS.format('path')}"
+KEYS = ("CREATE TABLE pair (a INT, id TEXT, v TEXT, PRIMARY KEY (a, id))",
+        "INSERT INTO pair VALUES (1, 'x', 'v'), (1, 'y', NULL), (2, 'x', 'w')")  # fmt: skip
+
+
+def by_parameters(op: Operations) -> None:
+    """Set each value by the same statement, as the unit of work of SQLAlchemy does."""
+    for number, path in ((1, None), (3, "x")):
+        op.get_bind().execute(sa.text("UPDATE study SET path = :path WHERE id = :id"), {"path": path, "id": number})
+
+
+@cases(
+    case("in one statement", MIXED, loses={"study.path": 1}),
+    case("from rows that do not all match", "UPDATE study SET path = (SELECT label FROM study_tag t WHERE t.study_id ="
+         " study.id AND label = 'z')", loses={"study.path": 2}),
+    case("in a loop", by_parameters, loses={"study.path": 1}),
+    case("in a statement after it", "UPDATE study SET path = NULL WHERE id = 1", "UPDATE study SET path = 'x' WHERE"
+         " id = 3", loses={"study.path": 1}),
+    case("after a new name", "UPDATE study SET path = NULL WHERE id = 1", "ALTER TABLE study RENAME COLUMN path TO p",
+         "UPDATE study SET p = 'x' WHERE id = 3", loses={"study.path": 1}),
+    case("after a rebuild", "UPDATE study SET path = '' WHERE id = 1", batch(lambda b: b.drop_column("name")),
+         "UPDATE study SET path = 'x' WHERE id = 3", loses={"study.path": 1, "study.name": 3}),
+    case("beside a deleted row", "DELETE FROM study_tag", "DELETE FROM task", "DELETE FROM study WHERE id = 2", MIXED,
+         loses={"study_tag": 4, "task": 3, "study": 1, "study.path": 1}),
+    case("after a rollback to a savepoint", "SAVEPOINT s", MIXED, "ROLLBACK TO s", MIXED, loses={"study.path": 1}),
+    case("before a savepoint", MIXED, "SAVEPOINT s", "UPDATE study SET path = 'y'", "ROLLBACK TO s",
+         loses={"study.path": 1}),
+    case("with a key of two columns", "UPDATE pair SET v = CASE WHEN v IS NULL THEN 'x' WHEN a > 1 THEN v END",
+         loses={"pair.v": 1}, before=KEYS),
+    case("without a key", "UPDATE study_tag SET label = CASE WHEN label IS NULL THEN 'x' END", loses={"study_tag.label":
+         4}, before=("INSERT INTO study_tag VALUES (1, NULL)",), on=SQLITE),
+    case("by new rows of the statement", "INSERT INTO study VALUES (1, 'a', NULL), (9, 'n', 'n') ON CONFLICT (id)"
+         " DO UPDATE SET path = excluded.path", loses={"study.path": 1}),
+    case("by new rows of a MERGE", "MERGE INTO study USING (VALUES (1), (9)) AS v (n) ON id = n WHEN MATCHED THEN"
+         " UPDATE SET path = NULL WHEN NOT MATCHED THEN INSERT VALUES (n, 'n', 'n')", loses={"study.path": 1},
+         on=POSTGRESQL),
+    case("the same rows again", "UPDATE study SET path = NULL", "UPDATE study SET path = name"),
+    case("other keys", "UPDATE pair SET a = a + 10", "UPDATE pair SET v = 'x' WHERE v IS NULL", before=KEYS),
+    case("a row that comes back", "DELETE FROM pair WHERE a = 2", "INSERT INTO pair VALUES (2, 'x', NULL)",
+         "UPDATE pair SET v = coalesce(v, 'x') WHERE a = 1", loses={"pair": 1}, before=KEYS),
+)  # fmt: skip
+def test_values_that_are_filled_do_not_hide_values_that_are_taken(
+    database: Database, engine: EngineName, case: Case
+) -> None:
+    assert losses(database(engine), case) == case.loses
+
+
+@cases(
+    case("no key", "UPDATE study_tag SET label = CASE WHEN label IS NULL THEN 'x' WHEN label <> 'z' THEN label END",
+         before=("INSERT INTO study_tag VALUES (1, NULL)",), on=POSTGRESQL),
+    case("new rows without a value", "UPDATE study SET name = '' WHERE id = 1", "INSERT INTO study VALUES (9, '', 'p')",
+         "UPDATE study SET name = 'n' WHERE id = 9"),
+)  # fmt: skip
+def test_values_that_are_filled_hide_others_without_a_key_or_in_new_rows(
+    database: Database, engine: EngineName, case: Case
+) -> None:
+    """A limit."""
     assert losses(database(engine), case) == case.loses
 
 

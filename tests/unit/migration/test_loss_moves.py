@@ -205,3 +205,29 @@ def test_other_rows_of_a_table_that_is_made_again_do_not_arrive(
     database: Database, engine: EngineName, case: Case
 ) -> None:
     assert losses(database(engine), case) == case.loses
+
+
+PARTS = (
+    "CREATE TABLE n (id INT, name VARCHAR(50), path VARCHAR(50)) PARTITION BY RANGE (id)",
+    "CREATE TABLE n_1 PARTITION OF n FOR VALUES FROM (0) TO (2)",
+    "CREATE TABLE n_2 PARTITION OF n DEFAULT",
+)
+ALONE = tuple(f"ALTER TABLE {name} DROP CONSTRAINT {name}_study_id_fkey" for name in ("study_tag", "task"))
+INSTEAD = ("DROP TABLE study", "ALTER TABLE n RENAME TO study")
+TO_PARTS = "INSERT INTO n SELECT * FROM study"
+
+
+@cases(
+    case("all of it", *PARTS, TO_PARTS, *INSTEAD, before=ALONE, on=POSTGRESQL),
+    case("some rows, beside another one", *PARTS, f"{TO_PARTS} WHERE id > 1", "INSERT INTO n VALUES (9, 'n')",
+         *INSTEAD, loses={"study": 1}, before=ALONE, on=POSTGRESQL),
+    case("some values", *PARTS, "INSERT INTO n SELECT id, name, NULLIF(path, '/a') FROM study", *INSTEAD,
+         loses={"study.path": 1}, before=ALONE, on=POSTGRESQL),
+    case("a move", *PARTS, TO_PARTS, "DROP TABLE study", moves={"study": "n"}, before=ALONE, on=POSTGRESQL),
+    case("a move of some, beside others", *PARTS, f"{TO_PARTS} WHERE id > 1", "INSERT INTO n VALUES (9, 'n')",
+         "DROP TABLE study", moves={"study": "n"}, loses={"study": 1}, before=ALONE, on=POSTGRESQL),
+    case("a table that becomes a partition", "ALTER TABLE study RENAME TO n_1", PARTS[0], "ALTER TABLE n ATTACH"
+         " PARTITION n_1 DEFAULT", "ALTER TABLE n RENAME TO study", before=ALONE, on=POSTGRESQL),
+)  # fmt: skip
+def test_a_table_can_be_made_again_with_partitions(database: Database, engine: EngineName, case: Case) -> None:
+    assert losses(database(engine), case) == case.loses

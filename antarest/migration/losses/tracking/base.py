@@ -135,6 +135,9 @@ class ChangeTracker(Protocol):
     def writes_to(self, table: CatalogTable, column: str | None) -> bool:
         """Return whether the current statement can insert rows into a table, or write to this column of the table."""
 
+    def can_empty(self, column: str) -> bool:
+        """Return whether the current statement may replace values of this column by NULL or by empty texts."""
+
     def rows_written(self, table: CatalogTable) -> int:
         """Return a number that grows with each row that is inserted or updated in a table."""
 

@@ -310,10 +310,14 @@ class PostgresTracker:
         # An UPDATE can move rows to another partition.
         return seen.does(INSERTS) or (seen.does(UPDATES) and (column is None or seen.names(column)))
 
+    def can_empty(self, column: str) -> bool:
+        """Return whether the current statement may replace values of this column by NULL or by empty texts."""
+        return self._statement.can_take(column)
+
     def rows_written(self, table: CatalogTable) -> int:
-        """Return the number of rows that were inserted into a table or updated."""
-        changes = self.row_changes().get(table.identity, RowChanges())
-        return changes.inserted + changes.updated
+        """Return the number of rows that were inserted into a table or updated. For a table, its partitions count."""
+        changes, tables = self.row_changes(), self._links.reached({table.identity}, "i")
+        return sum(each.inserted + each.updated for table, each in changes.items() if table in tables)
 
     def was_used(self, table: Hashable) -> bool:
         """Return whether a statement of the revision named the table to read it or to write to it."""

@@ -182,6 +182,7 @@ class SqliteTracker:
             rows, lost = measure(self._connection, table).rows, self._replaced[table.identity].lost()
             self._rows[table.identity].record_count(rows, lost)
         went_back = self._savepoints.follow(statement)
+        self.went_back += went_back
         if self._changes_schema or went_back:
             self.look()
         copy = self.origins.read(statement)
@@ -211,6 +212,10 @@ class SqliteTracker:
         """Return whether the current statement inserts rows into a table, or writes to a column."""
         wanted = {(sqlite3.SQLITE_INSERT, table.name, ""), (sqlite3.SQLITE_UPDATE, table.name, (column or "").lower())}
         return not wanted.isdisjoint((code, name, (written or "").lower()) for code, name, written in self._writes)
+
+    def can_empty(self, column: str) -> bool:  # noqa: ARG002 - SQLite does not say what it writes
+        """Return True, because a trigger may empty any column to which the statement writes."""
+        return True
 
     def rows_written(self, table: CatalogTable) -> int:  # noqa: ARG002 - the driver counts those of all tables
         """Return the number of rows changed in all tables together, because SQLite has no number for each table."""

@@ -1,0 +1,198 @@
+"""Remembers which rows have a value in a column, to find the values that statements have taken.
+
+The number of values of a column does not show that a revision turns some values into NULL, and fills as many other
+NULLs of this column. Therefore this module stores the keys of the rows that have a value in a temporary table, before
+the first statement that may empty the column. At the end, it looks for these rows by their keys. It does so only if
+other values could make up for the lost ones: if the column has empty places, or if the statement may insert rows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from sqlalchemy import Connection, inspect
+
+from ..database.catalog import CatalogTable, Fullness, filled, quote
+
+_NUMBERS = count()
+_DEFINES = re.compile(r"\s*(?:DROP|TRUNCATE|ALTER(?!.*\bUSING\b))\b", re.IGNORECASE | re.DOTALL)
+_INSERTS = re.compile(r"\b(?:INSERT|REPLACE|MERGE|COPY)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class _StoredKeys:
+    """The keys of rows that had values, in a temporary table.
+
+    Attributes:
+        place: the name of the temporary table.
+        keys: the columns of the key, by the names that they had when the revision began; none for the number of the row
+            (SQLite).
+        columns: the columns with values, by the names that they had when the revision began.
+        deleted: the number of rows that had been deleted before.
+    """
+
+    place: str
+    keys: Collection[str]
+    columns: Collection[str]
+    deleted: int
+
+
+class KeptValues:
+    """The rows that had values in columns from which a revision may take values.
+
+    Call `before()` for each statement, then `remember()` for each table, and `lost()` for each table at the end.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        """Begin a revision."""
+        self._connection = connection
+        self._remembered: dict[Hashable, list[_StoredKeys]] = {}
+        self._seen: set[tuple[Hashable, str]] = set()
+        self._can_hide = self._inserts = False
+        self._went_back = 0
+
+    @property
+    def _temp(self) -> str:
+        return "temp" if self._connection.dialect.name == "sqlite" else "pg_temp"
+
+    def before(self, statement: str, went_back: int) -> None:
+        """Note the statement that is about to run, and how often the transaction has gone back to a savepoint."""
+        if went_back != self._went_back:
+            self._went_back = went_back
+            self._forget_missing()
+        self._can_hide = not _DEFINES.match(statement)
+        self._inserts = bool(_INSERTS.search(statement))
+
+    def remember(
+        self,
+        table: CatalogTable,
+        names: Mapping[str, str],
+        counts: Mapping[str, Fullness],
+        rows: int,
+        deleted: Callable[[], int],
+    ) -> None:
+        """Store the keys of the rows that have values, for each column that has both values and empty places.
+
+        Args:
+            table: the table before the statement.
+            names: a mapping from the present name of each column to its name when the revision began.
+            counts: a mapping from the present names of the columns that the statement may empty to their counts.
+            rows: the number of rows of the table.
+            deleted: returns the number of rows that the revision has deleted.
+        """
+        wanted = [
+            name
+            for name, now in counts.items()
+            if now.values and (self._inserts or now.filled < rows) and (table.identity, names[name]) not in self._seen
+        ]
+        if not wanted or not self._can_hide:
+            return
+        self._seen |= {(table.identity, names[name]) for name in wanted}
+        found = inspect(self._connection).get_pk_constraint(table.bare_name, schema=table.schema or None)
+        keys = found["constrained_columns"]
+        is_known = {*keys} <= names.keys()  # The revision may have made the key itself.
+        if is_known and (keys or self._has_numbers(table)):
+            place = f"{self._temp}.antarest_kept_{next(_NUMBERS)}"
+            if self._store(place, table, keys, wanted):
+                each = _StoredKeys(place, [names[key] for key in keys], [names[name] for name in wanted], deleted())
+                self._remembered.setdefault(table.identity, []).append(each)
+
+    def lost(self, before: CatalogTable, now: CatalogTable, names: Mapping[str, str], deleted: int) -> dict[str, int]:
+        """Return how many of the remembered values are gone from rows that are still there.
+
+        Args:
+            before: the table when the revision began.
+            now: the present table, which may be another one in its place.
+            names: a mapping from the names of the columns of `before` to those of `now`.
+            deleted: the number of deleted rows. A row that came back with the same key does not count.
+
+        Returns:
+            A mapping from the names of the columns of `before` to the numbers; without the columns that are not known.
+        """
+        found: dict[str, int] = {}
+        for each in self._remembered.get(before.identity, ()):
+            has_keys = names.keys() >= {*each.keys} and (each.keys or now.identity == before.identity)
+            columns = [name for name in each.columns if name in names]
+            if has_keys and columns and (row := self._compare(each, now, names, columns)):
+                back = max(deleted - each.deleted - (row[0] - row[1]), 0)
+                for at, name in enumerate(columns):
+                    found[name] = max(max(row[2 + 2 * at : 4 + 2 * at]) - back, 0)
+        return found
+
+    def forget(self) -> None:
+        """Drop the temporary tables."""
+        for each in [each for all_of_table in self._remembered.values() for each in all_of_table]:
+            self._run(f"DROP TABLE IF EXISTS {each.place}")
+        self._remembered = {}
+
+    def _forget_missing(self) -> None:
+        """Forget the temporary tables that a rollback to a savepoint has undone. Their columns are stored again."""
+        for identity, tables in self._remembered.items():
+            for each in [each for each in tables if not self._run(f"SELECT 1 FROM {each.place} LIMIT 1")]:
+                tables.remove(each)
+                self._seen -= {(identity, name) for name in each.columns}
+
+    def _store(self, place: str, table: CatalogTable, keys: Iterable[str], columns: Iterable[str]) -> bool:
+        stored = [f"{key} AS k{at}" for at, key in enumerate(map(quote, keys))] or ["rowid AS k0"]
+        weights = [
+            f"CASE WHEN {self._filled(table, name)} IS NOT NULL THEN 2 WHEN {quote(name)} IS NOT NULL THEN 1 ELSE 0 END"
+            for name in columns
+        ]
+        stored += [f"{weight} AS w{at}" for at, weight in enumerate(weights)]
+        where = " OR ".join(f"{quote(name)} IS NOT NULL" for name in columns)
+        name = place.partition(".")[2]
+        return self._run(f"CREATE TEMP TABLE {name} AS SELECT {', '.join(stored)} FROM {table.sql} WHERE {where}")
+
+    def _compare(
+        self, each: _StoredKeys, now: CatalogTable, names: Mapping[str, str], columns: Iterable[str]
+    ) -> list[int] | None:
+        """Return the number of remembered rows, and of those that are still there; then two numbers for each column.
+
+        These are the numbers of values that are NULL now, and of those that are NULL or empty now.
+        """
+        keys = [quote(names[key]) for key in each.keys] or ["rowid"]
+        on = " AND ".join(f"t.{key} = s.k{at}" for at, key in enumerate(keys))
+        counts = [f"(SELECT count(*) FROM {each.place})", "count(*)"]
+        for name in columns:
+            at, value = [*each.columns].index(name), f"t.{quote(names[name])}"
+            counts.append(f"count(CASE WHEN s.w{at} > 0 AND {value} IS NULL THEN 1 END)")
+            counts.append(f"count(CASE WHEN s.w{at} > 1 AND {self._filled(now, names[name], 't.')} IS NULL THEN 1 END)")
+        rows: list[Any] = []
+        query = f"SELECT {', '.join(counts)} FROM {each.place} s JOIN {now.whole.sql} AS t ON {on}"
+        return [int(each) for each in rows[0]] if self._run(query, rows) else None
+
+    def _filled(self, table: CatalogTable, column: str, prefix: str = "") -> str:
+        value = prefix + quote(column)
+        as_text = "" if self._temp == "temp" else "::text"
+        return filled(value + as_text, table.types[column]) if column in table.texts else value
+
+    def _has_numbers(self, table: CatalogTable) -> bool:
+        """Return whether SQLite numbers the rows of a table, which has no primary key."""
+        return self._temp == "temp" and not {name.lower() for name in table.columns} & {"rowid"}
+
+    def _run(self, query: str, rows: list[Any] | None = None) -> bool:
+        """Run a query, and add its rows to a list. Return whether it has run: perhaps the role has no right to it."""
+        cursor = self._connection.connection.cursor()
+        is_postgresql = self._temp == "pg_temp"
+        try:
+            if is_postgresql:
+                cursor.execute("SAVEPOINT antarest_kept")
+            try:
+                cursor.execute(query)
+                if rows is not None:
+                    rows += cursor.fetchall()
+            except self._connection.dialect.loaded_dbapi.Error:
+                if is_postgresql:
+                    cursor.execute("ROLLBACK TO SAVEPOINT antarest_kept")
+                return False
+            if is_postgresql:
+                cursor.execute("RELEASE SAVEPOINT antarest_kept")
+            return True
+        finally:
+            with suppress(self._connection.dialect.loaded_dbapi.Error):
+                cursor.close()
