@@ -325,9 +325,7 @@ def import_named(path: Path, key: str, name: str, search: Iterable[Path]) -> Any
     if not module or not attribute:
         raise InvalidProject(
             path,
-            f"[{SECTION}] {key} = {name} is not package.module:attribute"
-            if name
-            else f"[{SECTION}] {key} is not named",
+            f"[{SECTION}] {key} " + (f"= {name} is not package.module:attribute" if name else "is not named"),
             Hint("Name it in the file", f"[{SECTION}] {key} = package.module:attribute"),
         )
     prepend(search)
