@@ -166,6 +166,7 @@ FOREIGN: dict[str, Foreign] = {
     "makes_a_role": Foreign(),
     "random_values": Foreign(),
     "range_blames_first": Foreign(revisions="r2"),
+    "right_missing_from_before": Foreign(revisions="r2"),
     "shortened_names": Foreign(notes=_on("V509", "a2", *BOTH)),
     "text_read_as_numbers": Foreign(notes=_on("V509", "r2", *BOTH)),
     "uuids_written_anew": Foreign(notes=_on("V509", "r2", *BOTH)),

@@ -109,6 +109,9 @@ class Prover:
         if can_be_kept and (kept := self._earlier.find(name)):
             return kept.proof
         proof = prove_whole(runs, since, self._states, self._blocked, self._start)
+        # A right that is missing since an earlier revision is no finding of the wanted revisions.
+        wanted = self._plan.wanted
+        proof.findings = [each for each in proof.findings if each.id != "V705" or each.revision in {"", *wanted}]
         if can_be_kept:
             self._earlier.keep(name, EarlierProof(proof, self._earlier.files_of(None)))
         return proof
