@@ -119,7 +119,8 @@ class LossCounter:
         if counted.exact_since != self._tracker.went_back and self._tracker.may_be_shared(table.identity):
             return
         known = [name for name in columns if names.get(name) in counted.values and self._tracker.can_empty(name)]
-        full = {name: counted.values[names[name]].now for name in known}
+        counts = {name: counted.values[names[name]] for name in known}
+        full = {name: (each.now, each.overwritten) for name, each in counts.items()}
         self._kept.remember(table, names, full, counted.now, lambda: self._changes_of(table).deleted)
 
     def _count_again(self, table: CatalogTable, before: CatalogTable, counted: Counted) -> None:

@@ -9,7 +9,7 @@ other values could make up for the lost ones: if the column has empty places, or
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
@@ -34,12 +34,14 @@ class _StoredKeys:
             (SQLite).
         columns: the columns with values, by the names that they had when the revision began.
         deleted: the number of rows that had been deleted before.
+        taken: for each column, the numbers of values that had been taken before.
     """
 
     place: str
     keys: Collection[str]
     columns: Collection[str]
     deleted: int
+    taken: Sequence[Fullness]
 
 
 class KeptValues:
@@ -72,7 +74,7 @@ class KeptValues:
         self,
         table: CatalogTable,
         names: Mapping[str, str],
-        counts: Mapping[str, Fullness],
+        counts: Mapping[str, tuple[Fullness, Fullness]],
         rows: int,
         deleted: Callable[[], int],
     ) -> None:
@@ -81,13 +83,14 @@ class KeptValues:
         Args:
             table: the table before the statement.
             names: a mapping from the present name of each column to its name when the revision began.
-            counts: a mapping from the present names of the columns that the statement may empty to their counts.
+            counts: for the present name of each column that the statement may empty: the number of its values, and the
+                number of values that statements have taken before.
             rows: the number of rows of the table.
             deleted: returns the number of rows that the revision has deleted.
         """
         wanted = [
             name
-            for name, now in counts.items()
+            for name, (now, _) in counts.items()
             if now.values and (self._inserts or now.filled < rows) and (table.identity, names[name]) not in self._seen
         ]
         if not wanted or not self._can_hide:
@@ -99,7 +102,10 @@ class KeptValues:
         if is_known and (keys or self._has_numbers(table)):
             place = f"{self._temp}.antarest_kept_{next(_NUMBERS)}"
             if self._store(place, table, keys, wanted):
-                each = _StoredKeys(place, [names[key] for key in keys], [names[name] for name in wanted], deleted())
+                taken = [counts[name][1] for name in wanted]
+                each = _StoredKeys(
+                    place, [names[key] for key in keys], [names[name] for name in wanted], deleted(), taken
+                )
                 self._remembered.setdefault(table.identity, []).append(each)
 
     def lost(self, before: CatalogTable, now: CatalogTable, names: Mapping[str, str], deleted: int) -> dict[str, int]:
@@ -121,7 +127,11 @@ class KeptValues:
             if has_keys and columns and (row := self._compare(each, now, names, columns)):
                 back = max(deleted - each.deleted - (row[0] - row[1]), 0)
                 for at, name in enumerate(columns):
-                    found[name] = max(max(row[2 + 2 * at : 4 + 2 * at]) - back, 0)
+                    # A value that was taken before is in one of the places that are still empty.
+                    taken = each.taken[[*each.columns].index(name)]
+                    null, empty, still_null, still_empty = row[2 + 4 * at : 6 + 4 * at]
+                    lost = max(null + min(taken.values, still_null), empty + min(taken.filled, still_empty))
+                    found[name] = max(lost - back, 0)
         return found
 
     def forget(self) -> None:
@@ -144,24 +154,25 @@ class KeptValues:
             for name in columns
         ]
         stored += [f"{weight} AS w{at}" for at, weight in enumerate(weights)]
-        where = " OR ".join(f"{quote(name)} IS NOT NULL" for name in columns)
         name = place.partition(".")[2]
-        return self._run(f"CREATE TEMP TABLE {name} AS SELECT {', '.join(stored)} FROM {table.sql} WHERE {where}")
+        return self._run(f"CREATE TEMP TABLE {name} AS SELECT {', '.join(stored)} FROM {table.sql}")
 
     def _compare(
         self, each: _StoredKeys, now: CatalogTable, names: Mapping[str, str], columns: Iterable[str]
     ) -> list[int] | None:
-        """Return the number of remembered rows, and of those that are still there; then two numbers for each column.
+        """Return the number of remembered rows, and of those that are still there; then four numbers for each column.
 
-        These are the numbers of values that are NULL now, and of those that are NULL or empty now.
+        These are the numbers of values that are NULL now, and that are NULL or empty now; then the numbers of NULLs,
+        and of NULLs and empty texts, that are still there.
         """
         keys = [quote(names[key]) for key in each.keys] or ["rowid"]
         on = " AND ".join(f"t.{key} = s.k{at}" for at, key in enumerate(keys))
         counts = [f"(SELECT count(*) FROM {each.place})", "count(*)"]
         for name in columns:
             at, value = [*each.columns].index(name), f"t.{quote(names[name])}"
-            counts.append(f"count(CASE WHEN s.w{at} > 0 AND {value} IS NULL THEN 1 END)")
-            counts.append(f"count(CASE WHEN s.w{at} > 1 AND {self._filled(now, names[name], 't.')} IS NULL THEN 1 END)")
+            is_null, is_empty = f"{value} IS NULL", f"{self._filled(now, names[name], 't.')} IS NULL"
+            conditions = (f"> 0 AND {is_null}", f"> 1 AND {is_empty}", f"= 0 AND {is_null}", f"< 2 AND {is_empty}")
+            counts += [f"count(CASE WHEN s.w{at} {condition} THEN 1 END)" for condition in conditions]
         rows: list[Any] = []
         query = f"SELECT {', '.join(counts)} FROM {each.place} s JOIN {now.whole.sql} AS t ON {on}"
         return [int(each) for each in rows[0]] if self._run(query, rows) else None

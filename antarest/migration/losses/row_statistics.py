@@ -9,7 +9,7 @@ when the numbers are needed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from typing import NamedTuple
 
 from sqlalchemy import Connection, text
@@ -58,10 +58,7 @@ class RowStatistics:
         Raises:
             NotAllowed: the server does not count rows.
         """
-        rows = self._connection.execute(text(_ROW_CHANGES)).all()
-        if any(row[4] != "on" for row in rows):
-            raise NotAllowed(NOT_COUNTED)
-        found = {row[0]: RowChanges(*row[1:4]).minus(self._undone.get(row[0], _NONE)) for row in rows}
+        found = {table: counted.minus(self._undone.get(table, _NONE)) for table, counted in self._read().items()}
         counts, self._counts = self._counts, {}
         for table in self._tables().values() if counts else ():
             if count := counts.get(table.identity):
@@ -70,6 +67,16 @@ class RowStatistics:
                 found[table.identity] = found.get(table.identity, _NONE).minus(undone)
                 self._undo(table.identity, undone)
         return found
+
+    def emptied(self, tables: Collection[CatalogTable]) -> set[Hashable]:
+        """Return which tables have no other rows than those that this transaction has inserted."""
+        counted = self._read() if tables else {}
+        kept = {
+            table.identity
+            for table in tables
+            if table.readable and measure(self._connection, table).rows > counted.get(table.identity, _NONE).inserted
+        }
+        return {table.identity for table in tables} - kept
 
     def before(self, tables: Iterable[CatalogTable], *, is_dynamic: bool) -> None:
         """Count the rows of the tables that the next statement may change, if it may undo these changes.
@@ -100,6 +107,13 @@ class RowStatistics:
         """Return to an earlier result of `now()`, after a rollback to a savepoint."""
         for table, change in self.now().items():
             self._undo(table, change.minus(changes.get(table, _NONE)))
+
+    def _read(self) -> dict[Hashable, RowChanges]:
+        """Return the numbers of the server. After a TRUNCATE, the server begins to count again."""
+        rows = self._connection.execute(text(_ROW_CHANGES)).all()
+        if any(row[4] != "on" for row in rows):
+            raise NotAllowed(NOT_COUNTED)
+        return {row[0]: RowChanges(*row[1:4]) for row in rows}
 
     def _undo(self, table: Hashable, changes: RowChanges) -> None:
         self._undone[table] = self._undone.get(table, _NONE).plus(changes)

@@ -100,6 +100,13 @@ PARTS = ("CREATE TABLE p (id INT, s TEXT) PARTITION BY LIST (id)", "CREATE TABLE
          before=PARTS),
     case("in a block: its count is unknown", f"DO $$ BEGIN {ALTER} s TYPE integer USING 7; END $$",
          loses={"v.s": None}, on=POSTGRESQL, before=VALUES),
+    case("in a block with a made-up name", "DO $$ BEGIN EXECUTE 'ALTER TABLE st' || 'udy ALTER path TYPE text, ALTER id"
+         " TYPE bigint'; EXECUTE 'ALTER TABLE st' || 'udy ADD COLUMN r FLOAT DEFAULT random()'; END $$", on=POSTGRESQL),
+    case("in a block with a made-up name: its count is unknown", "DO $$ BEGIN EXECUTE 'ALTER TABLE st' || 'udy ALTER"
+         " path TYPE integer USING 7'; END $$", loses={"study.path": None}, on=POSTGRESQL),
+    case("in a block with a made-up name, which empties it too", "INSERT INTO study VALUES (7, 'n'), (8, 'n')",
+         "DO $$ BEGIN EXECUTE 'TRUNCATE stu' || 'dy CASCADE'; EXECUTE 'INSERT INTO stu' || 'dy SELECT g, g::text FROM"
+         " generate_series(1, 9) g'; END $$", loses={"study": 3, "study_tag": 4, "task": 3}, on=POSTGRESQL),
     case("in a block, without values", "DO $$ BEGIN ALTER TABLE empty ALTER note TYPE integer USING 7; END $$",
          on=POSTGRESQL),
 )  # fmt: skip

@@ -116,16 +116,15 @@ class PostgresTracker:
         self._links.forget()
 
     def look(self) -> None:
-        """Read the tables again. A table with a new storage file was truncated, unless a statement rewrote it."""
+        """Read the tables again. A table with a new storage file and no old rows was truncated."""
         self._look(set())
 
     def _look(self, rewritten: set[Hashable]) -> None:
         files = {table.identity: table.file for table in self.tables.values()}
         self.tables = read_tables(self._connection, exclude=self._exclude)
-        moved = {
-            table.identity for table in self.tables.values() if files.get(table.identity, table.file) != table.file
-        }
-        self.emptied |= moved - rewritten
+        moved = [each for each in self.tables.values() if files.get(each.identity, each.file) != each.file]
+        # Perhaps a block has rewritten a table whose name it has computed.
+        self.emptied |= self._statistics.emptied([each for each in moved if each.identity not in rewritten])
 
     def before(self, statement: str, attempt: Attempt | None = None) -> Takes:
         """Lock the tables that a statement drops, truncates or rewrites. Return the tables that may lose data."""
