@@ -21,6 +21,7 @@ _ROWS = Path("tests", "rows.py")
 _CONDITIONS = ("render_as_batch", "transaction_per_migration")
 _OPTIONS = (*_CONDITIONS, "version_table")
 _FUNCTIONS = ("include_object", "include_name", "include_schemas", "version_table_schema")
+_WORKFLOW = Path(__file__).resolve().parents[1]  # A project that uses it imports it, and its files are no models.
 _MOST_FILES = 200  # the limit of the search for the naming convention: an application may have many more
 
 
@@ -116,10 +117,10 @@ def _read(project: Project, env: Path, metadata: str | None, rows: Path | None) 
 
 
 def _options(tree: ast.Module, wanted: Collection[str] = _OPTIONS) -> Iterator[tuple[str, ast.expr]]:
-    """Yield the name and the value of each option for `context.configure`: a keyword, or a key of a dictionary."""
+    """Yield the name and the value of each option for Alembic or the workflow: a keyword, or a key of a dictionary."""
     for node in ast.walk(tree):
         called = getattr(node.func, "attr", getattr(node.func, "id", "")) if isinstance(node, ast.Call) else ""
-        if isinstance(node, ast.Call) and called in {"configure", "dict"}:
+        if isinstance(node, ast.Call) and called in {"configure", "run", "dict"}:
             yield from ((each.arg, each.value) for each in node.keywords if each.arg and each.arg in wanted)
         elif isinstance(node, ast.Dict):
             for key, value in zip(node.keys, node.values, strict=True):
@@ -178,6 +179,8 @@ def _convention(env: SourceModule, package: str) -> tuple[Mapping[str, str], lis
                 unread.append(f"naming_convention in line {node.value.lineno} of {module.path.name}")
         for other in module.imported():
             if "site-packages" in other.path.parts and (not package or package not in other.path.parts):
+                continue
+            if other.path.is_relative_to(_WORKFLOW):
                 continue
             if other.path not in seen and len(seen) < _MOST_FILES:
                 seen.add(other.path)
