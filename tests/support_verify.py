@@ -268,7 +268,7 @@ def assert_in_markdown(page: str) -> None:
     """Assert that a page for people has what was found in `cast_on_sqlite`."""
     lines = page.splitlines()
     assert lines[0].startswith("**1 finding, 1 note, 1 not proved: 4 revisions on SQLite and PostgreSQL in ")
-    assert "Not checked: the models: no metadata is named." in lines
+    assert "Not checked: the models: no metadata is named by [antarest] or --metadata." in lines
     assert '| V301 | b10000000000 | SQLite | unrecognized token: ":" |' in page
     assert re.search(r"^\| b10000000000 \| PostgreSQL \| \d\.\d\d \| .*\| river: \d+ \|$", page, re.MULTILINE)
     assert len({line.count("|") for line in lines if line.startswith(("| V", "| id"))}) == 1

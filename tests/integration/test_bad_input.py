@@ -196,6 +196,7 @@ def test_steps_and_a_revision(tmp_path: Path, sqlite_database: URL, capsys: pyte
         ("-f other.yaml db.upgrade", "--config=other.yaml"),
         ("--debug db.status", "--debug"),
         ("db.status -f other.yaml", "--config=other.yaml"),
+        ("db.upgrade -c other.ini", "--project=other.ini"),
     ],
 )
 def test_flags_that_invoke_would_swallow(tmp_path: Path, sqlite_database: URL, words: str, right: str) -> None:

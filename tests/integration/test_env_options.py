@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 import textwrap
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +14,7 @@ from sqlalchemy import URL
 from antarest.migration.branches.writing import write_revision
 from antarest.migration.database.connection import looking
 from antarest.migration.database.record import read_record
+from antarest.migration.errors.base import NOTHING_CHANGED
 from antarest.migration.errors.facts.project import InvalidProject
 from antarest.migration.errors.facts.run import RevisionFailed
 from antarest.migration.errors.loss import Agreement
@@ -20,6 +23,7 @@ from antarest.migration.errors.settings.db_config import DbConfig
 from antarest.migration.project.project import Project
 from antarest.migration.workflow.workflow import MigrationWorkflow
 from tests.database import Database
+from tests.support import run
 from tests.support_histories import Script, write_project
 
 HEAD = "from alembic import context\nfrom antarest.migration import environment\n"
@@ -193,17 +197,22 @@ def test_a_module_prefix_is_imported_where_it_is_the_module_of_the_type(tmp_path
         write_revision(Project.load(project.ini), "by hand", empty=True)
 
 
-def test_a_second_call_in_env_py_is_refused_with_what_the_first_one_did(tmp_path: Path, empty_database: URL) -> None:
+def test_a_second_call_in_env_py_is_refused(tmp_path: Path, empty_database: URL) -> None:
+    """Our commands ask `env.py` before the run. Plain Alembic does not, so its error says what the first call did."""
     project = with_env(write_project(tmp_path, *TABLES), "environment.run(context)\n" * 2)
     workflow = MigrationWorkflow(project, DbConfig(empty_database))
 
     with pytest.raises(InvalidProject, match="more than once") as error:
         workflow.upgrade()
 
-    assert (error.value.state, workflow.current()) == (
-        "Stopped at two: 2 of 2 revisions were applied.",
-        ("two",),
-    )
+    assert (error.value.state, workflow.current()) == (NOTHING_CHANGED, ())
+
+    url = empty_database.render_as_string(hide_password=False).replace("$", "$$")
+    (project.root / "application.yaml").write_text(f"db:\n  url: {json.dumps(url)}\n")
+    plain = run(sys.executable, "-m", "alembic", "upgrade", "head", cwd=project.root)
+    assert "env.py calls environment.run more than once" in plain.err
+    assert "Stopped at two: 2 of 2 revisions were applied." in plain.err
+    assert workflow.current() == ("two",)
 
 
 CONTEXT = '''

@@ -73,7 +73,7 @@ def test_a_history_without_a_fault_is_one_line_a_revision(run: Run) -> None:
         "b00000000000    ok     none   ok     ok N  ok     none   ok     ok N  ok",
         "in one run      ok            ok                     ok            ok                     ok",
         "",
-        "not checked: the models: no metadata is named",
+        "not checked: the models: no metadata is named by [antarest] or --metadata",
         "",
         "no findings: 2 revisions on SQLite and PostgreSQL in N s",
     ]
@@ -94,7 +94,7 @@ def test_what_is_found_is_said_with_what_mends_it_and_written_to_files(verify: V
         "V301 the upgrade fails on empty tables: 1 in b10000000000",
         "notes: V107 1; --notes lists them",
         "not proved: the history on SQLite: the whole history in one run: a revision does not run",
-        "not checked: the models: no metadata is named",
+        "not checked: the models: no metadata is named by [antarest] or --metadata",
     ]
     file = (ini.parent / "versions" / "b10000000000_name_rivers.py").relative_to(Path.cwd())
     name, *rest = by_revision.splitlines()
@@ -160,7 +160,7 @@ def test_a_proof_of_one_engine_or_of_some_revisions_says_so(verify: Verify) -> N
     done = verify(f"--project={ini_of('clean_irreversible')}", "--engine=sqlite", "--revisions=a00000000000")
 
     assert [line for line in done.out.splitlines() if line.startswith("not checked")] == [
-        "not checked: the models: no metadata is named",
+        "not checked: the models: no metadata is named by [antarest] or --metadata",
         "not checked: the history as a whole: the head is not among the revisions",
         "not checked: one engine against the other: only one was asked for",
     ]
@@ -201,7 +201,7 @@ def _assert_in_json(data: dict[str, object]) -> None:
     assert [(each["revision"], each["engine"]) for each in data["not_proved"]] == [("", "sqlite")]
     impacts = {(each["revision"], each["engine"]): each["impact"] for each in data["proofs"]}
     assert len(impacts) == 8
-    assert data["not_checked"] == {"the models": "no metadata is named"}
+    assert data["not_checked"] == {"the models": "no metadata is named by [antarest] or --metadata"}
     assert impacts["b10000000000", "postgresql"]["written"]["river"] >= 3
 
 

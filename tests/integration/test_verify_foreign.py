@@ -154,10 +154,30 @@ def test_an_env_py_with_an_async_engine_gets_an_async_driver(run: Run, tmp_path:
 
     # It is env.py that gives these options, on each engine.
     assert (done.code, revisions(done)) == (EXIT_DONE, ["r1"]), done.out + done.err
-    assert re.findall(r"not checked: (.+)", done.out) == ["the models: no metadata is named"]
+    assert re.findall(r"not checked: (.+)", done.out) == [
+        "the models: no metadata is named by [antarest] or --metadata"
+    ]
     refused = refusal(without, "db.E210", EXIT_USAGE)
     assert "it raises ModuleNotFoundError: no aiosqlite" in refused.fact
     assert refused.commands == ["pip install aiosqlite"]
+
+
+def test_the_models_are_those_that_an_adopted_env_py_names(run: Run, tmp_path: Path) -> None:
+    """The project has no section `[antarest]`."""
+    (tmp_path / "versions").mkdir()
+    (tmp_path / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s\nprepend_sys_path = %(here)s\n")
+    (tmp_path / "versions" / "r1.py").write_text(f'revision = "r1"\ndown_revision = None\n{EMPTY}')
+    (tmp_path / "adopted_models.py").write_text("import sqlalchemy as sa\nmetadata = sa.MetaData()\n")
+    (tmp_path / "env.py").write_text(
+        "from alembic import context\nfrom adopted_models import metadata\n"
+        "from antarest.migration import environment\nenvironment.run(context, target_metadata=metadata)\n"
+    )
+
+    done = run(*MODULE, f"--project={tmp_path / 'alembic.ini'}", "--engine=sqlite")
+
+    assert done.code == EXIT_DONE, done.out + done.err
+    assert "not read" not in done.out
+    assert "the models: the metadata of env.py has no tables" in done.out
 
 
 def test_a_module_that_is_called_like_one_of_python_hides_nothing(run: Run) -> None:

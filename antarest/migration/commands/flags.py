@@ -90,9 +90,11 @@ FLAGS = {
 }
 
 
-# Invoke takes the long ones before the task, and the short ones anywhere, also several in one word.
+# Invoke takes the long ones before the task, and the short ones anywhere, also several in one word. Before the task,
+# `-c` is rightly Invoke's own; after the task, the user means Alembic's `-c`.
 _LONG = re.compile(r"--(?P<flag>config|debug)=?(?P<value>.*)")
-_SHORT = re.compile(r"-[ehlpwRV]*(?P<flag>[df])=?(?P<value>.*)")
+_SHORT = re.compile(r"-[ehlpwRV]*(?P<flag>[cdf])=?(?P<value>.*)")
+_MEANT = {"f": "config", "config": "config", "c": "project"}
 
 
 def find_swallowed(words: Sequence[str], command: str) -> UsageError | None:
@@ -109,12 +111,12 @@ def find_swallowed(words: Sequence[str], command: str) -> UsageError | None:
     task = next((index for index, word in enumerate(words) if word.startswith(f"{namespace}.")), len(words))
     for index, word in enumerate(words):
         found = _SHORT.fullmatch(word) or (_LONG.fullmatch(word) if index < task else None)
-        if found is None:
+        if found is None or (found["flag"] == "c" and index < task):
             continue
         right = f"{command} --debug"
-        if found["flag"] in {"f", "config"}:
+        if meant := _MEANT.get(found["flag"]):
             behind = words[index + 1] if index + 1 < len(words) and index + 1 != task else "PATH"
-            right = f"{command} --config={found['value'] or behind}"
+            right = f"{command} --{meant}={found['value'] or behind}"
         flag = ("--" if word.startswith("--") else "-") + found["flag"]
         return UsageError(f"{flag} is taken by Invoke here, not by the task", Hint("Write it like this", right))
     return None

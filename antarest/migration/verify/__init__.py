@@ -147,7 +147,7 @@ def _look_at_files(target: Target, found: Verification, wanted: Collection[str])
     """Add the findings that need no database, and note everything that cannot be checked."""
     found.add(*static.findings(target, wanted))
     reasons = {
-        "the models": "" if target.metadata_name else "no metadata is named",
+        "the models": "" if target.metadata_name else "no metadata is named by [antarest] or --metadata",
         "the history as a whole": "" if found.is_whole else "the head is not among the revisions",
         "one engine against the other": "" if len(found.engines) > 1 else "only one was asked for",
         "rollback.sh": "[antarest] rollback_script is not set"

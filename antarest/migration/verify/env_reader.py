@@ -118,10 +118,10 @@ def _read(project: Project, env: Path, metadata: str | None, rows: Path | None) 
 
 
 def _options(tree: ast.Module, wanted: Collection[str] = _OPTIONS) -> Iterator[tuple[str, ast.expr]]:
-    """Yield the name and the value of each option for `context.configure`: a keyword, or a key of a dictionary."""
+    """Yield the name and the value of each option for Alembic or the workflow: a keyword, or a key of a dictionary."""
     for node in ast.walk(tree):
         called = getattr(node.func, "attr", getattr(node.func, "id", "")) if isinstance(node, ast.Call) else ""
-        if isinstance(node, ast.Call) and called in {"configure", "dict"}:
+        if isinstance(node, ast.Call) and called in {"configure", "run", "dict"}:
             yield from ((each.arg, each.value) for each in node.keywords if each.arg and each.arg in wanted)
         elif isinstance(node, ast.Dict):
             for key, value in zip(node.keys, node.values, strict=True):
