@@ -222,3 +222,51 @@ def test_tables_that_refer_to_each_other_give_no_warning(author: Author, on_post
 
     assert author.revise(on_postgresql).by_hand == ()
     assert author.findings(on_postgresql) == []
+
+
+DOMAINS = (
+    'sa.Column("a", postgresql.DOMAIN("posint", sa.Integer, check="VALUE > 0"))',
+    'sa.Column("b", postgresql.DOMAIN("posint", sa.Integer, check="VALUE > 0"))',
+    'sa.Column("c", postgresql.DOMAIN("email", sa.Text, not_null=False))',
+)
+
+
+def test_a_revision_makes_and_drops_the_domains_of_its_columns(author: Author, on_postgresql: DbConfig) -> None:
+    table = 'sa.Table("t", metadata, sa.Column("id", sa.Integer, primary_key=True), {})\n'
+    other = 'sa.Table("u", metadata, sa.Column("id", sa.Integer, primary_key=True), {})\n'
+    for models in (
+        table.format(DOMAINS[0]),
+        table.format(", ".join(DOMAINS)) + other.format(DOMAINS[0]),
+        table.format('sa.Column("n", sa.Integer)'),
+    ):
+        author.models(models)
+
+        assert author.revise(on_postgresql).by_hand == ()
+        assert author.findings(on_postgresql) == []
+        workflow = MigrationWorkflow(author.project, on_postgresql)
+        workflow.upgrade()
+        workflow.rollback(workflow.plan_rollback(), Agreement(everything=True))
+        workflow.upgrade()
+
+
+BY_HAND = Script("mood", upgrade="""sql("CREATE TYPE mood AS ENUM ('a', 'b')", "CREATE TABLE t (m mood)")""")
+MADE_BY_HAND = """
+E = postgresql.ENUM("a", "b", name="mood", create_type=False)
+sa.Table("t", metadata, sa.Column("m", E){})
+"""
+
+
+def test_an_enum_type_that_a_revision_creates_by_hand_is_left_alone(author: Author, on_postgresql: DbConfig) -> None:
+    author.write(BY_HAND)
+    author.models(MADE_BY_HAND.format(""))
+    assert author.findings(on_postgresql) == []
+    author.models(
+        MADE_BY_HAND.format(', sa.Column("n", postgresql.ARRAY(E))') + 'sa.Table("u", metadata, sa.Column("m", E))'
+    )
+
+    assert author.revise(on_postgresql).by_hand == ()
+    assert author.findings(on_postgresql) == []
+    workflow = MigrationWorkflow(author.project, on_postgresql)
+    workflow.upgrade()
+    workflow.rollback(workflow.plan_rollback(), Agreement(everything=True))
+    workflow.upgrade()

@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from sqlalchemy import URL, Connection, MetaData, text
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..database.connection import moving
@@ -33,6 +34,7 @@ from .migrated import revision_texts, scratch_at, upgrade_scratch
 from .runner import ScratchRunner
 from .servers import ScratchServer, ScratchServers, asked_of, scratch_servers
 
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 BOTH: tuple[EngineName, ...] = ("sqlite", "postgresql")
 
 # Leaves what models do not make: schemas, extensions, functions, collations, and the types that no enum is.
@@ -52,6 +54,7 @@ _DROP_MODELLED = """
             END IF;
         END LOOP;
         FOR each IN SELECT t.oid::regtype::text AS name FROM pg_type AS t WHERE t.typtype = 'e'
+            AND t.typname <> ALL (string_to_array(current_setting('antarest.kept'), chr(10)))
             AND NOT EXISTS (SELECT FROM pg_depend AS e WHERE e.objid = t.oid AND e.deptype = 'e')
         LOOP
             EXECUTE format('DROP TYPE IF EXISTS %s CASCADE', each.name);
@@ -196,6 +199,8 @@ class Bench:
         except ModelsNotMade:
             with server.new(template=migrated) as url, server.connected(url) as connection:
                 with connection.begin():
+                    kept = {"names": "\n".join(_made_by_hand(self.project.metadata()))}
+                    connection.execute(text("SELECT set_config('antarest.kept', :names, true)"), kept)
                     connection.execute(text(_DROP_MODELLED))
                     for schema in sorted(_schemas(self.project.metadata())):
                         quoted = connection.dialect.identifier_preparer.quote(schema)
@@ -297,6 +302,14 @@ def _keeping_rules(metadata: MetaData) -> Iterator[None]:
     finally:
         for each, rule in rules:
             each._create_rule = rule  # noqa: SLF001
+
+
+def _made_by_hand(metadata: MetaData) -> set[str]:
+    """Return the names of the enum types that the models use and do not create (`create_type=False`)."""
+    kinds = [column.type.dialect_impl(_DIALECT) for table in metadata.tables.values() for column in table.columns]
+    kinds = [getattr(each, "impl", each) for each in kinds]
+    kinds = [getattr(each, "item_type", each) for each in kinds]
+    return {str(getattr(each, "name", "")) for each in kinds if getattr(each, "create_type", True) is False}
 
 
 def _schemas(metadata: MetaData) -> set[str]:

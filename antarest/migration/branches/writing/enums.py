@@ -1,7 +1,8 @@
-"""Adds to a revision the statements that create and drop the enum types of its columns (PostgreSQL).
+"""Adds to a revision the statements that create and drop the enum types and domains of its columns (PostgreSQL).
 
-Alembic creates an enum type with each table that uses the type, even if the type exists already. Alembic creates no
-type with a column that is added to a table, and never drops a type. Therefore an upgrade after a rollback fails.
+In this module, an enum type can also be a domain. Alembic creates an enum type with each table that uses the type, even
+if the type exists already. Alembic creates no type with a column that is added to a table, and never drops a type.
+Therefore an upgrade after a rollback fails.
 """
 
 from __future__ import annotations
@@ -13,16 +14,18 @@ import sqlalchemy as sa
 from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
+from sqlalchemy.dialects.postgresql import DOMAIN
 
 EnumName = tuple[str | None, str]
 """The schema and the name of an enum type."""
+EnumType = sa.Enum | DOMAIN
 _Placed = tuple[tuple[str | None, str, str], sa.Column[Any]]
 
 
 class EnumOp(ops.MigrateOperation):
     """Creates or drops an enum type. On SQLite, this does nothing, because SQLite has no enum types."""
 
-    def __init__(self, kind: sa.Enum, verb: str) -> None:
+    def __init__(self, kind: EnumType, verb: str) -> None:
         """Create the operation for a type. The verb is `create` or `drop`."""
         self.kind, self.verb = kind, verb
 
@@ -30,9 +33,21 @@ class EnumOp(ops.MigrateOperation):
 @renderers.dispatch_for(EnumOp)
 def _render(context: AutogenContext, operation: EnumOp) -> str:
     sqlalchemy, alembic = (context.opts[f"{each}_module_prefix"] for each in ("sqlalchemy", "alembic"))
-    labels = operation.kind.enums if operation.verb == "create" else []
-    kind = f"{sqlalchemy}Enum({_arguments(operation.kind, labels)})"
+    if isinstance(operation.kind, DOMAIN):
+        kind = _domain(operation.kind, context)
+    else:
+        labels = operation.kind.enums if operation.verb == "create" else []
+        kind = f"{sqlalchemy}Enum({_arguments(operation.kind, labels)})"
     return f"{kind}.{operation.verb}({alembic}get_bind(), checkfirst=False)"
+
+
+def _domain(kind: DOMAIN, context: AutogenContext) -> str:
+    context.imports.add("from sqlalchemy.dialects import postgresql")
+    if kind.collation == "default":  # SQLAlchemy has read it from the database, and would write it twice.
+        kind.collation = None
+        if isinstance(kind.data_type, sa.String):
+            kind.data_type.collation = None
+    return context.migration_context.impl.render_type(kind, context) or f"postgresql.{kind!r}"
 
 
 def complete_enums(upgrade: ops.OpContainer, way_back: ops.OpContainer, metadata: sa.MetaData) -> frozenset[EnumName]:
@@ -51,13 +66,10 @@ def complete_enums(upgrade: ops.OpContainer, way_back: ops.OpContainer, metadata
     tables = [*_columns(upgrade, ops.CreateTableOp)]
     added = [*_columns(upgrade, ops.AddColumnOp), *_retyped(upgrade, "modify_type")]
     new = {place for place, _ in (*tables, *added)}
-    others = [
-        column
-        for table in metadata.tables.values()
-        for column in table.columns
-        if (table.schema, table.name, column.name) not in new
-    ]
-    there = dict(_enums(others))
+    others = [each for each in _all(metadata) if (each.table.schema, each.table.name, each.name) not in new]
+    # With `create_type=False`, somebody has created the type by hand.
+    by_hand = {name: kind for name, kind in _enums(_all(metadata)) if getattr(kind, "create_type", True) is False}
+    there = dict(_enums(others)) | by_hand
     new_tables, new_columns = (_without(there, each) for each in (tables, added))
     now = there | new_tables | new_columns
     old_tables = _without(now, _columns(upgrade, ops.DropTableOp))
@@ -68,10 +80,15 @@ def complete_enums(upgrade: ops.OpContainer, way_back: ops.OpContainer, metadata
     ):
         # A library of `env.py`, such as alembic-postgresql-enum, may have added the same operations.
         theirs = {getattr(each, "name", None) for each in operations.ops if is_of_library(each)}
-        own = [kind for name, kind in created.items() if name not in made and kind.name not in theirs]
-        operations.ops[:0] = [EnumOp(kind, "create") for kind in own]
+        own = [kind for name, kind in (created | made).items() if _is_apart(kind) or name not in made]
+        operations.ops[:0] = [EnumOp(kind, "create") for kind in own if kind.name not in theirs]
         operations.ops += [EnumOp(kind, "drop") for kind in dropped.values() if kind.name not in theirs]
     return frozenset(there)
+
+
+def _all(metadata: sa.MetaData) -> Iterator[sa.Column[Any]]:
+    for table in metadata.tables.values():
+        yield from table.columns
 
 
 def is_of_library(operation: ops.MigrateOperation) -> bool:
@@ -79,7 +96,7 @@ def is_of_library(operation: ops.MigrateOperation) -> bool:
     return type(operation).__module__.partition(".")[0] != "alembic" and not isinstance(operation, EnumOp)
 
 
-def _without(others: Collection[EnumName], found: Iterable[_Placed]) -> dict[EnumName, sa.Enum]:
+def _without(others: Collection[EnumName], found: Iterable[_Placed]) -> dict[EnumName, EnumType]:
     """Return the enum types of the columns in `found`, without the types in `others`."""
     return {name: kind for name, kind in _enums(column for _, column in found) if name not in others}
 
@@ -96,6 +113,9 @@ def render_enum(item: Any, existing: Collection[EnumName], context: AutogenConte
     Returns:
         The code; empty if `item` is not an existing enum type.
     """
+    if _is_apart(item):
+        text = _domain(item, context)
+        return text if "create_type=" in text else f"{text[:-1]}, create_type=False)"
     if not _is_type(item) or (item.schema, item.name) not in existing:
         return ""
     context.imports.add("from sqlalchemy.dialects import postgresql")
@@ -141,7 +161,7 @@ def _columns_of(operation: Any) -> Iterable[sa.Column[Any]]:
     return table.columns
 
 
-def _enums(columns: Iterable[sa.Column[Any]]) -> Iterator[tuple[EnumName, sa.Enum]]:
+def _enums(columns: Iterable[sa.Column[Any]]) -> Iterator[tuple[EnumName, EnumType]]:
     """Yield the enum types that PostgreSQL creates for these columns, each with its schema and name."""
     for column in columns:
         kind: Any = column.type
@@ -151,5 +171,11 @@ def _enums(columns: Iterable[sa.Column[Any]]) -> Iterator[tuple[EnumName, sa.Enu
             yield (kind.schema, kind.name), kind
 
 
+def _is_apart(kind: object) -> bool:
+    """Return whether a revision creates this type by a statement of its own, and never with a table."""
+    return isinstance(kind, DOMAIN)
+
+
 def _is_type(kind: object) -> bool:
-    return isinstance(kind, sa.Enum) and kind.native_enum and bool(kind.name)
+    is_enum = isinstance(kind, sa.Enum) and kind.native_enum
+    return (is_enum or isinstance(kind, DOMAIN)) and bool(getattr(kind, "name", None))
