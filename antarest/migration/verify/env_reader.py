@@ -51,13 +51,18 @@ def target_of(project: str | None, versions: str | None, metadata: str | None, r
         return _read(found, folder.parent / "env.py", metadata, _file(rows_from))
     found = Project.load(project)
     rows = _file(rows_from) or (found.root / _ROWS if (found.root / _ROWS).is_file() else None)
-    if found.metadata_name or found.rollback_script:
+    env = (found.scripts or found.root) / "env.py"
+    if found.metadata_name or (found.rollback_script and metadata):
         return Target(found, metadata or found.metadata_name, rows)
+    if found.rollback_script:
+        of_env = _read(found, env, None, rows)
+        models = {name: getattr(of_env, name) for name in ("metadata_name", "models_of_env", "models_problem")}
+        return replace(Target(found, rows_file=rows), **models)
     for each in found.versions:
         if not each.is_dir():
             raise InvalidProject(found.ini, f"there is no folder {each}, where its revisions should be", _FIX)
     _refuse_empty(found)
-    return _read(found, (found.scripts or found.root) / "env.py", metadata, rows if rows_from else None)
+    return _read(found, env, metadata, rows if rows_from else None)
 
 
 def _refuse_empty(project: Project) -> None:
