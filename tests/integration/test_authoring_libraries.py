@@ -37,7 +37,9 @@ def render(context, operation):
 
 @comparators.dispatch_for("schema")
 def compare(context, upgrade, schemas):
-    info, there = context.metadata.info.get(__name__, {}), sa.inspect(context.connection)
+    if not (info := context.metadata.info.get(__name__)):
+        return
+    there = sa.inspect(context.connection)
     for name in set(info.get("views", ())) - {*there.get_view_names()}:
         context.connection.execute(sa.text("SELECT id FROM t"))
         upgrade.ops.append(MakeOp(name, f"CREATE VIEW {name} AS SELECT id FROM t", f"DROP VIEW {name}"))

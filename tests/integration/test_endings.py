@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
-from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED
+from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
 from antarest.migration.errors.facts.run import RevisionFailed, RevisionNotRunnable
 from tests.integration.test_all_or_nothing import Build
 from tests.support import ROOT, run
@@ -55,9 +55,15 @@ def test_a_revision_whose_upgrade_runs_nothing_is_refused(filled: Build, line: s
     assert database.state() == before
 
 
-@pytest.mark.parametrize(("name", "named"), [("versions/a1.py", "a1.py cannot be read"), ("env.py", "env.py, or a")])
+@pytest.mark.parametrize(
+    ("name", "code", "said"),
+    [
+        ("versions/a1.py", EXIT_FAILED, ("a1.py cannot be read", "Nothing was changed.")),
+        ("env.py", EXIT_USAGE, ("env.py failed, so nothing ran", "No revision ran")),
+    ],
+)
 def test_a_file_that_ends_the_program_when_it_is_imported_ends_no_command_with_success(
-    tmp_path: Path, name: str, named: str
+    tmp_path: Path, name: str, code: int, said: tuple[str, ...]
 ) -> None:
     project = write_project(tmp_path, Script("a1", 'op.create_table("t", sa.Column("id", sa.Integer))'))
     file = next(project.root.rglob(name))
@@ -68,7 +74,6 @@ def test_a_file_that_ends_the_program_when_it_is_imported_ends_no_command_with_s
         sys.executable, "-m", "antarest.migration", "upgrade", cwd=project.root, env={"PYTHONPATH": str(ROOT)}
     )
 
-    assert upgraded.code == EXIT_FAILED
-    assert "SystemExit: 0" in upgraded.err
-    assert named in upgraded.err
-    assert "Nothing was changed." in upgraded.err
+    assert upgraded.code == code
+    assert [text for text in ("SystemExit: 0", *said) if text not in upgraded.err] == []
+    assert not (project.root / "app.db").exists()

@@ -194,7 +194,7 @@ def refuse_other_database(config: Config, ini: Path, db: DbConfig) -> None:
         reason = "the caller gives a connection in config.attributes, and the workflow opens the connection itself"
         raise InvalidProject(ini, f"{reason}: leave it out", _NAME_IT)
     try:
-        named = make_url(config.get_main_option("sqlalchemy.url") or "")
+        named = make_url(config.file_config.get(config.config_ini_section, "sqlalchemy.url", fallback=""))
     except (ArgumentError, Error):  # Alembic could not use it either.
         return
     if named.get_backend_name() not in ENGINES:  # The template of Alembic says driver://user:pass@localhost/dbname.
