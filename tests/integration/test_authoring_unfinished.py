@@ -126,6 +126,30 @@ def test_the_losses_are_declared_whatever_the_template_is(author: Author) -> Non
     assert written.path.read_text().index("\nlossy = ") < written.path.read_text().index("\n@functools.cache")
 
 
+@pytest.mark.parametrize(
+    ("line", "instead", "reason"),
+    [
+        ("down_revision = ${repr(down_revision)}", 'down_revision = "${down_revision}"', "KeyError: 'None'"),
+        ("revision = ${repr(up_revision)}", "", "Could not determine revision id"),
+        ("revision = ${repr(up_revision)}", "revision = ${another}", "Template rendering failed"),
+        ("revision = ${repr(up_revision)}", "revision = (", "SyntaxError"),
+        ("revision = ${repr(up_revision)}", "% revision", "CompileException"),
+    ],
+)
+def test_a_template_that_writes_no_revision_is_named(author: Author, line: str, instead: str, reason: str) -> None:
+    template = author.folder / "alembic" / "script.py.mako"
+    template.write_text(template.read_text().replace(f"\n{line}\n", f"\n{instead}\n"))
+    author.settings("engines = sqlite")
+    author.models("sa.Table('t', metadata, sa.Column('id', sa.Integer))")
+    versions = author.project.versions[0]
+    before = sorted(versions.iterdir())
+
+    with pytest.raises(InvalidProject, match=f"script.py.mako cannot be used: it writes no file .*{reason}"):
+        author.revise()
+
+    assert sorted(versions.iterdir()) == before
+
+
 def test_a_revision_that_alembic_would_not_find_is_not_written(author: Author) -> None:
     ini = author.folder / "alembic.ini"
     ini.write_text(ini.read_text().replace("[alembic]\n", "[alembic]\nfile_template = %%(year)d/%%(rev)s\n"))

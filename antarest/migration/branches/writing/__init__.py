@@ -30,6 +30,7 @@ from ...scratch.comparison import Bench, Comparison, bench
 from ...scratch.databases import EngineName
 from .autogenerate import Writing, comparison_options, correct_comparison, may_convert
 from .libraries import operations_of_libraries
+from .template import naming_template, require_template
 
 __all__ = [
     "Writing",
@@ -134,7 +135,7 @@ def _refuse(project: Project, message: str) -> None:
         raise UsageError("the message of a revision needs at least one letter or digit", hint)
     project.refuse_installed()
     _ = project.history.head  # This raises MultipleHeads.
-    _require_template(project)
+    require_template(project)
 
 
 def _write_changes(place: Staging, message: str, id_: str | None, db: DbConfig | None, note: Tell) -> Written:
@@ -184,7 +185,8 @@ def _shown(comparisons: Sequence[Comparison]) -> Iterator[str]:
 
 def _write(writing: Writing, place: Staging, message: str, id_: str | None = None) -> Path | None:
     config, folder = writing.project.alembic_config(antarest=writing), str(place.folder)
-    with undisturbed(), without_warnings():  # Alembic reports each write hook, even with `quiet`.
+    # Alembic reports each write hook, even with `quiet`.
+    with undisturbed(), without_warnings(), naming_template(writing.project, place.folder):
         script = command.revision(config, message, writing.only_changes, rev_id=id_, version_path=folder)
     if not isinstance(script, Script):
         return None
@@ -205,17 +207,6 @@ def _declare(path: Path, losses: Mapping[str, str]) -> None:
     declared = f"lossy = {json.dumps({'downgrade': losses}, ensure_ascii=False)}"
     lines[first:first] = [declared, "", ""]
     path.write_text("\n".join(lines), "utf-8")
-
-
-def _require_template(project: Project) -> None:
-    """Refuse a project without the template for new revisions.
-
-    Raises:
-        InvalidProject: there is no `script.py.mako`.
-    """
-    if project.scripts and not (project.scripts / "script.py.mako").is_file():
-        hint = Hint("Make an example of a project elsewhere, and copy its script.py.mako", "alembic init example")
-        raise InvalidProject(project.ini, f"there is no script.py.mako in {project.scripts}", hint)
 
 
 def _put(place: Staging, written: Written) -> Written:
@@ -240,7 +231,7 @@ def write_again(
         The result. If the new content would be the same, the file is unchanged, and the `path` of the result is None.
     """
     project.refuse_installed()
-    _require_template(project)
+    require_template(project)
     with staging(project, replaced=revision) as place:
         return _put(place, _write_changes(place, revision.message, revision.id, db, note))
 
@@ -256,7 +247,7 @@ def merge_heads(project: Project, message: str) -> Path:
         The new file.
     """
     project.refuse_installed()
-    _require_template(project)
+    require_template(project)
     with staging(project, alone=True) as place:
         config = place.project.alembic_config(antarest=Writing(place.project))
         with undisturbed():  # as above

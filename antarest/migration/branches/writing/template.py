@@ -1,0 +1,64 @@
+"""The template for new revisions, `script.py.mako`, which a project may change."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from traceback import extract_tb
+
+from alembic.script import revision
+from alembic.util import CommandError
+
+from ...errors.base import Hint
+from ...errors.facts.project import InvalidProject
+from ...errors.text import described
+from ...project.project import Project
+
+_NAME = "script.py.mako"
+_SAID = ("Template rendering failed", "Could not determine revision id")  # by Alembic
+
+
+def require_template(project: Project) -> None:
+    """Refuse a project without the template for new revisions.
+
+    Raises:
+        InvalidProject: there is no `script.py.mako`.
+    """
+    if project.scripts and not (project.scripts / _NAME).is_file():
+        hint = Hint("Make an example of a project elsewhere, and copy its script.py.mako", "alembic init example")
+        raise InvalidProject(project.ini, f"there is no {_NAME} in {project.scripts}", hint)
+
+
+@contextmanager
+def naming_template(project: Project, folder: Path) -> Iterator[None]:
+    """Name the template in the error, if Alembic cannot use it, or cannot read the file that it has written.
+
+    Args:
+        project: the project of the template.
+        folder: the folder of the new file.
+
+    Raises:
+        InvalidProject: the template is wrong.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Revision .* referenced from")  # The error says it.
+            yield
+    except Exception as error:
+        if not _is_of_template(error, folder):
+            raise
+        hint = Hint("Compare it with that of a new project", "alembic init example")
+        reason = f"it writes no file that is a revision: {described(error)}"
+        raise InvalidProject((project.scripts or project.root) / _NAME, reason, hint) from error
+
+
+def _is_of_template(error: Exception, folder: Path) -> bool:
+    if isinstance(error, CommandError):
+        return str(error).startswith(_SAID)
+    if isinstance(error, SyntaxError):
+        return Path(error.filename or "").parent in (folder, Path())
+    # Alembic's map of the revisions has no parent that is called so, such as 'None' in quotes.
+    in_map = isinstance(error, KeyError) and extract_tb(error.__traceback__)[-1].filename == revision.__file__
+    return in_map or type(error).__module__ == "mako.exceptions"
