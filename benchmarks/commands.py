@@ -130,7 +130,7 @@ began = time.perf_counter()
 database.require_head()
 print((time.perf_counter() - began) * 1000)
 """
-    for size, most, known in ((100, 20, None), (5000, 60, Known(90, _READS))):
+    for size, most, known in ((100, 20, None), (5000, 60, Known(75, _READS))):
         bench = histories.write(folder / str(size), size)
         url = f"sqlite:///{folder}/{size}.db"
         _stamp(make_url(url), bench.head)
@@ -145,9 +145,9 @@ def from_nothing(folder: Path, server: PostgresServer) -> Iterator[Row]:
     """Measure the upgrade of an empty database to head, by all revisions and from the snapshot."""
     wanted: list[tuple[EngineName, int, float | None, Known | None, float]] = [
         ("sqlite", 100, None, None, 0.5),
-        ("sqlite", 1000, 0.3, Known(0.6, _REBUILDS), 0.06),
+        ("sqlite", 1000, 0.3, Known(0.55, _REBUILDS), 0.06),
         ("postgresql", 100, None, None, 1.0),
-        ("postgresql", 1000, 1.3, Known(1.9, _GUARDS), 0.4),
+        ("postgresql", 1000, 1.3, Known(1.7, _GUARDS), 0.4),
     ]
     seconds = {}
     for engine, size, most, known, most_loaded in wanted:
@@ -211,7 +211,7 @@ def _schema(side: Side) -> set[tuple[str, ...]]:
 
 def models(folder: Path, server: PostgresServer) -> Iterator[Row]:
     """Measure the comparison of models with 300 tables and 100 revisions, in a git repository."""
-    known = Known(1.8, _COMPARES)
+    known = Known(1.25, _COMPARES)
     columns = [_COLUMNS.format(before=max(number - 1, 0), number=number) for number in range(300)]
     tables = "".join(f'sa.Table("m{number}", metadata, {each})\n' for number, each in enumerate(columns))
     text_ = f"import sqlalchemy as sa\n\nmetadata = sa.MetaData()\n{tables}"

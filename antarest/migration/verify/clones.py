@@ -165,7 +165,7 @@ class Clones:
                 self._maintenance.execute(text(f'DROP DATABASE IF EXISTS "{url.database}" WITH (FORCE)'))
 
     def keep(self, url: URL, name: str) -> URL | None:
-        """Rename a database, so that it is kept after the proof. The database must have no sessions.
+        """Rename a database, so that the proof does not delete it. Nobody may be connected to it.
 
         Returns:
             The new URL of the database; None if the location keeps no databases.
