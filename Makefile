@@ -79,7 +79,7 @@ test-oldest: ## test with the oldest packages that pyproject.toml allows (Python
 	@$(MAKE) --no-print-directory install VENV=$(OLDEST)
 	$(OLDEST)/bin/python -m pip install -qq --requirement requirements-oldest.txt
 	@$(MAKE) --no-print-directory test VENV=$(OLDEST) \
-		ARGS="tests/unit/migration tests/integration/test_verify*.py tests/integration/test_record.py \
+		ARGS="tests/unit/migration tests/integration/verify tests/integration/database/test_record.py \
 		tests/unit/web tests/unit/desktop $(ARGS)"
 
 .PHONY: test-bare

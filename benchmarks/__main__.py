@@ -21,7 +21,7 @@ from antarest.migration.branches.generated import with_block
 from antarest.migration.scratch.databases import KIND_VARIABLE, URL_VARIABLE, PostgresServer, postgres_server
 from benchmarks import commands, data, databases, proof
 from benchmarks.measure import Row
-from tests.support import ROOT
+from tests.support.projects.checkouts import ROOT
 
 PAGE = ROOT / "docs" / "performance.md"
 Part = Callable[[Path, PostgresServer], Iterator[Row]]

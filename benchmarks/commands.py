@@ -36,7 +36,7 @@ from benchmarks.measure import (
     run,
     within,
 )
-from tests.support_branches import SETTINGS, Clone
+from tests.support.projects.branches import SETTINGS, Clone
 
 _COLUMNS = (
     'sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.String(20), nullable=False, unique=True), '

@@ -22,7 +22,7 @@ from antarest.migration.testing.database_pool import DatabasePool
 from antarest.migration.testing.pytest_run import target_at
 from antarest.migration.testing.templates import Template
 from benchmarks.measure import Row, alternate, row
-from tests.support import ROOT
+from tests.support.projects.checkouts import ROOT
 
 REPEATS = 31
 A_SHORT_TEST = 0.05  # seconds

@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support import ROOT
+from tests.support.projects.checkouts import ROOT
 
 TABLES = 20
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from tests.support import ROOT
+from tests.support.projects.checkouts import ROOT
 
 BIN = Path(sys.executable).parent
 REPEATS = 5

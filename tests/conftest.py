@@ -15,8 +15,8 @@ from sqlalchemy import URL
 
 from antarest.migration.errors.revision import HEAD
 from antarest.migration.scratch.databases import PostgresServer
-from tests import support
-from tests.support import Checkout, ConfigFile, Run
+from tests.support.projects import checkouts
+from tests.support.projects.checkouts import Checkout, ConfigFile, Run
 
 if TYPE_CHECKING:  # pytest imports it as a plugin below
     from antarest.migration.testing import NewDatabase
@@ -87,8 +87,8 @@ def config_file(tmp_path: Path) -> ConfigFile:
 
 @pytest.fixture
 def run() -> Run:
-    """Run commands as a user does; see `tests.support.run`."""
-    return support.run
+    """Run commands as a user does; see `tests.support.projects.checkouts.run`."""
+    return checkouts.run
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 from sqlalchemy import URL
 
-from tests.desktop import Desk
-from tests.server import Server
-from tests.support_desktop import add_many, add_tagged, fill
+from tests.support.data.study_trees import add_many, add_tagged, fill
+from tests.support.servers.desktop import Desk
+from tests.support.servers.server import Server
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 VARIABLE = "ANTAREST_TEST_CHROMIUM"

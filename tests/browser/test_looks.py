@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import PHONE, WIDE, Open, running
 from tests.browser.looks import faint_texts, faults, scrolls_sideways
-from tests.support_desktop import ODD_NAMES, add_odd
+from tests.support.data.study_trees import ODD_NAMES, add_odd
 
 PATHS = ("/", "/?search=cold&tag=winter", "/?search=nowhere", "/history", "/schema", "/schema?table=study", "/nowhere")
 

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import PHONE, Open
 from tests.browser.looks import faint_texts, faults, scrolls_sideways
-from tests.support_verify import ini_of
+from tests.support.projects.verify import ini_of
 
 
 @pytest.fixture(scope="module")

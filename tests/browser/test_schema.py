@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import PHONE, Open
 from tests.browser.looks import scrolls_sideways, texts_that_do_not_fit
-from tests.server import wait_until
+from tests.support.servers.server import wait_until
 
 
 def zoom(page: Page) -> int:

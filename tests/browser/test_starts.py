@@ -11,8 +11,8 @@ from sqlalchemy import URL
 
 from tests.browser.conftest import PHONE, Open, running
 from tests.browser.looks import faint_texts, faults, scrolls_sideways
-from tests.database import Database
-from tests.desktop import Desk
+from tests.support.data.database import Database
+from tests.support.servers.desktop import Desk
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from sqlalchemy import URL, NullPool, create_engine, text
 
 from antarest.migration.project.project import Project
 from antarest.migration.scratch.databases import EngineName, PostgresServer, scratch_database
-from tests.chaos.histories import PASSAGES, History, Passage
+from tests.chaos.histories.known import PASSAGES, History, Passage
 from tests.chaos.processes import HANGS, Command, Running
 from tests.chaos.statements import Counting
 from tests.chaos.states import State, read_state

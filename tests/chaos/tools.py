@@ -14,9 +14,9 @@ from alembic.config import Config
 from sqlalchemy import URL
 
 from antarest.migration.errors.base import EXIT_FAILED, EXIT_LOCKED, EXIT_UNREACHABLE
-from tests.chaos.histories import History, Passage
+from tests.chaos.histories.known import History, Passage
 from tests.chaos.processes import Command
-from tests.support import ROOT
+from tests.support.projects.checkouts import ROOT
 
 
 class Tool(Protocol):

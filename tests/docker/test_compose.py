@@ -21,8 +21,8 @@ from uuid import uuid4
 import pytest
 
 from antarest.migration.scratch.embedded_postgres import free_port
-from tests.database import HISTORY
-from tests.support import ROOT
+from tests.support.data.database import HISTORY
+from tests.support.projects.checkouts import ROOT
 
 HEAD = HISTORY.head
 BELOW = HISTORY.states_below([HEAD])[0]

@@ -20,17 +20,17 @@ from antarest.migration.scratch.databases import (
     scratch_database,
 )
 from antarest.migration.verify import processes
-from tests.desktop import Desk
-from tests.installation import Installation, build
-from tests.refusals import SECRET
-from tests.support import ROOT, Result
-from tests.support_backups import Place, dumping_server
-from tests.support_branches import SETTINGS, Clone
-from tests.support_histories import STUDY_ROWS, STUDY_TABLES, Database, Script, write_project
-from tests.support_roles import Roles, owner_of, two_roles
-from tests.support_runs import Runner, Start
-from tests.support_testing import Suite
-from tests.support_verify import Verify, prove_here
+from tests.support.checks.refusals import SECRET
+from tests.support.data.backups import Place, dumping_server
+from tests.support.programs.runs import Runner, Start
+from tests.support.projects.branches import SETTINGS, Clone
+from tests.support.projects.checkouts import ROOT, Result
+from tests.support.projects.histories import STUDY_ROWS, STUDY_TABLES, Database, Script, write_project
+from tests.support.projects.installation import Installation, build
+from tests.support.projects.suites import Suite
+from tests.support.projects.verify import Verify, prove_here
+from tests.support.servers.desktop import Desk
+from tests.support.servers.roles import Roles, owner_of, two_roles
 
 Build = Callable[..., Database]
 MakePlace = Callable[..., Place]

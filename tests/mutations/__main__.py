@@ -23,7 +23,7 @@ from tests.mutations.patch import Patch, failing
 from tests.mutations.promises import PROMISES
 from tests.mutations.proof import PROOF
 from tests.mutations.rules import RULES
-from tests.support import Checkout
+from tests.support.projects.checkouts import Checkout
 
 PATCHES = (*PROMISES, *RULES, *FINDINGS, *PROOF)
 

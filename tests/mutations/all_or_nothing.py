@@ -6,8 +6,8 @@ from tests.mutations.patch import Patch
 
 _DATABASE, _LOSSES, _RUN = (f"antarest/migration/{room}" for room in ("database", "losses", "run"))
 _TESTS = "integration"
-_ENDS = f"{_TESTS}/test_all_or_nothing.py::test_a_revision_that_ends_the_transaction_is_refused"
-_LOST = f"{_TESTS}/test_lost_connections.py"
+_ENDS = f"{_TESTS}/run/test_all_or_nothing.py::test_a_revision_that_ends_the_transaction_is_refused"
+_LOST = f"{_TESTS}/database/test_lost_connections.py"
 
 ALL_OR_NOTHING = (
     Patch(
@@ -15,7 +15,7 @@ ALL_OR_NOTHING = (
         f"{_RUN}/segments.py",
         "if steps and stands_alone(steps[0]):",
         "if steps:",
-        [f"{_TESTS}/test_all_or_nothing.py::test_a_revision_that_fails_changes_nothing_and_is_named[sqlite]"],
+        [f"{_TESTS}/run/test_all_or_nothing.py::test_a_revision_that_fails_changes_nothing_and_is_named[sqlite]"],
     ),
     Patch(
         "All or nothing: each statement is committed on its own",
@@ -27,21 +27,21 @@ ALL_OR_NOTHING = (
                 sqlite3.Cursor(self.connection).execute("COMMIT")
                 sqlite3.Cursor(self.connection).execute("BEGIN IMMEDIATE")
             return self""",
-        [f"{_TESTS}/test_chaos.py::test_nothing_is_lost_and_nothing_is_left_half_way[sqlite]"],
+        [f"{_TESTS}/run/test_chaos.py::test_nothing_is_lost_and_nothing_is_left_half_way[sqlite]"],
     ),
     Patch(
         "All or nothing: a boundary that a revision asks for is kept",
         f"{_RUN}/segments.py",
         'return revision.transaction == "own" or ',
         "return ",
-        [f"{_TESTS}/test_segments.py::test_a_segment_that_fails_leaves_what_was_committed_before_it[sqlite]"],
+        [f"{_TESTS}/run/test_segments.py::test_a_segment_that_fails_leaves_what_was_committed_before_it[sqlite]"],
     ),
     Patch(
         "All or nothing: the error names what was committed",
         f"{_RUN}/request.py",
         "if not self.steps:",
         "if failed or not self.steps:",
-        [f"{_TESTS}/test_segments.py::test_an_error_says_what_was_committed[sqlite]"],
+        [f"{_TESTS}/run/test_segments.py::test_an_error_says_what_was_committed[sqlite]"],
     ),
     Patch(
         "All or nothing: a revision commits",
@@ -62,7 +62,9 @@ ALL_OR_NOTHING = (
         f"{_RUN}/segments.py",
         'if revision.uses_autocommit and revision.transaction != "none":',
         "if False:",
-        [f"{_TESTS}/test_autocommit.py::test_a_block_that_is_not_asked_for_is_refused_before_anything_runs[sqlite]"],
+        [
+            f"{_TESTS}/run/test_autocommit.py::test_a_block_that_is_not_asked_for_is_refused_before_anything_runs[sqlite]"
+        ],
     ),
     Patch(
         "All or nothing: any statement runs outside of a transaction",
@@ -70,7 +72,7 @@ ALL_OR_NOTHING = (
         "elif not _OTHERS.fullmatch(statement):",
         "elif False:",
         [
-            f"{_TESTS}/test_autocommit.py::test_what_could_not_be_run_again_is_refused[{id_}]"
+            f"{_TESTS}/run/test_autocommit.py::test_what_could_not_be_run_again_is_refused[{id_}]"
             for id_ in ("an index without IF NOT EXISTS", "a DELETE in the block")
         ],
     ),
@@ -79,28 +81,28 @@ ALL_OR_NOTHING = (
         f"{_RUN}/segments.py",
         "if not self._had_written and self._has_written():",
         "if False:",
-        [f"{_TESTS}/test_autocommit.py::test_what_could_not_be_run_again_is_refused[a table before the block]"],
+        [f"{_TESTS}/run/test_autocommit.py::test_what_could_not_be_run_again_is_refused[a table before the block]"],
     ),
     Patch(
         "All or nothing: an INVALID index stays",
         f"{_RUN}/segments.py",
         "if invalid := self._connection.scalar(_INVALID, names):",
         "if invalid := None:",
-        [f"{_TESTS}/test_autocommit.py::test_an_index_that_a_killed_build_has_left_is_filled_anew"],
+        [f"{_TESTS}/run/test_autocommit.py::test_an_index_that_a_killed_build_has_left_is_filled_anew"],
     ),
     Patch(
         "All or nothing: nobody waits for the end of a build",
         f"{_RUN}/segments.py",
         "if not self._patience.wait(",
         "if callable(",
-        [f"{_TESTS}/test_autocommit.py::test_an_index_that_is_still_being_filled_is_waited_for"],
+        [f"{_TESTS}/run/test_autocommit.py::test_an_index_that_is_still_being_filled_is_waited_for"],
     ),
     Patch(
         "All or nothing: no second connection reads the revision",
         f"{_RUN}/runner.py",
         "self._confirm(segment.steps)",
         "pass",
-        [f"{_TESTS}/test_segments.py::test_a_commit_that_does_not_do_what_it_should_is_noticed"],
+        [f"{_TESTS}/run/test_segments.py::test_a_commit_that_does_not_do_what_it_should_is_noticed"],
     ),
     Patch(
         "All or nothing: a commit without an answer counts as none",
@@ -135,21 +137,21 @@ ALL_OR_NOTHING = (
         f"{_RUN}/runner.py",
         "if not self.writer.wait_for_end():",
         "if False:",
-        [f"{_TESTS}/test_commits.py::test_a_commit_that_outlives_its_connection_is_not_called_anything"],
+        [f"{_TESTS}/database/test_commits.py::test_a_commit_that_outlives_its_connection_is_not_called_anything"],
     ),
     Patch(
         "All or nothing: a run serves no signal",
         f"{_DATABASE}/signals.py",
         "if threading.current_thread() is not threading.main_thread():",
         "if True:",
-        [f"{_TESTS}/test_signals.py::test_a_run_is_stopped_in_the_middle_of_a_statement[sqlite-alembic-SIGTERM]"],
+        [f"{_TESTS}/run/test_signals.py::test_a_run_is_stopped_in_the_middle_of_a_statement[sqlite-alembic-SIGTERM]"],
     ),
     Patch(
         "All or nothing: a signal interrupts a commit",
         f"{_DATABASE}/signals.py",
         "self._is_held = True",
         "self._is_held = False",
-        [f"{_TESTS}/test_signals.py::test_a_commit_is_not_interrupted_and_the_signal_is_served_after_it"],
+        [f"{_TESTS}/run/test_signals.py::test_a_commit_is_not_interrupted_and_the_signal_is_served_after_it"],
     ),
     Patch(
         "All or nothing: a signal interrupts an error",
@@ -157,20 +159,22 @@ ALL_OR_NOTHING = (
         "            except BaseException as error:  # noqa: BLE001 - every error ends here\n"
         "                handler.is_decided = True\n",
         "            except BaseException as error:  # noqa: BLE001 - every error ends here\n",
-        ["unit/migration/test_last_word.py::test_an_error_that_is_being_told_is_told_to_its_end[SIGTERM]"],
+        ["unit/migration/errors/test_last_word.py::test_an_error_that_is_being_told_is_told_to_its_end[SIGTERM]"],
     ),
     Patch(
         "All or nothing: a revision is deleted before it is written again",
         "antarest/migration/project/staging.py",
         "write_whole(old.path, content)  #",
         "old.path.unlink(), write_whole(old.path, content)  #",
-        [f"{_TESTS}/test_killed.py::test_a_revision_that_is_written_again_is_never_lost"],
+        [f"{_TESTS}/run/test_killed.py::test_a_revision_that_is_written_again_is_never_lost"],
     ),
     Patch(
         "All or nothing: output that does not work ends a run",
         "antarest/migration/commands/output.py",
         "        if self.failure or self._try(text):\n            complain(text)",
         "        if self._try(text):\n            raise OutputFailed(self.failure)",
-        [f"{_TESTS}/test_unreported.py::test_a_reader_that_leaves_during_a_run_does_not_end_it_and_is_told_elsewhere"],
+        [
+            f"{_TESTS}/commands/test_unreported.py::test_a_reader_that_leaves_during_a_run_does_not_end_it_and_is_told_elsewhere"
+        ],
     ),
 )

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from antarest.migration.verify.findings.kinds import KINDS
 from tests.mutations.patch import Patch
-from tests.support_verify import EXPECTED, FOREIGN, WITHOUT_HISTORY
+from tests.support.projects.verify import EXPECTED, FOREIGN, WITHOUT_HISTORY
 
-_TEST = "integration/test_verify_findings.py::test_a_fault_is_found_where_it_is"
-_FOREIGN = "integration/test_verify_findings.py::test_the_history_of_another_project_has_exactly_its_faults"
+_TEST = "integration/verify/test_verify_findings.py::test_a_fault_is_found_where_it_is"
+_FOREIGN = "integration/verify/test_verify_findings.py::test_the_history_of_another_project_has_exactly_its_faults"
 _ELSEWHERE = {
-    "V105": "integration/test_verify_since.py::test_a_revision_that_was_removed",
-    "V309": "integration/test_snapshot_uses.py::test_a_snapshot_that_makes_another_database_is_found",
-    "V901": "integration/test_verify_since.py::test_a_revision_that_was_changed_after_it_was_applied",
+    "V105": "integration/verify/test_verify_since.py::test_a_revision_that_was_removed",
+    "V309": "integration/scratch/test_snapshot_uses.py::test_a_snapshot_that_makes_another_database_is_found",
+    "V901": "integration/verify/test_verify_since.py::test_a_revision_that_was_changed_after_it_was_applied",
 }
 
 

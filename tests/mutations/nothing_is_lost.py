@@ -7,15 +7,16 @@ from tests.mutations.patch import Patch
 _WORKFLOW = "antarest/migration"
 _DATABASE, _LOSSES, _RUN = f"{_WORKFLOW}/database", f"{_WORKFLOW}/losses", f"{_WORKFLOW}/run"
 _TESTS = "integration"
-_TYPES = "unit/migration/test_loss_types.py"
-_HIDDEN = "unit/migration/test_loss_hidden.py"
+_UNIT = "unit/migration/losses"
+_TYPES = f"{_UNIT}/test_loss_types.py"
+_HIDDEN = f"{_UNIT}/test_loss_hidden.py"
 _FILLED = "test_values_that_are_filled_do_not_hide_values_that_are_taken"
 _OTHER_ROWS = "test_other_rows_of_a_table_that_is_made_again_do_not_arrive"
 _WAITS = "test_a_value_that_is_committed_while_an_update_waits_is_counted"
 _ARRIVES = "test_only_what_comes_from_the_source_arrives"
-_DEFERRED = f"{_TESTS}/test_deferred.py"
-_RESET = f"{_TESTS}/test_reset_objects.py"
-_SERVERS = "unit/migration/test_scratch_servers.py"
+_DEFERRED = f"{_TESTS}/run/test_deferred.py"
+_RESET = f"{_TESTS}/workflow/test_reset_objects.py"
+_SERVERS = "unit/migration/scratch/test_scratch_servers.py"
 
 NOTHING_IS_LOST = (
     Patch(
@@ -24,7 +25,7 @@ NOTHING_IS_LOST = (
         "[loss for loss in guard.losses if not loss.declared]",
         "[]",
         [
-            f"{_TESTS}/test_loss.py::test_an_upgrade_refuses_what_is_not_declared[{engine}-a table]"
+            f"{_TESTS}/losses/test_loss.py::test_an_upgrade_refuses_what_is_not_declared[{engine}-a table]"
             for engine in ("sqlite", "postgresql")
         ],
     ),
@@ -33,14 +34,14 @@ NOTHING_IS_LOST = (
         f"{_LOSSES}/tracking/postgresql.py",
         "taken = self._locks.take(self._in_the_way(seen, what))",
         "taken = set()",
-        [f"{_TESTS}/test_writers.py::test_what_is_committed_while_a_statement_waits_is_counted[an empty table]"],
+        [f"{_TESTS}/losses/test_writers.py::test_what_is_committed_while_a_statement_waits_is_counted[an empty table]"],
     ),
     Patch(
         "Nothing is lost: others write between a count and the UPDATE that waits for them",
         f"{_LOSSES}/tracking/postgresql.py",
         "self.locked = self._locks.take((), written)",
         "pass",
-        [f"{_TESTS}/test_writers_values.py::{_WAITS}[an UPDATE]"],
+        [f"{_TESTS}/losses/test_writers_values.py::{_WAITS}[an UPDATE]"],
     ),
     Patch(
         "Nothing is lost: a row that is copied twice counts twice",
@@ -90,7 +91,7 @@ NOTHING_IS_LOST = (
         "elif not what and attempt and seen.can_run_in_savepoint:",
         "elif False:",
         [
-            f"{_TESTS}/test_writers.py::test_what_is_committed_while_a_statement_waits_is_counted[{claim}]"
+            f"{_TESTS}/losses/test_writers.py::test_what_is_committed_while_a_statement_waits_is_counted[{claim}]"
             for claim in ("a block with made-up names", "a function with made-up names")
         ],
     ),
@@ -99,42 +100,42 @@ NOTHING_IS_LOST = (
         f"{_RUN}/before_commit.py",
         "if guard.overtaken:",
         "if False:",
-        [f"{_TESTS}/test_writers.py::test_what_others_commit_after_a_copy_is_not_lost_and_no_loss"],
+        [f"{_TESTS}/losses/test_writers.py::test_what_others_commit_after_a_copy_is_not_lost_and_no_loss"],
     ),
     Patch(
         "Nothing is lost: a yes to some rows is a yes to more",
         f"{_WORKFLOW}/errors/loss.py",
         "(loss.count is not None and loss.count <= named)",
         "named > 0",
-        [f"{_TESTS}/test_writers.py::test_an_agreement_is_to_the_numbers_that_the_plan_showed"],
+        [f"{_TESTS}/losses/test_writers.py::test_an_agreement_is_to_the_numbers_that_the_plan_showed"],
     ),
     Patch(
         "Nothing is lost: a table that cannot be locked is counted",
         f"{_LOSSES}/counts.py",
         "if table.identity in self._tracker.unlocked:",
         "if False:",
-        [f"{_TESTS}/test_writers.py::test_a_table_that_the_role_may_drop_and_not_lock_loses_an_unknown_number"],
+        [f"{_TESTS}/losses/test_writers.py::test_a_table_that_the_role_may_drop_and_not_lock_loses_an_unknown_number"],
     ),
     Patch(
         "Nothing is lost: a revision deletes through the driver",
         f"{_DATABASE}/driver_connections.py",
         "factory or _SqliteCursor",
         "factory or sqlite3.Cursor",
-        [f"{_TESTS}/test_loss.py::test_an_upgrade_refuses_what_is_not_declared[sqlite-a table, by a cursor]"],
+        [f"{_TESTS}/losses/test_loss.py::test_an_upgrade_refuses_what_is_not_declared[sqlite-a table, by a cursor]"],
     ),
     Patch(
         "Nothing is lost: only the first revision that loses something is watched",
         f"{_LOSSES}/guard.py",
         "if self._tracker.tables:",
         "if self._tracker.tables and not self.losses:",
-        [f"{_TESTS}/test_loss.py::test_each_revision_answers_for_its_own_losses[sqlite]"],
+        [f"{_TESTS}/losses/test_loss.py::test_each_revision_answers_for_its_own_losses[sqlite]"],
     ),
     Patch(
         "Nothing is lost: what a segment lost is not named",
         f"{_RUN}/runner.py",
         "for loss in segment.losses:",
         "for loss in ():",
-        [f"{_TESTS}/test_segments.py::test_what_a_segment_lost_is_named_also_if_a_later_one_fails[sqlite]"],
+        [f"{_TESTS}/run/test_segments.py::test_what_a_segment_lost_is_named_also_if_a_later_one_fails[sqlite]"],
     ),
     Patch(
         "Nothing is lost: a rollback needs no agreement",
@@ -142,7 +143,7 @@ NOTHING_IS_LOST = (
         'loss.direction == "downgrade" and not',
         'loss.direction == "sideways" and not',
         [
-            f"{_TESTS}/test_loss.py::{test}[sqlite]"
+            f"{_TESTS}/losses/test_loss.py::{test}[sqlite]"
             for test in ("test_a_downgrade_needs_an_agreement", "test_plain_alembic_refuses_as_a_process")
         ],
     ),
@@ -172,35 +173,35 @@ NOTHING_IS_LOST = (
         f"{_DATABASE}/connection.py",
         '"PRAGMA foreign_keys = OFF"',
         '"PRAGMA foreign_keys = ON"',
-        [f"{_TESTS}/test_all_or_nothing.py::test_a_rebuild_keeps_the_rows_that_refer_to_its_table"],
+        [f"{_TESTS}/run/test_all_or_nothing.py::test_a_rebuild_keeps_the_rows_that_refer_to_its_table"],
     ),
     Patch(
         "Nothing is lost: rows refer to nothing",
         f"{_RUN}/before_commit.py",
         "sorted(counts - known)",
         "()",
-        [f"{_TESTS}/test_all_or_nothing.py::test_rows_that_would_refer_to_nothing_are_refused"],
+        [f"{_TESTS}/run/test_all_or_nothing.py::test_rows_that_would_refer_to_nothing_are_refused"],
     ),
     Patch(
         "Nothing is lost: a rebuild loses a trigger, an index, a check, ...",
         f"{_RUN}/runner.py",
         "if guard.missing:",
         "if False:",
-        [f"{_TESTS}/test_rebuilds.py::test_what_would_be_lost_is_named"],
+        [f"{_TESTS}/losses/test_rebuilds.py::test_what_would_be_lost_is_named"],
     ),
     Patch(
         "Nothing is lost: the error about a rebuild does not say what to write",
         f"{_LOSSES}/rebuilds.py",
         "if (found := _IN_THE_WAY.search(message)) is None:",
         "if (found := _IN_THE_WAY.search(message)):",
-        [f"{_TESTS}/test_rebuilds.py::test_a_view_on_the_table_ends_a_rebuild_and_the_message_says_what_to_do"],
+        [f"{_TESTS}/losses/test_rebuilds.py::test_a_view_on_the_table_ends_a_rebuild_and_the_message_says_what_to_do"],
     ),
     Patch(
         "Nothing is lost: a text is emptied",
         f"{_LOSSES}/counted.py",
         "min(max(self.overwritten), self.first.values)",
         "self.overwritten.values",
-        ["unit/migration/test_loss.py::test_counts_the_values_that_are_emptied[sqlite: an empty text, all are full]"],
+        [f"{_UNIT}/test_loss.py::test_counts_the_values_that_are_emptied[sqlite: an empty text, all are full]"],
     ),
     Patch(
         "Nothing is lost: a type changes values",
@@ -214,7 +215,7 @@ NOTHING_IS_LOST = (
         f"{_LOSSES}/moves.py",
         "there = min(grown[move.place], max(move.arrived - move.first, filled, 0))",
         "there = grown[move.place]",
-        [f"unit/migration/test_loss_moves.py::{_ARRIVES}[sqlite: rows beside others]"],
+        [f"{_UNIT}/test_loss_moves.py::{_ARRIVES}[sqlite: rows beside others]"],
     ),
     Patch(
         "Nothing is lost: other rows make up for those that a rebuild leaves out",
@@ -222,7 +223,7 @@ NOTHING_IS_LOST = (
         "if copied else rows",
         "if False else rows",
         [
-            f"unit/migration/test_loss_moves.py::{_OTHER_ROWS}[{engine}: as many other rows]"
+            f"{_UNIT}/test_loss_moves.py::{_OTHER_ROWS}[{engine}: as many other rows]"
             for engine in ("sqlite", "postgresql")
         ],
     ),
@@ -231,7 +232,7 @@ NOTHING_IS_LOST = (
         f"{_LOSSES}/tracking/postgresql.py",
         "takes |= {table.name: set(table.columns) for table in updated}",
         "pass",
-        ["unit/migration/test_loss_tricks.py::test_sees_what_a_statement_calls[postgresql: names that are made up]"],
+        [f"{_UNIT}/test_loss_tricks.py::test_sees_what_a_statement_calls[postgresql: names that are made up]"],
     ),
     Patch(
         "Nothing is lost: a renamed column of a rebuilt table is not found",
@@ -258,7 +259,7 @@ NOTHING_IS_LOST = (
         f"{_RUN}/runner.py",
         "if guard.hidden:",
         "if False:",
-        [f"{_TESTS}/test_row_security.py::test_a_write_that_may_miss_rows_is_refused"],
+        [f"{_TESTS}/database/test_row_security.py::test_a_write_that_may_miss_rows_is_refused"],
     ),
     Patch(
         "Nothing is lost: a database without a recorded revision counts as empty",
@@ -266,7 +267,7 @@ NOTHING_IS_LOST = (
         "if not ours and not elsewhere:",
         "if True:",
         [
-            f"{_TESTS}/test_unrecorded.py::{test}"
+            f"{_TESTS}/database/test_unrecorded.py::{test}"
             for test in (
                 "test_an_upgrade_stops_where_tables_are_there_and_names_the_revision_whose_tables_fit[sqlite]",
                 "test_a_version_table_in_another_schema_is_found",

@@ -5,15 +5,15 @@ from __future__ import annotations
 from tests.mutations.patch import Patch
 
 _VERIFY = "antarest/migration/verify"
-_HISTORY = "integration/test_verify_findings.py::test_the_history_of_another_project_has_exactly_its_faults"
-_COMMAND = "integration/test_verify_foreign.py"
+_HISTORY = "integration/verify/test_verify_findings.py::test_the_history_of_another_project_has_exactly_its_faults"
+_COMMAND = "integration/verify/test_verify_foreign.py"
 
 
 def _patch(name: str, path: str, old: str, new: str, *histories: str) -> Patch:
     return Patch(f"The proof: {name}", path, old, new, [f"{_HISTORY}[{each}]" for each in histories])
 
 
-_EARLIER = ["integration/test_verify_earlier.py::test_a_change_of_one_byte_makes_the_proof_again"]
+_EARLIER = ["integration/verify/test_verify_earlier.py::test_a_change_of_one_byte_makes_the_proof_again"]
 
 PROOF = (
     _patch(
@@ -289,21 +289,21 @@ PROOF = (
         "antarest/migration/commands/rendering/proof_groups.py",
         "if each in explained:",
         "if False:",
-        ["integration/test_verify.py::test_what_follows_from_a_cause_stands_below_it"],
+        ["integration/verify/test_verify.py::test_what_follows_from_a_cause_stands_below_it"],
     ),
     Patch(
         "The proof: equal findings about several objects are an entry each",
         "antarest/migration/commands/rendering/proof_groups.py",
         "if not finding.item:",
         "if finding:",
-        ["integration/test_verify.py::test_objects_of_which_the_same_is_wrong_are_one_entry"],
+        ["integration/verify/test_verify.py::test_objects_of_which_the_same_is_wrong_are_one_entry"],
     ),
     Patch(
         "The proof: a changed revision is not named",
         f"{_VERIFY}/proving/changed.py",
         'return Finding.of("V901", f"{what}{found}", id_,',
         'return Finding.of("V901", f"{what}{found}", "",',
-        ["integration/test_verify_since.py::test_a_revision_that_was_changed_after_it_was_applied"],
+        ["integration/verify/test_verify_since.py::test_a_revision_that_was_changed_after_it_was_applied"],
     ),
     _patch(
         "a row with another key is a lost one and a new one",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.mutations.patch import Patch
 
 _WORKFLOW = "antarest/migration"
-_LAYOUTS = "unit/migration/test_alembic_layouts.py"
+_LAYOUTS = "unit/migration/project/test_alembic_layouts.py"
 
 RULES = (
     Patch(
@@ -28,8 +28,8 @@ RULES = (
         "EXIT_LOCKED = 4",
         "EXIT_LOCKED = 5",
         [
-            "integration/test_exit_codes.py::test_a_code_means_what_the_tables_say[4 locked]",
-            "integration/test_exit_codes.py::test_the_tables_name_every_code",
+            "integration/commands/test_exit_codes.py::test_a_code_means_what_the_tables_say[4 locked]",
+            "integration/commands/test_exit_codes.py::test_the_tables_name_every_code",
         ],
     ),
     Patch(
@@ -37,7 +37,7 @@ RULES = (
         f"{_WORKFLOW}/errors/base.py",
         "from .settings.commands import spell",
         "from antarest.migration.errors.settings.commands import spell",
-        ["integration/test_copied.py::test_a_copy_of_the_folder_shows_and_upgrades_a_database"],
+        ["integration/project/test_copied.py::test_a_copy_of_the_folder_shows_and_upgrades_a_database"],
     ),
     Patch(
         "copied folder: it does not know its name",
@@ -45,8 +45,8 @@ RULES = (
         '= __name__.removesuffix(".errors.settings.location")',
         '= "antarest.migration"',
         [
-            "integration/test_copied.py::test_a_copy_of_the_folder_writes_a_rollback_script_that_calls_it",
-            "integration/test_copied.py::test_the_hints_of_a_copy_name_it",
+            "integration/project/test_copied.py::test_a_copy_of_the_folder_writes_a_rollback_script_that_calls_it",
+            "integration/project/test_copied.py::test_the_hints_of_a_copy_name_it",
         ],
     ),
     Patch(
@@ -54,7 +54,7 @@ RULES = (
         f"{_WORKFLOW}/project/rollback_script.py",
         "if head != written_for:",
         "if False:",
-        ["integration/test_rollback_script.py::test_it_refuses_when_another_head_has_overtaken_it"],
+        ["integration/project/test_rollback_script.py::test_it_refuses_when_another_head_has_overtaken_it"],
     ),
     Patch(
         "layouts: folders below are not read",
@@ -63,7 +63,7 @@ RULES = (
         "False",
         [
             f"{_LAYOUTS}::test_a_layout_is_read_as_alembic_reads_it[recursive]",
-            "integration/test_layouts.py::test_a_project_goes_up_and_down_in_every_layout[recursive]",
+            "integration/project/test_layouts.py::test_a_project_goes_up_and_down_in_every_layout[recursive]",
         ],
     ),
     Patch(
@@ -92,41 +92,43 @@ RULES = (
         f"{_WORKFLOW}/branches/checks.py",
         'return Check(claim, skipped="[antarest] rollback_script is not set")',
         "return Check(claim)",
-        ["integration/test_check.py::test_check_and_status_claim_nothing_that_they_did_not_check"],
+        ["integration/writing/test_check.py::test_check_and_status_claim_nothing_that_they_did_not_check"],
     ),
     Patch(
         "operations: a plan does not know those that move data",
         f"{_WORKFLOW}/run/revision_operations.py",
         "from . import operations as _",
         "from . import request as _",
-        ["integration/test_operations.py::test_a_plan_knows_them"],
+        ["integration/losses/test_operations.py::test_a_plan_knows_them"],
     ),
     Patch(
         "The right database: settings and env.py may name different version tables",
         "antarest/migration/project/env_options.py",
         "if there and there != self.version_table:",
         "if not there and self.version_table is None:",
-        ["unit/migration/test_env_options.py::test_settings_that_repeat_the_version_table_are_held_against_env_py"],
+        [
+            "unit/migration/project/test_env_options.py::test_settings_that_repeat_the_version_table_are_held_against_env_py"
+        ],
     ),
     Patch(
         "The options of env.py: connections are opened to ask for them",
         "antarest/migration/project/env_options.py",
         "if threading.get_ident() == thread:",
         "if threading.get_ident() != thread:",
-        ["unit/migration/test_env_options.py::test_an_env_py_that_does_something_else_is_refused"],
+        ["unit/migration/project/test_env_options.py::test_an_env_py_that_does_something_else_is_refused"],
     ),
     Patch(
         "The right project: an empty database beside another project is migrated",
         "antarest/migration/workflow/others.py",
         "if others and not current:",
         "if others and current:",
-        ["integration/test_which_project.py::test_an_empty_database_beside_another_project_is_refused"],
+        ["integration/project/test_which_project.py::test_an_empty_database_beside_another_project_is_refused"],
     ),
     Patch(
         "The baseline: it also accepts what a file that was edited since does",
         "antarest/migration/errors/baseline.py",
         "self.digests.get(finding[1]) == digest_of(path)",
         "self.digests.get(finding[1]) != digest_of(path.parent)",
-        ["integration/test_baseline.py::test_gates_are_green_on_the_day_of_adoption_and_red_for_what_comes"],
+        ["integration/writing/test_baseline.py::test_gates_are_green_on_the_day_of_adoption_and_red_for_what_comes"],
     ),
 )

@@ -6,9 +6,9 @@ from tests.mutations.patch import Patch
 
 _SNAPSHOT = "antarest/migration/snapshot"
 _WRITES = "antarest/migration/branches/snapshots/writer.py"
-_TESTS = "integration/test_snapshot.py"
-_USES = "integration/test_snapshot_uses.py"
-_EDGES = "integration/test_snapshot_edges.py"
+_TESTS = "integration/scratch/test_snapshot.py"
+_USES = "integration/scratch/test_snapshot_uses.py"
+_EDGES = "integration/scratch/test_snapshot_edges.py"
 _DATES = f"{_EDGES}::test_a_date_that_is_not_always_the_same_has_no_snapshot"
 _DOUBT = f"{_TESTS}::test_with_a_doubt_every_revision_runs"
 _UNFIT = f"{_TESTS}::test_a_history_that_makes_something_else_each_time_has_no_snapshot"

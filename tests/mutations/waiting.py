@@ -6,7 +6,7 @@ from tests.mutations.patch import Patch
 
 _DATABASE, _LOCK, _RUN = (f"antarest/migration/{folder}" for folder in ("database", "database/lock", "run"))
 _TESTS = "integration"
-_HELD = f"{_TESTS}/test_held.py"
+_HELD = f"{_TESTS}/run/test_held.py"
 
 NOBODY_IS_KEPT_WAITING = (
     Patch(
@@ -14,7 +14,7 @@ NOBODY_IS_KEPT_WAITING = (
         f"{_DATABASE}/lock/tables.py",
         "_ROUND = 0.8",
         "_ROUND = 800.0",
-        [f"{_TESTS}/test_writers.py::test_no_other_session_is_the_victim_of_a_deadlock[statements0]"],
+        [f"{_TESTS}/losses/test_writers.py::test_no_other_session_is_the_victim_of_a_deadlock[statements0]"],
     ),
     Patch(
         "Nobody is kept waiting: a reader waits for each table as long as for one",
@@ -35,7 +35,7 @@ NOBODY_IS_KEPT_WAITING = (
         "antarest/migration/losses/guard.py",
         "> _LONG:",
         "> 600:",
-        [f"{_TESTS}/test_writers.py::test_a_note_says_that_others_wait_for_a_long_count"],
+        [f"{_TESTS}/losses/test_writers.py::test_a_note_says_that_others_wait_for_a_long_count"],
     ),
     Patch(
         "Nobody is kept waiting: a run does not try again",
@@ -43,8 +43,8 @@ NOBODY_IS_KEPT_WAITING = (
         "tries = self.request.db.lock_retries + 1",
         "tries = 1",
         [
-            f"{_TESTS}/test_waiting.py::test_a_lock_that_is_not_to_be_had_is_not_waited_for_without_end[sqlite]",
-            f"{_TESTS}/test_waiting.py::test_it_is_tried_again_until_it_is_had[postgresql]",
+            f"{_TESTS}/run/test_waiting.py::test_a_lock_that_is_not_to_be_had_is_not_waited_for_without_end[sqlite]",
+            f"{_TESTS}/run/test_waiting.py::test_it_is_tried_again_until_it_is_had[postgresql]",
         ],
     ),
     Patch(
@@ -52,14 +52,14 @@ NOBODY_IS_KEPT_WAITING = (
         f"{_LOCK}/postgresql.py",
         'f"{self._db.lock_timeout}s"',
         'f"{35 * self._db.lock_timeout}s"',
-        [f"{_TESTS}/test_waiting.py::test_readers_are_not_kept_waiting_by_a_run_that_waits"],
+        [f"{_TESTS}/run/test_waiting.py::test_readers_are_not_kept_waiting_by_a_run_that_waits"],
     ),
     Patch(
         "Nobody is kept waiting: the lock holds back CREATE INDEX CONCURRENTLY",
         f"{_DATABASE}/connection.py",
         'isolation_level="READ COMMITTED"',
         'isolation_level="REPEATABLE READ"',
-        [f"{_TESTS}/test_lock.py::test_others_can_build_an_index_concurrently_meanwhile"],
+        [f"{_TESTS}/database/test_lock.py::test_others_can_build_an_index_concurrently_meanwhile"],
     ),
     Patch(
         "Nobody is kept waiting: a reading session waits without end",

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from tests.refusals import Refusal, refusal
-from tests.support import ROOT, ConfigFile, Result
-from tests.support_bouncer import Bouncer, Mode, bouncer
-from tests.support_histories import Database, Script, write_project
-from tests.support_roles import Roles, two_roles
-from tests.support_runs import Run, Runner
-from tests.user import User
+from tests.support.checks.refusals import Refusal, refusal
+from tests.support.programs.runs import Run, Runner
+from tests.support.programs.user import User
+from tests.support.projects.checkouts import ROOT, ConfigFile, Result
+from tests.support.projects.histories import Database, Script, write_project
+from tests.support.servers.bouncer import Bouncer, Mode, bouncer
+from tests.support.servers.roles import Roles, two_roles
 
 Start = Callable[..., Bouncer]
 Through = Callable[..., Runner]

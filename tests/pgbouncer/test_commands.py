@@ -7,13 +7,13 @@ import json
 from sqlalchemy import URL, text
 
 from antarest.migration.errors.base import EXIT_DONE, EXIT_USAGE
-from tests.database import HISTORY
 from tests.pgbouncer.conftest import Start
-from tests.refusals import refusal
-from tests.support import ConfigFile
-from tests.support_bouncer import Mode
-from tests.support_roles import Roles, connected
-from tests.user import User, assert_shows
+from tests.support.checks.refusals import refusal
+from tests.support.data.database import HISTORY
+from tests.support.programs.user import User, assert_shows
+from tests.support.projects.checkouts import ConfigFile
+from tests.support.servers.bouncer import Mode
+from tests.support.servers.roles import Roles, connected
 
 HEAD = HISTORY.head
 BEFORE_HEAD = HISTORY.states_below([HEAD])[0]

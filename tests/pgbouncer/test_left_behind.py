@@ -10,11 +10,11 @@ from sqlalchemy import Connection
 
 from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED
 from tests.pgbouncer.conftest import Start
-from tests.support import ConfigFile
-from tests.support_bouncer import Bouncer
-from tests.support_roles import connected
-from tests.user import User
-from tests.workshop import Workshop
+from tests.support.programs.user import User
+from tests.support.projects.checkouts import ConfigFile
+from tests.support.projects.workshop import Workshop
+from tests.support.servers.bouncer import Bouncer
+from tests.support.servers.roles import connected
 
 LEFT = {
     "settings": "SELECT name, setting FROM pg_settings WHERE name <> 'application_name' ORDER BY name",

@@ -10,10 +10,10 @@ import pytest
 from antarest.migration.errors.base import EXIT_DONE, EXIT_INTERRUPTED, EXIT_LOCKED
 from tests.pgbouncer.conftest import Start, Through, refused
 from tests.pgbouncer.test_left_behind import assert_nothing_is_left
-from tests.support_bouncer import Bouncer, Mode
-from tests.support_histories import Script
-from tests.support_roles import connected
-from tests.support_runs import API, GATE, SLEEPING
+from tests.support.programs.runs import API, GATE, SLEEPING
+from tests.support.projects.histories import Script
+from tests.support.servers.bouncer import Bouncer, Mode
+from tests.support.servers.roles import connected
 
 COUNTED = (
     Script("first", upgrade='sql("CREATE TABLE log (what INTEGER)", "INSERT INTO log VALUES (1)")'),

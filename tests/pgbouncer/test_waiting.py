@@ -10,9 +10,9 @@ from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, EXIT_LOCKED, 
 from tests.pgbouncer.conftest import Start, Through, refused
 from tests.pgbouncer.test_left_behind import assert_nothing_is_left
 from tests.pgbouncer.test_lock import COUNTED
-from tests.support_bouncer import Mode
-from tests.support_histories import STUDY_TABLES, Script
-from tests.support_roles import connected
+from tests.support.projects.histories import STUDY_TABLES, Script
+from tests.support.servers.bouncer import Mode
+from tests.support.servers.roles import connected
 
 ALTERS = Script("alters", upgrade='op.add_column("study", sa.Column("note", sa.String(50)))')
 

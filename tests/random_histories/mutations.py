@@ -18,7 +18,7 @@ from tests.random_histories import columns, faults, parts, rows, tables
 from tests.random_histories.history import History, Step, a_step, first_step
 from tests.random_histories.operation import Draw, Operation
 from tests.random_histories.schema import Check, ForeignKey, Index, Pick, Unique
-from tests.support_verify import BOTH
+from tests.support.projects.verify import BOTH
 
 Fault = Callable[[Pick, Step, Operation], Step]
 _POSTGRESQL: tuple[EngineName, ...] = ("postgresql",)

@@ -14,7 +14,7 @@ from antarest.migration.verify.env_reader import target_of
 from antarest.migration.verify.findings.kinds import KINDS
 from tests.random_histories.history import History, id_of, write
 from tests.random_histories.mutations import Mutation
-from tests.support_verify import BOTH, prove_here
+from tests.support.projects.verify import BOTH, prove_here
 
 
 def prove(

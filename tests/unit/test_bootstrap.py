@@ -12,10 +12,10 @@ import pytest
 from sqlalchemy import URL, make_url
 
 from antarest.migration.errors.base import EXIT_DONE, EXIT_USAGE
-from tests import support
-from tests.refusals import refusal
-from tests.support import ROOT, ConfigFile, Result
-from tests.support_processes import PROGRAMS
+from tests.support.checks.refusals import refusal
+from tests.support.programs.both_ways import PROGRAMS
+from tests.support.projects import checkouts
+from tests.support.projects.checkouts import ROOT, ConfigFile, Result
 
 signals = pytest.mark.parametrize("sent", [SIGINT, SIGTERM], ids=lambda each: each.name)
 
@@ -135,6 +135,6 @@ def test_a_closed_stream_changes_no_exit_code(
 ) -> None:
     config = config_file(make_url(f"sqlite:///{tmp_path / 'app.db'}"))
 
-    done = support.run("bash", "-c", f"{program} --config={config} {stream}>&-")
+    done = checkouts.run("bash", "-c", f"{program} --config={config} {stream}>&-")
 
     assert done.code == 0, done.err

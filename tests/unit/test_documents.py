@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.documents import Command, Edit, Page, follow, is_as_shown
+from tests.support.checks.documents import Command, Edit, Page, follow, is_as_shown
 
 Write = Callable[[str], Page]
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests import processes
-from tests.processes import FRESH_VARIABLE, Popen, _server
-from tests.support import ROOT
-from tests.support_processes import HANGS, both, code, started
+from tests.support.programs import processes
+from tests.support.programs.both_ways import HANGS, both, code, started
+from tests.support.programs.processes import FRESH_VARIABLE, Popen, _server
+from tests.support.projects.checkouts import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +32,7 @@ def test_a_fork_that_fails_is_an_error() -> None:
 
 PRINTS = """
 import sys
-from tests import processes
+from tests.support.programs import processes
 program = "import alembic.config; print('a'); alembic.config.Config().print_stdout('b'); print('c')"
 with processes.Popen([sys.executable, "-c", program]):
     pass
@@ -56,7 +56,7 @@ def test_what_was_imported_prints_to_the_same_streams(unbuffered: str) -> None:
 
 OWNER = """
 import os, signal, subprocess, sys
-from tests import processes
+from tests.support.programs import processes
 program = [sys.executable, "-c", "import os; print(os.getpid())"]
 with processes.Popen(program, stdout=subprocess.PIPE) as process:
     process.wait()

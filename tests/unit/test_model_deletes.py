@@ -13,7 +13,7 @@ from antarest.launcher.model import JobResult
 from antarest.login.model import Bot
 from antarest.matrixstore.model import DataSet, DataSetMatrix, Matrix
 from antarest.study.model import RawStudy, Study
-from tests.support_studies import counts, people, raw_study, variant
+from tests.support.data.studies import counts, people, raw_study, variant
 
 
 def test_study_takes_with_it_what_belongs_to_it(session: Session) -> None:

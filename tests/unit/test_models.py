@@ -19,8 +19,8 @@ from antarest.dbmodel import metadata
 from antarest.login.model import Bot, Identity, User, UserLdap
 from antarest.study.model import PublicMode, RawStudy, Study
 from antarest.study.variantstudy.model import VariantStudy
-from tests.support import run
-from tests.support_studies import people, raw_study, variant
+from tests.support.data.studies import people, raw_study, variant
+from tests.support.projects.checkouts import run
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

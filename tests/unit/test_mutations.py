@@ -9,7 +9,7 @@ from tests.mutations.__main__ import PATCHES
 from tests.mutations.findings import FINDINGS
 from tests.mutations.patch import Patch
 from tests.mutations.promises import PROMISES, WITHOUT_PATCH
-from tests.support import ROOT
+from tests.support.projects.checkouts import ROOT
 from tests.unit.test_reliability import PROMISES as PAGE
 from tests.unit.test_reliability import REFERENCE, names_in
 

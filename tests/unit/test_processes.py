@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from tests.processes import FRESH_VARIABLE, Popen
-from tests.support import ROOT
-from tests.support_processes import HANGS, PROGRAMS, STATE, both, code, started
+from tests.support.programs.both_ways import HANGS, PROGRAMS, STATE, both, code, started
+from tests.support.programs.processes import FRESH_VARIABLE, Popen
+from tests.support.projects.checkouts import ROOT
 
 
 def is_forked(*command: str | Path, **options: Any) -> bool:

@@ -7,7 +7,7 @@ import re
 
 from tests.chaos.faults import FAULTS
 from tests.chaos.trial import Outcome
-from tests.support import ROOT
+from tests.support.projects.checkouts import ROOT
 
 PAGE = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
 PROMISES, _, MEASURED = PAGE.partition("## Measured")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scripts import sample_sentences
-from tests.support import ROOT
+from tests.support.projects.checkouts import ROOT
 
 PAGE = """\
 # The title of the page

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from random import Random
 
-from tests.chaos.histories import Passage
+from tests.chaos.histories.known import Passage
 from tests.chaos.lab import Lab
 from tests.chaos.processes import Ended
 from tests.chaos.trial import Outcome, Trial

@@ -9,7 +9,7 @@ from random import Random
 
 from sqlalchemy import NullPool, create_engine, text
 
-from tests.chaos.histories import HEAVY, Passage
+from tests.chaos.histories.known import HEAVY, Passage
 from tests.chaos.lab import Lab, Subject
 from tests.chaos.servers import Home, Pair, Server
 from tests.chaos.trial import Outcome, Trial

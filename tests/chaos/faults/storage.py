@@ -12,7 +12,7 @@ from random import Random
 from sqlalchemy import Connection, NullPool, create_engine, text
 
 from tests.chaos.faults import servers
-from tests.chaos.histories import OWN, Passage
+from tests.chaos.histories.known import OWN, Passage
 from tests.chaos.lab import Lab, Subject
 from tests.chaos.trial import Outcome, Trial
 

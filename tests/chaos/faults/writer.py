@@ -9,7 +9,7 @@ from random import Random
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from tests.chaos.histories import WRITTEN, Passage
+from tests.chaos.histories.known import WRITTEN, Passage
 from tests.chaos.lab import Lab
 from tests.chaos.states import read_state
 from tests.chaos.trial import Outcome, Trial

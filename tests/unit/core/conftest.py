@@ -13,9 +13,9 @@ import pytest
 from sqlalchemy import URL, NullPool, create_engine, text
 
 from antarest.migration.errors.settings.urls import normalise_url
-from tests.support import ROOT
-from tests.support_config import Write
-from tests.support_connections import SECRET
+from tests.support.projects.checkouts import ROOT
+from tests.support.projects.config import Write
+from tests.support.servers.connections import SECRET
 
 _NOBODY = 65534
 

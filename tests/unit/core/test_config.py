@@ -14,8 +14,8 @@ from antarest.migration.errors.settings import config as reader
 from antarest.migration.errors.settings.config import keys_of, known_sections
 from antarest.migration.errors.settings.db_config import DbConfig
 from antarest.migration.errors.settings.urls import normalise_url
-from tests.support import ROOT
-from tests.support_config import POSTGRESQL, Write, load, names
+from tests.support.projects.checkouts import ROOT
+from tests.support.projects.config import POSTGRESQL, Write, load, names
 
 
 def test_a_file_that_only_names_a_database_leaves_the_rest_at_its_defaults(write: Write) -> None:

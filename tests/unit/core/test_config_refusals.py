@@ -16,7 +16,7 @@ from antarest.migration.errors.facts.configuration import (
     VariableUnset,
 )
 from antarest.migration.errors.settings.urls import normalise_url
-from tests.support_config import POSTGRESQL, Write, load
+from tests.support.projects.config import POSTGRESQL, Write, load
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "# nothing but a comment\n", "---\n", "~\n"])

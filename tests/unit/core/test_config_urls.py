@@ -8,7 +8,7 @@ from sqlalchemy.engine import URL
 from antarest.core.config import load_config
 from antarest.migration.errors.settings.db_config import DbConfig
 from antarest.migration.errors.settings.urls import is_memory, normalise_url
-from tests.support_config import Write, load
+from tests.support.projects.config import Write, load
 
 
 def test_a_value_that_is_one_variable_is_taken_as_it_is(write: Write) -> None:

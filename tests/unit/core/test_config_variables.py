@@ -10,8 +10,8 @@ import pytest
 from antarest.core.config import load_config
 from antarest.migration.errors.facts.configuration import VariableUnset
 from antarest.migration.errors.rendering import render_error
-from tests.refusals import parse
-from tests.support_config import Write, load
+from tests.support.checks.refusals import parse
+from tests.support.projects.config import Write, load
 
 URL = "db:\n  url: postgresql://antarest:${PASSWORD}@db1/antarest\n"
 IN_DATA = "db:\n  url: sqlite:///${ANTAREST_DATA}/a.db\n"

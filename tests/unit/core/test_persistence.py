@@ -20,8 +20,8 @@ from antarest.migration.errors.facts.configuration import ConfigNotFound, UsageE
 from antarest.migration.errors.facts.database import DatabaseMissing, DatabaseUnreachable
 from antarest.migration.errors.settings.db_config import DbConfig
 from antarest.migration.errors.settings.urls import normalise_url
-from tests.support import ROOT, ConfigFile
-from tests.support_connections import SECRET, sqlite_url
+from tests.support.projects.checkouts import ROOT, ConfigFile
+from tests.support.servers.connections import SECRET, sqlite_url
 
 
 def test_every_sqlite_connection_enforces_foreign_keys_and_waits(tmp_path: Path) -> None:

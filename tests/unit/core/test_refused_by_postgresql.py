@@ -24,7 +24,7 @@ from antarest.migration.errors.facts.database import (
 )
 from antarest.migration.errors.settings.urls import normalise_url
 from antarest.migration.scratch.embedded_postgres import free_port
-from tests.support_connections import SECRET, refused
+from tests.support.servers.connections import SECRET, refused
 
 
 def test_a_server_that_is_down() -> None:

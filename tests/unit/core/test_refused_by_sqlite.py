@@ -8,7 +8,7 @@ import pytest
 
 from antarest.migration.errors.base import EXIT_FAILED, EXIT_LOCKED, EXIT_USAGE
 from antarest.migration.errors.facts.database import DatabaseLocked, DatabaseMissing, NotADatabase
-from tests.support_connections import refused, sqlite_url
+from tests.support.servers.connections import refused, sqlite_url
 
 
 def test_a_folder_that_does_not_exist(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from antarest.migration.errors.base import AntarestError
 from antarest.migration.errors.facts.configuration import ConfigError, UsageError
 from antarest.migration.errors.facts.refusal import CheckFailed
 from antarest.web.errors.answering import RequestError
-from tests.support_errors import EXAMPLES
+from tests.support.checks.errors import EXAMPLES
 
 TERMINAL = ("inv ", "alembic", "revision", "rollback", "checkout", "git ")
 # Of these nobody reads at a desktop: they end the program before there is a page, or answer one request.

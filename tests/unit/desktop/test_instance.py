@@ -19,7 +19,7 @@ from sqlalchemy import URL, make_url
 
 from antarest.desktop.errors import InstanceLockUnusable, InstanceSilent
 from antarest.desktop.instance import INSTANCE_PATH, InstanceLock, RunningInstance, answers, take_or_find
-from tests.support import ROOT
+from tests.support.projects.checkouts import ROOT
 
 HANGS = 300
 HOLDER = """

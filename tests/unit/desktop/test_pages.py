@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 from antarest import __version__
 from antarest.dbmodel import metadata
 from antarest.study.model import RawStudy, Study
-from tests.database import HISTORY, Database
-from tests.support_desktop import ODD_NAMES, add_many, add_odd, fill
+from tests.support.data.database import HISTORY, Database
+from tests.support.data.study_trees import ODD_NAMES, add_many, add_odd, fill
 from tests.unit.desktop.conftest import Get, Write
 
 HEAD = HISTORY.head

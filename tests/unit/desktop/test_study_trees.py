@@ -14,7 +14,7 @@ from antarest.desktop.pages import study_trees
 from antarest.desktop.pages.study_trees import Filter, TreeStudy
 from antarest.study.model import RawStudy, Tag
 from antarest.study.variantstudy.model import VariantStudy
-from tests.support_desktop import NOW, ODD_NAMES, add_many, add_odd, fill
+from tests.support.data.study_trees import NOW, ODD_NAMES, add_many, add_odd, fill
 
 
 def names(studies: list[TreeStudy] | tuple[TreeStudy, ...] | object) -> list[object]:

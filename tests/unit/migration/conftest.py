@@ -11,7 +11,7 @@ from sqlalchemy import URL
 
 from antarest.migration.database.connection import moving
 from antarest.migration.scratch.databases import EngineName, PostgresServer, scratch_database
-from tests.support_losses import TABLES
+from tests.support.data.losses import TABLES
 
 
 @pytest.fixture(scope="module")

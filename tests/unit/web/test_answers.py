@@ -20,10 +20,10 @@ from antarest.web import logs
 from antarest.web.answers import body_of, meaning_of, status_of
 from antarest.web.errors.answering import PageNotFound
 from antarest.web.errors.launching import SchemaBehind
-from tests.database import HISTORY
-from tests.database import Database as Migrated
-from tests.refusals import SECRET
-from tests.support_studies import raw_study, variant
+from tests.support.checks.refusals import SECRET
+from tests.support.data.database import HISTORY
+from tests.support.data.database import Database as Migrated
+from tests.support.data.studies import raw_study, variant
 
 Get = Callable[..., httpx.Response]
 PREDECESSOR = HISTORY.order[-2]

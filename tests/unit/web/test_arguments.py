@@ -8,7 +8,7 @@ import pytest
 from antarest import __version__
 from antarest.migration.errors.base import EXIT_USAGE
 from antarest.web import arguments
-from tests.refusals import parse
+from tests.support.checks.refusals import parse
 
 Capture = pytest.CaptureFixture[str]
 

@@ -28,9 +28,9 @@ from antarest.web.errors.launching import SchemaAhead, SchemaBehind
 from antarest.web.reading import database as module
 from antarest.web.reading import queries
 from antarest.web.reading.database import Database, DatabaseStatus
-from tests.database import HISTORY
-from tests.database import Database as Migrated
-from tests.proxy import network
+from tests.support.data.database import HISTORY
+from tests.support.data.database import Database as Migrated
+from tests.support.servers.proxy import network
 
 Ask = Callable[..., Any]
 PREDECESSOR = HISTORY.order[-2]

@@ -14,7 +14,7 @@ from antarest.study.model import RawStudy, StudyContentStatus, Tag
 from antarest.web.errors.answering import PageNotFound, StudyNotFound
 from antarest.web.reading import queries
 from antarest.web.reading.database import Database
-from tests.support_studies import raw_study, variant
+from tests.support.data.studies import raw_study, variant
 
 Ask = Callable[..., Any]
 DAY = datetime(2026, 7, 1)  # noqa: DTZ001 - the database holds UTC without saying so

@@ -14,8 +14,8 @@ from antarest.migration.errors.base import EXIT_FAILED, EXIT_USAGE
 from antarest.web.errors.launching import HostNotOurs, PortForbidden, PortTaken
 from antarest.web.serving.port_holder import holder_of
 from antarest.web.serving.serve import address_of, bind
-from tests.server import wait_until
-from tests.support import ROOT
+from tests.support.projects.checkouts import ROOT
+from tests.support.servers.server import wait_until
 
 
 @pytest.fixture

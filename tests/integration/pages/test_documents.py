@@ -1,0 +1,105 @@
+"""The pages are followed: what they show is what happens, and every link leads somewhere."""
+
+from __future__ import annotations
+
+import re
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL
+
+from antarest.migration.commands.flags import FLAGS, HIDDEN
+from antarest.migration.commands.table import VERBS
+from antarest.migration.errors.settings.urls import redact_url
+from antarest.migration.scratch.databases import EngineName, PostgresServer, scratch_database
+from antarest.migration.scratch.embedded_postgres import free_port
+from tests.support.checks.documents import Command, Page, follow, pages
+from tests.support.projects.branches import SETTINGS
+from tests.support.projects.checkouts import ROOT, Checkout, ConfigFile
+from tests.support.servers.forwarding import forwarded
+
+# On which engines a page is followed: on both where it is the tour of them all, else where it makes a difference.
+ENGINES: dict[str, tuple[EngineName, ...]] = {
+    "README.md": ("sqlite", "postgresql"),
+    "docs/production.md": (),  # on a server of its own: test_production.py
+}
+FOLLOWED = [
+    pytest.param(page, engine, id=f"{page.name}-{engine}")
+    for page in pages()
+    if page.steps
+    for engine in ENGINES.get(page.name, ("sqlite",))
+]
+LANGUAGES = {"console", "ini", "mermaid", "python", "sql", "text", "yaml"}  # a command in `bash` would not be run
+
+
+@pytest.mark.parametrize(("page", "engine"), FOLLOWED)
+def test_the_page_shows_what_happens(
+    page: Page, engine: EngineName, postgres: PostgresServer, checkout: Checkout, config_file: ConfigFile
+) -> None:
+    """Every command, in its order, in a new checkout with an empty database, prints what the page shows."""
+    checkout.install()
+    with ExitStack() as stack:
+        url = stack.enter_context(scratch_database(engine, postgres))
+        if engine == "postgresql":  # some commands want a server on this host
+            url = stack.enter_context(forwarded(url))
+        port = free_port()
+        source = config_file(url, server={"port": port})
+        examples = {**_paths(checkout, source, url), "127.0.0.1:8080": f"127.0.0.1:{port}"}
+        environment = {**SETTINGS, "ANTAREST_CONF": str(source), "PYTHONPATH": str(checkout.path)}
+
+        follow(page, checkout.path, environment, examples)
+
+
+def _paths(checkout: Checkout, source: Path, url: URL) -> dict[str, str]:
+    """The real paths for the paths in the pages, the longest first."""
+    return {
+        "/home/me/antarest/resources/application.yaml": str(source),
+        "sqlite:////home/me/antarest/antarest.db": redact_url(url),
+        "/home/me/antarest": str(checkout.path),
+        "/home/me": str(checkout.path.parent),
+    }
+
+
+def test_every_link_leads_somewhere() -> None:
+    assert {page.name: broken for page in pages() if (broken := page.broken_links())} == {}
+
+
+def test_every_command_is_where_it_is_run() -> None:
+    assert {page.name: others for page in pages() if (others := page.languages - LANGUAGES)} == {}
+
+
+def test_every_command_in_a_sentence_exists(subtests: pytest.Subtests) -> None:
+    """Its verb, its flags, and its target of make."""
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    for page in pages():
+        with subtests.test(page.name):
+            words = [code.split() for code in re.findall(r"`([^`\n]+)`", page.prose)]
+            verbs = [found for code in words if (found := _verb(code))]
+
+            assert [verb for verb, _ in verbs if verb not in VERBS] == []
+            assert [(verb, flag) for verb, flags in verbs for flag in flags if flag not in _flags(verb)] == []
+            assert [code for code in words if code[0] == "make" and len(code) > 1 and code[1] not in targets] == []
+
+
+def _verb(code: list[str]) -> tuple[str, list[str]] | None:
+    """The verb of ours that this is, and its flags."""
+    flags = [flag for word in code for flag in re.findall(r"--([a-z-]+)", word)]
+    if code[0] == "inv" and len(code) > 1 and code[1].startswith("db.") and code[1] != "db.VERB":
+        return code[1].removeprefix("db."), flags
+    if code[:3] == ["python", "-m", "antarest.migration"] and code[3:4] not in ([], ["VERB"]):
+        return code[3], flags
+    return None
+
+
+def _flags(verb: str) -> set[str]:
+    names = {*VERBS[verb].flags, "config", "debug", "project"}
+    return {name.strip("_").replace("_", "-") for name in names if FLAGS[name].help != HIDDEN} | {"help"}
+
+
+def test_commands_that_are_not_run_say_why() -> None:
+    """Each has a reason, and they stay few."""
+    notes = [note for page in pages() for note in re.findall(r"<!-- not run: (.*) -->", page.text)]
+
+    assert all(notes)
+    assert sum(isinstance(step, Command) for page in pages() for step in page.steps) > 3 * len(notes)

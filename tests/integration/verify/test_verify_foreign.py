@@ -1,0 +1,241 @@
+"""`db.verify` on projects that do not use this workflow: its flags, the parts that it cannot prove, and `env.py`."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from antarest.migration.errors.base import EXIT_DONE, EXIT_NOT_PROVED, EXIT_USAGE
+from antarest.migration.scratch.databases import KIND_VARIABLE, URL_VARIABLE, PostgresServer
+from tests.support.checks.refusals import refusal
+from tests.support.projects.checkouts import Result, Run
+from tests.support.projects.verify import HISTORIES, OTHERS, ini_of
+
+PROGRAM = "antarest-verify"
+EMPTY = """
+def upgrade():
+    pass
+
+
+def downgrade():
+    pass
+"""
+ASYNC = """
+import asyncio
+
+import sqlalchemy as sa
+from alembic import context
+from sqlalchemy.ext.asyncio import async_engine_from_config
+
+
+def configure(connection):
+    assert connection.dialect.is_async
+    context.configure(connection=connection, target_metadata=sa.MetaData())
+
+
+async def main():
+    url = context.config.get_main_option("sqlalchemy.url")
+    async with async_engine_from_config({"sqlalchemy.url": url}, poolclass=sa.NullPool).connect() as connection:
+        await connection.run_sync(configure)
+
+
+asyncio.run(main())
+"""
+MODULE = ("python", "-m", "antarest.migration", "verify")
+
+
+@pytest.fixture(autouse=True)
+def _one_server(postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands take the server of this run, and start none."""
+    monkeypatch.setenv(URL_VARIABLE, postgres.url.render_as_string(hide_password=False))
+    monkeypatch.setenv(KIND_VARIABLE, "url")
+
+
+def revisions(done: Result) -> list[str]:
+    """The revisions that it printed a line for."""
+    return re.findall(r"^([0-9a-f]{12}|[ar]\d) ", done.out, re.MULTILINE)
+
+
+def test_an_error_that_nobody_expects_leaves_only_its_own_part_unproved(run: Run, tmp_path: Path) -> None:
+    rows, found = tmp_path / "rows.py", tmp_path / "found.json"
+    rows.write_text('def values_at(revisions):\n    return {1 / ("b00000000000" not in revisions): []} and {}\n')
+
+    flags = (
+        f"--project={ini_of('clean_move')}",
+        "--engine=sqlite",
+        f"--rows-from={rows}",
+        f"--json={found}",
+        "--debug",
+    )
+    done = run(PROGRAM, *flags, traceback=True)
+
+    assert done.code == EXIT_NOT_PROVED
+    assert "error db.E805: db.verify has no finding, and 2 things could not be proved" in done.err
+    assert "ZeroDivisionError" in done.err
+    data = json.loads(found.read_text())
+    assert (data["findings"], data["complete"], data["clean"]) == ([], False, False)
+    assert [(each["revision"], each["reason"]) for each in data["not_proved"]] == [
+        ("b00000000000", "the rows after the upgrade: ZeroDivisionError: division by zero"),
+        ("", "the changes to rows at head: ZeroDivisionError: division by zero"),
+    ]
+    assert all("rows.py" in each["traceback"] for each in data["not_proved"])
+    assert revisions(done) == ["a00000000000", "b00000000000"]
+
+
+def test_what_needs_an_extension_that_the_server_lacks_is_not_proved(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "versions").mkdir()
+    (tmp_path / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s\n")
+    down = None
+    for name, up, back in (
+        ("r1", "CREATE EXTENSION antarest_nowhere", "DROP EXTENSION antarest_nowhere"),
+        ("r2", "CREATE TABLE other (id INTEGER PRIMARY KEY)", "DROP TABLE other"),
+        ("r3", "CREATE TABLE place (at nowhere)", "DROP TABLE place"),
+        ("r4", "CREATE INDEX place_at ON place (at)", "DROP INDEX place_at"),
+    ):
+        body = f"def upgrade():\n    op.execute({up!r})\ndef downgrade():\n    op.execute({back!r})\n"
+        head = f"from alembic import op\nrevision = {name!r}\ndown_revision = {down!r}\n"
+        (tmp_path / "versions" / f"{name}.py").write_text(head + body)
+        down = name
+    found = tmp_path / "found.json"
+
+    done = run(PROGRAM, f"--project={tmp_path / 'alembic.ini'}", "--engine=postgresql", f"--json={found}")
+
+    assert done.code == EXIT_NOT_PROVED, done.out + done.err
+    reasons = {each["revision"]: each["reason"] for each in json.loads(found.read_text())["not_proved"]}
+    assert "the PostgreSQL server of the proof has no extension antarest_nowhere" in reasons["r3"]
+    assert {*reasons} == {"r1", "r3", "r4", ""}
+
+
+def test_a_history_starts_from_tables_that_something_else_makes(run: Run, tmp_path: Path) -> None:
+    shutil.copytree(OTHERS / "tables_from_elsewhere", tmp_path / "project")
+    flags = ("--versions=versions", "--start=sqlite=start.sql,postgresql=elsewhere:make")
+
+    done = run(PROGRAM, *flags, cwd=tmp_path / "project")
+    wrong = refusal(run(*MODULE, *flags[:1], "--start=nothing", cwd=tmp_path / "project"), "usage.E101", EXIT_USAGE)
+
+    assert (done.code, revisions(done)) == (EXIT_DONE, ["r1"]), done.out + done.err
+    assert wrong.fact == "--start is 'nothing'"
+
+
+def test_env_py_is_run_with_nothing_but_the_scratch_database_in_reach(run: Run, tmp_path: Path) -> None:
+    """It connects to production with each driver, asks for a variable, and puts everything into an own schema."""
+    flags = (f"--project={HISTORIES.parent / 'runs_env' / 'alembic.ini'}", "--run-env")
+
+    refused = refusal(run(*MODULE, *flags), "db.E210", EXIT_USAGE)
+    done = run(PROGRAM, *flags, "--env=SHOP_HOST=shop", "--env=OTHER=1", f"--json={tmp_path / 'found.json'}")
+
+    assert "it raises KeyError: 'SHOP_HOST'" in refused.fact
+    assert (done.code, revisions(done)) == (EXIT_DONE, ["a10000000000"]), done.out + done.err
+    assert "not read" not in done.out
+    assert "on SQLite: env.py: a connection to ('127.0.0.1', 9) was refused\n" in done.out
+    assert re.search(r"on SQLite: env.py: sqlite3.connect\('.+/shop.db'\) was refused\n", done.out)
+    told = json.loads((tmp_path / "found.json").read_text())["not_tried"]
+    refusals = {(each["engine"], each["reason"]) for each in told}
+    for driver, engine in itertools.product(("psycopg", "psycopg2"), ("sqlite", "postgresql")):
+        assert (engine, f"env.py: {driver}.connect() was refused") in refusals
+
+
+def test_an_env_py_with_an_async_engine_gets_an_async_driver(run: Run, tmp_path: Path) -> None:
+    """A module that cannot be imported stands for a computer without the driver."""
+    (tmp_path / "versions").mkdir()
+    (tmp_path / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s\nprepend_sys_path = %(here)s\n")
+    (tmp_path / "versions" / "r1.py").write_text(f'revision = "r1"\ndown_revision = None\n{EMPTY}')
+    (tmp_path / "env.py").write_text(ASYNC)
+    flags = (f"--project={tmp_path / 'alembic.ini'}", "--run-env")
+
+    done = run(*MODULE, *flags)
+    (tmp_path / "aiosqlite.py").write_text(f"raise ModuleNotFoundError({'no aiosqlite'!r}, name='aiosqlite')\n")
+    without = run(*MODULE, *flags, "--engine=sqlite")
+
+    # It is env.py that gives these options, on each engine.
+    assert (done.code, revisions(done)) == (EXIT_DONE, ["r1"]), done.out + done.err
+    assert re.findall(r"not checked: (.+)", done.out) == [
+        "the models: no metadata is named by [antarest] or --metadata"
+    ]
+    refused = refusal(without, "db.E210", EXIT_USAGE)
+    assert "it raises ModuleNotFoundError: no aiosqlite" in refused.fact
+    assert refused.commands == ["pip install aiosqlite"]
+
+
+@pytest.mark.parametrize("section", ["", "[antarest]\nrollback_script = rollback.sh\n"])
+def test_the_models_are_those_that_an_adopted_env_py_names(run: Run, tmp_path: Path, section: str) -> None:
+    """No section `[antarest]` names them."""
+    (tmp_path / "versions").mkdir()
+    settings = "[alembic]\nscript_location = %(here)s\nprepend_sys_path = %(here)s\n"
+    (tmp_path / "alembic.ini").write_text(f"{settings}{section}")
+    (tmp_path / "versions" / "r1.py").write_text(f'revision = "r1"\ndown_revision = None\n{EMPTY}')
+    (tmp_path / "adopted_models.py").write_text("import sqlalchemy as sa\nmetadata = sa.MetaData()\n")
+    (tmp_path / "env.py").write_text(
+        "from alembic import context\nfrom adopted_models import metadata\n"
+        "from antarest.migration import environment\nenvironment.run(context, target_metadata=metadata)\n"
+    )
+
+    done = run(*MODULE, f"--project={tmp_path / 'alembic.ini'}", "--engine=sqlite")
+
+    assert "not read" not in done.out
+    assert "the models: the metadata of env.py has no tables" in done.out
+
+
+def test_a_module_that_is_called_like_one_of_python_hides_nothing(run: Run) -> None:
+    done = run(PROGRAM, f"--project={OTHERS / 'package_hides_stdlib' / 'alembic.ini'}")
+
+    assert (done.code, revisions(done)) == (EXIT_DONE, ["a1"]), done.err
+
+
+def test_the_package_of_a_project_may_have_the_name_of_the_package_around_the_proof(tmp_path: Path, run: Run) -> None:
+    """Upstream's package is called `antarest` too, and its revisions import it."""
+    (tmp_path / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s\nprepend_sys_path = .\n")
+    (tmp_path / "antarest" / "study").mkdir(parents=True)
+    (tmp_path / "antarest" / "__init__.py").write_text("import sqlalchemy as sa\nmetadata = sa.MetaData()\n")
+    (tmp_path / "antarest" / "study" / "names.py").write_text(
+        "import sqlalchemy as sa\nfrom antarest import metadata\n"
+        "T = sa.Table('t', metadata, sa.Column('a', sa.Integer))\n"
+    )
+    (tmp_path / "env.py").write_text(
+        "from alembic import context\nfrom antarest.study.names import metadata\n"
+        "context.configure(target_metadata=metadata)\n"
+    )
+    (tmp_path / "versions").mkdir()
+    (tmp_path / "versions" / "r1.py").write_text(
+        "import sqlalchemy as sa\nfrom alembic import op\nfrom antarest.study.names import T\n"
+        'revision = "r1"\ndown_revision = None\n'
+        "def upgrade():\n    op.create_table(T.name, sa.Column('a', sa.Integer))\n"
+        "def downgrade():\n    op.drop_table(T.name)\n"
+    )
+
+    by_ini = run(PROGRAM, "--engine=sqlite", f"--project={tmp_path / 'alembic.ini'}")
+    by_folder = run(PROGRAM, "--engine=sqlite", f"--versions={tmp_path / 'versions'}")
+
+    for done in (by_ini, by_folder):  # The models equal the schema, and the only finding is the import itself.
+        assert re.findall(r"^(V\d+|not proved)", done.out, re.MULTILINE) == ["V201"], done.out + done.err
+
+
+def test_a_note_about_a_failure_that_was_seen_is_listed_and_others_are_counted(run: Run) -> None:
+    done = run(PROGRAM, f"--versions={OTHERS / 'index_on_long_text' / 'versions'}", "--engine=postgresql")
+
+    assert "\nV510 a text may be too long for an index: 2 in r3, r2\n" in done.out
+    assert "\n    PostgreSQL: V302: index row " in done.out
+    assert "--notes" not in done.out
+    other = run(PROGRAM, f"--versions={OTHERS / 'shortened_names' / 'versions'}", "--engine=postgresql")
+    assert re.search(r"^notes: V\d+ \d+.*; --notes lists them$", other.out, re.MULTILINE), other.out
+
+
+def test_foreign_keys_that_env_py_switches_on_are_enforced(run: Run, tmp_path: Path) -> None:
+    """The statement stands in another module, so only a run of `env.py` shows it."""
+    project = shutil.copytree(OTHERS / "foreign_keys_enforced", tmp_path / "project")
+    (project / "statements.py").write_text('KEYS = "PRAGMA foreign_keys = ON"\n')
+    env = (project / "env.py").read_text().replace('"PRAGMA foreign_keys = ON"', "KEYS")
+    (project / "env.py").write_text(f"from statements import KEYS\n{env}")
+    with (project / "alembic.ini").open("a") as ini:
+        ini.write("prepend_sys_path = %(here)s\n")
+    command = (PROGRAM, "--engine=sqlite", f"--project={project / 'alembic.ini'}")
+
+    unseen, seen = run(*command), run(*command, "--run-env")
+
+    assert "V501" not in unseen.out
+    assert re.search(r"^    SQLite: \d+ rows of boat$", seen.out, re.MULTILINE), seen.out + seen.err

@@ -1,0 +1,128 @@
+"""A reset drops every kind of object that the history made, and counts every row that goes with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL
+
+from antarest.migration.errors.facts.refusal import ResetNotConfirmed
+from antarest.migration.schema.objects import ObjectKey, read_objects
+from antarest.migration.scratch.databases import EngineName
+from tests.integration.conftest import Build
+from tests.support.projects.histories import STUDY_ROWS, STUDY_TABLES, Database, Script, write_project
+
+EVERY_KIND = {
+    "sqlite": """
+        CREATE VIEW labels AS SELECT label FROM study_tag;
+        CREATE VIEW recent_labels AS SELECT label FROM labels;
+        CREATE VIRTUAL TABLE note USING fts5(body);
+        CREATE TABLE note_archive (body TEXT);
+        CREATE TRIGGER tidy AFTER DELETE ON study BEGIN DELETE FROM study_tag WHERE study_id = old.id; END;
+        CREATE TRIGGER into_labels INSTEAD OF INSERT ON labels BEGIN INSERT INTO study_tag VALUES (1, new.label); END
+    """,
+    "postgresql": """
+        CREATE SCHEMA archive;
+        CREATE SCHEMA IF NOT EXISTS shared;
+        CREATE TYPE mood AS ENUM ('good', 'bad');
+        CREATE TYPE archive.place AS (x INTEGER, y INTEGER);
+        CREATE TYPE span AS RANGE (SUBTYPE = DATE);
+        CREATE DOMAIN short AS TEXT CHECK (length(VALUE) < 9);
+        CREATE SEQUENCE numbers START 7;
+        CREATE FUNCTION first_mood() RETURNS mood LANGUAGE sql AS 'SELECT ''good''::mood';
+        CREATE TABLE event (
+            at DATE, mood mood DEFAULT first_mood(), place archive.place, name short, number INTEGER DEFAULT
+            nextval('numbers')) PARTITION BY RANGE (at);
+        CREATE TABLE event_2024 PARTITION OF event FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
+        CREATE TABLE archive."odd: 5%%" (id SERIAL PRIMARY KEY, study INTEGER REFERENCES study);
+        ALTER TABLE study ADD COLUMN odd INTEGER REFERENCES archive."odd: 5%%";
+        CREATE VIEW labels AS SELECT label, mood FROM study_tag, event;
+        CREATE VIEW recent_labels AS SELECT * FROM labels;
+        CREATE VIEW more_labels AS SELECT * FROM labels;
+        CREATE MATERIALIZED VIEW kept_labels AS SELECT * FROM more_labels;
+        CREATE FUNCTION events(low DATE) RETURNS SETOF event LANGUAGE sql AS 'SELECT * FROM event WHERE at > low';
+        CREATE FUNCTION events(low INTEGER) RETURNS INTEGER LANGUAGE sql AS 'SELECT low';
+        CREATE VIEW recent AS SELECT * FROM events('2024-02-02'::DATE);
+        CREATE PROCEDURE tidy() LANGUAGE sql AS 'DELETE FROM study_tag WHERE label IS NULL';
+        CREATE AGGREGATE total (INTEGER) (SFUNC = int4pl, STYPE = INTEGER);
+        CREATE FUNCTION noted() RETURNS TRIGGER LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+        CREATE TRIGGER noted AFTER INSERT ON study FOR EACH ROW EXECUTE FUNCTION noted();
+        CREATE TEXT SEARCH CONFIGURATION plain (COPY = simple);
+        ALTER TABLE study_tag ENABLE ROW LEVEL SECURITY;
+        CREATE POLICY everybody ON study_tag USING (TRUE)
+    """,
+}
+BESIDE_EVERY_KIND = {
+    "sqlite": (
+        "CREATE TRIGGER theirs AFTER INSERT ON study BEGIN DELETE FROM study_tag WHERE label = 'none'; END",
+        "INSERT INTO note VALUES ('one'), ('two')",
+        "INSERT INTO note_archive VALUES ('three')",
+    ),
+    "postgresql": (
+        "CREATE TABLE event_2025 PARTITION OF event FOR VALUES FROM ('2025-01-01') TO ('2026-01-01')",
+        "INSERT INTO event SELECT DATE '2024-12-31' + n FROM generate_series(0, 2) n",
+        "CREATE TRIGGER theirs AFTER INSERT ON study FOR EACH ROW EXECUTE FUNCTION noted()",
+        "CREATE TABLE shared.theirs (id INTEGER)",
+        "CREATE FUNCTION theirs() RETURNS INTEGER LANGUAGE sql AS 'SELECT 1'",
+        "CREATE VIEW their_view AS SELECT theirs() AS one",
+        "CREATE TYPE their_mood AS ENUM ('good')",
+    ),
+}
+
+
+def kinds(engine: EngineName) -> tuple[Script, Script]:
+    """A revision that makes an object of every kind, and one that drops a view again."""
+    made = [" ".join(each.split()) for each in EVERY_KIND[engine].split(";\n")]
+    return Script("kinds", upgrade=f"sql(*{made!r})"), Script("gone", upgrade='sql("DROP VIEW recent_labels")')
+
+
+def objects(database: Database) -> set[ObjectKey]:
+    with database.connect() as connection:
+        return {each.key for each in read_objects(connection)}
+
+
+def test_every_kind_of_object_of_the_history_is_dropped_and_made_again(filled: Build, engine_name: EngineName) -> None:
+    """What others have put on our tables goes with them, and is named. Their partitions are counted."""
+    database = filled(*kinds(engine_name))
+    database.workflow.upgrade()
+    made = objects(database)
+    database.execute(*BESIDE_EVERY_KIND[engine_name])
+    on = " on study" if engine_name == "postgresql" else ""
+    theirs = objects(database) - made - {ObjectKey("table", "event_2025"), ObjectKey("trigger", f"theirs{on}")}
+
+    plan = database.workflow.plan_reset(allow_production=True)
+    database.workflow.reset(plan)
+
+    assert plan.along == (f"trigger theirs{on}",)
+    assert {table: rows for table, rows in plan.rows.items() if rows} == {"study": 3, "study_tag": 4} | (
+        {"note": 2, "note_archive": 1} if engine_name == "sqlite" else {"event_2024": 1, "event_2025": 2}
+    )
+    assert database.workflow.current() == ("gone",)
+    assert objects(database) == made | theirs
+
+
+def test_rows_that_others_write_after_the_agreement_are_refused(filled: Build) -> None:
+    database = filled()
+    plan = database.workflow.plan_reset(allow_production=True)
+    database.execute("INSERT INTO study_tag VALUES (3, 'late')")
+    before = database.state()
+
+    with pytest.raises(ResetNotConfirmed, match="would lose 8 rows in 2 tables, and you have agreed to lose 7 rows"):
+        database.workflow.reset(plan)
+    assert database.state() == before
+    database.workflow.reset(plan, everything=True)
+    assert database.value("SELECT count(*) FROM study_tag") == 0
+
+
+def test_rows_that_the_role_cannot_see_are_an_unknown_number(login: URL, tmp_path: Path) -> None:
+    database = Database(login, write_project(tmp_path / "project", STUDY_TABLES))
+    database.workflow.upgrade()
+    database.execute(
+        *STUDY_ROWS,
+        "ALTER TABLE study ENABLE ROW LEVEL SECURITY",
+        "ALTER TABLE study FORCE ROW LEVEL SECURITY",
+    )
+    plan = database.workflow.plan_reset(allow_production=True)
+
+    assert (plan.loses, plan.amount) == (True, "4 rows and an unknown number of rows")
