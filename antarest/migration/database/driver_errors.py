@@ -56,6 +56,9 @@ _FILE_CODES = frozenset(
 _MOVED = frozenset({sqlite3.SQLITE_READONLY_DBMOVED, sqlite3.SQLITE_IOERR_DELETE_NOENT})
 _READ_ONLY_STATE = "25006"
 _CONNECTION_STATES = "08"  # the class of SQLSTATEs from a pooler that is full, or cannot reach its server
+# PostgreSQL's texts about what a statement names; the group is the name.
+NO_ROLE = re.compile(r'role "([^"]+)" does not exist')
+NO_SCHEMA = re.compile(r'schema "([^"]+)" does not exist')
 # The states that end a session: an administrator ended it, or the server stopped or crashed.
 _LAST_WORDS = ("57P01", "57P02", "57P03")
 # The states that end a session because of a limit, and the limit.

@@ -21,6 +21,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..database.connection import read_current
+from ..database.driver_errors import NO_SCHEMA
 from ..database.record import make_schema_of
 from ..errors.base import Hint
 from ..errors.facts.loss import drop_and_make_again
@@ -216,7 +217,6 @@ class ScratchRunner:
 
 
 _USING = re.compile(r'You might need to specify "USING (.+)"')  # says PostgreSQL, if it does not convert by itself
-_NO_SCHEMA = re.compile(r'schema ("[^"]+") does not exist')
 # Alembic says this in a batch, if it cannot find the constraint to drop.
 _NO_NAME = re.compile(r"Constraint must have a name|No such constraint: ")
 _CONVENTION = ", ".join(f'"{kind}": "{kind}_%(table_name)s_%(column_0_name)s"' for kind in ("fk", "uq"))
@@ -237,8 +237,8 @@ def _failure(step: Any, error: BaseException, connection: Connection, fixes: Seq
     if using := _USING.search(details.get("hint", "")):
         command = f"op.alter_column(..., postgresql_using={using[1]!r})"
         fixes = [Hint("Say how PostgreSQL converts the values, here and in the downgrade", command), *fixes]
-    if schema := _NO_SCHEMA.search(why):
-        command = f"op.execute('CREATE SCHEMA {schema[1]}')"
+    if schema := NO_SCHEMA.search(why):
+        command = f"""op.execute('CREATE SCHEMA "{schema[1]}"')"""
         fixes = [Hint("If neither a revision nor the administrator creates this schema", command), *fixes]
     return ScratchRunFailed(step.revision.revision, direction, why, engine, details=details, fixes=fixes)
 

@@ -31,6 +31,7 @@ from sqlalchemy.pool import NullPool
 
 from ..database.connection import looking, moving
 from ..database.driver_connections import Attempt, Watcher, set_watcher
+from ..database.driver_errors import NO_ROLE, NO_SCHEMA
 from ..database.waits import Tell, say_nothing
 from ..errors.base import AntarestError
 from ..errors.facts.run import ModelsNotMade, ScratchRunFailed
@@ -43,8 +44,6 @@ from .leftovers import owned_databases
 
 SAME = "the same server"
 _BEGINNING = "antarest_scratch_"
-_NO_ROLE = re.compile(r'role "([^"]+)" does not exist')
-_NO_SCHEMA = re.compile(r'schema "([^"]+)" does not exist')
 _WHOLE_SERVER = re.compile(
     r"\b(?:CREATE|ALTER|DROP)\s+(?:ROLE|USER(?!\s+MAPPING)|GROUP|TABLESPACE|DATABASE|SUBSCRIPTION)\b"
     r"|\bALTER\s+SYSTEM\b|\bREASSIGN\s+OWNED\b|\bDROP\s+OWNED\b|\bGRANT\s+(?![^;]*\bON\b)[^;]+\bTO\b"
@@ -184,11 +183,11 @@ class ScratchServer:
 
         Return whether to try the revision again.
         """
-        if (schema := _NO_SCHEMA.search(str(error))) and self.asked and schema[1] in self.asked.others:
+        if (schema := NO_SCHEMA.search(str(error))) and self.asked and schema[1] in self.asked.others:
             is_new = schema[1] not in self.lacking
             self.lacking.add(schema[1])
             return is_new
-        if self.is_ours and (role := _NO_ROLE.search(str(error))):
+        if self.is_ours and (role := NO_ROLE.search(str(error))):
             with suppress(DBAPIError):
                 _execute(self.url, f'CREATE ROLE "{role[1]}" NOLOGIN')
                 return True

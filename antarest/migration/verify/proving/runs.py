@@ -13,6 +13,7 @@ from typing import Any
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import URL, Connection, NullPool
 
+from ...database.driver_errors import NO_ROLE
 from ...database.engines import create_db_engine
 from ...errors.facts.run import ScratchRunFailed
 from ...errors.revision import Direction
@@ -29,7 +30,6 @@ from ..target import Target
 from .steps import RevisionStep, calls_of_sqlalchemy_1
 
 _NO_EXTENSION = re.compile(r"extension \"?([\w-]+)\"? is not available|extension control file .*?([\w-]+)\.control")
-_NO_ROLE = re.compile(r"role \"([^\"]+)\" does not exist")
 _NOT_THERE = re.compile(r"does not exist|has no default operator class")
 
 
@@ -84,7 +84,7 @@ class Runs:
         If the server lacks an extension, revisions also fail for objects that the extension would create.
         """
         extension = next(filter(None, groups(_NO_EXTENSION, reason)), "")
-        role = next(filter(None, groups(_NO_ROLE, reason)), "")
+        role = next(filter(None, groups(NO_ROLE, reason)), "")
         found = f"extension {extension}" if extension else f"role {role}" if role else ""
         self.lacking |= {found} - {""}
         if not found and _NOT_THERE.search(reason):
