@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
@@ -59,6 +59,7 @@ _REBUILDS = "nearly half of the time is Alembic's, which rebuilds one table afte
 _READS = "45 ms of it read the files, from run to run more"
 _FLOOR = "62 MiB are there before the first revision runs"
 _IMPORTS = "env.py says the options of the project, so Alembic has to be imported, and a process takes longer to begin"
+_MODELS = "300 tables, 100 revisions"
 _MAKES = "a server makes all tables twice, where `alembic check` is given a database that has them"
 _COMPARES = "ours brings a scratch database to head, compares more, and asks the libraries of env.py"
 
@@ -211,60 +212,68 @@ def _schema(side: Side) -> set[tuple[str, ...]]:
 
 def models(folder: Path, server: PostgresServer) -> Iterator[Row]:
     """Measure the comparison of models with 300 tables and 100 revisions, in a git repository."""
-    known = Known(1.25, _COMPARES)
     columns = [_COLUMNS.format(before=max(number - 1, 0), number=number) for number in range(300)]
     tables = "".join(f'sa.Table("m{number}", metadata, {each})\n' for number, each in enumerate(columns))
     text_ = f"import sqlalchemy as sa\n\nmetadata = sa.MetaData()\n{tables}"
-    made = "".join(f'    op.create_table("m{number}", {each})\n' for number, each in enumerate(columns))
     with ExitStack() as stack:
         bench, ours, theirs = _sides(stack, folder / "models", "sqlite", server, 0, at_head=True, models=text_)
-        first = bench.folder / "versions" / "aaaaaaaaaaaa_tables.py"
-        first.write_text(
-            f'import sqlalchemy as sa\nfrom alembic import op\nrevision = "aaaaaaaaaaaa"\ndown_revision = None\n\n\n'
-            f"def upgrade():\n{made}\n\ndef downgrade():\n    pass\n"
-        )
-        down = "aaaaaaaaaaaa"
-        for number in range(99):
-            text_ = f'revision = "{number:012x}"\ndown_revision = "{down}"\n'
-            text_ += "\n\ndef upgrade():\n    pass\n\n\ndef downgrade():\n    pass\n"
-            (bench.folder / "versions" / f"{number:012x}.py").write_text(text_)
-            down = f"{number:012x}"
+        _write_history(bench.folder / "versions", columns)
         _git_init(bench.folder)
         _empty(make_url(theirs.env["BENCH_URL"]))
         run(theirs)
-        their_check = replace(theirs, command=["alembic", "-c", "plain.ini", "check"], prepare=lambda: None)
+        check = replace(theirs, command=["alembic", "-c", "plain.ini", "check"], prepare=lambda: None)
         url = stack.enter_context(scratch_database("postgresql", server))
         on_postgres = {"BENCH_URL": url.render_as_string(hide_password=False)}
         run(Side(theirs.command, bench.folder, on_postgres))
         both = Side(["inv", "db.check"], bench.folder, ours.env)
-        times = [alternate(partial(run, side), lambda: None, 3)[0] for side in (both, their_check)]
-        times += [alternate(partial(run, replace(their_check, env=on_postgres)), lambda: None, 3)[0]]
-        what = "300 tables, 100 revisions"
+        sides = (both, check, replace(check, env=on_postgres))
+        times = [alternate(partial(run, side), lambda: None, 3)[0] for side in sides]
         yield row(
-            f"`inv db.check`, on both engines, to `alembic check` on each, {what}",
+            f"`inv db.check`, on both engines, to `alembic check` on each, {_MODELS}",
             times[0],
             times[1] + times[2],
             1.0,
             Known(1.45, _MAKES),
         )
-        ini = bench.folder / "alembic.ini"
-        ini.write_text(f"{ini.read_text()}engines = sqlite\n")  # What plain Alembic compares, too.
-        nothing = Side(["inv", "db.revision", "--message=nothing"], bench.folder, ours.env)
-        yield compare(f"`inv db.revision` to `alembic check`, SQLite alone, {what}", nothing, their_check, 1.0, known)
-        path, files = bench.folder / "models.py", {*(bench.folder / "versions").glob("*.py")}
-        path.write_text(path.read_text().replace('"before"', '"more", sa.Integer), sa.Column("before"', 1))
+        yield from _new_revisions(bench.folder, ours, theirs, check)
 
-        def forget() -> None:
-            for file in {*(bench.folder / "versions").glob("*.py")} - files:
-                file.unlink()
 
-        yield compare(
-            "`inv db.revision` to `alembic revision --autogenerate`, SQLite alone, a column more",
-            replace(nothing, prepare=forget),
-            replace(theirs, command=["alembic", "-c", "plain.ini", "revision", "--autogenerate"], prepare=forget),
-            1.0,
-            known,
-        )
+def _write_history(versions: Path, columns: Sequence[str]) -> None:
+    """Write a revision that creates a table for each text of columns, and 99 empty revisions after it."""
+    made = "".join(f'    op.create_table("m{number}", {each})\n' for number, each in enumerate(columns))
+    (versions / "aaaaaaaaaaaa_tables.py").write_text(
+        f'import sqlalchemy as sa\nfrom alembic import op\nrevision = "aaaaaaaaaaaa"\ndown_revision = None\n\n\n'
+        f"def upgrade():\n{made}\n\ndef downgrade():\n    pass\n"
+    )
+    down = "aaaaaaaaaaaa"
+    for number in range(99):
+        text_ = f'revision = "{number:012x}"\ndown_revision = "{down}"\n'
+        text_ += "\n\ndef upgrade():\n    pass\n\n\ndef downgrade():\n    pass\n"
+        (versions / f"{number:012x}.py").write_text(text_)
+        down = f"{number:012x}"
+
+
+def _new_revisions(folder: Path, ours: Side, theirs: Side, check: Side) -> Iterator[Row]:
+    """Measure `db.revision` on SQLite alone, since plain Alembic compares only one engine."""
+    known = Known(1.25, _COMPARES)
+    ini, path, versions = folder / "alembic.ini", folder / "models.py", folder / "versions"
+    ini.write_text(f"{ini.read_text()}engines = sqlite\n")
+    nothing = Side(["inv", "db.revision", "--message=nothing"], folder, ours.env)
+    yield compare(f"`inv db.revision` to `alembic check`, SQLite alone, {_MODELS}", nothing, check, 1.0, known)
+    files = {*versions.glob("*.py")}
+    path.write_text(path.read_text().replace('"before"', '"more", sa.Integer), sa.Column("before"', 1))
+
+    def forget() -> None:
+        for file in {*versions.glob("*.py")} - files:
+            file.unlink()
+
+    yield compare(
+        "`inv db.revision` to `alembic revision --autogenerate`, SQLite alone, a column more",
+        replace(nothing, prepare=forget),
+        replace(theirs, command=["alembic", "-c", "plain.ini", "revision", "--autogenerate"], prepare=forget),
+        1.0,
+        known,
+    )
 
 
 def hook(folder: Path, server: PostgresServer) -> Iterator[Row]:

@@ -219,10 +219,8 @@ def long_files_and_functions(file: File) -> list[str]:
 @cache  # Each rule looks at all of them.
 def files() -> list[File]:
     """Return every Python file but those of the test histories."""
-    found = [
-        ROOT / "tasks.py",
-        *(path for top in ("antarest", "alembic", "scripts", "tests") for path in (ROOT / top).rglob("*.py")),
-    ]
+    tops = ("antarest", "alembic", "benchmarks", "scripts", "tests")
+    found = [ROOT / "tasks.py", *(path for top in tops for path in (ROOT / top).rglob("*.py"))]
     names = sorted(path.relative_to(ROOT).as_posix() for path in found if path.is_file())
     return [File(name, (ROOT / name).read_text()) for name in names if not name.startswith("tests/histories/")]
 
