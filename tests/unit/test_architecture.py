@@ -62,6 +62,14 @@ def test_no_folder_has_many_files() -> None:
     assert [folder for folder, number in folders.items() if number > MOST_FILES_OF_A_FOLDER] == []
 
 
+def test_no_history_has_a_copy_of_a_shared_file() -> None:
+    histories = ROOT / "tests" / "histories"
+    shared = {file.read_bytes() for file in (histories / "shared").iterdir() if file.is_file()}
+    own = (each for each in histories.glob("*/**/*.*") if each.is_file() and not each.is_symlink())
+
+    assert [file for file in own if file.parent.name != "shared" and file.read_bytes() in shared] == []
+
+
 def test_no_class_name_has_two_meanings() -> None:
     names = Counter(
         node.name.lstrip("_")

@@ -1,5 +1,1 @@
-from alembic import context
-
-from antarest.migration import environment
-
-environment.run(context)
+../shared/env.py
