@@ -6,6 +6,8 @@ alter a table while such a foreign key or trigger of the table still waits.
 
 from __future__ import annotations
 
+import re
+
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
@@ -29,7 +31,7 @@ _DEFERRABLE = text("""
     GROUP BY c.connamespace, c.conname
 """)
 
-# Most databases have none. Each revision asks this, and only then for the list, which costs the server far more.
+# Most databases have none. This is asked first, and only then for the list, which costs the server far more.
 _HAS_DEFERRABLE = "SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE condeferrable)"
 # The same as one statement of an SQL script, for which nobody can be asked.
 AS_STATEMENT = """DO $$ DECLARE deferred text;
@@ -42,6 +44,12 @@ BEGIN
         GROUP BY n.nspname, c.conname HAVING bool_and(c.condeferred)) AS found (name);
     IF deferred IS NOT NULL THEN EXECUTE 'SET CONSTRAINTS ' || deferred || ' DEFERRED'; END IF;
 END $$"""
+
+# Statements that make nothing deferrable. Others, such as DO, may do so without the word in their text.
+_HARMLESS = re.compile(
+    r"\s*(?:CREATE\s+(?:TABLE|(?:UNIQUE\s+)?INDEX)|ALTER\s+TABLE|DROP|INSERT|UPDATE|DELETE)\b(?!.*DEFERR)",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 class DeferredFails(NotAllowed):
@@ -56,6 +64,17 @@ class DeferredConstraints:
         self._connection = connection
         self._again: list[str] = []
         self._stuck = ""
+        self._hears = False
+        self._may_have_some = True  # since the last answer of the server
+
+    def before(self, statement: str) -> None:
+        """Note a statement that is about to run. If it hears of every statement, `run()` seldom has to ask the server.
+
+        Args:
+            statement: the text of the statement.
+        """
+        self._hears = True
+        self._may_have_some = self._may_have_some or not _HARMLESS.match(statement)
 
     def run(self) -> None:
         """Run the deferred constraints at the end of a revision. After that, PostgreSQL checks each statement at once.
@@ -63,9 +82,10 @@ class DeferredConstraints:
         Raises:
             DeferredFails: a constraint fails.
         """
-        if self._connection.dialect.name != "postgresql":
+        if self._connection.dialect.name != "postgresql" or (self._hears and not self._may_have_some):
             return
-        if not self._connection.exec_driver_sql(_HAS_DEFERRABLE).scalar():
+        self._may_have_some = bool(self._connection.exec_driver_sql(_HAS_DEFERRABLE).scalar())
+        if not self._may_have_some:
             return
         found = self._connection.execute(_DEFERRABLE).all()
         now = []

@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -188,7 +188,7 @@ def parse_revision(content: bytes, path: Path) -> Revision:
         raise InvalidRevisionFile(path, f"{place}{error.msg}") from None
     except ValueError as error:
         raise InvalidRevisionFile(path, str(error)) from None
-    values = _assignments(path, tree)
+    values = _assignments(path, tree, has_global=b"global" in content)
     id_ = values.get("revision")
     if not isinstance(id_, str) or not id_:
         raise InvalidRevisionFile(path, 'it has no line revision = "..."')
@@ -221,14 +221,12 @@ def importing(folders: Iterable[Path]) -> Iterator[None]:
     """
     try:
         yield
-    except AntarestError:
+    except (AntarestError, KeyboardInterrupt):
         raise
     except SyntaxError as error:
         path = Path(error.filename or "")
         if _is_below(path, folders):
             raise InvalidRevisionFile(path, f"line {error.lineno}: {error.msg}") from error
-        raise
-    except KeyboardInterrupt:
         raise
     except BaseException as error:  # A file that calls sys.exit(0) must not end the command as if it had succeeded.
         frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__) if frame.f_code.co_name == "<module>"]
@@ -245,14 +243,18 @@ def _is_below(path: Path, folders: Iterable[Path]) -> bool:
     return any(path.is_relative_to(folder.resolve()) for folder in folders)  # Alembic resolves links too.
 
 
-def _assignments(path: Path, tree: ast.Module) -> dict[str, Any]:
+def _assignments(path: Path, tree: ast.Module, *, has_global: bool) -> dict[str, Any]:
     """Return the values of the names that a revision file declares at its top level.
+
+    Args:
+        path: the path of the file, for messages.
+        tree: the parsed file.
+        has_global: whether the text has the word `global`. Without it, functions cannot set the names.
 
     Raises:
         InvalidRevisionFile: a value is not a literal, or a name is not set by a simple assignment.
     """
-    values: dict[str, Any] = {}
-    read: set[ast.AST] = set()
+    values, read = dict[str, Any](), set[ast.AST]()
     for node in tree.body:
         if not isinstance(node, (ast.Assign, ast.AnnAssign)) or node.value is None:
             continue
@@ -262,22 +264,22 @@ def _assignments(path: Path, tree: ast.Module) -> dict[str, Any]:
                     values[target.id] = ast.literal_eval(node.value)
                 except (ValueError, TypeError):
                     raise InvalidRevisionFile(path, f"line {node.lineno}: {target.id} is not a literal") from None
-                read.add(target)
-    for node in _executed(tree):
-        if node not in read and (name := next(iter(_ASSIGNMENTS.intersection(_bound(node))), "")):
+                read |= {target, node.value}
+    inner = [node for node in ast.walk(tree) if isinstance(node, ast.Global)] if has_global else []
+    for node in (*_executed(tree, read), *inner):
+        if name := next(iter(_ASSIGNMENTS.intersection(_bound(node))), ""):
             raise InvalidRevisionFile(path, f"line {node.lineno}: {name} is not set by an assignment of its own")
     return values
 
 
-def _executed(tree: ast.Module) -> Iterator[Any]:
-    """Yield the parts of a file that run when it is imported. The bodies of functions and classes are left out."""
+def _executed(tree: ast.Module, read: Collection[ast.AST]) -> Iterator[Any]:
+    """Yield the parts of a file that run when it is imported, without the parts that were read, and without bodies."""
     waiting: list[ast.AST] = [tree]
     while waiting:
-        node = waiting.pop()
-        yield node
-        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
-            waiting.extend(ast.iter_child_nodes(node))
-    yield from (node for node in ast.walk(tree) if isinstance(node, ast.Global))
+        if (node := waiting.pop()) not in read:
+            yield node
+            if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
+                waiting.extend(ast.iter_child_nodes(node))
 
 
 def _bound(node: ast.AST) -> Iterable[str]:
@@ -292,10 +294,10 @@ def _bound(node: ast.AST) -> Iterable[str]:
 
 
 def _as_ids(path: Path, value: object) -> tuple[str, ...]:
-    ids = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, (tuple, list)) else ()
-    if (value is not None and not isinstance(value, (str, tuple, list))) or not all(isinstance(i, str) for i in ids):
+    ids = (value,) if isinstance(value, str) else () if value is None else value
+    if not isinstance(ids, (tuple, list)) or not all(isinstance(each, str) for each in ids):
         raise InvalidRevisionFile(path, f"{value!r} is not a revision id")
-    return ids
+    return tuple(ids)
 
 
 def _declarations(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -56,6 +56,24 @@ def test_nothing_is_pending_for_the_next_revision_and_keys_are_deferred_again(hi
     assert database.value("SELECT count(*) FROM node JOIN grp ON grp.id = grp_id") == 2
 
 
+@pytest.mark.parametrize("how", ["{}", "DO $$ BEGIN EXECUTE '{}'; END $$"], ids=["a statement", "a block"])
+def test_a_key_that_a_later_revision_makes_is_seen(history: Build, how: str) -> None:
+    """The server is asked for deferrable constraints again only after a statement that may have made one."""
+    node = f"CREATE TABLE node (id INTEGER, grp_id INTEGER {KEY} DEFERRABLE INITIALLY DEFERRED)"
+    made = how.format(node)
+    database = history(
+        Script("groups", upgrade='sql("CREATE TABLE grp (id INTEGER PRIMARY KEY)")'),
+        Script("quiet", upgrade='sql("INSERT INTO grp VALUES (7)")'),
+        Script("nodes", upgrade=f"sql({made!r})"),
+        Script("first", upgrade=insert(1)),
+        Script("alters", upgrade=ADD_COLUMN),
+    )
+
+    database.workflow.upgrade()
+
+    assert database.workflow.current() == ("alters",)
+
+
 def test_nor_in_a_script_for_a_dba(history: Build) -> None:
     database = history(
         TABLES,
