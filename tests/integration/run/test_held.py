@@ -45,6 +45,7 @@ def test_a_prepared_transaction_is_named_by_each_command(runner: Start, postgres
                 error = refused(run, "db.E407")
                 assert error.fact.startswith("cannot get a lock on alembic_version")
                 assert error.details["held by"].startswith("the prepared transaction 'forgotten' (COMMIT or ROLLBACK")
+                assert error.details["waited"] == "4 s"
                 assert "waiting for a lock on alembic_version: the prepared transaction 'forgotten'" in run.out
             assert "'forgotten'" in refused(stamp, "db.E404").details["blocked by"]
         finally:
