@@ -176,6 +176,7 @@ class LossCounter:
                 yield table
 
     def _all_lost(self) -> Iterator[Lost]:
+        self._kept.follow(self._tracker.went_back)
         now, changed = self._tracker.tables, self._tracker.row_changes()
         alive = {table.identity: table for table in now.values()}
         unforeseen = self._tracker.unforeseen({i: self._since(i, changed).updated for i in alive})
@@ -227,7 +228,7 @@ class LossCounter:
             for name, new in present.items():
                 known[name].count_again(left.columns[new], changes.deleted)
         kept = self._kept.lost(table, now, names, changes.deleted)
-        lost |= {name: max(known[name].lost, kept.get(name, 0)) for name in present}
+        lost |= {name: _most(known[name].lost, kept.get(name, 0)) for name in present}
         return lost | self._retyped(table, names, known, lost)
 
     def _retyped(
@@ -239,8 +240,8 @@ class LossCounter:
             origin, values = self._tracker.origins[table.columns[name]], known.get(name)
             if origin.changed is None:
                 lost[name] = 0 if values and not values.first.values else None
-            elif origin.changed:
-                lost[name] = origin.changed + (taken.get(name) or 0)
+            elif origin.changed and (amount := taken.get(name, 0)) is not None:
+                lost[name] = origin.changed + amount
         return lost
 
     def _values_copied(
@@ -261,8 +262,8 @@ class LossCounter:
                 values.count_again(left.columns[new], max(rows, values.deleted))
                 emptied = min(origin.emptied, missing, values.first.values)
                 moved = max(values.first.minus(left.columns[new])) - max(rows, 0)  # also by a DELETE
-                taken = max(values.lost, emptied, moved, kept.get(name, 0))
-                lost[name] = None if origin.changed is None else taken + origin.changed
+                taken = _most(values.lost, emptied, moved, kept.get(name, 0))
+                lost[name] = None if taken is None or origin.changed is None else taken + origin.changed
             else:
                 lost[name] = known[name].first.values
         return lost
@@ -302,3 +303,9 @@ class LossCounter:
         """Return how many rows of a table the revision has inserted, deleted and updated."""
         since = changes.get(table, RowChanges()).minus(self._changes.get(table, RowChanges()))
         return RowChanges(*(max(each, 0) for each in since))
+
+
+def _most(*amounts: int | None) -> int | None:
+    """Return the largest amount; None if one is not known."""
+    known = [each for each in amounts if each is not None]
+    return max(known) if len(known) == len(amounts) else None

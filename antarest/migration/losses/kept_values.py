@@ -4,6 +4,9 @@ The number of values of a column does not show that a revision turns some values
 NULLs of this column. Therefore this module stores the keys of the rows that have a value in a temporary table, before
 the first statement that may empty the column. At the end, it looks for these rows by their keys. It does so only if
 other values could make up for the lost ones: if the column has empty places, or if the statement may insert rows.
+
+Some roles may not create temporary tables. For such a role, this module keeps the keys in the memory of the process,
+up to `_MOST` rows. If it cannot keep the keys, or cannot find the rows again, the number of lost values is unknown.
 """
 
 from __future__ import annotations
@@ -20,16 +23,18 @@ from sqlalchemy import Connection, inspect
 from ..database.catalog import CatalogTable, Fullness, filled, quote
 
 _NUMBERS = count()
+_REPLACES = re.compile(r"\bOR\s+REPLACE\b|\bREPLACE\s+INTO\b", re.IGNORECASE)
+_MOST = 1_000_000  # rows whose keys are kept in memory, where no temporary table can be made
 _DEFINES = re.compile(r"\s*(?:DROP|TRUNCATE|ALTER(?!.*\bUSING\b))\b", re.IGNORECASE | re.DOTALL)
 _INSERTS = re.compile(r"\b(?:INSERT|REPLACE|MERGE|COPY)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class _StoredKeys:
-    """The keys of rows that had values, in a temporary table.
+    """The keys of rows that had values.
 
     Attributes:
-        place: the name of the temporary table.
+        rows: the keys, for a FROM of a query: a temporary table, or a text with all keys; empty if they were not kept.
         keys: the columns of the key, by the names that they had when the revision began; none for the number of the row
             (SQLite).
         columns: the columns with values, by the names that they had when the revision began.
@@ -37,7 +42,7 @@ class _StoredKeys:
         taken: for each column, the numbers of values that had been taken before.
     """
 
-    place: str
+    rows: str
     keys: Collection[str]
     columns: Collection[str]
     deleted: int
@@ -55,7 +60,7 @@ class KeptValues:
         self._connection = connection
         self._remembered: dict[Hashable, list[_StoredKeys]] = {}
         self._seen: set[tuple[Hashable, str]] = set()
-        self._can_hide = self._inserts = False
+        self._can_hide = self._inserts = self._has_replaced = False
         self._went_back = 0
 
     @property
@@ -64,11 +69,16 @@ class KeptValues:
 
     def before(self, statement: str, went_back: int) -> None:
         """Note the statement that is about to run, and how often the transaction has gone back to a savepoint."""
+        self.follow(went_back)
+        self._has_replaced |= bool(self._temp == "temp" and _REPLACES.search(statement))
+        self._can_hide = not _DEFINES.match(statement)
+        self._inserts = bool(_INSERTS.search(statement))
+
+    def follow(self, went_back: int) -> None:
+        """Note how often the transaction has gone back to a savepoint."""
         if went_back != self._went_back:
             self._went_back = went_back
             self._forget_missing()
-        self._can_hide = not _DEFINES.match(statement)
-        self._inserts = bool(_INSERTS.search(statement))
 
     def remember(
         self,
@@ -100,15 +110,14 @@ class KeptValues:
         keys = found["constrained_columns"]
         is_known = {*keys} <= names.keys()  # The revision may have made the key itself.
         if is_known and (keys or self._has_numbers(table)):
-            place = f"{self._temp}.antarest_kept_{next(_NUMBERS)}"
-            if self._store(place, table, keys, wanted):
-                taken = [counts[name][1] for name in wanted]
-                each = _StoredKeys(
-                    place, [names[key] for key in keys], [names[name] for name in wanted], deleted(), taken
-                )
-                self._remembered.setdefault(table.identity, []).append(each)
+            query, taken = self._query(table, keys, wanted), [counts[name][1] for name in wanted]
+            kept = self._store(query) or (self._read(query, table, keys, wanted) if rows <= _MOST else "")
+            each = _StoredKeys(kept, [names[key] for key in keys], [names[name] for name in wanted], deleted(), taken)
+            self._remembered.setdefault(table.identity, []).append(each)
 
-    def lost(self, before: CatalogTable, now: CatalogTable, names: Mapping[str, str], deleted: int) -> dict[str, int]:
+    def lost(
+        self, before: CatalogTable, now: CatalogTable, names: Mapping[str, str], deleted: int
+    ) -> dict[str, int | None]:
         """Return how many of the remembered values are gone from rows that are still there.
 
         Args:
@@ -118,14 +127,20 @@ class KeptValues:
             deleted: the number of deleted rows. A row that came back with the same key does not count.
 
         Returns:
-            A mapping from the names of the columns of `before` to the numbers; without the columns that are not known.
+            A mapping from the names of the columns of `before` to the numbers; None for an unknown number. Columns
+            whose values were not to be remembered are left out.
         """
-        found: dict[str, int] = {}
+        found: dict[str, int | None] = {}
         for each in self._remembered.get(before.identity, ()):
             has_keys = names.keys() >= {*each.keys} and (each.keys or now.identity == before.identity)
             columns = [name for name in each.columns if name in names]
-            if has_keys and columns and (row := self._compare(each, now, names, columns)):
-                back = max(deleted - each.deleted - (row[0] - row[1]), 0)
+            row = self._compare(each, now, names, columns) if each.rows and has_keys and columns else None
+            gone = max(deleted - each.deleted, 0)
+            # Rows that were not deleted have other keys now. SQLite does not say which rows a REPLACE has deleted.
+            if row is None or (row[0] - row[1] > gone and not self._has_replaced):
+                found |= dict.fromkeys(columns)
+            else:
+                back = max(gone - (row[0] - row[1]), 0)
                 for at, name in enumerate(columns):
                     # A value that was taken before is in one of the places that are still empty.
                     taken = each.taken[[*each.columns].index(name)]
@@ -137,25 +152,39 @@ class KeptValues:
     def forget(self) -> None:
         """Drop the temporary tables."""
         for each in [each for all_of_table in self._remembered.values() for each in all_of_table]:
-            self._run(f"DROP TABLE IF EXISTS {each.place}")
+            if each.rows.startswith(self._temp):
+                self._run(f"DROP TABLE IF EXISTS {each.rows}")
         self._remembered = {}
 
     def _forget_missing(self) -> None:
         """Forget the temporary tables that a rollback to a savepoint has undone. Their columns are stored again."""
         for identity, tables in self._remembered.items():
-            for each in [each for each in tables if not self._run(f"SELECT 1 FROM {each.place} LIMIT 1")]:
+            stored = [each for each in tables if each.rows.startswith(self._temp)]
+            for each in [each for each in stored if not self._run(f"SELECT 1 FROM {each.rows} LIMIT 1")]:
                 tables.remove(each)
                 self._seen -= {(identity, name) for name in each.columns}
 
-    def _store(self, place: str, table: CatalogTable, keys: Iterable[str], columns: Iterable[str]) -> bool:
+    def _query(self, table: CatalogTable, keys: Iterable[str], columns: Iterable[str]) -> str:
         stored = [f"{key} AS k{at}" for at, key in enumerate(map(quote, keys))] or ["rowid AS k0"]
         weights = [
             f"CASE WHEN {self._filled(table, name)} IS NOT NULL THEN 2 WHEN {quote(name)} IS NOT NULL THEN 1 ELSE 0 END"
             for name in columns
         ]
         stored += [f"{weight} AS w{at}" for at, weight in enumerate(weights)]
-        name = place.partition(".")[2]
-        return self._run(f"CREATE TEMP TABLE {name} AS SELECT {', '.join(stored)} FROM {table.sql}")
+        return f"SELECT {', '.join(stored)} FROM {table.sql}"
+
+    def _store(self, query: str) -> str:
+        """Return the name of a new temporary table with the rows of a query; an empty text if there cannot be one."""
+        name = f"antarest_kept_{next(_NUMBERS)}"
+        return f"{self._temp}.{name}" if self._run(f"CREATE TEMP TABLE {name} AS {query}") else ""
+
+    def _read(self, query: str, table: CatalogTable, keys: Sequence[str], columns: Sequence[str]) -> str:
+        """Return an expression with the rows of a query, for a FROM; an empty text if they cannot be read."""
+        types = [f"k{at} {table.types[key]}" for at, key in enumerate(keys)]
+        types += [f"w{at} integer" for at in range(len(columns))]
+        rows: list[Any] = []
+        is_read = self._run(f"SELECT quote_literal(json_agg(each)::text) FROM ({query}) AS each", rows)
+        return f"json_to_recordset({rows[0][0]}) AS each ({', '.join(types)})" if is_read else ""
 
     def _compare(
         self, each: _StoredKeys, now: CatalogTable, names: Mapping[str, str], columns: Iterable[str]
@@ -167,15 +196,16 @@ class KeptValues:
         """
         keys = [quote(names[key]) for key in each.keys] or ["rowid"]
         on = " AND ".join(f"t.{key} = s.k{at}" for at, key in enumerate(keys))
-        counts = [f"(SELECT count(*) FROM {each.place})", "count(*)"]
+        counts = ["(SELECT count(*) FROM kept)", "count(*)"]
         for name in columns:
             at, value = [*each.columns].index(name), f"t.{quote(names[name])}"
             is_null, is_empty = f"{value} IS NULL", f"{self._filled(now, names[name], 't.')} IS NULL"
             conditions = (f"> 0 AND {is_null}", f"> 1 AND {is_empty}", f"= 0 AND {is_null}", f"< 2 AND {is_empty}")
             counts += [f"count(CASE WHEN s.w{at} {condition} THEN 1 END)" for condition in conditions]
         rows: list[Any] = []
-        query = f"SELECT {', '.join(counts)} FROM {each.place} s JOIN {now.whole.sql} AS t ON {on}"
-        return [int(each) for each in rows[0]] if self._run(query, rows) else None
+        query = f"SELECT {', '.join(counts)} FROM kept AS s JOIN {now.whole.sql} AS t ON {on}"
+        is_read = self._run(f"WITH kept AS (SELECT * FROM {each.rows}) {query}", rows)
+        return [int(each) for each in rows[0]] if is_read else None
 
     def _filled(self, table: CatalogTable, column: str, prefix: str = "") -> str:
         value = prefix + quote(column)

@@ -43,7 +43,8 @@ _SQLITE = """
             'config', 'content', 'data', 'docsize', 'idx', 'node', 'parent', 'rowid', 'segdir', 'segments', 'stat')
     WHERE m.name NOT LIKE 'sqlite!_%' ESCAPE '!'
 """
-# Every object that users make depends on another one, at least on its schema, and its number is 16384 or more. The
+# Every object that users make has a number of 16384 or more. It depends on another one, at least on its schema, except
+# for a schema, a publication, and a foreign-data wrapper without a handler. The
 # letter of the dependency tells what is dropped together: "a" and "i" with a table, "e" with an extension.
 _POSTGRESQL = """
     WITH made AS (
@@ -52,8 +53,13 @@ _POSTGRESQL = """
                 OR d.deptype = 'e') AS owner
         FROM pg_catalog.pg_depend d WHERE d.objid >= 16384 AND d.objsubid = 0
         GROUP BY d.classid, d.objid HAVING NOT bool_or(d.deptype IN ('i', 'P', 'S'))
-        UNION ALL SELECT 'pg_namespace'::regclass, n.oid, FALSE, FALSE, NULL FROM pg_catalog.pg_namespace n
-        WHERE n.oid >= 16384 AND n.nspname !~ '^pg_'
+        UNION ALL SELECT n.class, n.oid, FALSE, FALSE, NULL FROM (
+            SELECT tableoid, oid FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_'
+            UNION ALL SELECT tableoid, oid FROM pg_catalog.pg_publication
+            UNION ALL SELECT tableoid, oid FROM pg_catalog.pg_foreign_data_wrapper
+        ) AS n (class, oid)
+        WHERE n.oid >= 16384 AND NOT EXISTS (
+            SELECT 1 FROM pg_catalog.pg_depend d WHERE d.classid = n.class AND d.objid = n.oid)
     )
     SELECT o.type, o.identity, quote_ident(current_schema()), made.objid, made.owner
     FROM made CROSS JOIN LATERAL pg_catalog.pg_identify_object(made.classid, made.objid, 0) o

@@ -197,6 +197,7 @@ def _drop(objects: list[DatabaseObject], connection: Connection) -> None:
     left.sort(key=lambda each: (each[0] not in _BEFORE_TABLES, each[0] != "table", each))
     while left:
         blocked: list[tuple[str, str]] = []
+        reasons: list[Exception] = []
         for kind, names in left:
             savepoint = connection.begin_nested()
             try:
@@ -205,10 +206,12 @@ def _drop(objects: list[DatabaseObject], connection: Connection) -> None:
             except Exception as error:
                 savepoint.rollback()
                 blocked.append((kind, names))
-                is_last = len(blocked) == len(left) and not {each for each, _ in blocked} <= _MAY_STAY
-                if is_last or (kind not in _MAY_STAY and getattr(error, "pgcode", None) != _HAS_DEPENDENTS):
+                reasons += [error] if kind not in _MAY_STAY else []
+                if kind not in _MAY_STAY and getattr(error, "pgcode", None) != _HAS_DEPENDENTS:
                     raise
         if len(blocked) == len(left):
+            if reasons:
+                raise reasons[0]
             return
         left = blocked
 

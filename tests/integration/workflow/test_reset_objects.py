@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import URL
 
 from antarest.migration.errors.facts.refusal import ResetNotConfirmed
+from antarest.migration.errors.facts.run import RunFailed
 from antarest.migration.schema.objects import ObjectKey, read_objects
 from antarest.migration.scratch.databases import EngineName
 from tests.integration.conftest import Build
@@ -50,7 +51,11 @@ EVERY_KIND = {
         CREATE TRIGGER noted AFTER INSERT ON study FOR EACH ROW EXECUTE FUNCTION noted();
         CREATE TEXT SEARCH CONFIGURATION plain (COPY = simple);
         ALTER TABLE study_tag ENABLE ROW LEVEL SECURITY;
-        CREATE POLICY everybody ON study_tag USING (TRUE)
+        CREATE POLICY everybody ON study_tag USING (TRUE);
+        CREATE FOREIGN DATA WRAPPER elsewhere;
+        CREATE SERVER other_server FOREIGN DATA WRAPPER elsewhere;
+        CREATE FOREIGN TABLE other_study (id INTEGER) SERVER other_server;
+        CREATE PUBLICATION changes FOR TABLE study
     """,
 }
 BESIDE_EVERY_KIND = {
@@ -100,6 +105,21 @@ def test_every_kind_of_object_of_the_history_is_dropped_and_made_again(filled: B
     )
     assert database.workflow.current() == ("gone",)
     assert objects(database) == made | theirs
+
+
+def test_the_object_of_others_that_depends_on_the_history_is_named(postgres_filled: Build) -> None:
+    database = postgres_filled(
+        Script("kinds", upgrade='sql("CREATE SCHEMA archive", "CREATE TABLE archive.t (id INT)")')
+    )
+    database.workflow.upgrade()
+    database.execute("CREATE VIEW theirs AS SELECT * FROM study")
+    before = database.state()
+
+    with pytest.raises(RunFailed) as refused:
+        database.workflow.reset(database.workflow.plan_reset(allow_production=True), everything=True)
+
+    assert "view theirs depends on table study" in refused.value.details["detail"]
+    assert database.state() == before
 
 
 def test_rows_that_others_write_after_the_agreement_are_refused(filled: Build) -> None:

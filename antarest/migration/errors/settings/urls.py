@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from urllib.parse import quote, quote_plus, unquote_plus
+from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -41,11 +41,12 @@ _SHOWN = frozenset(
         *("gssencmode", "krbsrvname", "gsslib", "gssdelegation"),
     ]
 )
-# The places of secrets in any text: a keyword of libpq in any spelling, also as SQL writes it, and a URL.
+# The places of secrets in any text: a keyword of libpq in any spelling, also as SQL writes it, and a URL. SQL writes a
+# text in quotes, in doubled quotes inside of another text, or between two tags such as $$.
 _KEYWORD = re.compile(
-    r"\b(\w*(?:password|passwd|passphrase)|pass|pwd|\w+_secret|scram_\w+_key)(\s*=\s*|\s+(?='))"
-    r"('(?:[^'\\]|\\.|'')*'|[^\s'\",;&)\]}]+)",
-    re.IGNORECASE,
+    r"\b(\w*(?:password|passwd|passphrase)|pass|pwd|\w+_secret|scram_\w+_key)(\s*=\s*|\s+(?=(?:[en]|u&)?'|\$\w*\$))"
+    r"(''[^']+''|(?:[en]|u&)?'(?:[^'\\]|\\.|'')*'|(?P<tag>\$\w*\$).*?(?P=tag)|[^\s'\",;&)\]}]+)",
+    re.IGNORECASE | re.DOTALL,
 )
 _SERVICE = re.compile(r'(?<=\bservice ")[^"]+')  # in a message of libpq
 _URL = re.compile(r"\b(postgres(?:ql)?(?:\+\w+)?://)([^\s'\"<>]*)", re.IGNORECASE)
@@ -163,8 +164,11 @@ def _normalise_postgresql(url: URL) -> URL:
         raise UnreadableUrl(redact_url(url), reason="the port is out of range")
     if not url.database and "service" not in url.query:
         raise UnreadableUrl(redact_url(url), _NAME, reason="it names no database")
-    if _CONNECTION_STRING.search(url.database or ""):
-        raise UnreadableUrl(redact_url(url), _NAME, reason="its database is a connection string of libpq")
+    for part, name in (("database", url.database), ("user", url.username)):
+        if _CONNECTION_STRING.search(name or ""):
+            raise UnreadableUrl(redact_url(url), _NAME, reason=f"its {part} is a connection string of libpq")
+    if "\0" in unquote(url.render_as_string(hide_password=False)):
+        raise UnreadableUrl(redact_url(url), reason="it contains a NUL character")
     return url
 
 

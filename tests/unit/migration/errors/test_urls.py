@@ -99,6 +99,9 @@ def test_another_engine_or_driver_is_refused_with_what_is_supported(text: str) -
         "postgresql://u:geheim@h",
         "postgresql://u:geheim@h/",
         "postgresql://u@h/?password=geheim",
+        "postgresql://u:geheim\0@h/d",
+        "postgresql://u:geheim%00@h/d",
+        "postgresql://u:geheim@h/d?sslmode=%00",
     ],
 )
 def test_a_url_that_cannot_be_understood_is_refused_without_its_password(text: str) -> None:
@@ -208,15 +211,23 @@ def test_a_parameter_whose_value_may_be_a_secret_is_masked(parameter: str) -> No
 
 def test_a_secret_in_a_user_name_is_masked() -> None:
     """`?user=` may hold a connection string by mistake."""
-    url = normalise_url("postgresql://h/d?user=u%20password%3Dgeheim")
+    url = make_url("postgresql://u%20password%3Dgeheim@h/d")
 
     assert redact_url(url) == "postgresql://u password%3D***@h/d"
     assert redact('role "u password=geheim", geheim', url) == 'role "u password=***", ***'
 
 
-def test_a_connection_string_is_no_name_of_a_database() -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql://u@h/?dbname=d password=geheim",
+        "postgresql://h/d?user=u%20password%3Dgeheim",
+        "postgresql://u password=geheim@h/d",
+    ],
+)
+def test_a_connection_string_is_no_name_of_a_database_or_a_user(text: str) -> None:
     with pytest.raises(UnreadableUrl, match="connection string") as refused:
-        normalise_url("postgresql://u@h/?dbname=d password=geheim")
+        normalise_url(text)
 
     assert "geheim" not in str(refused.value.to_dict())
 
@@ -227,6 +238,13 @@ def test_a_connection_string_is_no_name_of_a_database() -> None:
         ("dsn: 'user=u password=geheim dbname=d'", "dsn: 'user=u password=*** dbname=d'"),
         ("PASSWD = 'ge\\'heim heim' host=h", "PASSWD = *** host=h"),
         ("ALTER ROLE u PASSWORD 'ge''heim' LOGIN", "ALTER ROLE u PASSWORD *** LOGIN"),
+        ("ALTER ROLE u PASSWORD E'ge\\'heim' LOGIN", "ALTER ROLE u PASSWORD *** LOGIN"),
+        ("ALTER ROLE u PASSWORD U&'geheim' LOGIN", "ALTER ROLE u PASSWORD *** LOGIN"),
+        ("ALTER ROLE u PASSWORD $$geheim$$ LOGIN", "ALTER ROLE u PASSWORD *** LOGIN"),
+        ("ALTER ROLE u PASSWORD $a$ge$$heim$a$ LOGIN", "ALTER ROLE u PASSWORD *** LOGIN"),
+        ("EXECUTE 'ALTER ROLE u PASSWORD ''geheim'' LOGIN'", "EXECUTE 'ALTER ROLE u PASSWORD *** LOGIN'"),
+        ("EXECUTE 'ALTER ROLE u PASSWORD ''geheim'''", "EXECUTE 'ALTER ROLE u PASSWORD ***'"),
+        ("PASSWORD '' LOGIN; x = 'y'", "PASSWORD *** LOGIN; x = 'y'"),
         ("PGPASSWORD=geheim pg_dump", "PGPASSWORD=*** pg_dump"),
         ("postgres://u:geheim@h/d?pwd=geheim&sslmode=x", "postgres://u:***@h/d?pwd=***&sslmode=x"),
         ('definition of service "geheim" not found', 'definition of service "***" not found'),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
+import pytest
 import sqlalchemy as sa
 from alembic.operations import Operations
 from sqlalchemy import URL
 
+from antarest.migration.losses import kept_values
 from antarest.migration.scratch.databases import EngineName
 from tests.support.data.losses import POSTGRESQL, SQLITE, Case, batch, case, cases, driver, losses
 from tests.unit.migration.losses.test_loss import rebuild
@@ -165,6 +168,7 @@ def test_the_null_of_json_is_no_value(database: Database, engine: EngineName, ca
 
 TURNS = "CASE WHEN {0} IS NULL THEN 'x' WHEN id > 1 THEN {0} END"
 MIXED = f"UPDATE study SET path = {TURNS.format('path')}"
+PAIR = "UPDATE pair SET v = CASE WHEN v IS NULL THEN 'x' WHEN a > 1 THEN v END"
 KEYS = ("CREATE TABLE pair (a INT, id TEXT, v TEXT, PRIMARY KEY (a, id))",
         "INSERT INTO pair VALUES (1, 'x', 'v'), (1, 'y', NULL), (2, 'x', 'w')")  # fmt: skip
 
@@ -175,7 +179,7 @@ def by_parameters(op: Operations) -> None:
         op.get_bind().execute(sa.text("UPDATE study SET path = :path WHERE id = :id"), {"path": path, "id": number})
 
 
-@cases(
+FILLED = (
     case("in one statement", MIXED, loses={"study.path": 1}),
     case("from rows that do not all match", "UPDATE study SET path = (SELECT label FROM study_tag t WHERE t.study_id ="
          " study.id AND label = 'z')", loses={"study.path": 2}),
@@ -191,8 +195,7 @@ def by_parameters(op: Operations) -> None:
     case("after a rollback to a savepoint", "SAVEPOINT s", MIXED, "ROLLBACK TO s", MIXED, loses={"study.path": 1}),
     case("before a savepoint", MIXED, "SAVEPOINT s", "UPDATE study SET path = 'y'", "ROLLBACK TO s",
          loses={"study.path": 1}),
-    case("with a key of two columns", "UPDATE pair SET v = CASE WHEN v IS NULL THEN 'x' WHEN a > 1 THEN v END",
-         loses={"pair.v": 1}, before=KEYS),
+    case("with a key of two columns", PAIR, loses={"pair.v": 1}, before=KEYS),
     case("without a key", "UPDATE study_tag SET label = CASE WHEN label IS NULL THEN 'x' END", loses={"study_tag.label":
          4}, before=("INSERT INTO study_tag VALUES (1, NULL)",), on=SQLITE),
     case("by new rows of the statement", "INSERT INTO study VALUES (1, 'a', NULL), (9, 'n', 'n') ON CONFLICT (id)"
@@ -209,9 +212,75 @@ def by_parameters(op: Operations) -> None:
     case("a row that comes back", "DELETE FROM pair WHERE a = 2", "INSERT INTO pair VALUES (2, 'x', NULL)",
          "UPDATE pair SET v = coalesce(v, 'x') WHERE a = 1", loses={"pair": 1}, before=KEYS),
 )  # fmt: skip
+
+
+@cases(*FILLED)
 def test_values_that_are_filled_do_not_hide_values_that_are_taken(
     database: Database, engine: EngineName, case: Case
 ) -> None:
+    assert losses(database(engine), case) == case.loses
+
+
+@cases(
+    case("changed by the same statement", "UPDATE pair SET a = a + 10, v = CASE WHEN v IS NULL THEN 'x' END",
+         loses={"pair.v": None}, before=KEYS),
+    case("changed by a later one", f"{PAIR} WHERE a = 1", "UPDATE pair SET a = a + 3", loses={"pair.v": None},
+         before=KEYS),
+    case("another type", PAIR, "ALTER TABLE pair ALTER a TYPE TEXT", loses={"pair.v": None}, before=KEYS,
+         on=POSTGRESQL),
+    case("dropped", PAIR, batch(lambda b: b.drop_column("a"), table="pair"), loses={"pair.a": 3, "pair.v": None},
+         before=KEYS, on=POSTGRESQL),
+    case("a new table without it", PAIR, "CREATE TABLE n (id TEXT, v TEXT)", "INSERT INTO n SELECT id, v FROM pair",
+         "DROP TABLE pair", "ALTER TABLE n RENAME TO pair", loses={"pair.a": 3, "pair.v": None}, before=KEYS),
+)  # fmt: skip
+def test_a_row_whose_key_is_another_one_may_have_lost_values(
+    database: Database, engine: EngineName, case: Case
+) -> None:
+    assert losses(database(engine), case) == case.loses
+
+
+NO_TEMPORARY_TABLES = """DO $$ DECLARE name text; BEGIN
+    CREATE ROLE no_temporary_tables;
+    GRANT CREATE, USAGE ON SCHEMA public TO no_temporary_tables;
+    EXECUTE 'REVOKE TEMP ON DATABASE ' || quote_ident(current_database()) || ' FROM public';
+    FOR name IN SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public' LOOP
+        EXECUTE 'ALTER TABLE ' || name || ' OWNER TO no_temporary_tables';
+    END LOOP;
+    FOR name IN SELECT typname FROM pg_type WHERE typname = 'kind' LOOP
+        ALTER TYPE kind OWNER TO no_temporary_tables;
+    END LOOP;
+    SET LOCAL ROLE no_temporary_tables;
+END $$"""
+
+
+@cases(*([case] for group in FILLED for case in group if case.values[0] == "postgresql"))
+def test_keeps_keys_without_the_right_to_make_temporary_tables(
+    database: Database, engine: EngineName, case: Case
+) -> None:
+    case = replace(case, before=(*case.before, NO_TEMPORARY_TABLES))
+    assert losses(database(engine), case) == case.loses
+
+
+ODD_KEYS = (
+    "CREATE TYPE kind AS ENUM ('a', 'it''s \\')",
+    'CREATE TABLE pair ("k 1" kind, d DATE, v TEXT, PRIMARY KEY ("k 1", d))',
+    "INSERT INTO pair VALUES ('it''s \\', '2024-02-01', 'v'), ('a', '2024-02-01', NULL)",
+)
+
+
+@cases(
+    case("too many rows", MIXED, loses={"study.path": None}, on=POSTGRESQL, before=(
+         "INSERT INTO study SELECT 9 + i, 'n', 'p' FROM generate_series(1, 9) i",)),
+    case("keys of other types", "SET LOCAL datestyle = 'SQL, DMY'", "UPDATE pair SET v = CASE WHEN v IS NULL THEN 'x'"
+         " END", loses={"pair.v": 1}, on=POSTGRESQL, before=ODD_KEYS),
+    case("a value of the key with a new name", "UPDATE pair SET v = CASE WHEN v IS NULL THEN 'x' END",
+         "ALTER TYPE kind RENAME VALUE 'a' TO 'b'", loses={"pair.v": None}, on=POSTGRESQL, before=ODD_KEYS),
+)  # fmt: skip
+def test_without_temporary_tables_some_numbers_are_unknown(
+    database: Database, engine: EngineName, case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_values, "_MOST", 9)
+    case = replace(case, before=(*case.before, NO_TEMPORARY_TABLES))
     assert losses(database(engine), case) == case.loses
 
 
@@ -220,6 +289,19 @@ def test_values_that_are_filled_do_not_hide_values_that_are_taken(
          before=("INSERT INTO study_tag VALUES (1, NULL)",), on=POSTGRESQL),
 )  # fmt: skip
 def test_values_that_are_filled_hide_others_without_a_key(database: Database, engine: EngineName, case: Case) -> None:
+    """A limit."""
+    assert losses(database(engine), case) == case.loses
+
+
+TWO_KEYS = ("CREATE TABLE u (id INTEGER PRIMARY KEY, k TEXT UNIQUE, v TEXT)", "INSERT INTO u VALUES (1, 'a', 'v')")
+
+
+@cases(
+    case("a second key", "REPLACE INTO u VALUES (8, 'a', NULL), (9, 'n', 'n')", on=SQLITE, before=TWO_KEYS),
+)  # fmt: skip
+def test_a_row_that_is_replaced_by_one_with_another_key_hides_its_values(
+    database: Database, engine: EngineName, case: Case
+) -> None:
     """A limit."""
     assert losses(database(engine), case) == case.loses
 
