@@ -29,7 +29,7 @@ from ..schema.compare import Difference, differences, without_unmodelled
 from ..schema.inventory import Inventory
 from ..schema.reflection import reflect
 from .databases import EngineName, NoPostgres, scratch_database
-from .included import included
+from .included import called_equal, included
 from .migrated import revision_texts, scratch_at, upgrade_scratch
 from .runner import ScratchRunner
 from .servers import ScratchServer, ScratchServers, asked_of, scratch_servers
@@ -73,6 +73,7 @@ class Comparison:
         models: the schema that the models create.
         found: the differences between the two schemas.
         not_compared: the objects that only the migrations create, because models cannot describe them, such as views.
+        called_equal: the differences that a function of `env.py`, such as `compare_type=function`, calls equal.
     """
 
     engine: EngineName
@@ -80,14 +81,17 @@ class Comparison:
     models: Inventory
     found: Sequence[Difference]
     not_compared: Sequence[Difference] = ()
+    called_equal: Sequence[Difference] = ()
 
     @classmethod
-    def of(cls, project: Project, engine: EngineName, migrated: Inventory, models: Inventory) -> Comparison:
-        """Return the comparison of the models with the migrations, without the objects that `env.py` excludes."""
+    def of(cls, project: Project, at_head: URL, migrated: Inventory, models: Inventory) -> Comparison:
+        """Return the comparison of the models with a database at head, without the objects that `env.py` excludes."""
         # On SQLite, a constraint has no name if its model gives none. The migrations may name it.
         found = [each for each in differences(migrated, models) if each.aspect != "name" or each.after is not None]
-        different = included(project, found, migrated)
-        return cls(engine, migrated, models, *without_unmodelled(different, models))
+        equal = called_equal(project, found, at_head)
+        different = included(project, [each for each in found if each not in equal], migrated)
+        engine: EngineName = "sqlite" if at_head.get_backend_name() == "sqlite" else "postgresql"
+        return cls(engine, migrated, models, *without_unmodelled(different, models), equal)
 
     @property
     def name(self) -> str:
@@ -147,15 +151,17 @@ class Bench:
                 if engine == "sqlite":
                     with scratch_at(project, heads) as connection:
                         migrated = reflect(connection, exclude=project.workflow_tables)
+                        again = Comparison.of(project, connection.engine.url, migrated, models)
                 else:
                     migrated = self._servers.retry(self.at_head[engine], lambda: self._upgraded(project))
+                    again = Comparison.of(project, self.at_head[engine], migrated, models)
             except ScratchRunFailed as error:
                 if engine not in self.required and not project.engines:
                     other = next(each for each in self.engines if each != engine)
                     why = f"If the project is not for {ENGINES[engine]}, say so in [antarest]"
                     error.fixes = (*error.fixes, Hint(why, f"engines = {other}"))
                 raise
-            found.append(Comparison.of(project, engine, migrated, models))
+            found.append(again)
         return found
 
     def _upgraded(self, project: Project) -> Inventory:
@@ -221,7 +227,7 @@ class Bench:
 
     def _keep(self, engine: EngineName, url: URL, migrated: Inventory, models: Inventory) -> Comparison:
         self.at_head[engine], self._models[engine] = url, models
-        return Comparison.of(self.project, engine, migrated, models)
+        return Comparison.of(self.project, url, migrated, models)
 
 
 def engines_of(project: Project, db: DbConfig | None) -> tuple[list[EngineName], list[EngineName]]:

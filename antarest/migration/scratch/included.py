@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
 
+from ..database.connection import moving
+from ..errors.facts.project import InvalidProject
+from ..errors.text import described
+from ..project.env_options import ALEMBIC, undisturbed
 from ..project.project import Project
 from ..schema.compare import Difference
 from ..schema.inventory import Inventory
@@ -58,6 +64,67 @@ def included(project: Project, found: Sequence[Difference], migrated: Inventory)
         return kind == "table" or is_in(table, name, kind, is_migrated=is_migrated)
 
     return [each for each in found if counts(each)]
+
+
+def called_equal(project: Project, found: Sequence[Difference], at_head: sa.URL) -> list[Difference]:
+    """Return the differences that a function of `env.py`, such as `compare_type=function`, calls equal.
+
+    Alembic calls these functions, so they get the arguments that they expect.
+
+    Args:
+        project: the Alembic project.
+        found: the differences between the migrations and the models.
+        at_head: a database that has run the migrations.
+
+    Raises:
+        InvalidProject: a function fails.
+    """
+    given = {name: project.options.get(name) for name in _ASPECTS}
+    functions = {name: value for name, value in given.items() if callable(value)}
+    asked = [each for each in found if each.kind == "column" and each.aspect in map(_ASPECTS.get, functions)]
+    tables, equal = {each.table for each in asked}, set[tuple[str, str]]()
+    if not asked:
+        return []
+
+    def is_compared(name: str | None, kind: str, parents: Any) -> bool:
+        return kind != "table" or name in tables or parents["schema_qualified_table_name"] in tables
+
+    with ALEMBIC, undisturbed(), moving(at_head) as connection:
+        options = {
+            **project.scratch_options(),
+            **{name: _asking(project, name, function, equal) for name, function in functions.items()},
+            "include_schemas": True,
+            "include_name": is_compared,
+        }
+        compare_metadata(MigrationContext.configure(connection, opts=options), project.metadata())
+    return [each for each in asked if (each.path, each.aspect) in equal]
+
+
+def _asking(
+    project: Project, name: str, function: Callable[..., bool | None], equal: set[tuple[str, str]]
+) -> Callable[..., bool]:
+    """Return a function that Alembic calls instead of a function of `env.py`, and that keeps what this one calls equal.
+
+    Args:
+        project: the Alembic project.
+        name: the option with the function of `env.py`.
+        function: the function of `env.py`.
+        equal: receives the paths of columns, each with the aspect.
+    """
+
+    def ask(context: MigrationContext, inspected: Any, modelled: Any, *others: Any) -> bool:
+        home = f"{context.dialect.default_schema_name}."
+        path = f"{modelled.table.fullname.removeprefix(home)}.{modelled.name}"
+        try:
+            answer = function(context, inspected, modelled, *others)
+        except Exception as error:
+            reason = f"{name} of {project.env.name} cannot compare {path}: {described(error)}"
+            raise InvalidProject(project.ini, reason) from error
+        if answer is not None and not answer:
+            equal.add((path, _ASPECTS[name]))
+        return False  # Alembic need not compare them itself.
+
+    return ask
 
 
 def _item(metadata: sa.MetaData, table: str, name: str, kind: str) -> tuple[Any, bool]:

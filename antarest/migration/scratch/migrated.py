@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from ..database.catalog import Tables
 from ..database.connection import moving
 from ..database.driver_connections import Attempt, Watcher, set_watcher
+from ..database.record import make_schema_of
 from ..database.waits import Tell, say_nothing
 from ..errors.settings.db_config import DbConfig
 from ..losses.tracking import open_tracker
@@ -132,6 +133,7 @@ def objects_of_history(project: Project, connection: Connection, note: Tell = sa
 
 def _objects_made(project: Project, connection: Connection) -> set[ObjectKey]:
     made: set[ObjectKey] = set()
+    make_schema_of(project.version_table, connection)
     others = {each.key for each in read_objects(connection)}  # A scratch database can have extensions and schemas.
     connection.rollback()
     ScratchRunner.of(project).upgrade(

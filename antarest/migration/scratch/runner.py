@@ -24,6 +24,7 @@ from ..database.connection import read_current
 from ..database.driver_errors import NO_SCHEMA
 from ..database.record import make_schema_of
 from ..errors.base import Hint
+from ..errors.facts.fixes import ID_LENGTH
 from ..errors.facts.loss import drop_and_make_again
 from ..errors.facts.run import ScratchRunFailed
 from ..errors.revision import Direction, Revision, VersionTable
@@ -55,6 +56,8 @@ class ScratchRunner:
         runs_deferred: whether deferred constraints run at the end of each revision, as in a run of the workflow. With
             plain Alembic they run at the commit.
         version_schema: the schema of the version table, which each database of the project has.
+        stores_long_ids: whether the version table stores each id of the history. Somebody may have widened the table of
+            the real database, or have created it.
     """
 
     config: Config
@@ -64,6 +67,7 @@ class ScratchRunner:
     commits_each: bool = False
     runs_deferred: bool = False
     version_schema: str = ""
+    stores_long_ids: bool = False
 
     @classmethod
     def of(cls, project: Project) -> Self:
@@ -81,6 +85,7 @@ class ScratchRunner:
             project.commits_each,
             runs_deferred=True,
             version_schema=project.version_table.schema,
+            stores_long_ids=True,
         )
 
     def upgrade(
@@ -197,8 +202,18 @@ class ScratchRunner:
             stand_in(environment, connection.engine.url.drivername)
             self.script.get_heads()
         make_schema_of(VersionTable(schema=self.version_schema), connection)
+        if self.stores_long_ids and any(len(id_) > ID_LENGTH for id_ in self.history.order):
+            self.make_room_for_ids(connection)
         if connection.in_transaction():
             connection.commit()  # Alembic commits only the transactions that it has begun.
+
+    def make_room_for_ids(self, connection: Connection) -> None:
+        """Let the version table of a PostgreSQL database store ids of any length. SQLite needs no room."""
+        if connection.dialect.name == "postgresql":
+            table = connection.dialect.identifier_preparer.quote(self.options["version_table"])
+            connection.exec_driver_sql(f"CREATE TABLE IF NOT EXISTS {table} (version_num VARCHAR NOT NULL PRIMARY KEY)")
+            connection.exec_driver_sql(f"ALTER TABLE {table} ALTER COLUMN version_num TYPE VARCHAR")
+            connection.commit()
 
     @property
     def _folders(self) -> set[Path]:

@@ -26,6 +26,10 @@ from ..scratch.migrated import objects_of_history
 _BEFORE_TABLES = frozenset({"event trigger", "materialized view", "view"})
 _MAY_STAY = frozenset({"extension", "foreign-data wrapper", "schema", "server"})  # if others use them
 _HAS_DEPENDENTS = "2BP01"
+_TYPE_OF_IDS = """
+    SELECT format_type(atttypid, atttypmod) FROM pg_catalog.pg_attribute
+    WHERE attrelid = to_regclass(:table) AND attname = 'version_num'
+"""
 
 
 @dataclass(frozen=True)
@@ -121,10 +125,22 @@ def drop_objects(project: Project, connection: Connection, plan: ResetPlan, *, e
     if not everything and not all(_is_agreed(number, plan.rows.get(table, 0)) for table, number in now.rows.items()):
         raise ResetNotConfirmed(now.database, now.amount, len(now.filled), agreed=plan.amount)
     _drop(found.dropped, connection)
+    _drop_record(project, connection)
+
+
+def _drop_record(project: Project, connection: Connection) -> None:
+    """Drop the version table and the table of the record. The new version table stores ids as long as the old one."""
     quote = connection.dialect.identifier_preparer.quote_identifier
     place = project.version_table
-    for name in (place.name, place.history):
-        connection.execute(text(f"DROP TABLE IF EXISTS {'.'.join(map(quote, filter(None, (place.schema, name))))}"))
+    table, record = (".".join(map(quote, filter(None, (place.schema, name)))) for name in (place.name, place.history))
+    kind = None
+    if connection.dialect.name == "postgresql":
+        kind = connection.execute(text(_TYPE_OF_IDS), {"table": table}).scalar()
+    for name in (table, record):
+        connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
+    if kind:
+        primary_key = f"CONSTRAINT {quote(f'{place.name}_pkc')} PRIMARY KEY"
+        connection.execute(text(f"CREATE TABLE {table} (version_num {kind} NOT NULL {primary_key})"))
 
 
 def _is_agreed(now: int | None, shown: int | None) -> bool:

@@ -60,7 +60,9 @@ def test_the_version_table_may_lie_in_another_schema(tmp_path: Path, postgres_da
         assert [line.revision for line in read_record(connection, table)] == ["one", "two"]
     workflow.rollback(workflow.plan_rollback(), Agreement())
     assert workflow.current() == ("one",)
-    workflow.reset(workflow.plan_reset(allow_production=True))
+    plan = workflow.plan_reset(allow_production=True)
+    assert (dict(plan.rows), dict(plan.others)) == ({"one": 0}, {}), "the schema is there for the version table"
+    workflow.reset(plan)
     assert workflow.current() == ("two",)
     assert database.query("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(1,)]
 

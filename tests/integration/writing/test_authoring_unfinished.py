@@ -87,6 +87,24 @@ def test_an_id_that_the_version_table_cannot_store_comes_with_what_widens_it(
     assert wide.workflow.current() == (second.id,)
 
 
+def test_a_version_table_that_somebody_has_widened_is_enough_for_long_ids(
+    tmp_path: Path, postgres_database: URL
+) -> None:
+    first, second = Script("a" * 40, "sql('CREATE TABLE t (id INTEGER)')", "sql('DROP TABLE t')"), Script("b" * 40)
+    database = Database(postgres_database, write_project(tmp_path, first, second))
+    database.execute("CREATE TABLE alembic_version (version_num VARCHAR(99) PRIMARY KEY)")
+    workflow = database.workflow
+    workflow.upgrade()
+
+    plan = workflow.plan_rollback(to="base")
+
+    assert (plan.unknown, [drop.loss.item for step in plan.steps for drop in step.drops]) == ("", ["t"])
+    workflow.reset(workflow.plan_reset(allow_production=True))
+    assert workflow.current() == (second.id,)
+    workflow.rollback(workflow.plan_rollback(), Agreement())
+    assert workflow.current() == (first.id,)
+
+
 UNNAMED = """
 sa.Table("a", metadata, sa.Column("id", sa.Integer, primary_key=True))
 sa.Table("t", metadata, sa.Column("a", sa.Integer, sa.ForeignKey("a.id"{})))
@@ -258,3 +276,30 @@ def test_a_revision_that_fails_on_an_engine_that_nobody_named_says_how_to_leave_
     assert "engines = postgresql" in [hint.command for hint in failed.value.hints]
     author.settings("engines = postgresql")
     assert author.findings(on_postgresql) == []
+
+
+WRONG_SETTINGS = {
+    "timezone = Mars/Base": "Can't locate timezone: Mars/Base",
+    "file_template = %%(nothing)s": "KeyError: 'nothing'",
+    "truncate_slug_length = many": "ValueError: ",
+    "[post_write_hooks]\nhooks = a\na.type = exec\na.executable = nowhere": "No such file or directory: 'nowhere'",
+    "[post_write_hooks]\nhooks = a\na.type = console_scripts\na.entrypoint = nowhere": "console_scripts.nowhere",
+}
+
+
+def test_a_setting_with_which_alembic_cannot_write_a_revision_is_named(
+    author: Author, subtests: pytest.Subtests
+) -> None:
+    author.write(Script("a1"))
+    ini = author.folder / "alembic.ini"
+    text = ini.read_text()
+    for setting, reason in WRONG_SETTINGS.items():
+        with subtests.test(setting):
+            ini.write_text(text.replace("path_separator = os\n", f"path_separator = os\n{setting}\n"))
+
+            with pytest.raises(InvalidProject, match="Alembic cannot write the revision: ") as failed:
+                write_revision(author.project, "x", empty=True)
+
+            assert reason in failed.value.message
+            assert failed.value.hints[0].text == "Fix this setting, then write it again"
+            assert [each.name for each in author.project.versions[0].glob("*.py")] == ["a1.py"]

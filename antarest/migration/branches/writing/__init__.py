@@ -250,7 +250,7 @@ def merge_heads(project: Project, message: str) -> Path:
     require_template(project)
     with staging(project, alone=True) as place:
         config = place.project.alembic_config(antarest=Writing(place.project))
-        with undisturbed():  # as above
+        with undisturbed(), naming_template(place.project, place.folder):
             script = command.merge(config, list(project.history.heads), message)
         assert isinstance(script, Script)  # noqa: S101 - Alembic writes one, or raises
         return place.put(Path(script.path))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from traceback import extract_tb
 
-from alembic.script import revision
+from alembic.script import base, revision
 from alembic.util import CommandError
 
 from ...errors.base import Hint
@@ -33,14 +34,14 @@ def require_template(project: Project) -> None:
 
 @contextmanager
 def naming_template(project: Project, folder: Path) -> Iterator[None]:
-    """Name the template in the error, if Alembic cannot use it, or cannot read the file that it has written.
+    """Name the template or the setting in the error, if Alembic cannot write a revision with it.
 
     Args:
         project: the project of the template.
         folder: the folder of the new file.
 
     Raises:
-        InvalidProject: the template is wrong.
+        InvalidProject: the template is wrong, or a setting, such as a time zone or a hook that does not exist.
     """
     try:
         with warnings.catch_warnings():
@@ -48,6 +49,10 @@ def naming_template(project: Project, folder: Path) -> Iterator[None]:
             yield
     except Exception as error:
         if not _is_of_template(error, folder):
+            if isinstance(error, CommandError) or _is_of_setting(error):
+                again = Hint("Fix this setting, then write it again", 'inv db.revision --message="..."')
+                reason = f"Alembic cannot write the revision: {described(error)}"
+                raise InvalidProject(project.ini, reason, again) from error
             raise
         hint = Hint("Compare it with that of a new project", "alembic init example")
         reason = f"it writes no file that is a revision: {described(error)}"
@@ -62,3 +67,10 @@ def _is_of_template(error: Exception, folder: Path) -> bool:
     # Alembic's map of the revisions has no parent that is called so, such as 'None' in quotes.
     in_map = isinstance(error, KeyError) and extract_tb(error.__traceback__)[-1].filename == revision.__file__
     return in_map or type(error).__module__ == "mako.exceptions"
+
+
+def _is_of_setting(error: Exception) -> bool:
+    """Return whether the program of a hook cannot be started, or a setting such as `file_template` is no valid value."""
+    last = extract_tb(error.__traceback__)[-1].filename
+    is_value = isinstance(error, (KeyError, TypeError, ValueError)) and last == base.__file__
+    return is_value or (isinstance(error, OSError) and last == subprocess.__file__)

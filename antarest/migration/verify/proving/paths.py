@@ -130,12 +130,10 @@ def _with_room_for_id(runs: Runs, revision: Revision, state: State) -> Iterator[
     """Run the revision after the version table has got room for its id. SQLite needs no room."""
     if len(revision.id) <= ID_LENGTH or runs.clones.engine == "sqlite":
         return
-    table = runs.target.project.version_table.name
 
     def upgrade(url: URL) -> Inventory:
         with runs.connected(url) as connection:
-            connection.exec_driver_sql(f'ALTER TABLE "{table}" ALTER COLUMN version_num TYPE VARCHAR')
-            connection.commit()
+            runs.target.runner.make_room_for_ids(connection)
         return runs.without_rows(url, RevisionStep(revision.id, "upgrade"))
 
     yield from _try(runs, state, upgrade, is_proved=False)
