@@ -121,6 +121,7 @@ EXPECTED: dict[str, Findings] = {
 FOREIGN: dict[str, Foreign] = {
     # ---- it comes to its end
     "alternative_bases": Foreign(_on("V404", "b2", *BOTH), _on("V101", "")),
+    "asks_for_its_settings": Foreign(),
     "calls_of_sqlalchemy_1": Foreign(_on("V301", "r2", *BOTH) | _on("V404", "r3", *BOTH)),
     "date_becomes_number": Foreign(_on("V504", "a2", *BOTH) | _on("V603", "a2"), _on("V509", "a2", _POSTGRESQL)),
     "enum_type_missing_or_made_twice": Foreign(

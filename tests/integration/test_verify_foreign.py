@@ -40,7 +40,9 @@ def configure(connection):
 
 async def main():
     url = context.config.get_main_option("sqlalchemy.url")
-    async with async_engine_from_config({"sqlalchemy.url": url}, poolclass=sa.NullPool).connect() as connection:
+    options = {"prepare_threshold": None} if url.startswith("postgresql") else {"autocommit": False}
+    engine = async_engine_from_config({"sqlalchemy.url": url}, poolclass=sa.NullPool, connect_args=options)
+    async with engine.connect() as connection:
         await connection.run_sync(configure)
 
 
@@ -141,7 +143,7 @@ def test_env_py_is_run_with_nothing_but_the_scratch_database_in_reach(run: Run, 
 
 
 def test_an_env_py_with_an_async_engine_gets_an_async_driver(run: Run, tmp_path: Path) -> None:
-    """A module that cannot be imported stands for a computer without the driver."""
+    """The options are for another driver. A module that cannot be imported stands for a computer without the driver."""
     (tmp_path / "versions").mkdir()
     (tmp_path / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s\nprepend_sys_path = %(here)s\n")
     (tmp_path / "versions" / "r1.py").write_text(f'revision = "r1"\ndown_revision = None\n{EMPTY}')
@@ -151,6 +153,8 @@ def test_an_env_py_with_an_async_engine_gets_an_async_driver(run: Run, tmp_path:
     done = run(*MODULE, *flags)
     (tmp_path / "aiosqlite.py").write_text(f"raise ModuleNotFoundError({'no aiosqlite'!r}, name='aiosqlite')\n")
     without = run(*MODULE, *flags, "--engine=sqlite")
+    (tmp_path / "env.py").write_text("import shop_of_nobody\n")
+    without_package = run(*MODULE, *flags, "--engine=sqlite")
 
     # It is env.py that gives these options, on each engine.
     assert (done.code, revisions(done)) == (EXIT_DONE, ["r1"]), done.out + done.err
@@ -160,6 +164,7 @@ def test_an_env_py_with_an_async_engine_gets_an_async_driver(run: Run, tmp_path:
     refused = refusal(without, "db.E210", EXIT_USAGE)
     assert "it raises ModuleNotFoundError: no aiosqlite" in refused.fact
     assert refused.commands == ["pip install aiosqlite"]
+    assert refusal(without_package, "db.E210", EXIT_USAGE).commands == ["export PYTHONPATH=FOLDER"]
 
 
 @pytest.mark.parametrize("section", ["", "[antarest]\nrollback_script = rollback.sh\n"])
