@@ -137,6 +137,7 @@ FOREIGN: dict[str, Foreign] = {
     "jsonb_on_old_sqlite": Foreign(),
     # The range has only r3, and r2 is what stops it.
     "not_proved_is_not_zero": Foreign(_on("V301", "r2", _POSTGRESQL), revisions="r3", gaps={("", _POSTGRESQL)}),
+    "number_becomes_text": Foreign(_on("V601", "r2"), _on("V509", "r2", "sqlite")),
     "one_run_only": Foreign(_on("V306", "a2", _POSTGRESQL) | _on("V404", "a3", *BOTH)),
     "package_hides_stdlib": Foreign(),
     "refuses_rows": Foreign(_on("V302", "r2", *BOTH), _on("V509", "r3", *BOTH) | _on("V406", "r5")),
