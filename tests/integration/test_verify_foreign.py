@@ -113,6 +113,28 @@ def test_what_needs_an_extension_that_the_server_lacks_is_not_proved(run: Run, t
     assert {*reasons} == {"r1", "r3", "r4", ""}
 
 
+def test_all_files_that_cannot_be_imported_are_named_in_one_run(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "versions").mkdir()
+    for number in range(8):
+        name = "import nowhere_at_all" if number % 2 else "def upgrade(:" if number > 5 else ""
+        (tmp_path / "versions" / f"r{number}.py").write_text(
+            f'{name}\nrevision = "r{number}"\ndown_revision = {f"r{number - 1}" if number else None!r}\n{EMPTY}'
+        )
+
+    done = run(PROGRAM, "--versions=versions", "--engine=sqlite", f"--sarif={tmp_path / 'found'}", cwd=tmp_path)
+
+    places = [
+        each["locations"][0]["physicalLocation"]
+        for each in json.loads((tmp_path / "found").read_text())["runs"][0]["results"]
+    ]
+    assert {each["artifactLocation"]["uri"] for each in places} == {f"versions/r{each}.py" for each in (1, 3, 5, 6, 7)}
+    assert "\nthe history  versions\n" in done.out
+    reason = "cannot be read: ModuleNotFoundError: No module named 'nowhere_at_all'"
+    assert f"    the revision file r1.py {reason}; the same: r3.py, r5.py, r7.py\n" in done.out, done.out
+    assert "    the revision file r6.py cannot be read: line 1: invalid syntax\n" in done.out, done.out
+    assert "V106 the revision files cannot be imported: 2\n" in done.out, done.out
+
+
 def test_a_history_starts_from_tables_that_something_else_makes(run: Run, tmp_path: Path) -> None:
     shutil.copytree(OTHERS / "tables_from_elsewhere", tmp_path / "project")
     flags = ("--versions=versions", "--start=sqlite=start.sql,postgresql=elsewhere:make")
