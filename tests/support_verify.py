@@ -171,6 +171,7 @@ FOREIGN: dict[str, Foreign] = {
     "right_missing_from_before": Foreign(revisions="r2"),
     "shortened_names": Foreign(notes=_on("V509", "a2", *BOTH)),
     "text_read_as_numbers": Foreign(notes=_on("V509", "r2", *BOTH)),
+    "text_becomes_enum": Foreign(notes=_on("V405", "r2", _POSTGRESQL)),
     "uuids_written_anew": Foreign(notes=_on("V509", "r2", *BOTH)),
     # ---- what is easily overlooked
     "cast_without_way_back": Foreign(_on("V511", "r2", *BOTH), _on("V406", "r2") | _on("V406", "r3")),
