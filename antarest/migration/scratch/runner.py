@@ -226,6 +226,7 @@ class ScratchRunner:
     def _environment(self, context: MigrationContext) -> Iterator[None]:
         """Let revisions use `alembic.op` and `alembic.context` in the `with` block, also inside a running `env.py`."""
         environment = EnvironmentContext(self.config, self.script, as_sql=False)
+        context.environment_context = environment  # through which a revision reads the settings of `alembic.ini`
         environment._migration_context = context  # noqa: SLF001 - as its own `configure` does
         with outer_kept(), without_output(), environment, revision_operations(context):
             yield

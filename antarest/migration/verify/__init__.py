@@ -157,16 +157,16 @@ def _look_at_files(target: Target, found: Verification, wanted: Collection[str])
     found.not_checked = {what: why for what, why in reasons.items() if why}
 
 
-def _broken_files(target: Target) -> list[str]:
+def _broken_files(target: Target) -> list[Finding]:
     """Import each revision file separately, and return all errors. Alembic would stop at the first error."""
-    found, folders = list[str](), target.project.versions
+    found, folders = list[Finding](), target.project.versions
     for folder, name in listed(folders, recursive=target.project.is_recursive):
         path = Path(folder, name).resolve()
         try:
             with without_output(), importing(folders):
                 runpy.run_path(str(path))
         except InvalidRevisionFile as error:
-            found.append(error.message)
+            found.append(Finding.of("V106", error.message, item=name, table=folder))
     return found
 
 
@@ -178,7 +178,7 @@ def _is_readable(target: Target, found: Verification) -> bool:
     except SyntaxError as error:
         found.add(Finding.of("V106", f"{error.filename}, line {error.lineno}: {error.msg}"))
     except InvalidRevisionFile as error:
-        found.add(*(Finding.of("V106", each) for each in _broken_files(target) or [error.message]))
+        found.add(*_broken_files(target) or [Finding.of("V106", error.message)])
     except AntarestError as error:
         found.add(Finding.of("V102", "; ".join((error.message, *error.details.values()))))
     else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -34,6 +35,8 @@ _IS_READ = ("SELECT", "SHOW", "PRAGMA", "BEGIN", "COMMIT", "ROLLBACK", "SAVEPOIN
 _DRIVERS = {"postgresql": ("psycopg2", "asyncpg"), "sqlite": ("pysqlite", "aiosqlite")}
 # The functions through which every connection of psycopg 2 and 3 goes. They are in C, so no event of Python shows them.
 _OF_LIBPQ = {"psycopg2": "_connect", "psycopg.generators": "connect"}
+# So do the drivers refuse an option: 'x' is an invalid keyword argument, unexpected keyword argument 'x', ...
+_UNKNOWN_OPTION = re.compile(r"""(?:keyword argument |connection option |^)["'](\w+)["']""")
 _NEEDS_ASYNC = "requires an async driver"  # in the message of SQLAlchemy
 ENFORCES_KEYS = "PRAGMA foreign_keys=ON"
 """The statement with which a connection to SQLite begins to enforce foreign keys."""
@@ -114,16 +117,21 @@ def _run(target: Target, connection: Connection, named: URL) -> EnvRun:
     except (Exception, SystemExit) as error:
         refused = f" ({'; '.join(found.refused)})" if found.refused else ""
         env = (target.project.scripts or target.project.root) / "env.py"
-        hint = Hint("Give it the variables that it needs", "inv db.verify --run-env --env=NAME=VALUE")
-        if isinstance(error, ModuleNotFoundError) and error.name in {name for _, name in _DRIVERS.values()}:
-            hint = Hint("Install the driver", f"pip install {error.name}")
-        raise InvalidProject(env, f"it raises {described(error)}{refused}", hint) from error
+        raise InvalidProject(env, f"it raises {described(error)}{refused}", _hint(error)) from error
     finally:
         for name in ("connection", ASKED):
             config.attributes.pop(name, None)
     opts = answers[0] if answers else environment.context_opts
     found.options = {name: value for name, value in opts.items() if name not in _OWN_OPTIONS and value is not None}
     return found
+
+
+def _hint(error: BaseException) -> Hint:
+    if not isinstance(error, ModuleNotFoundError):
+        return Hint("Give it the variables that it needs", "inv db.verify --run-env --env=NAME=VALUE")
+    if error.name in {name for _, name in _DRIVERS.values()}:
+        return Hint("Install the driver", f"pip install {error.name}")
+    return Hint("Install the package that has this module, or name its folder", "export PYTHONPATH=FOLDER")
 
 
 def with_options_of_env(target: Target, run: EnvRun) -> Target:
@@ -167,7 +175,7 @@ def _led_to(url: URL, found: EnvRun) -> Iterator[None]:
         named.update(extra)
         inside.append(True)
         try:
-            return dialect.connect(*arguments, **named)
+            return _connected(dialect, arguments, named)
         finally:
             inside.pop()
 
@@ -182,6 +190,18 @@ def _led_to(url: URL, found: EnvRun) -> Iterator[None]:
             stack.callback(event.remove, Engine, name, listener)
         stack.enter_context(_watched(refuse))
         yield
+
+
+def _connected(dialect: Any, arguments: Any, named: dict[str, Any]) -> Any:
+    """Connect without the options that this driver does not know: `env.py` may give them to another driver."""
+    while True:
+        try:
+            return dialect.connect(*arguments, **named)
+        except Exception as error:
+            unknown = _UNKNOWN_OPTION.search(str(error))
+            if not unknown or unknown[1] not in named:
+                raise
+            del named[unknown[1]]
 
 
 @contextmanager

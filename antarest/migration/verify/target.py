@@ -109,6 +109,11 @@ class Target:
         return script
 
     @property
+    def place(self) -> Path:
+        """The `alembic.ini`, or the folder of the revisions if there is no `alembic.ini`."""
+        return self.project.ini if self.project.ini.is_file() else self.project.versions[0]
+
+    @property
     def config(self) -> Config:
         """The configuration from `alembic.ini`. It is empty if the project is only a folder of revisions."""
         ini = self.project.ini

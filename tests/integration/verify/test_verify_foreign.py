@@ -40,7 +40,9 @@ def configure(connection):
 
 async def main():
     url = context.config.get_main_option("sqlalchemy.url")
-    async with async_engine_from_config({"sqlalchemy.url": url}, poolclass=sa.NullPool).connect() as connection:
+    options = {"prepare_threshold": None} if url.startswith("postgresql") else {"autocommit": False}
+    engine = async_engine_from_config({"sqlalchemy.url": url}, poolclass=sa.NullPool, connect_args=options)
+    async with engine.connect() as connection:
         await connection.run_sync(configure)
 
 
@@ -111,6 +113,28 @@ def test_what_needs_an_extension_that_the_server_lacks_is_not_proved(run: Run, t
     assert {*reasons} == {"r1", "r3", "r4", ""}
 
 
+def test_all_files_that_cannot_be_imported_are_named_in_one_run(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "versions").mkdir()
+    for number in range(8):
+        name = "import nowhere_at_all" if number % 2 else "def upgrade(:" if number > 5 else ""
+        (tmp_path / "versions" / f"r{number}.py").write_text(
+            f'{name}\nrevision = "r{number}"\ndown_revision = {f"r{number - 1}" if number else None!r}\n{EMPTY}'
+        )
+
+    done = run(PROGRAM, "--versions=versions", "--engine=sqlite", f"--sarif={tmp_path / 'found'}", cwd=tmp_path)
+
+    places = [
+        each["locations"][0]["physicalLocation"]
+        for each in json.loads((tmp_path / "found").read_text())["runs"][0]["results"]
+    ]
+    assert {each["artifactLocation"]["uri"] for each in places} == {f"versions/r{each}.py" for each in (1, 3, 5, 6, 7)}
+    assert "\nthe history  versions\n" in done.out
+    reason = "cannot be read: ModuleNotFoundError: No module named 'nowhere_at_all'"
+    assert f"    the revision file r1.py {reason}; the same: r3.py, r5.py, r7.py\n" in done.out, done.out
+    assert "    the revision file r6.py cannot be read: line 1: invalid syntax\n" in done.out, done.out
+    assert "V106 the revision files cannot be imported: 2\n" in done.out, done.out
+
+
 def test_a_history_starts_from_tables_that_something_else_makes(run: Run, tmp_path: Path) -> None:
     shutil.copytree(OTHERS / "tables_from_elsewhere", tmp_path / "project")
     flags = ("--versions=versions", "--start=sqlite=start.sql,postgresql=elsewhere:make")
@@ -141,7 +165,7 @@ def test_env_py_is_run_with_nothing_but_the_scratch_database_in_reach(run: Run, 
 
 
 def test_an_env_py_with_an_async_engine_gets_an_async_driver(run: Run, tmp_path: Path) -> None:
-    """A module that cannot be imported stands for a computer without the driver."""
+    """The options are for another driver. A module that cannot be imported stands for a computer without the driver."""
     (tmp_path / "versions").mkdir()
     (tmp_path / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s\nprepend_sys_path = %(here)s\n")
     (tmp_path / "versions" / "r1.py").write_text(f'revision = "r1"\ndown_revision = None\n{EMPTY}')
@@ -151,6 +175,8 @@ def test_an_env_py_with_an_async_engine_gets_an_async_driver(run: Run, tmp_path:
     done = run(*MODULE, *flags)
     (tmp_path / "aiosqlite.py").write_text(f"raise ModuleNotFoundError({'no aiosqlite'!r}, name='aiosqlite')\n")
     without = run(*MODULE, *flags, "--engine=sqlite")
+    (tmp_path / "env.py").write_text("import shop_of_nobody\n")
+    without_package = run(*MODULE, *flags, "--engine=sqlite")
 
     # It is env.py that gives these options, on each engine.
     assert (done.code, revisions(done)) == (EXIT_DONE, ["r1"]), done.out + done.err
@@ -160,6 +186,7 @@ def test_an_env_py_with_an_async_engine_gets_an_async_driver(run: Run, tmp_path:
     refused = refusal(without, "db.E210", EXIT_USAGE)
     assert "it raises ModuleNotFoundError: no aiosqlite" in refused.fact
     assert refused.commands == ["pip install aiosqlite"]
+    assert refusal(without_package, "db.E210", EXIT_USAGE).commands == ["export PYTHONPATH=FOLDER"]
 
 
 @pytest.mark.parametrize("section", ["", "[antarest]\nrollback_script = rollback.sh\n"])

@@ -121,6 +121,7 @@ EXPECTED: dict[str, Findings] = {
 FOREIGN: dict[str, Foreign] = {
     # ---- it comes to its end
     "alternative_bases": Foreign(_on("V404", "b2", *BOTH), _on("V101", "")),
+    "asks_for_its_settings": Foreign(),
     "calls_of_sqlalchemy_1": Foreign(_on("V301", "r2", *BOTH) | _on("V404", "r3", *BOTH)),
     "date_becomes_number": Foreign(_on("V504", "a2", *BOTH) | _on("V603", "a2"), _on("V509", "a2", _POSTGRESQL)),
     "enum_type_missing_or_made_twice": Foreign(
@@ -136,6 +137,7 @@ FOREIGN: dict[str, Foreign] = {
     "jsonb_on_old_sqlite": Foreign(),
     # The range has only r3, and r2 is what stops it.
     "not_proved_is_not_zero": Foreign(_on("V301", "r2", _POSTGRESQL), revisions="r3", gaps={("", _POSTGRESQL)}),
+    "number_becomes_text": Foreign(_on("V601", "r2"), _on("V509", "r2", "sqlite")),
     "one_run_only": Foreign(_on("V306", "a2", _POSTGRESQL) | _on("V404", "a3", *BOTH)),
     "package_hides_stdlib": Foreign(),
     "refuses_rows": Foreign(_on("V302", "r2", *BOTH), _on("V509", "r3", *BOTH) | _on("V406", "r5")),
@@ -169,6 +171,7 @@ FOREIGN: dict[str, Foreign] = {
     "right_missing_from_before": Foreign(revisions="r2"),
     "shortened_names": Foreign(notes=_on("V509", "a2", *BOTH)),
     "text_read_as_numbers": Foreign(notes=_on("V509", "r2", *BOTH)),
+    "text_becomes_enum": Foreign(notes=_on("V405", "r2", _POSTGRESQL)),
     "uuids_written_anew": Foreign(notes=_on("V509", "r2", *BOTH)),
     # ---- what is easily overlooked
     "cast_without_way_back": Foreign(_on("V511", "r2", *BOTH), _on("V406", "r2") | _on("V406", "r3")),

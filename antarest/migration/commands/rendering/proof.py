@@ -10,7 +10,7 @@ from ...errors.settings.commands import spell
 from ...errors.text import count, fields, shorten, style
 from ...verify import Verification
 from ...verify.target import Target
-from .proof_groups import LINES, NAMES, FindingGroup, grouped, place_of, relative
+from .proof_groups import LINES, NAMES, FindingGroup, file_of, grouped, relative
 
 _KINDS = 6  # kinds in the list at the top, so that all of it has about ten lines
 _REASONS = 3  # reasons there for what was not proved
@@ -23,10 +23,8 @@ _NOT_KEPT = "deleted with its server; ANTAREST_TEST_POSTGRES_URL names a server 
 def head(found: Verification, target: Target) -> str:
     """Return the lines above the proof: the project, the engines, and the options that were not read."""
     engines = " and ".join(NAMES[engine] for engine in found.engines)
-    ini = target.project.ini
-    project = str(ini if ini.is_file() else target.project.versions[0])
     missing = "; ".join(target.unknown)
-    return fields([("project", project), ("on", f"{engines}, in scratch databases"), ("not read", missing)])
+    return fields([("project", str(target.place)), ("on", f"{engines}, in scratch databases"), ("not read", missing)])
 
 
 def summary(found: Verification, target: Target, stream: TextIO, *, notes: bool = False) -> str:
@@ -93,8 +91,8 @@ def _by_revision(groups: Sequence[FindingGroup], target: Target, stream: TextIO)
     for each in groups:
         if each.revision != revision:
             revision = each.revision
-            path, _ = place_of(each.findings[0], target)
-            lines += [*([""] if lines else []), f"{style(revision or 'the history', 'bold', stream)}  {relative(path)}"]
+            path = relative(file_of(revision, target))
+            lines += [*([""] if lines else []), f"{style(revision or 'the history', 'bold', stream)}  {path}"]
         lines.append(f"  {style(f'{each.kind.id} {each.kind.title}', 'red' if each.is_error else 'yellow', stream)}")
         for entry in each.entries[:LINES]:
             lines += [f"{'    ' if line is entry.text else '      '}{line}" for line in entry.lines]

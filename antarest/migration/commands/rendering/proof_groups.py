@@ -154,12 +154,18 @@ def relative(path: Path) -> str:
     return (path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path).as_posix()
 
 
+def file_of(revision: str, target: Target) -> Path:
+    """Return the file of a revision. For the whole history, return `alembic.ini` or the folder of revisions."""
+    return target.history[revision].path if revision and revision in target.history else target.place
+
+
 def place_of(finding: Finding, target: Target) -> tuple[Path, int]:
-    """Return the file of a finding and the line in this file. Without a revision, return `alembic.ini` and line 1."""
-    if finding.revision and finding.revision in target.history:
-        path = target.history[finding.revision].path
-        return path, _line_of(finding, path)
-    return target.project.ini, 1
+    """Return the file of a finding and the line in this file; line 1 if the finding is about the history as a whole."""
+    if finding.id == "V106" and finding.item:
+        line = _LINE.search(finding.found)
+        return Path(finding.table, finding.item), int(line[1]) if line else 1
+    path = file_of(finding.revision, target)
+    return path, 1 if path == target.place else _line_of(finding, path)
 
 
 def _line_of(finding: Finding, path: Path) -> int:

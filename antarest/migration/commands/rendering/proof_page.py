@@ -18,7 +18,7 @@ from ...verify.findings.proof import Proof
 from ...verify.rows.snapshots import Sample
 from ...verify.target import Target
 from .proof import outcome
-from .proof_groups import NAMES, FindingGroup, grouped, place_of
+from .proof_groups import NAMES, FindingGroup, file_of, grouped
 from .proof_table import PROPERTIES, Cell, cells_of, parity_of
 
 _TEMPLATE = Path(__file__).with_suffix(".html")
@@ -37,7 +37,7 @@ def as_html(found: Verification, target: Target) -> str:
     ]
     missing += [f"not checked: {what}: {why}" for what, why in found.not_checked.items()]
     parts = {
-        "project": escape(str(target.project.ini if target.project.ini.is_file() else target.project.versions[0])),
+        "project": escape(str(target.place)),
         "outcome": escape(outcome(found)),
         "overview": "\n".join([*_kinds(groups), *(f'<p class="note">{escape(each)}</p>' for each in missing)]),
         "grid": "\n".join([_head(found), *(_line(found, revision) for revision in lines)]),
@@ -90,7 +90,7 @@ def _anchor(revision: str, kind: str = "") -> str:
 
 def _section(found: Verification, revision: str, target: Target) -> str:
     mine = [each for each in found.findings if each.revision == revision]
-    path = f"{place_of(mine[0], target)[0]}" if mine else ""
+    path = f"{file_of(revision, target)}" if mine else ""
     parts = [f'<h2>{_name(revision)}</h2><p class="soft">{escape(path)}</p>']
     parts += [_group(each) for each in grouped(found, mine)] or ["<p>Nothing was found here.</p>"]
     for engine in found.engines:

@@ -20,7 +20,7 @@ class Finding:
         expected: the expected result, if it is not obvious.
         severity: the severity of the kind of finding, or a lower severity.
         item: the object with the fault, as `found` names it; empty if there are several objects.
-        table: the table to which the object in `item` belongs.
+        table: the table to which the object in `item` belongs. If `item` is a file, this is its folder.
     """
 
     id: str

@@ -22,6 +22,7 @@ _OWNED = text("""
         AND d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
     JOIN pg_catalog.pg_class AS t ON t.oid = d.refobjid
     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid
+    JOIN pg_catalog.pg_type AS y ON y.oid = a.atttypid AND y.typcategory = 'N'  -- a number can also become a text
     WHERE s.relkind = 'S' AND s.relnamespace::regnamespace::text !~ '^(pg_|information_schema)' ORDER BY 1
 """)
 

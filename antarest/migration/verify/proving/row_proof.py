@@ -85,6 +85,7 @@ class RowProof:
     def upwards(self, before: State) -> None:
         """Run the upgrade and the downgrade, on rows of the schema before the revision."""
         self._cast = _with_another_type(before.schema, self._proof.schema)
+        before.learn_labels(self._proof.schema or before.schema)
         plain = self._begin(before.take(nowhere), "upgrade")
         if plain.between:
             passing = momentary(self._proof.schema) if self._proof.schema else set()

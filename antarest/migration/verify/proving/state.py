@@ -63,6 +63,7 @@ class State:
     name: str = ""
     waiting: list[str] = field(default_factory=list)
     _filled: dict[Awkward, Filled] = field(default_factory=dict)
+    _labels: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)  # with which the copies were filled
 
     @property
     def bare(self) -> URL:
@@ -84,6 +85,7 @@ class State:
 
     def filled(self, awkward: Awkward) -> Filled:
         """Return a copy of the database with rows. The caller must not change the copy: later calls return it again."""
+        self._forget_rows_without_labels()
         if awkward not in self._filled:
             self._filled[awkward] = self.fill(awkward)
         return self._filled[awkward]
@@ -136,11 +138,35 @@ class State:
         self.waiting.append(revision)
         self._note(revision, schema)
 
-    def _note(self, revision: str, schema: Inventory) -> None:
+    def learn_labels(self, after: Inventory) -> None:
+        """Learn the labels of each column that is no enum, and becomes an enum in the schema after the next revision.
+
+        An application writes these labels into the column, since the revision has to convert the values.
+        """
+        for name in self.schema.tables.keys() & after.tables.keys():
+            for column in after.tables[name].columns:
+                old, enum = self.schema.tables[name].column(column.name), after.enums.get(column.type)
+                if enum and old and old.type not in self.schema.enums:
+                    self.runs.hints.labels[name, column.name] = enum.labels
+
+    def _forget_rows_without_labels(self) -> None:
+        """Forget all copies if the next revision has shown that a column has the labels of an enum."""
+        tables = self.schema.tables
+        known = {each: labels for each, labels in self.runs.hints.labels.items() if each[0] in tables}
+        known = {(table, column): labels for (table, column), labels in known.items() if tables[table].column(column)}
+        if known != self._labels:
+            self._forget_rows()
+            self._labels = known
+
+    def _forget_rows(self) -> None:
         for each in self._filled.values():
             self.runs.clones.drop(each.url)
+        self._filled.clear()
+
+    def _note(self, revision: str, schema: Inventory) -> None:
+        self._forget_rows()
         self.made_by |= dict.fromkeys(_names(schema) - _names(self.schema), revision)
-        self.schema, self.before, self._filled = schema, self.schema, {}
+        self.schema, self.before = schema, self.schema
         self.applied.append(revision)
 
 

@@ -1,0 +1,20 @@
+"""a table with texts"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "r1"
+down_revision = None
+
+
+def upgrade():
+    op.create_table(
+        "t",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("state", sa.String),
+        sa.Column("size", sa.String(5)),
+    )
+
+
+def downgrade():
+    op.drop_table("t")
