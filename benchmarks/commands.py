@@ -77,7 +77,7 @@ def at_head(folder: Path, server: PostgresServer) -> Iterator[Row]:
                 yield measured
                 bare = replace(ours, command=[sys.executable, "-c", BARE, ours.env["BENCH_URL"]])
                 above = (cpu_seconds(ours) - cpu_seconds(bare)) * 1000
-                what = "the same, above a process that imports and connects, ms of CPU"
+                what = "the same, minus a process that only imports and connects, ms of CPU"
                 yield within(what, above, ABOVE_BARE[size], "ms", known=Known(2.5 * ABOVE_BARE[size], _STARTS))
                 if size == max(SIZES):
                     shutil.rmtree(bench.folder / "versions" / "__pycache__")

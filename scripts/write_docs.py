@@ -217,7 +217,7 @@ _PROVED = {  # by the first digit of the ids
     "6": "Both engines",
     "7": "The models",
     "8": "Impact",
-    "9": "From before",
+    "9": "Changed revisions",
 }
 
 

@@ -201,7 +201,7 @@ class Moves:
     def _common(self, move: _Move, pairs: _Pairs) -> int | None:
         """Return the number of rows or values that are both in the source and in the destination.
 
-        The number is None if source and destination cannot be compared, and 0 if the source does not exist.
+        The number is None if source and destination cannot be compared, and 0 if one of them does not exist.
         """
         source, place = self._now(move.table), self._find(move.place)
         old = {identity: name for name, identity in source.columns.items()} if source else {}
@@ -217,10 +217,10 @@ class Moves:
         return count_common(self._connection, source, place[0].whole, named, values=move.column is not None)
 
     def _pairs(self, move: _Move) -> tuple[_Pairs, bool]:
-        """Return the columns to compare, and whether they show everything that arrives.
+        """Return pairs of columns to compare, and whether their comparison finds all data that arrives.
 
-        They show everything for a move of a column, and for a move of rows if a statement was seen to copy these
-        columns.
+        The comparison of a moved column finds all data. The comparison of moved rows finds all data only if a
+        statement was seen to copy these columns unchanged.
         """
         source, place = self._now(move.table), self._find(move.place)
         if source is None or place is None:

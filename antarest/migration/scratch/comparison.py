@@ -37,7 +37,7 @@ from .servers import ScratchServer, ScratchServers, asked_of, scratch_servers
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 BOTH: tuple[EngineName, ...] = ("sqlite", "postgresql")
 
-# Leaves what models do not make: schemas, extensions, functions, collations, and the types that no enum is.
+# Leaves what models do not make: schemas, extensions, functions, collations, and the types that are not enums.
 _DROP_MODELLED = """
     DO $$ DECLARE each record; BEGIN
         FOR each IN SELECT c.oid::regclass::text AS name, c.relkind FROM pg_class AS c
@@ -165,7 +165,7 @@ class Bench:
         return found
 
     def _upgraded(self, project: Project) -> Inventory:
-        """Upgrade the PostgreSQL database at head, and return its schema."""
+        """Run the new revisions on the PostgreSQL database in `at_head`, and return its schema."""
         with moving(self.at_head["postgresql"]) as connection:
             ScratchRunner.of(project).upgrade(connection, project.history.heads)
             return reflect(connection, exclude=project.workflow_tables)

@@ -152,8 +152,8 @@ def _postgres_database(stack: ExitStack, server: PostgresServer, template: str |
 def create_database(connection: Connection, name: str, template: str = "template0") -> None:
     """Create a PostgreSQL database.
 
-    Where durability is off, the server copies the files of the template, which takes half of the time. Elsewhere the
-    server would first have to write everything that it has in memory to the disk.
+    If durability is off, the server copies the files of the template, which takes half of the time. If durability is
+    on, this strategy is not used, because the server would first write all changed data in its memory to the disk.
 
     Args:
         connection: a connection to the maintenance database that commits each statement.
@@ -226,8 +226,8 @@ def start_server(kind: ServerKind, stack: ExitStack) -> PostgresServer:
 def _verifier(password: str) -> str:
     """Return what PostgreSQL keeps of a password (RFC 5803), with one iteration instead of 4096.
 
-    The iterations make it slow to guess a password, which nobody does with a random one. They would take a third of the
-    time of each connection.
+    Many iterations make it slow to guess a password. Nobody guesses a random password, and the iterations would take a
+    third of the time of each connection.
     """
     salt = secrets.token_bytes(16)
     salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, 1)

@@ -102,7 +102,7 @@ class ScratchRunner:
             after_step: called with the id of each revision that has run, before its commit.
 
         Raises:
-            InvalidRevisionFile: a file lacks the function.
+            InvalidRevisionFile: a file lacks the function `upgrade`.
             ScratchRunFailed: a revision failed. Its transaction was rolled back.
         """
         self._prepare(connection)
@@ -127,11 +127,11 @@ class ScratchRunner:
         Args:
             connection: a connection to a scratch database.
             revisions: the ids of the revisions.
-            steps_of: called with Alembic's steps for each transaction, and returns them. A generator can act before and
-                after each step.
+            steps_of: called with Alembic's steps for each transaction, and returns these steps. As a generator, it can
+                act before and after each step.
 
         Raises:
-            InvalidRevisionFile: a file lacks the function.
+            InvalidRevisionFile: a file lacks the function `downgrade`.
             ScratchRunFailed: a revision failed. Its transaction was rolled back.
         """
         self._prepare(connection)
@@ -156,7 +156,7 @@ class ScratchRunner:
 
         Args:
             connection: a connection to a scratch database.
-            steps_in: returns the steps for a migration context. A generator can act before and after each step.
+            steps_in: returns the steps for a migration context. If it is a generator, it can act around each step.
 
         Raises:
             ScratchRunFailed: a revision failed. The transaction was rolled back.
@@ -232,7 +232,7 @@ class ScratchRunner:
             yield
 
 
-_USING = re.compile(r'You might need to specify "USING (.+)"')  # says PostgreSQL, if it does not convert by itself
+_USING = re.compile(r'You might need to specify "USING (.+)"')  # PostgreSQL says this if no implicit cast exists
 # Alembic says this in a batch, if it cannot find the constraint to drop.
 _NO_NAME = re.compile(r"Constraint must have a name|No such constraint: ")
 _CONVENTION = ", ".join(f'"{kind}": "{kind}_%(table_name)s_%(column_0_name)s"' for kind in ("fk", "uq"))

@@ -64,7 +64,7 @@ def facts(connection: Connection, exclude: Collection[str]) -> Iterator[tuple[st
 
 
 def present(connection: Connection, exclude: Collection[str]) -> str:
-    """Return an object of the database, such as `table study`; empty if there is none."""
+    """Return the kind and name of any object of the database, such as `table study`; empty if there is none."""
     return next((name for name, table in connection.exec_driver_sql(_PRESENT) if table not in exclude), "")
 
 
@@ -74,7 +74,7 @@ def _own(connection: Connection, exclude: Collection[str]) -> Sequence[Any]:
 
 def _inserts(connection: Connection, table: str, sql: str) -> Iterator[str]:
     columns, order = _columns(connection, table), _order(sql, _columns(connection, table))
-    # Without the row ids, an INSERT numbers the rows from 1 on. A view or the application may use them.
+    # Without the row ids, an INSERT numbers the rows from 1 on. A view or the application may use the row ids.
     row_id = _row_id(sql, columns)
     numbers = connection.exec_driver_sql(f"SELECT {row_id} FROM {_quote(table)} ORDER BY 1").scalars() if row_id else ()
     if any(number != place for place, number in enumerate(numbers, 1)):
@@ -96,7 +96,7 @@ def _order(sql: str, columns: Sequence[str]) -> str:
 
 
 def _row_id(sql: str, columns: Sequence[str]) -> str:
-    """Return a name of the row id that is not the name of a column, such as `rowid`; empty if there is none."""
+    """Return a name for the row id, such as `rowid`, that no column has; empty if there is none."""
     if "WITHOUT ROWID" in read_table(sql).options:
         return ""
     hidden = {column.strip('"').lower() for column in columns}
@@ -105,7 +105,7 @@ def _row_id(sql: str, columns: Sequence[str]) -> str:
 
 def _sequence_rows(connection: Connection, exclude: Collection[str]) -> Iterator[str]:
     found = [*_sequences(connection, exclude)]
-    if found:  # The INSERTs have moved them already.
+    if found:  # The INSERTs have already changed the sequences.
         yield "DELETE FROM sqlite_sequence"
         rows = ",\n".join(f"({_literal(name)}, {position})" for name, position in found)
         yield f"INSERT INTO sqlite_sequence (name, seq) VALUES\n{rows}"

@@ -34,7 +34,7 @@ class Status:
         rollback_script: the path of `rollback.sh`; empty if the project has none.
         recorded_elsewhere: a mapping from other schemas to the revisions that version tables there record; empty if the
             version table of the project records a revision.
-        not_checked: a mapping from each thing that was not checked to the reason.
+        not_checked: for each thing that was not checked, the reason.
     """
 
     engine: str
@@ -63,7 +63,7 @@ class Status:
 def not_checked(
     project: Project, role: str | None, current: Sequence[str], record: Sequence[RecordLine]
 ) -> dict[str, str]:
-    """Return a mapping from each thing that a status cannot check to the reason.
+    """Return the things that a status cannot check, each with the reason.
 
     Args:
         project: the Alembic project.

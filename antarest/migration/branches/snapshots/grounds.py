@@ -31,10 +31,10 @@ class Ground(Protocol):
 
     @property
     def homes(self) -> Sequence[str]:
-        """The schemas to try, in order, as the current schema of the second database that runs the revisions.
+        """The schemas that the second database gets as its current schema, one after the other, until one works.
 
-        The current schema of the first database is the last of these schemas. A second database with another current
-        schema shows whether the revisions follow the search path.
+        The revisions run in two databases. The first database has the last of these schemas as its current schema. A
+        second database with another current schema shows whether the revisions follow the search path.
         """
 
     def database(self, home: str = "") -> AbstractContextManager[Connection]:

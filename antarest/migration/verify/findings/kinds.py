@@ -173,7 +173,7 @@ _ALL = (
         "V406",
         "the downgrade of the revision refuses to run",
         "A rollback stops above this revision.",
-        'Do nothing if this is on purpose. `irreversible = "why"` in the file declares this before a rollback begins.',
+        'Do nothing if this is on purpose. With `irreversible = "why"`, a rollback is refused before it begins.',
         "note",
     ),
     FindingKind(
@@ -242,7 +242,7 @@ _ALL = (
         "V510",
         "a text may be too long for an index",
         "PostgreSQL refuses to store a text of more than 2,704 bytes, after compression, in a B-tree index.",
-        "Limit the length of the column, or index `md5(column)`. If all texts are short, give some with `--rows-from`.",
+        "Limit the column's length, or index `md5(column)`. If no text is long, give short texts with `--rows-from`.",
         "note",
     ),
     FindingKind(

@@ -295,15 +295,15 @@ def _is_declared(
 ) -> bool:
     """Return whether the loss of an item is declared.
 
-    If a revision declares the loss of a table, it declares the loss of rows. If no row is left, it also declares the
-    loss of the values in each column.
+    The declared loss of a table covers the loss of its rows. If no row is left, it also covers the loss of the
+    values in each column.
     """
     is_empty = table in before.tables and lost.get(table) == len(before.tables[table].rows)
     return item in declared or (table in declared and (is_empty or item not in lost))
 
 
 def _table_of(rows: RowSnapshot, item: str) -> str:
-    """Return the table of an item, even if the item does not exist."""
+    """Return the table that "table" or "table.column" names, even if no such table or column exists."""
     place = rows.find(item)
     return place[0] if place else item.partition(".")[0]
 

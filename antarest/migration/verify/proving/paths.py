@@ -89,7 +89,7 @@ def _kind(runs: Runs, failed: ScratchRunFailed) -> tuple[str, str]:
 
 
 def _as_alembic(runs: Runs, revision: Revision, state: State, failed: ScratchRunFailed) -> Iterator[Reached]:
-    """Run the revision as plain Alembic does. The proof's transaction would block another connection to SQLite."""
+    """Run the revision as plain Alembic does. The proof's transaction would block the revision's own connection."""
     if failed.reason != _LOCKED:
         return
     runs.beside.add(revision.id)
@@ -114,7 +114,7 @@ def _with_old_calls(runs: Runs, revision: Revision, state: State, failed: Scratc
 
 
 def _from_nothing(runs: Runs, revision: Revision) -> Reached | None:
-    """Run a base revision on an empty database, because the base may be an alternative to the other bases."""
+    """Run a base revision on an empty database, because a base sometimes cannot run after another base."""
     upgrade = partial(runs.without_rows, step=RevisionStep(revision.id, "upgrade"))
     return next(_try(runs, State.empty(runs), upgrade, is_proved=True), None)
 

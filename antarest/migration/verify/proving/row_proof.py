@@ -31,13 +31,13 @@ from .steps import refusal
 
 NO_WAY_BACK = ("V401", "V403", "V404")  # After these findings, a second upgrade starts from another schema.
 _VALUE = re.compile(r"'[^']*'|\"[^\"]*\"|[\d.e+-]+")
-_NO_JSON = re.compile(r"NoneType|the JSON object must be str\b.* not (?!int|float|bool)")  # not even text
+_NO_JSON = re.compile(r"NoneType|the JSON object must be str\b.* not (?!int|float|bool)")  # not even a text
 _RANDOM = re.compile(r"random|secrets|urandom|uuid[14_]|crypt|argon|hash|salt|password", re.IGNORECASE)
 _TOO_LONG = re.compile(r"index row (?:size|requires) \d+")
 _SEARCHES = 20  # for awkward values, on one engine: each search fills a database about ten times
 _JSON = ("JSON", "JSONB")
 _INSERTS = ("INSERT", "insert", "from_select")
-_WRITERS = 10  # revisions from which all later ones run at once
+_WRITERS = 10  # revisions that each run again, at once with all later revisions
 _OF_ALL_ROWS = ("V503", "V801")  # A few plain rows show less of these than all rows.
 
 
@@ -138,10 +138,10 @@ class RowProof:
     # ---- one direction and back
 
     def _try(self, state: State, plain: _Trial) -> _Trial:
-        """Try the revision on plain and awkward rows together. If there are findings, finish the plain trial too."""
+        """Run a trial on plain and awkward rows together. If it has findings, run the plain trial back as well."""
         both = plain
         if not self._touches_nothing(state, plain):
-            is_last = plain.direction == "upgrade"  # The next revision starts from rows at its own state.
+            is_last = plain.direction == "upgrade"  # No later trial uses the rows of this state.
             rows = state.take(everywhere) if is_last else self._copied(state.filled(everywhere))
             both = self._begin(rows, plain.direction)
             self._return(both)
@@ -265,7 +265,7 @@ class RowProof:
         if trial.direction == "upgrade" and trial.after is None:
             declared = self._revision.losses("upgrade")
             found += row_changes.cast_findings(trial.before, trial.between, self._cast - {*declared})
-        # The generated rows do not know those that the upgrade itself adds.
+        # The generated rows do not include the rows that the upgrade itself adds.
         is_known = self._added if trial.direction == "downgrade" else set[str]()
         trial.found = [each for each in found if not (each.id == "V504" and each.item in is_known)]
 

@@ -134,7 +134,7 @@ class State:
         self._note(revision, schema)
 
     def skip(self, revision: str, schema: Inventory) -> None:
-        """Continue with the state after a revision that has a stored proof. The revision runs later, if at all."""
+        """Count a revision with a stored proof as applied. `bare` runs the revision if a caller needs the database."""
         self.waiting.append(revision)
         self._note(revision, schema)
 

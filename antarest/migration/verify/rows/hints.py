@@ -52,9 +52,9 @@ class Hints:
 
     Attributes:
         literals: a mapping from a column to the texts with which a statement compares the column.
-        casts: a mapping from a column to the kind of value as which a revision reads its text, such as "integer".
+        casts: a mapping from a column to the kind of value that a revision reads from its text, such as "integer".
         shapes: a mapping from a column to JSON of the shape that a revision reads. If a file parses JSON, each word in
-            this file counts as such a column.
+            this file is taken for the name of such a column.
         parsed: a mapping from the id of each revision that parses JSON to the words in its file, the JSON that its
             upgrade reads, and the JSON that its downgrade reads.
         labels: a mapping from a table and column to the labels of the enum that a revision has given to the column. The
@@ -196,7 +196,7 @@ def _literals(tree: ast.AST) -> Iterator[tuple[str, str]]:
 
 
 def _casts(tree: ast.AST) -> Iterator[tuple[str, str]]:
-    """Yield each column whose text a cast in SQL or a function in Python reads, with the kind of the value."""
+    """Yield each column whose text is cast in SQL or converted in Python, with the kind of the value."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             for *columns, kind, one, other, of in _CAST.findall(node.value):
@@ -209,7 +209,7 @@ def _casts(tree: ast.AST) -> Iterator[tuple[str, str]]:
 
 
 def _name(node: ast.expr) -> str:
-    """Return the last part of the name of a function or type, with or without a call."""
+    """Return the last part of a name such as `sa.String`, also if the name is called: `sa.String(10)`."""
     node = node.func if isinstance(node, ast.Call) else node
     return str(getattr(node, "attr", getattr(node, "id", "")))
 

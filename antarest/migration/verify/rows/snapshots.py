@@ -129,7 +129,7 @@ def _read_all(connection: Connection, found: _Reflection, exclude: Collection[st
 
 
 def contents(connection: Connection, tables: Mapping[str, TableClause]) -> dict[str, object]:
-    """Return a value for the content of each table, which differs for different contents: a digest, or the raw rows."""
+    """Return a digest or the raw rows of each table. Tables with different rows get different values."""
     spelt = {name: connection.dialect.identifier_preparer.format_table(table) for name, table in tables.items()}
     if connection.dialect.name == "sqlite":
         driver: Any = connection.connection.driver_connection
@@ -178,7 +178,7 @@ def _read_what_can_be_read(connection: Connection, table: TableClause) -> list[R
 
 
 def _is_driven(column: sa.ColumnClause[Any], connection: Connection) -> bool:
-    """Return whether the driver converts the values of a column. A driver fails for years that Python cannot store."""
+    """Return whether the driver converts the values of a column. The driver fails if Python cannot store the year."""
     return connection.dialect.name == "postgresql" and isinstance(column.type, (sa.DateTime, sa.Date))
 
 
@@ -235,7 +235,7 @@ class _Reflection(NamedTuple):
     types: dict[str, tuple[tuple[str, str], ...]]
 
 
-_reflections: dict[object, _Reflection] = {}  # of the last schemas: many databases of a proof have the same one
+_reflections: dict[object, _Reflection] = {}  # of the last schemas: many databases of a proof have the same schema
 
 
 def _reflect(connection: Connection) -> _Reflection:
