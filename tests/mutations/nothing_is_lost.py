@@ -8,8 +8,8 @@ _WORKFLOW = "antarest/migration"
 _DATABASE, _LOSSES, _RUN = f"{_WORKFLOW}/database", f"{_WORKFLOW}/losses", f"{_WORKFLOW}/run"
 _TESTS = "integration"
 _UNIT = "unit/migration/losses"
-_TYPES = f"{_UNIT}/losses/test_loss_types.py"
-_HIDDEN = f"{_UNIT}/losses/test_loss_hidden.py"
+_TYPES = f"{_UNIT}/test_loss_types.py"
+_HIDDEN = f"{_UNIT}/test_loss_hidden.py"
 _FILLED = "test_values_that_are_filled_do_not_hide_values_that_are_taken"
 _OTHER_ROWS = "test_other_rows_of_a_table_that_is_made_again_do_not_arrive"
 _WAITS = "test_a_value_that_is_committed_while_an_update_waits_is_counted"
@@ -218,7 +218,7 @@ NOTHING_IS_LOST = (
         f"{_LOSSES}/counted.py",
         "min(max(self.overwritten), self.first.values)",
         "self.overwritten.values",
-        [f"{_UNIT}/losses/test_loss.py::test_counts_the_values_that_are_emptied[sqlite: an empty text, all are full]"],
+        [f"{_UNIT}/test_loss.py::test_counts_the_values_that_are_emptied[sqlite: an empty text, all are full]"],
     ),
     Patch(
         "Nothing is lost: a type changes values",
@@ -232,7 +232,7 @@ NOTHING_IS_LOST = (
         f"{_LOSSES}/moves.py",
         "there = min(grown[move.place], max(move.arrived - move.first, filled, 0))",
         "there = grown[move.place]",
-        [f"{_UNIT}/losses/test_loss_moves.py::{_ARRIVES}[sqlite: rows beside others]"],
+        [f"{_UNIT}/test_loss_moves.py::{_ARRIVES}[sqlite: rows beside others]"],
     ),
     Patch(
         "Nothing is lost: other rows make up for those that a rebuild leaves out",
@@ -240,7 +240,7 @@ NOTHING_IS_LOST = (
         "if copied else rows",
         "if False else rows",
         [
-            f"{_UNIT}/losses/test_loss_moves.py::{_OTHER_ROWS}[{engine}: as many other rows]"
+            f"{_UNIT}/test_loss_moves.py::{_OTHER_ROWS}[{engine}: as many other rows]"
             for engine in ("sqlite", "postgresql")
         ],
     ),
@@ -249,7 +249,7 @@ NOTHING_IS_LOST = (
         f"{_LOSSES}/tracking/postgresql.py",
         "takes |= {table.name: set(table.columns) for table in updated}",
         "pass",
-        [f"{_UNIT}/losses/test_loss_tricks.py::test_sees_what_a_statement_calls[postgresql: names that are made up]"],
+        [f"{_UNIT}/test_loss_tricks.py::test_sees_what_a_statement_calls[postgresql: names that are made up]"],
     ),
     Patch(
         "Nothing is lost: a renamed column of a rebuilt table is not found",
