@@ -6,6 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -80,10 +81,15 @@ class Run:
         """Wait until the command prints or logs a line with this text, and return the line."""
         stream = self.process.stderr if logs else self.process.stdout
         assert stream
-        for line in stream:
-            self.heard += line
-            if text in line:
-                return line
+        end = threading.Timer(HANGS, self.process.kill)  # A command that waits for the test would never end.
+        end.start()
+        try:
+            for line in stream:
+                self.heard += line
+                if text in line:
+                    return line
+        finally:
+            end.cancel()
         raise AssertionError(f"it never said {text!r}:\n{self.heard}{self.process.communicate()}")
 
     def end(self) -> Result:
