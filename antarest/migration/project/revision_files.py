@@ -48,7 +48,7 @@ _MAY_BIND = re.compile(
     rb"|(?<=[sflt,][ \t]revision)|(?<=[ \t]{2}revision)|(?<=,revision)"  # as, class, def, del, global, import
     rb"|(?<=[sflt,][ \t]down_revision)|(?<=[ \t]{2}down_revision)|(?<=,down_revision))"
 )
-_LONGEST = 1 << 16  # bytes of a file that is read by its lines
+_AT_ONCE = 1 << 16  # bytes: few files are longer
 
 
 def digest_of(content: bytes) -> str:
@@ -146,11 +146,12 @@ def _outline(folder: str, file: str) -> Revision | None:
     """
     try:
         with open(f"{folder}/{file}", "rb", buffering=0) as opened:  # noqa: PTH123
-            content = opened.read(_LONGEST)
+            content = opened.read(_AT_ONCE)
+            if len(content) == _AT_ONCE:
+                content += opened.readall()
     except OSError:
         return None
-    found = _USUAL_LINES.search(content) if len(content) < _LONGEST else None
-    if found is None:
+    if not (found := _USUAL_LINES.search(content)):
         return None
     rest = content[: found.start()].replace(_COMMENT, b"") + content[found.end() :]
     if b"branch_labels" in rest or b"depends_on" in rest or b"<<<<<<< " in rest or _MAY_BIND.search(rest):

@@ -133,7 +133,9 @@ def test_a_history_is_read_from_every_folder(tmp_path: Path) -> None:
         ('revision = "a"\r\ndown_revision = "b"\r\n', ("a", ("b",))),
         ('revision = "a"\ndown_revision = ["b"]\n', ("a", ("b",))),
         ('revision = "a"\ndown_revision = "b"\ndown_revision = "c"\n', ("a", ("c",))),
+        (f'revision = "a"\ndown_revision = "b"\n{"# long" * 20_000}\ndown_revision = "c"\n', ("a", ("c",))),
     ],
+    ids=range(12),
 )
 def test_a_history_is_read_as_each_file_is(tmp_path: Path, text: str, expected: tuple[str, tuple[str, ...]]) -> None:
     """Of a simple file only some lines are read for the graph; of any other one all of it."""
