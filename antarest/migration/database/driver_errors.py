@@ -91,6 +91,17 @@ def is_connection_error(error: BaseException) -> bool:
     return bool(kinds & {"OperationalError", "InterfaceError"}) or "invalid connection option" in str(raised)
 
 
+def is_refusal(error: BaseException) -> bool:
+    """Return whether the database has answered with this error, or with its cause, instead of doing what it was asked.
+
+    A commit that ends with such an error did not take place. If the connection was lost, nobody knows.
+    """
+    raised, cause = driver_error(error), error.__cause__
+    if raised is None:
+        return cause is not None and is_refusal(cause)
+    return isinstance(raised, sqlite3.Error) or bool(sqlstate(raised) and not is_connection_error(raised))
+
+
 def sqlstate(error: BaseException) -> str:
     """Return the SQLSTATE of an error of psycopg2; empty for any other error."""
     return getattr(driver_error(error), "pgcode", None) or ""

@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..database.catalog import foreign_key_violations
 from ..database.connection import looking, moving, read_current
+from ..database.driver_errors import is_refusal
 from ..database.lock import in_this_process, one_writer
 from ..database.lock.base import Patience, Writer
 from ..database.lock.tables import Learned
@@ -154,10 +155,7 @@ class _Run:
 
     @contextmanager
     def _undoing_file_change(self, segment: Segment) -> Iterator[None]:
-        """Undo the change of files if the segment was rolled back.
-
-        If the result of the commit is not known, keep the change.
-        """
+        """Undo the change of files if the segment was rolled back. Keep it if the result of the commit is not known."""
         try:
             yield
         except BaseException:
@@ -172,7 +170,7 @@ class _Run:
             yield
         except AntarestError as error:
             failed = not segment.is_committing or is_lock_failure(error, committing=True)
-            if failed or not self._is_recorded(segment):
+            if failed or not self._is_recorded(segment, error):
                 error.state = self.outcome.state() if segment.is_unsure else error.state
                 raise
 
@@ -322,17 +320,17 @@ class _Run:
 
     # ---- after the commit
 
-    def _is_recorded(self, segment: Segment) -> bool:
-        """Return whether a commit that ended with an error took place nevertheless."""
-        segment.is_unsure = True
+    def _is_recorded(self, segment: Segment, error: AntarestError) -> bool:
+        """Return whether a commit that ended with this error took place nevertheless."""
+        segment.is_unsure = not is_refusal(error)
         try:
             if not self.writer.wait_for_end():
                 return False
             found = _current(self.request)
         except (AntarestError, SQLAlchemyError):
             return False
-        segment.is_unsure = segment.goal == self.outcome.after  # After a reset they can be equal: nobody can tell.
-        return found == segment.goal and not segment.is_unsure
+        segment.is_unsure &= segment.goal == self.outcome.after  # After a reset they can be equal: nobody can tell.
+        return found == segment.goal != self.outcome.after
 
     def _confirm(self, steps: Sequence[Step]) -> None:
         """Read the current revision on a second connection, to prove that these steps were committed."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 from sqlalchemy import URL
@@ -18,10 +19,10 @@ from antarest.migration.errors.base import EXIT_DONE, EXIT_TERMINATED, EXIT_UNRE
 from antarest.migration.errors.settings.db_config import DbConfig
 from antarest.migration.scratch.databases import scratch_database
 from tests.chaos.servers import Home, Server
-from tests.support.checks.refusals import parse
-from tests.support.programs.runs import Runner, Start, refused, session
-from tests.support.projects.histories import Script
-from tests.support.servers.cuts import Proxy
+from tests.refusals import parse
+from tests.support_histories import Script, write_script
+from tests.support_proxy import Proxy
+from tests.support_runs import Runner, Start, refused, session
 
 TABLE = Script("table", upgrade='sql("CREATE TABLE study (id INTEGER)", "INSERT INTO study VALUES (1)")')
 ALTER = Script("alter", upgrade='op.add_column("study", sa.Column("name", sa.String(50)))')
@@ -29,6 +30,26 @@ READS = ("BEGIN", "SELECT * FROM study")
 
 
 # ---- SQLite
+
+
+def test_a_commit_that_the_disk_refuses_is_none(runner: Start, sqlite_database: URL) -> None:
+    """A reset leads to the same revision again. In WAL mode, its commit is the first to write."""
+    limits = f"""
+        import resource
+        if op.get_bind().engine.url.database == {sqlite_database.database!r}:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (9000, resource.RLIM_INFINITY))
+    """
+    here = runner(sqlite_database, TABLE, ALTER)
+    here.database.workflow.upgrade()
+    here.database.execute("PRAGMA journal_mode = wal", "INSERT INTO study VALUES (2, 'two')")
+    write_script(here.database.project.versions[0], replace(ALTER, upgrade=ALTER.upgrade + dedent(limits)), "table")
+    before = here.database.state()
+
+    error = refused(here.module("reset", "--yes", "--allow-data-loss"), "db.E301", EXIT_UNREACHABLE)
+
+    assert error.details["reason"] == "disk I/O error"
+    assert error.state.startswith(f"{NOTHING_CHANGED} The run was rolled back; the database is still at alter.")
+    assert here.database.state() == before
 
 
 def test_a_signal_undoes_a_commit_that_waits_for_readers(runner: Start, sqlite_database: URL) -> None:

@@ -77,6 +77,18 @@ def test_readers_are_not_kept_waiting_by_a_run_that_waits(runner: Start, postgre
     assert longest < HANGS / 10  # Without a limit it is as long as the reader in front: until the test hangs.
 
 
+def test_a_holder_that_was_not_seen_is_not_said_to_have_ended(runner: Start, postgres_database: URL) -> None:
+    """The server names the holder only of a lock that somebody waits for."""
+    nowait = Script("nowait", upgrade='sql("LOCK TABLE study NOWAIT")')
+    here = runner(postgres_database, TABLE, nowait, lock_timeout=1, lock_retries=0)
+    here.database.workflow.upgrade("table")
+
+    with session(postgres_database, *reads(postgres_database)):
+        error = refused(here.module("upgrade"), "db.E404")
+
+    assert error.details["blocked by"] == "a session that was not seen, or has ended since"
+
+
 def test_a_deadlock_is_tried_again(runner: Start, postgres_database: URL) -> None:
     """The server ends one of the two, and whom it ends is up to it."""
     second = Script("second", upgrade='import time\nsql("LOCK TABLE a")\ntime.sleep(1)\nsql("LOCK TABLE b")')

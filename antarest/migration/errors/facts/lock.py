@@ -8,6 +8,7 @@ from ..base import NOTHING_CHANGED, SEE_STATUS, Hint
 from ..text import count, shorten
 from .database import DatabaseLocked
 
+_NOT_SEEN = "a session that was not seen, or has ended since"
 LONGER = Hint("To wait longer, run the same command with --lock-timeout=600 (alembic: -x lock-timeout=600).")
 
 
@@ -55,7 +56,7 @@ class ObjectLocked(DatabaseLocked, code="db.E404"):
             database=database,
             state=state,
         )
-        self.details |= {"blocked by": blockers or "a session that has ended since"}
+        self.details |= {"blocked by": blockers or _NOT_SEEN}
 
 
 class Overtaken(DatabaseLocked, code="db.E408"):
@@ -115,4 +116,4 @@ class TableLocked(DatabaseLocked, code="db.E407"):
             SEE_STATUS,
             database=database,
         )
-        self.details |= {"held by": holder or "a session that has ended since", "waited": f"{waited:g} s"}
+        self.details |= {"held by": holder or _NOT_SEEN, "waited": f"{waited:g} s"}
