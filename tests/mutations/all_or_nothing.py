@@ -123,7 +123,7 @@ ALL_OR_NOTHING = (
         f"{_RUN}/runner.py",
         "segment.is_unsure = not is_refusal(error)",
         "segment.is_unsure = True",
-        [f"{_TESTS}/test_commits.py::test_a_commit_that_the_disk_refuses_is_none"],
+        [f"{_TESTS}/database/test_commits.py::test_a_commit_that_the_disk_refuses_is_none"],
     ),
     Patch(
         "All or nothing: an unknown result is called a rollback",

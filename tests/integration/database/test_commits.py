@@ -19,10 +19,10 @@ from antarest.migration.errors.base import EXIT_DONE, EXIT_TERMINATED, EXIT_UNRE
 from antarest.migration.errors.settings.db_config import DbConfig
 from antarest.migration.scratch.databases import scratch_database
 from tests.chaos.servers import Home, Server
-from tests.refusals import parse
-from tests.support_histories import Script, write_script
-from tests.support_proxy import Proxy
-from tests.support_runs import Runner, Start, refused, session
+from tests.support.checks.refusals import parse
+from tests.support.programs.runs import Runner, Start, refused, session
+from tests.support.projects.histories import Script, write_script
+from tests.support.servers.cuts import Proxy
 
 TABLE = Script("table", upgrade='sql("CREATE TABLE study (id INTEGER)", "INSERT INTO study VALUES (1)")')
 ALTER = Script("alter", upgrade='op.add_column("study", sa.Column("name", sa.String(50)))')
