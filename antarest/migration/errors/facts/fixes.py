@@ -14,6 +14,7 @@ ID_LENGTH = 32
 
 _WIDEN = 'op.execute("ALTER TABLE alembic_version ALTER COLUMN version_num TYPE varchar(255)")'
 _NO_LABEL = re.compile(r'invalid input value for enum (.+): "(.*)"')
+_HAS_DEFAULT = re.compile(r'column "(.*)" of relation "(.*)" already has a default value')
 _NEW_LABEL = re.compile(r'unsafe use of new value "(.*)" of enum type')
 
 
@@ -31,5 +32,12 @@ def fixes_of(revision: str, reason: str) -> Iterator[Hint]:
     if found := _NO_LABEL.search(reason):
         statement = f"ALTER TYPE {found[1]} ADD VALUE '{found[2]}'"
         yield Hint("To add this value, write a revision below this one with", f"op.execute({statement!r})")
+    if serial := _HAS_DEFAULT.search(reason):
+        column, table = serial.groups()
+        drop = f'ALTER TABLE "{table}" ALTER "{column}" DROP DEFAULT; DROP SEQUENCE IF EXISTS "{table}_{column}_seq"'
+        yield Hint("If the column is SERIAL, give up its sequence before it is an identity", f"op.execute({drop!r})")
+        counter = f"""pg_get_serial_sequence('"{table}"', '{column}'), coalesce(max("{column}"), 0) + 1, false"""
+        count = f'SELECT setval({counter}) FROM "{table}"'
+        yield Hint("After that, let the identity continue behind the rows", f"op.execute({count!r})")
     if found or _NEW_LABEL.search(reason):
         yield Hint("The revision that adds the value is committed first, if its file says", 'transaction = "own"')
