@@ -116,7 +116,7 @@ def _refuse_other_folders(project: Project, folders: Iterable[str | Path]) -> No
     if theirs != [each.resolve() for each in project.versions]:
         where = ", ".join(map(str, theirs))
         reason = f"Alembic reads the revisions of {where}, and this workflow those of {project.folder}"
-        raise InvalidProject(project.ini, reason, Hint("Start it in the folder of the project", "alembic history"))
+        raise InvalidProject(project.ini, reason, Hint("Start it in the project, without --name", "alembic history"))
 
 
 def _dispatch(context: Any, project: Project, get_request: Callable[[], RunRequest]) -> None:

@@ -207,6 +207,13 @@ NOTHING_IS_LOST = (
         [f"{_TESTS}/losses/test_rebuilds.py::test_what_would_be_lost_is_named"],
     ),
     Patch(
+        "Nothing is lost: a rebuild loses the counter of AUTOINCREMENT",
+        f"{_LOSSES}/rebuilds.py",
+        "now.get(name, 0) < counter",
+        "False",
+        [f"{_TESTS}/test_rebuilds.py::test_a_rebuild_keeps_the_counter_of_autoincrement"],
+    ),
+    Patch(
         "Nothing is lost: the error about a rebuild does not say what to write",
         f"{_LOSSES}/rebuilds.py",
         "if (found := _IN_THE_WAY.search(message)) is None:",

@@ -3,7 +3,8 @@
 For most changes of a table SQLite needs a new table. `op.batch_alter_table` makes the new table from those properties
 of the old table that Alembic can read. The other properties are lost, and nothing reports this. So `RebuildGuard`
 compares the text of the schema, as SQLite stores it, before and after each revision. If an object is missing, and the
-revision did not drop it by its name, the run ends.
+revision did not drop it by its name, the run ends. The counter of AUTOINCREMENT is kept: without the counter, new rows
+would get the ids of deleted rows.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -60,6 +62,7 @@ _POLICY = """
 """
 _LIST = re.compile(r"\W*(\w+)\W* in \(", re.IGNORECASE)
 _OPTION = "antarest_rebuild"
+_COUNTERS = "sqlite_sequence"
 
 
 _Row = tuple[str, str, str, str]
@@ -96,22 +99,27 @@ class RebuildGuard:
         self._before: list[_Row] = []
         self._after: list[_Row] | None = None  # the rows after the last revision; the next one begins with these
         self._named = _NamedDrops()
+        self._counters: dict[str, int] = {}
         self._metadata: sa.MetaData | None = context.opts.get("target_metadata")
         context.opts[_OPTION] = self  # `report_operation` finds the guard there.
 
     def begin(self) -> None:
         """Watch a revision that is about to run."""
         self._before, self._named = self._after or self._look(), _NamedDrops()
-        self._after = None
+        self._after, self._counters = None, self._read_counters(self._before)
 
     def note_statement(self, statement: str) -> None:
         """Note the objects that a statement is about to drop by name."""
         self._named.dropped |= {_plain(found[2]) for found in _DROPS.finditer(statement)}
+        if _COUNTERS in statement.lower():
+            self._counters = {}  # The revision changes the counters itself.
 
     def end(self, revision: Revision, direction: Direction) -> list[Missing]:
         """Return the objects that a revision has lost, apart from those that it dropped by name or declares."""
         declared = revision.structure_losses(direction)
         self._after = after = self._look()
+        if after != self._before:
+            self._keep_counters(after)
         found = [] if after == self._before else self._compare(after)
         return [missing for missing in found if missing.item not in declared]
 
@@ -144,6 +152,25 @@ class RebuildGuard:
         sa.Table(operation.table_name, sa.MetaData(naming_convention=self._metadata.naming_convention), constraint)
         name = sqlite.dialect().identifier_preparer.format_constraint(constraint)
         return _plain(name) if name else None
+
+    # ---- the counters of AUTOINCREMENT
+
+    def _read_counters(self, rows: list[_Row]) -> dict[str, int]:
+        """Return the highest id that each table with AUTOINCREMENT has given to a row."""
+        if not _find(rows, "table", _COUNTERS):
+            return {}
+        with closing(self._connection.connection.cursor()) as cursor:
+            return dict(cursor.execute(f"SELECT name, seq FROM {_COUNTERS}").fetchall())
+
+    def _keep_counters(self, after: list[_Row]) -> None:
+        """Restore the counter of each table that was rebuilt. A new table begins with the highest id of its rows."""
+        now = self._read_counters(after)
+        for name, counter in self._counters.items():
+            table = _find(after, "table", name)
+            if table and read_table(table.sql).autoincrement and now.get(name, 0) < counter:
+                with closing(self._connection.connection.cursor()) as cursor:
+                    cursor.execute(f"DELETE FROM {_COUNTERS} WHERE name = ?", (name,))
+                    cursor.execute(f"INSERT INTO {_COUNTERS} (name, seq) VALUES (?, ?)", (name, counter))
 
     # ---- the comparison
 

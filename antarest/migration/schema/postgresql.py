@@ -229,11 +229,13 @@ class _Read:
 
 @contextmanager
 def without_warnings() -> Iterator[None]:
-    """Hide SQLAlchemy's warnings about types that it does not know, and about tables that refer to each other.
+    """Hide warnings about unknown types, about tables that refer to each other, and about changed computed columns.
 
-    The inventory has the names of these types, and a new revision creates such foreign keys after the tables.
+    The inventory has the names of these types, a new revision creates such foreign keys after the tables, and
+    `db.revision` lists the changed columns.
     """
     with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Computed default on .* cannot be modified", UserWarning)
         warnings.filterwarnings("ignore", "Did not recognize type|Cannot correctly sort tables", sa.exc.SAWarning)
         yield
 

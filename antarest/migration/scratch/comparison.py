@@ -135,6 +135,8 @@ class Bench:
                 cause = error.__cause__ if isinstance(error, NoPostgres) else None
                 known = cause if isinstance(cause, AntarestError) else error
                 if engine in self.required:
+                    if self.project.engines == (engine,):  # The project has said that it needs this engine.
+                        known.hints = tuple(each for each in known.hints if not each.command.startswith("engines ="))
                     raise known from error
                 self.skipped[engine] = f"{_in_short(known)}{self._how_to_say(engine)}"
         return found

@@ -19,7 +19,7 @@ from ..database.record import make_schema_of
 from ..database.waits import Tell, say_nothing
 from ..errors.settings.db_config import DbConfig
 from ..losses.tracking import open_tracker
-from ..losses.tracking.base import ChangeTracker, NotAllowed
+from ..losses.tracking.base import ChangeTracker, NotAllowed, WritesElsewhere
 from ..project.project import Project
 from ..schema.objects import ObjectKey, read_objects
 from ..snapshot.file import Doubt
@@ -243,8 +243,12 @@ class _TrackerWatcher(Watcher):
     def before(self, statement: str, attempt: Attempt | None = None) -> None:
         if self._guard:
             self._guard.before(statement, attempt)
-        with suppress(NotAllowed):
+        try:
             self._tracker.before(statement)
+        except WritesElsewhere:
+            raise
+        except NotAllowed:
+            pass
 
     def after(self, statement: str) -> None:
         with suppress(NotAllowed):

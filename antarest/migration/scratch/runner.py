@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import sqlite3
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -32,7 +33,7 @@ from ..errors.settings.urls import ENGINES, redact
 from ..errors.text import described, details_of, reason
 from ..losses.deferred import DeferredConstraints
 from ..losses.rebuilds import in_the_way
-from ..losses.tracking.base import NotAllowed
+from ..losses.tracking.base import NotAllowed, WritesElsewhere
 from ..project.env_options import outer_kept, stand_in
 from ..project.history import History
 from ..project.project import Project
@@ -41,6 +42,7 @@ from ..run.revision_operations import revision_operations
 from ..run.segments import first_segment, let_blocks_pass, refuse_not_runnable
 
 _SAVEPOINT = "antarest_before_revision"
+_ROW_WRITES = (sqlite3.SQLITE_DELETE, sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE)  # also of the table of the schema
 
 
 @dataclass(frozen=True)
@@ -228,7 +230,8 @@ class ScratchRunner:
         environment = EnvironmentContext(self.config, self.script, as_sql=False)
         context.environment_context = environment  # through which a revision reads the settings of `alembic.ini`
         environment._migration_context = context  # noqa: SLF001 - as its own `configure` does
-        with outer_kept(), without_output(), environment, revision_operations(context):
+        only_here = _writing_only_here(context.connection) if context.connection else contextlib.nullcontext()
+        with outer_kept(), without_output(), environment, revision_operations(context), only_here:
             yield
 
 
@@ -283,6 +286,36 @@ def _learning_fixes(connection: Connection, fixes: list[Hint]) -> Iterator[None]
             for each in in_the_way(connection, error):
                 fixes += drop_and_make_again(each, "this change")
         raise
+
+
+@contextmanager
+def _writing_only_here(connection: Connection) -> Iterator[None]:
+    """Refuse statements in the `with` block that write to an attached database (SQLite): its file is no scratch file.
+
+    Raises:
+        WritesElsewhere: a statement was refused.
+    """
+    driver: Any = connection.connection.dbapi_connection
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    refused = list[str]()
+
+    def allow(code: int, _first: str | None, _second: str | None, place: str | None, _trigger: str | None) -> int:
+        if code in _ROW_WRITES and place not in (None, "main", "temp"):
+            refused.append(place)
+            return sqlite3.SQLITE_DENY
+        return sqlite3.SQLITE_OK
+
+    driver.set_authorizer(allow)
+    try:
+        yield
+    except DBAPIError as error:
+        if refused:
+            raise WritesElsewhere(refused[0]) from error
+        raise
+    finally:
+        driver.set_authorizer(None)
 
 
 @contextmanager

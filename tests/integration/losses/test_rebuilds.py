@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import URL
 
 from antarest.migration.errors.facts.loss import InTheWay, RebuildLoses
-from tests.support.projects.histories import Database, Script, write_project
+from antarest.migration.errors.facts.run import RevisionFailed
+from tests.support_histories import Database, Script, write_project
 
 TABLE = "CREATE TABLE t (id INTEGER PRIMARY KEY, name VARCHAR(10), n INTEGER)"
 CHECKED = TABLE.replace("INTEGER)", "INTEGER, CONSTRAINT ck CHECK (n > 0))")
@@ -173,3 +174,39 @@ def test_a_downgrade_answers_for_it_too(tmp_path: Path, sqlite_database: URL) ->
 
     with pytest.raises(RebuildLoses, match="the downgrade of revision two"):
         database.workflow.rollback(plan, plan.agreement)
+
+
+COUNTED = TABLE.replace("KEY", "KEY AUTOINCREMENT")
+USED = (COUNTED, "INSERT INTO t (id, name) VALUES (1, 'a'), (99, 'b')", "DELETE FROM t WHERE id = 99")
+KEEPS = 'op.batch_alter_table("t", recreate="always", table_kwargs={"sqlite_autoincrement": True})'
+
+
+@pytest.mark.parametrize(
+    ("body", "next_id"),
+    [
+        (f"with {KEEPS}: pass\nwith {KEEPS}: pass", 100),
+        (f"with {KEEPS}: pass\nop.rename_table('t', 'u'); op.rename_table('u', 't')", 100),
+        (f"sql('DELETE FROM t')\nwith {KEEPS}: pass", 100),
+        (f"with {KEEPS}: pass\nsql(\"UPDATE sqlite_sequence SET seq = 7 WHERE name = 't'\")", 8),
+    ],
+    ids=["twice", "renamed", "empty", "the revision sets it"],
+)
+def test_a_rebuild_keeps_the_counter_of_autoincrement(here: Database, body: str, next_id: int) -> None:
+    """Else the next row gets the id of a deleted row."""
+    upgrade(here, USED, body, {"t": "the first row"})
+
+    here.execute("INSERT INTO t (name) VALUES ('c')")
+
+    assert here.value("SELECT max(id) FROM t") == next_id
+
+
+def test_a_generated_column_that_alembic_would_copy_comes_with_what_to_write(here: Database) -> None:
+    generated = TABLE.replace("n INTEGER", "n INTEGER GENERATED ALWAYS AS (id * 2)")
+    with pytest.raises(RevisionFailed, match="cannot INSERT into generated column") as failed:
+        upgrade(here, (generated,), batch())
+    written = failed.value.hints[0].command.replace("batch_op", "batch").replace("...,", "sa.Integer,")
+
+    upgrade(here, (), batch(written.replace('"..."', '"id * 2"')))
+
+    here.execute("INSERT INTO t (id) VALUES (4)")
+    assert here.value("SELECT n FROM t") == 8

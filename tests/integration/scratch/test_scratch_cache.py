@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -212,3 +213,27 @@ def test_it_is_for_everybody_who_shares_the_clone(project: Project) -> None:
     tables(project)
 
     assert [oct(path.stat().st_mode & 0o777) for path in kept(project)] == ["0o644"]
+
+
+def test_a_revision_on_a_scratch_database_reads_an_attached_file_and_does_not_write_to_it(tmp_path: Path) -> None:
+    """The file may be that of the user, and a run refuses this too."""
+    other = tmp_path / "other.db"
+    with closing(sqlite3.connect(other)) as connection:
+        connection.executescript("CREATE TABLE tag (label); INSERT INTO tag VALUES ('theirs')")
+    reads = f"sql(\"ATTACH '{other}' AS a\", 'CREATE TABLE t AS SELECT * FROM a.tag')"
+    writes = f"sql(\"ATTACH '{other}' AS b\", 'DELETE FROM b.tag')"
+    up = write_project(tmp_path / "up", Script("reads", reads), Script("writes", writes))
+    down = write_project(tmp_path / "down", Script("reads", reads), Script("writes", downgrade=writes))
+
+    with scratch_at(up, ["reads"]) as connection:
+        assert connection.exec_driver_sql("SELECT label FROM t").scalar() == "theirs"
+    with pytest.raises(ScratchRunFailed, match="it writes to the attached database b"), scratch_at(up, ["writes"]):
+        pass
+    with (
+        sa.create_engine("sqlite://").connect() as connection,
+        pytest.raises(ScratchRunFailed, match="it writes to the attached database b"),
+    ):
+        downgrade_effects(down, connection, ["writes"], ["writes"])
+
+    with closing(sqlite3.connect(other)) as connection:
+        assert connection.execute("SELECT label FROM tag").fetchall() == [("theirs",)]

@@ -283,3 +283,7 @@ def test_models_that_the_configured_engine_cannot_have_are_a_clear_error(author:
     assert "the models cannot be created on SQLite: " in refused.value.message
     assert " object at 0x" not in refused.value.message
     assert "engines = postgresql" in [hint.command for hint in refused.value.hints]
+    author.settings("engines = sqlite")
+    with pytest.raises(ModelsNotMade) as refused:
+        author.revise()
+    assert not any(hint.command.startswith("engines") for hint in refused.value.hints)

@@ -270,3 +270,49 @@ def test_an_enum_type_that_a_revision_creates_by_hand_is_left_alone(author: Auth
     workflow.upgrade()
     workflow.rollback(workflow.plan_rollback(), Agreement(everything=True))
     workflow.upgrade()
+
+
+SERIAL = """
+sa.Table("t", metadata, sa.Column("id", sa.Integer, {}primary_key=True), sa.Column("a", sa.Integer),
+    sa.Column("b", sa.Integer, sa.Computed("a * {}", persisted=True)))
+"""
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_serial_column_that_becomes_an_identity_comes_with_the_lines_to_write(
+    author: Author, on_postgresql: DbConfig
+) -> None:
+    """Alembic adds the identity, which PostgreSQL refuses. It says of the computed column only that it cannot."""
+    author.models(SERIAL.format("", 2))
+    author.revise(on_postgresql)
+    workflow = MigrationWorkflow(author.project, on_postgresql)
+    workflow.upgrade()
+    with create_engine(on_postgresql.migration_url).begin() as connection:
+        connection.execute(text("INSERT INTO t (a) VALUES (7), (8)"))
+    author.models(SERIAL.format("sa.Identity(), ", 3))
+    with pytest.raises(RevisionUnfinished, match="already has a default value") as failed:
+        author.revise(on_postgresql)
+
+    drop, count = (hint.command for hint in failed.value.hints[:2])
+    lines = failed.value.path.read_text().split("    # ### ")
+    lines[1] = lines[1].replace("    op.alter_column", f"    {drop}\n    op.alter_column") + f"    {count}\n"
+    failed.value.path.write_text("    # ### ".join(lines))
+
+    assert author.findings(on_postgresql) == ["postgresql: t.b: computed: (a * 2) stored -> (a * 3) stored"]
+    MigrationWorkflow(author.project, on_postgresql).upgrade()
+    with create_engine(on_postgresql.migration_url).begin() as connection:
+        assert connection.execute(text("INSERT INTO t (a) VALUES (9) RETURNING id")).scalar() == 3
+
+
+def test_a_table_that_inherits_is_created_after_its_parent(author: Author, on_postgresql: DbConfig) -> None:
+    author.models("""
+sa.Table("parent", metadata, sa.Column("id", sa.Integer, primary_key=True))
+sa.Table("child", metadata, sa.Column("a", sa.Integer, index=True), postgresql_inherits="parent")
+sa.Table("also", metadata, sa.Column("b", sa.Integer), postgresql_inherits=("child",))
+""")
+
+    assert author.revise(on_postgresql).by_hand == ()
+    assert author.findings(on_postgresql) == []
+    workflow = MigrationWorkflow(author.project, on_postgresql)
+    workflow.upgrade()
+    workflow.rollback(workflow.plan_rollback(), Agreement())

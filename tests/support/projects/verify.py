@@ -190,6 +190,7 @@ FOREIGN: dict[str, Foreign] = {
         _on("V404", "r3", _POSTGRESQL) | _on("V403", "r4", _POSTGRESQL), _on("V404", "r2", _POSTGRESQL)
     ),
     "columns_exchanged": Foreign(_on("V512", "r2", *BOTH)),
+    "validated_later": Foreign(),
     "key_to_another_table": Foreign(_on("V505", "r2", *BOTH) | _on("V505", "r3", *BOTH)),
     "json_key_lost": Foreign(_on("V504", "r2", *BOTH)),
     "package_imported": Foreign(_on("V201", "r1"), is_on_path=True),

@@ -86,6 +86,7 @@ class _Rules:
             for upgrade, way_back in zip(script.upgrade_ops_list, script.downgrade_ops_list, strict=True):
                 has_identity = context.dialect.name != "sqlite"
                 _alter_only(upgrade, self._writing.columns, self._home, has_identity=has_identity)
+                _create_parents_first(upgrade)
                 _create_keys_last(upgrade)
                 _drop_in_order(upgrade)
                 _name_constraints(upgrade)
@@ -206,6 +207,20 @@ def _alter_only(
                 continue
         kept.append(each)
     operations.ops[:] = [each for each in kept if not (isinstance(each, ops.OpContainer) and each.is_empty())]
+
+
+def _create_parents_first(operations: ops.UpgradeOps) -> None:
+    """Create a table that inherits from others (PostgreSQL) after them. Alembic goes by the names of the tables."""
+    created = {_full_name(each): each for each in operations.ops if isinstance(each, ops.CreateTableOp)}
+    parents = {name: _parents(each) & created.keys() for name, each in created.items()}
+    if any(parents.values()):
+        order = [created[name] for name in TopologicalSorter(parents).static_order()]
+        operations.ops[:] = [*order, *(each for each in operations.ops if each not in order)]
+
+
+def _parents(create: ops.CreateTableOp) -> set[str]:
+    named = create.kw.get("postgresql_inherits") or ()
+    return {named} if isinstance(named, str) else set(named)
 
 
 def _create_keys_last(operations: ops.UpgradeOps) -> None:

@@ -70,7 +70,7 @@ def _is_of_template(error: Exception, folder: Path) -> bool:
 
 
 def _is_of_setting(error: Exception) -> bool:
-    """Return whether a hook's program cannot be started, or a setting, such as `file_template`, has a wrong value."""
+    """Return whether the program of a hook cannot be started, or a setting such as `file_template` is wrong."""
     last = extract_tb(error.__traceback__)[-1].filename
     is_value = isinstance(error, (KeyError, TypeError, ValueError)) and last == base.__file__
     return is_value or (isinstance(error, OSError) and last == subprocess.__file__)

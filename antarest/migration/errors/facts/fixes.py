@@ -14,11 +14,13 @@ ID_LENGTH = 32
 
 _WIDEN = 'op.execute("ALTER TABLE alembic_version ALTER COLUMN version_num TYPE varchar(255)")'
 _NO_LABEL = re.compile(r'invalid input value for enum (.+): "(.*)"')
+_HAS_DEFAULT = re.compile(r'column "(.*)" of relation "(.*)" already has a default value')
+_IS_GENERATED = re.compile(r'cannot INSERT into generated column "(.*)"')
 _NEW_LABEL = re.compile(r'unsafe use of new value "(.*)" of enum type')
 
 
 def fixes_of(revision: str, reason: str) -> Iterator[Hint]:
-    """Yield the lines to write into a revision that failed with this error of PostgreSQL, if they are known.
+    """Yield the lines to write into a revision that failed with this error of the engine, if they are known.
 
     Args:
         revision: the id of the revision.
@@ -31,5 +33,16 @@ def fixes_of(revision: str, reason: str) -> Iterator[Hint]:
     if found := _NO_LABEL.search(reason):
         statement = f"ALTER TYPE {found[1]} ADD VALUE '{found[2]}'"
         yield Hint("To add this value, write a revision below this one with", f"op.execute({statement!r})")
+    if generated := _IS_GENERATED.search(reason):  # Alembic copies all columns of a table that it rebuilds.
+        name = generated[1]
+        again = f'batch_op.drop_column("{name}"); batch_op.add_column(sa.Column("{name}", ..., sa.Computed("...")))'
+        yield Hint("Drop the generated column in the batch, and add it again", again)
+    if serial := _HAS_DEFAULT.search(reason):
+        column, table = serial.groups()
+        drop = f'ALTER TABLE "{table}" ALTER "{column}" DROP DEFAULT; DROP SEQUENCE IF EXISTS "{table}_{column}_seq"'
+        yield Hint("If the column is SERIAL, give up its sequence before it is an identity", f"op.execute({drop!r})")
+        counter = f"""pg_get_serial_sequence('"{table}"', '{column}'), coalesce(max("{column}"), 0) + 1, false"""
+        count = f'SELECT setval({counter}) FROM "{table}"'
+        yield Hint("After that, let the identity continue behind the rows", f"op.execute({count!r})")
     if found or _NEW_LABEL.search(reason):
         yield Hint("The revision that adds the value is committed first, if its file says", 'transaction = "own"')

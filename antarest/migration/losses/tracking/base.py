@@ -43,6 +43,15 @@ class NotAllowed(Exception):
     """A revision did something that the run does not allow, because the run cannot watch it."""
 
 
+class WritesElsewhere(NotAllowed):
+    """A revision writes to an attached database (SQLite)."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"it writes to the attached database {name}, which no run protects: only reading from it is possible"
+        )
+
+
 class ChangeTracker(Protocol):
     """Follows how the statements of a transaction change the tables.
 

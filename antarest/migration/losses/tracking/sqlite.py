@@ -17,7 +17,7 @@ from ...database.catalog import CatalogTable, Tables, measure, read_tables
 from ...database.driver_connections import Attempt
 from ...database.lock.tables import Learned
 from ..replaced import Replaced, may_insert_several
-from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Savepoints, Takes
+from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Savepoints, Takes, WritesElsewhere
 from .origins import Origins, OriginsState
 
 _ROW_ACTIONS = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
@@ -27,7 +27,6 @@ _COPIES = frozenset(
 )
 _WRITES = _ROW_ACTIONS | _DROPS | {sqlite3.SQLITE_TRANSACTION}
 _REPLACE = "replace"
-_ATTACHED = "it writes to the attached database {}, which no run protects: only reading from it is possible"
 _SCHEMA = "SELECT type, name, rootpage, sql FROM sqlite_master WHERE type IN ('table', 'trigger')"
 
 _Actions = list[tuple[int, str, str | None]]
@@ -158,7 +157,7 @@ class SqliteTracker:
         if sqlite3.SQLITE_TRANSACTION in codes:
             raise NotAllowed(ENDS_TRANSACTION)
         if self._written_to:
-            raise NotAllowed(_ATTACHED.format(self._written_to))
+            raise WritesElsewhere(self._written_to)
         self._renaming = sqlite3.SQLITE_ALTER_TABLE in codes
         self._changes_schema = any(table == "sqlite_master" for _, table, _ in actions)
         self._replaces = self._any_replaces or "REPLACE" in statement.upper()

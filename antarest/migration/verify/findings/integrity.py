@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 
@@ -13,9 +14,10 @@ from ...schema.inventory import ForeignKey, Inventory
 from ..rows.snapshots import RowSnapshot, TableRows
 
 _UNCHECKED = text("""
-    SELECT conrelid::regclass || '.' || conname FROM pg_catalog.pg_constraint
+    SELECT conrelid::regclass::text, conname::text FROM pg_catalog.pg_constraint
     WHERE NOT convalidated AND connamespace::regnamespace::text !~ '^(pg_|information_schema)' ORDER BY 1
 """)
+_VALIDATE = re.compile(r"\bVALIDATE\s+CONSTRAINT\s+\W*(\w+)", re.IGNORECASE)
 _OWNED = text("""
     SELECT s.oid::regclass::text, t.oid::regclass::text, a.attname FROM pg_catalog.pg_class AS s
     JOIN pg_catalog.pg_depend AS d ON d.objid = s.oid AND d.deptype IN ('a', 'i')
@@ -37,13 +39,19 @@ def violations(connection: Connection) -> Counter[tuple[str, str]]:
         raise
 
 
-def unchecked(connection: Connection) -> set[str]:
+def unchecked(connection: Connection, later: str) -> set[str]:
     """Return descriptions of the constraints that were never checked against the rows, or cannot be checked.
 
     SQLite accepts a foreign key to columns that are not unique, but refuses each statement that has to check this key.
+
+    Args:
+        connection: a connection to the database.
+        later: the text of the following revisions, which may validate a constraint.
     """
     if connection.dialect.name != "sqlite":
-        return {f"{name} is NOT VALID" for name in connection.execute(_UNCHECKED).scalars()}
+        validated = {name.lower() for name in _VALIDATE.findall(later)}
+        found = connection.execute(_UNCHECKED).all()
+        return {f"{table}.{name} is NOT VALID" for table, name in found if name.lower() not in validated}
     try:
         foreign_key_violations(connection)
     except OperationalError as error:
