@@ -211,7 +211,7 @@ NOTHING_IS_LOST = (
         f"{_LOSSES}/rebuilds.py",
         "now.get(name, 0) < counter",
         "False",
-        [f"{_TESTS}/test_rebuilds.py::test_a_rebuild_keeps_the_counter_of_autoincrement"],
+        [f"{_TESTS}/losses/test_rebuilds.py::test_a_rebuild_keeps_the_counter_of_autoincrement"],
     ),
     Patch(
         "Nothing is lost: the error about a rebuild does not say what to write",

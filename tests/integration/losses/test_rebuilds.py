@@ -12,7 +12,7 @@ from sqlalchemy import URL
 
 from antarest.migration.errors.facts.loss import InTheWay, RebuildLoses
 from antarest.migration.errors.facts.run import RevisionFailed
-from tests.support_histories import Database, Script, write_project
+from tests.support.projects.histories import Database, Script, write_project
 
 TABLE = "CREATE TABLE t (id INTEGER PRIMARY KEY, name VARCHAR(10), n INTEGER)"
 CHECKED = TABLE.replace("INTEGER)", "INTEGER, CONSTRAINT ck CHECK (n > 0))")
