@@ -17,6 +17,13 @@ _EARLIER = ["integration/verify/test_verify_earlier.py::test_a_change_of_one_byt
 
 PROOF = (
     _patch(
+        "a text that becomes an enum has the labels of the enum",
+        f"{_VERIFY}/proving/state.py",
+        "if known != self._labels:",
+        "if known == self._labels:",
+        "text_becomes_enum",
+    ),
+    _patch(
         "rows exist that an upgrade has deleted",
         f"{_VERIFY}/rows/hints.py",
         "return replace(self, literals=left, shapes=shapes)",

@@ -18,7 +18,8 @@ from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext, MigrationStep
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, event
+from sqlalchemy.engine.interfaces import ExceptionContext
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..database.connection import read_current
@@ -238,6 +239,7 @@ class ScratchRunner:
 _USING = re.compile(r'You might need to specify "USING (.+)"')  # PostgreSQL says this if no implicit cast exists
 # Alembic says this in a batch, if it cannot find the constraint to drop.
 _NO_NAME = re.compile(r"Constraint must have a name|No such constraint: ")
+_ABORTED = "25P02"  # the code of "current transaction is aborted, commands ignored"
 _CONVENTION = ", ".join(f'"{kind}": "{kind}_%(table_name)s_%(column_0_name)s"' for kind in ("fk", "uq"))
 _NAME_IT = Hint(
     "If SQLite has no name for it, name it in the batch",
@@ -276,16 +278,33 @@ def _each(steps: Sequence[Any], after_step: Callable[[str], object], _context: M
 
 @contextmanager
 def _learning_fixes(connection: Connection, fixes: list[Hint]) -> Iterator[None]:
-    """If a revision fails in the `with` block, look for a fix in the database before the rollback."""
+    """If a revision fails in the `with` block, look for a fix in the database before the rollback.
+
+    PostgreSQL refuses every statement after an error. If a revision has caught the error, raise the caught error.
+    """
+    errors: list[DBAPIError] = []
+    is_aborted = False
+
+    def note(failed: ExceptionContext) -> None:
+        nonlocal is_aborted
+        is_aborted = getattr(failed.original_exception, "pgcode", "") == _ABORTED
+        if isinstance(failed.sqlalchemy_exception, DBAPIError) and not is_aborted:
+            errors[:] = [failed.sqlalchemy_exception]
+
+    event.listen(connection.engine, "handle_error", note)
     try:
         yield
     except DBAPIError as error:
+        if errors and is_aborted:
+            raise errors[0] from error
         with suppress(SQLAlchemyError):  # A block outside of the transaction has no savepoint.
             if connection.dialect.name != "sqlite":
                 connection.exec_driver_sql(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
             for each in in_the_way(connection, error):
                 fixes += drop_and_make_again(each, "this change")
         raise
+    finally:
+        event.remove(connection.engine, "handle_error", note)
 
 
 @contextmanager

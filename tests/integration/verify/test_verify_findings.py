@@ -87,6 +87,13 @@ def test_a_value_that_makes_a_revision_fail_is_named_with_its_row(postgres: Post
     assert re.fullmatch(rf"V402: {error} \(t.at is 0001-01-01 00:00:00 in the row id=\d\)", told[1])
 
 
+def test_an_error_that_a_revision_has_caught_is_named(postgres: PostgresServer) -> None:
+    """PostgreSQL then refuses the next statement with another error, which says nothing about the cause."""
+    told = [each.found for each in prove_foreign("error_caught", postgres).of("r2", "postgresql") if each.id == "V302"]
+
+    assert told == ['column "name" of relation "t" contains null values']
+
+
 def test_what_follows_a_revision_that_fails_is_proved_from_the_state_that_it_means(postgres: PostgresServer) -> None:
     found = prove("cast_on_sqlite", postgres)
 

@@ -242,6 +242,16 @@ def test_the_package_of_a_project_may_have_the_name_of_the_package_around_the_pr
         assert re.findall(r"^(V\d+|not proved)", done.out, re.MULTILINE) == ["V201"], done.out + done.err
 
 
+def test_a_type_that_nobody_creates_explains_that_the_downgrade_leaves_it(run: Run, tmp_path: Path) -> None:
+    versions = shutil.copytree(OTHERS / "enum_type_missing_or_made_twice" / "versions", tmp_path / "versions")
+    (versions / "r2.py").write_text((versions / "r2.py").read_text().replace('op.execute("DROP TYPE kind")', "pass"))
+
+    done = run(PROGRAM, f"--versions={versions}", "--engine=postgresql", "--revisions=:r2")
+
+    assert "\nV404" not in done.out
+    assert '    PostgreSQL: type "kind" does not exist\n      so V404: enum kind' in done.out, done.out + done.err
+
+
 def test_a_note_about_a_failure_that_was_seen_is_listed_and_others_are_counted(run: Run) -> None:
     done = run(PROGRAM, f"--versions={OTHERS / 'index_on_long_text' / 'versions'}", "--engine=postgresql")
 

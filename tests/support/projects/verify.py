@@ -124,6 +124,7 @@ FOREIGN: dict[str, Foreign] = {
     "asks_for_its_settings": Foreign(),
     "calls_of_sqlalchemy_1": Foreign(_on("V301", "r2", *BOTH) | _on("V404", "r3", *BOTH)),
     "date_becomes_number": Foreign(_on("V504", "a2", *BOTH) | _on("V603", "a2"), _on("V509", "a2", _POSTGRESQL)),
+    "error_caught": Foreign(_on("V302", "r2", _POSTGRESQL)),
     "enum_type_missing_or_made_twice": Foreign(
         _on("V301", "r2", _POSTGRESQL) | _on("V301", "r3", _POSTGRESQL) | _on("V404", "r4", *BOTH),
         gaps={("", _POSTGRESQL)},
@@ -135,6 +136,7 @@ FOREIGN: dict[str, Foreign] = {
     ),
     "json_column": Foreign(_on("V302", "a2", *BOTH)),
     "jsonb_on_old_sqlite": Foreign(),
+    "no_way_back": Foreign(_on("V302", "r2", *BOTH), _on("V406", "r1") | _on("V406", "r2")),
     # The range has only r3, and r2 is what stops it.
     "not_proved_is_not_zero": Foreign(_on("V301", "r2", _POSTGRESQL), revisions="r3", gaps={("", _POSTGRESQL)}),
     "number_becomes_text": Foreign(_on("V601", "r2"), _on("V509", "r2", "sqlite")),

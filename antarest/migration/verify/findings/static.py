@@ -10,6 +10,7 @@ from ...branches import checks
 from ...errors.facts.fixes import ID_LENGTH
 from ...project import rollback_script
 from ...project.history import History
+from ..source import LIBRARIES
 from ..target import Target
 from .finding import Finding
 
@@ -73,7 +74,8 @@ def _file(path: Path, id_: str, packages: set[str]) -> Iterator[Finding]:
     rows = {name for node in ast.walk(tree) for name in _assigned_rows(node)}
     for node in ast.walk(tree):
         for name in _imported(node):
-            if name.partition(".")[0] in packages or _is_around(path, name):
+            first = name.partition(".")[0]  # The application may have a folder with the name of a library.
+            if first not in LIBRARIES and (first in packages or _is_around(path, name)):
                 yield Finding.of("V201", f"line {getattr(node, 'lineno', 0)} imports {name}", id_)
         if isinstance(node, ast.For) and _is_row_loop(node, rows):
             yield Finding.of("V202", f"the loop in line {node.lineno}", id_)

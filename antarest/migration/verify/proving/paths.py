@@ -20,6 +20,7 @@ from .state import State, nowhere
 from .steps import RevisionStep
 
 _LOCKED = "database is locked"
+_NO_TYPE = re.compile(r'type "([^"]+)" does not exist')
 _NO_TABLE = re.compile(
     r"no such table: (?:main\.)?(\w+)|relation \"(?:\w+\.)?(\w+)\" does not exist|NoSuchTableError: (\w+)"
 )
@@ -71,7 +72,7 @@ def another_path(
     if reached := next(_in_one_run(runs, revision, state), None):
         proof.add("V306", failed.reason)
         return reached
-    proof.add(*_kind(runs, failed))
+    proof.add(*_kind(runs, failed), item=next(iter(_NO_TYPE.findall(failed.reason)), ""))
     paths = (
         _with_room_for_id(runs, revision, state),
         _without_statements(runs, revision, state),

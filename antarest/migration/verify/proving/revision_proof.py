@@ -113,7 +113,11 @@ def _again(runs: Runs, revision: Revision, state: State, left: URL) -> URL:
 
 
 def _downgrade(runs: Runs, proof: Proof, revision: Revision, url: URL, state: State) -> bool:
-    """Run the downgrade, and compare the schemas. Return whether the downgrade refuses to run."""
+    """Run the downgrade, and compare the schemas. Return whether the downgrade refuses to run, or does not exist."""
+    if not hasattr(runs.target.script.get_revision(revision.id).module, "downgrade"):
+        proof.is_irreversible = True
+        proof.findings.append(Finding.of("V406", "the file has no function downgrade()", revision.id))
+        return True
     try:
         after = runs.without_rows(url, RevisionStep(revision.id, "downgrade"), proof)
     except ScratchRunFailed as failed:

@@ -17,3 +17,13 @@ def test_only_a_column_or_table_explains_lost_values(item: str, is_cause: bool) 
     found = causes(Verification(("sqlite",)), [left, lost])
 
     assert found == ({lost: left} if is_cause else {})
+
+
+@pytest.mark.parametrize(("item", "is_cause"), [("kind", True), ("size", False), ("", False)])
+def test_only_a_type_that_nobody_creates_explains_a_type_that_stays(item: str, *, is_cause: bool) -> None:
+    failed = Finding.of("V301", f'type "{item}" does not exist', "r2", "postgresql", item=item)
+    left = Finding.of("V404", "enum kind: only in the downgraded schema", "r2", "postgresql", item="enum kind")
+
+    found = causes(Verification(("postgresql",)), [failed, left])
+
+    assert found == ({left: failed} if is_cause else {})
