@@ -187,7 +187,7 @@ _SECRETS_AND_STRANGERS = (
         f"{_WORKFLOW}/errors/settings/urls.py",
         "UnreadableUrl(_redact_unreadable(text)",
         "UnreadableUrl(text",
-        [f"{_TESTS}/commands/test_secrets.py::test_where_the_configuration_is_wrong[an unquoted password]"],
+        ["unit/migration/errors/test_urls.py::test_a_url_that_cannot_be_understood_is_refused_without_its_password"],
     ),
     Patch(
         "Secrets and strangers: the list of processes shows the password",
