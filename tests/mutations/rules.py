@@ -96,9 +96,9 @@ RULES = (
     ),
     Patch(
         "operations: a plan does not know those that move data",
-        f"{_WORKFLOW}/run/revision_operations.py",
-        "from . import operations as _",
-        "from . import request as _",
+        f"{_WORKFLOW}/run/operations.py",
+        '@Operations.register_operation("backfill")',
+        '@Operations.register_operation("back_fill")',
         ["integration/losses/test_operations.py::test_a_plan_knows_them"],
     ),
     Patch(
