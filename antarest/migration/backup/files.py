@@ -173,7 +173,7 @@ class Folder:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             free = shutil.disk_usage(self.path).free
             if needed + _RESERVE > free:
-                raise NoSpace(needed, free, database=redact_url(self.url), folder=self.path)
+                raise NoSpace(needed, _RESERVE, free, database=redact_url(self.url), folder=self.path)
             with self._locked():
                 self._tidy()
                 work = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=self.path))

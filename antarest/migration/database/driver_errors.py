@@ -193,6 +193,11 @@ _unreachable = _on_server(DatabaseUnreachable, "cannot connect to PostgreSQL on 
 _lost = _on_server(ConnectionLost, "the connection to PostgreSQL on {server} was lost", _is_up, _LOOK)
 _too_many = _on_server(TooManyConnections, "PostgreSQL on {server} has no connection left", _LOWER)
 _pool_is_used_up = _on_server(TooManyConnections, "no connection was free on {server}: is its pool used up?", _RAISE)
+_no_answer = _on_server(
+    TooManyConnections,
+    "{server} gave no answer: is the pool used up, or does a session hold a lock on a system catalog?",
+    _RAISE,
+)
 _refused = _on_server(AccessRefused, "PostgreSQL on {server} does not let {role} in", _by_hand, _CORRECT)
 _database_missing = _on_server(
     DatabaseMissing, "the database {database} does not exist on {server}", _create_database, _CORRECT
@@ -240,7 +245,8 @@ _KNOWN: Sequence[tuple[str, Callable[[URL, str], DatabaseError]]] = (
     (r'database ".*" does not exist', _database_missing),
     (r'role ".*" does not exist', lambda url, reason: role_missing(url, url.username or reason.split('"')[1], reason)),
     (r"too many (clients|connections)|connection slots are reserved|no more connections allowed", _too_many),
-    (r"query_wait_timeout|^no answer within", _pool_is_used_up),  # of PgBouncer, and of driver_connections.py
+    (r"query_wait_timeout", _pool_is_used_up),  # of PgBouncer
+    (r"^no answer within", _no_answer),  # of driver_connections.py
     (r"authentication failed|no password supplied|no pg_hba\.conf entry|pg_hba\.conf rejects", _refused),
     (r"not permitted to log in|permission denied for database", _refused),
     (r"invalid connection option|invalid \S+ value|invalid port number", _invalid_parameter),

@@ -93,11 +93,13 @@ def read_settings(path: Path) -> Settings:
 
 
 def _read(path: Path) -> Settings:
+    if len(str(path).splitlines()) > 1:
+        raise InvalidProject(path, "the name of its folder has a line break, which Alembic cannot read")
     tables = _tables(path.with_name(TOML))
     parser = configparser.ConfigParser({"here": _here(path)})
     if not is_toml(path):
         parser.read(path, encoding="utf-8")
-    # The values are read one by one: `sqlalchemy.url` may have a placeholder that only `env.py` fills in.
+    # Read one by one: `sqlalchemy.url` may have a placeholder that only `env.py` fills in.
     main: Mapping[str, str] = parser["alembic"] if parser.has_section("alembic") else {}
     own = {key: str(value) for key, value in tables.get(SECTION, {}).items()}
     if parser.has_section(SECTION):
@@ -216,10 +218,7 @@ def is_toml(path: Path) -> bool:
 
 
 def names_project(path: Path) -> bool:
-    """Return whether a `pyproject.toml` has the table `[tool.alembic]`.
-
-    A file that is not valid TOML counts as a file with this table.
-    """
+    """Return whether a `pyproject.toml` has the table `[tool.alembic]`, or is not valid TOML."""
     try:
         return bool(_tables(path).get("alembic"))
     except ValueError:

@@ -103,7 +103,7 @@ def test_too_little_space_is_found_before_anything_is_written(sqlite_place: Plac
 
     refused = refusal(sqlite_place.run("upgrade"), "db.E902", EXIT_FAILED)
 
-    assert "it needs about 10,995,116 MB, and " in refused.fact
+    assert "it needs about 11 TB and leaves 17 MB free, and " in refused.fact
     assert sqlite_place.here.workflow.current() == (COUNTRY,)
     assert sqlite_place.files == leftovers(sqlite_place) == []
 

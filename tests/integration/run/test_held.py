@@ -14,7 +14,7 @@ from sqlalchemy import URL, Connection, text
 
 from antarest.migration.database.catalog import count_rows
 from antarest.migration.database.connection import looking, moving
-from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, NOTHING_CHANGED
+from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, EXIT_UNREACHABLE, NOTHING_CHANGED
 from antarest.migration.errors.facts.database import EndedByServer
 from antarest.migration.errors.facts.lock import TableLocked
 from antarest.migration.errors.settings.db_config import DbConfig
@@ -68,6 +68,17 @@ def test_a_table_is_counted_and_dumped_only_while_nobody_holds_it(
                     assert ", somebody, " in error.details["held by"]
                     assert error.state.startswith(NOTHING_CHANGED)
     assert not list((tmp_path / "backups").glob("*.dump"))
+
+
+def test_a_held_catalog_is_not_said_to_be_a_full_pool(runner: Start, postgres_database: URL) -> None:
+    here = runner(postgres_database, TABLE, connect_timeout=2, migration_lock_timeout=2)
+    here.database.workflow.upgrade()
+    with session(postgres_database, "LOCK TABLE pg_statistic"):
+        error = refused(here.module("status"), "db.E302", EXIT_UNREACHABLE)
+
+    assert error.fact.endswith(
+        "gave no answer: is the pool used up, or does a session hold a lock on a system catalog?"
+    )
 
 
 @pytest.mark.parametrize(

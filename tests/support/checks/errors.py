@@ -202,7 +202,7 @@ EXAMPLES = [
     NoRoomForLocks("no room for more locks", Hint("In parts", "inv db.upgrade --to=a"), database=DATABASE),
     TableLocked("study", "pid 4711", DATABASE, waited=60),
     BackupFailed("no space left on device", database=DATABASE, folder=FOLDER),
-    NoSpace(10**10, 10**9, database=DATABASE, folder=FOLDER),
+    NoSpace(10**10, 10**7, 10**9, database=DATABASE, folder=FOLDER),
     ProgramsMissing(15, IDS, database=DATABASE),
     BackupNotFound("antarest.dump", database=DATABASE, folder=FOLDER),
     BackupUnusable(FILE, "it is damaged"),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..base import EXIT_USAGE, NOTHING_CHANGED, SEE_STATUS, Hint, MigrationError
-from ..text import numbered, shorten
+from ..text import numbered, shorten, size
 from .database import DatabaseLocked
 
 _LIST = Hint("List the backups", "inv db.backups")
@@ -39,8 +39,8 @@ class NoSpace(MigrationError, code="db.E902"):
     `db.backup_folder`.
     """
 
-    def __init__(self, needed: int, free: int, *, database: str, folder: Path) -> None:
-        numbers = f"it needs about {needed / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB are free"
+    def __init__(self, needed: int, reserve: int, free: int, *, database: str, folder: Path) -> None:
+        numbers = f"it needs about {size(needed)} and leaves {size(reserve)} free, and {size(free)} are free"
         super().__init__(
             f"there is too little space for the backup: {numbers}",
             Hint("See what takes the space", shlex.join(["ls", "-l", str(folder)])),

@@ -49,7 +49,8 @@ class TooManyConnections(DatabaseUnreachable, code="db.E302"):
     """The server has no free connection left.
 
     Why: all connections that `max_connections` of the server allows are in use. Often the pools of all processes
-    together are larger than this limit.
+    together are larger than this limit. If a server gives no answer at all, perhaps the pool of a pooler is used up, or
+    a session holds a lock on a system catalog, such as `pg_statistic`.
 
     To do: wait and try again, or stop a process that holds many connections. To prevent the error, lower `db.pool_size`
     and `db.max_overflow`, or use a pooler.

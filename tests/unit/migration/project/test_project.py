@@ -168,6 +168,15 @@ def test_a_file_that_is_no_project(tmp_path: Path, text: str, reason: str) -> No
     assert caught.value.details == {"file": str(tmp_path / "alembic.ini")}
 
 
+def test_a_line_break_in_the_name_of_the_folder_is_refused(tmp_path: Path) -> None:
+    """Alembic would look for the revisions in a folder with another name."""
+    folder = tmp_path / "two\nlines"
+    folder.mkdir()
+
+    with pytest.raises(InvalidProject, match="cannot be used: the name of its folder has a line break"):
+        project(folder)
+
+
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "alembic.ini").write_bytes(b"[alembic]\nscript_location = \xff\n")
 
