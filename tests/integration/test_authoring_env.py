@@ -1,4 +1,4 @@
-"""What `env.py` does not compare: `db.revision` does not write it, and `db.check` does not report it."""
+"""What `env.py` does not compare: `db.revision` does not write it, and `db.check` and `db.verify` do not report it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from antarest.migration.branches.writing import Written
+from antarest.migration.errors.base import EXIT_DONE
 from antarest.migration.errors.facts.project import InvalidProject
-from tests.support.projects.author import Author
-from tests.support.projects.histories import Script
+from tests.support_author import Author
+from tests.support_histories import Script
+from tests.support_verify import Verify
 
 
 @pytest.fixture
@@ -112,5 +114,21 @@ def test_a_column_that_a_function_of_env_py_calls_equal_is_not_found_and_is_name
 
     env.write_text(EQUAL.replace("return False if", "return 1 / 0 if"))
     author.models(table.format(longer.replace("80", "120")))
-    with pytest.raises(InvalidProject, match=r"compare_type of env\.py cannot compare t\.is_equal: ZeroDivisionError"):
+    with pytest.raises(InvalidProject, match=r"env\.py cannot be used: compare_type cannot compare t\.is_equal: "):
         author.findings()
+
+
+def test_the_proof_leaves_out_what_env_py_does_not_compare_and_names_it(author: Author, verify: Verify) -> None:
+    table = "sa.Table('t', metadata, sa.Column('id', sa.Integer, primary_key=True), sa.Column('is_equal', {}))\n"
+    author.models(table.format("sa.String(40)"))
+    author.revise()
+    author.models(table.format("sa.String(80)"))
+    flags = (f"--project={author.folder}", "--engine=sqlite", "--run-env")
+    assert "V701" in verify(*flags).out
+
+    env, models = author.folder / "alembic" / "env.py", f"from {author.module} import metadata"
+    for text in (EQUAL, EQUAL.replace("compare_type=compare_type", "compare_type=False")):
+        env.write_text(f"{models}\n{text.replace('(context, inc', '(context, target_metadata=metadata, inc')}")
+        done = verify(*flags)
+        assert (done.code, "V701" in done.out) == (EXIT_DONE, False), done.out
+        assert "not checked: the history on SQLite: the models: type of " in done.out

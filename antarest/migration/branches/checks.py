@@ -230,7 +230,7 @@ def _drift(project: Project, db: DbConfig | None, note: Tell, no_models: str) ->
             checks.append(Check(claim, skipped="only the migrations make it, and no model has it"))
         equal = [f"{each.aspect} of {each.path} on {comparison.name}" for each in comparison.called_equal]
         checks += [Check(each, skipped=f"a function of {project.env.name} says that it is equal") for each in equal]
-    off = switched_off(project).items()
+    off = switched_off(project.options).items()
     checks += [Check(f"{aspect} of each column", skipped=f"env.py says {option}") for aspect, option in off]
     skipped = [Check(_equal_on([ENGINES[engine]]), skipped=why) for engine, why in compared.skipped.items()]
     return [*checks, *skipped]

@@ -10,6 +10,7 @@ from typing import Literal
 Direction = Literal["upgrade", "downgrade"]
 BASE = "base"
 HEAD = "head"
+HEADS = "heads"
 
 STRUCTURE = frozenset({"trigger", "index", "view", "check", "autoincrement", "collation", "generated", "options"})
 """The kinds that `lossy` names as "trigger:name". They are not data, but the rebuild of a table can lose them."""

@@ -243,7 +243,9 @@ class History:
             fact = f"revision {to} is not below the current one, so a rollback cannot go there"
             raise OutOfReach(fact, shown, *([hint] if is_above else []))
         raise OutOfReach(
-            f"revision {to} is only one branch of a merge, so a rollback cannot stop there",
+            f"revision {to} is only one branch of a merge, so a rollback cannot stop there"
+            if len(current) == 1
+            else f"a rollback to revision {to} leaves other revisions applied beside it, so it cannot stop there",
             shown,
             Hint("Go to the state below", f"inv db.rollback --to={self._state_below(to, states)}"),
         )
@@ -298,9 +300,11 @@ class History:
                 Hint("See what a rollback to it would undo", f"inv db.rollback --to={target} --dry-run"),
             )
         parting = self._state_below(target, self.states_below(current))
+        beside = Hint("Apply all branches beside each other", "inv db.upgrade --to=heads")
         raise OutOfReach(
             f"revision {target} is on another branch than the current one, so an upgrade cannot go there",
             shown,
+            *([beside] if len(self.heads) > 1 else []),
             Hint("See what lies between it and the current one", f"inv db.rollback --to={parting} --dry-run"),
         )
 

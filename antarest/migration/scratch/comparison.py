@@ -88,7 +88,7 @@ class Comparison:
         """Return the comparison of the models with a database at head, without the objects that `env.py` excludes."""
         # On SQLite, a constraint has no name if its model gives none. The migrations may name it.
         found = [each for each in differences(migrated, models) if each.aspect != "name" or each.after is not None]
-        equal = called_equal(project, found, at_head)
+        equal = called_equal(project.env.path, project.scratch_options(), project.metadata(), found, at_head)
         different = included(project, [each for each in found if each not in equal], migrated)
         engine: EngineName = "sqlite" if at_head.get_backend_name() == "sqlite" else "postgresql"
         return cls(engine, migrated, models, *without_unmodelled(different, models), equal)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from ..database.connection import moving
 from ..errors.facts.project import InvalidProject
 from ..errors.text import described
-from ..project.env_options import ALEMBIC, undisturbed
+from ..project.env_options import ALEMBIC, Options, undisturbed
 from ..project.project import Project
 from ..schema.compare import Difference
 from ..schema.inventory import Inventory
@@ -24,9 +25,15 @@ _ASPECTS = {"compare_type": "type", "compare_server_default": "default"}
 """The options of `env.py` that can switch the comparison of an aspect of columns off, each with this aspect."""
 
 
-def switched_off(project: Project) -> dict[str, str]:
+def switched_off(options: Options) -> dict[str, str]:
     """Return the aspects of columns that `env.py` does not want to compare, each with the option that says so."""
-    return {aspect: f"{name}=False" for name, aspect in _ASPECTS.items() if project.options.get(name) is False}
+    return {aspect: f"{name}=False" for name, aspect in _ASPECTS.items() if options.get(name) is False}
+
+
+def switched_on(options: Options, found: Sequence[Difference]) -> list[Difference]:
+    """Return the differences without those about aspects of columns that `env.py` does not want to compare."""
+    off = switched_off(options)
+    return [each for each in found if not (each.kind == "column" and each.aspect in off)]
 
 
 def included(project: Project, found: Sequence[Difference], migrated: Inventory) -> list[Difference]:
@@ -37,8 +44,7 @@ def included(project: Project, found: Sequence[Difference], migrated: Inventory)
         found: the differences between the migrations and the models.
         migrated: the schema that the migrations create.
     """
-    off = switched_off(project)
-    found = [each for each in found if not (each.kind == "column" and each.aspect in off)]
+    found = switched_on(project.options, found)
     by_name, by_object = (project.options.get(each) for each in ("include_name", "include_object"))
     if not by_name and not by_object:
         return found
@@ -66,20 +72,24 @@ def included(project: Project, found: Sequence[Difference], migrated: Inventory)
     return [each for each in found if counts(each)]
 
 
-def called_equal(project: Project, found: Sequence[Difference], at_head: sa.URL) -> list[Difference]:
+def called_equal(
+    env: Path, options: Options, metadata: sa.MetaData, found: Sequence[Difference], at_head: sa.URL
+) -> list[Difference]:
     """Return the differences that a function of `env.py`, such as `compare_type=function`, calls equal.
 
     Alembic calls these functions, so they get the arguments that they expect.
 
     Args:
-        project: the Alembic project.
+        env: the path of `env.py`, for the error.
+        options: the options of Alembic's migration context, with those of `env.py`.
+        metadata: the models.
         found: the differences between the migrations and the models.
         at_head: a database that has run the migrations.
 
     Raises:
         InvalidProject: a function fails.
     """
-    given = {name: project.options.get(name) for name in _ASPECTS}
+    given = {name: options.get(name) for name in _ASPECTS}
     functions = {name: value for name, value in given.items() if callable(value)}
     asked = [each for each in found if each.kind == "column" and each.aspect in map(_ASPECTS.get, functions)]
     tables, equal = {each.table for each in asked}, set[tuple[str, str]]()
@@ -90,23 +100,19 @@ def called_equal(project: Project, found: Sequence[Difference], at_head: sa.URL)
         return kind != "table" or name in tables or parents["schema_qualified_table_name"] in tables
 
     with ALEMBIC, undisturbed(), moving(at_head) as connection:
-        options = {
-            **project.scratch_options(),
-            **{name: _asking(project, name, function, equal) for name, function in functions.items()},
-            "include_schemas": True,
-            "include_name": is_compared,
-        }
-        compare_metadata(MigrationContext.configure(connection, opts=options), project.metadata())
+        asking = {name: _asking(env, name, function, equal) for name, function in functions.items()}
+        opts = {**options, **asking, "include_schemas": True, "include_name": is_compared}
+        compare_metadata(MigrationContext.configure(connection, opts=opts), metadata)
     return [each for each in asked if (each.path, each.aspect) in equal]
 
 
 def _asking(
-    project: Project, name: str, function: Callable[..., bool | None], equal: set[tuple[str, str]]
+    env: Path, name: str, function: Callable[..., bool | None], equal: set[tuple[str, str]]
 ) -> Callable[..., bool]:
     """Return a function that Alembic calls instead of a function of `env.py`, and that keeps what this one calls equal.
 
     Args:
-        project: the Alembic project.
+        env: the path of `env.py`, for the error.
         name: the option with the function of `env.py`.
         function: the function of `env.py`.
         equal: receives the paths of columns, each with the aspect.
@@ -118,8 +124,7 @@ def _asking(
         try:
             answer = function(context, inspected, modelled, *others)
         except Exception as error:
-            reason = f"{name} of {project.env.name} cannot compare {path}: {described(error)}"
-            raise InvalidProject(project.ini, reason) from error
+            raise InvalidProject(env, f"{name} cannot compare {path}: {described(error)}") from error
         if answer is not None and not answer:
             equal.add((path, _ASPECTS[name]))
         return False  # Alembic need not compare them itself.

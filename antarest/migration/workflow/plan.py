@@ -14,7 +14,7 @@ from ..errors.base import NOTHING_CHANGED
 from ..errors.facts.loss import Irreversible, LossNotDeclared
 from ..errors.facts.run import ScratchRunFailed
 from ..errors.loss import Agreement, Loss
-from ..errors.revision import BASE, Revision
+from ..errors.revision import BASE, HEAD, HEADS, Revision
 from ..errors.settings.urls import redact_url
 from ..project.project import Project
 
@@ -28,13 +28,15 @@ class UpgradePlan:
 
     Attributes:
         current: the current revisions of the database.
-        target: the revision to upgrade to.
+        target: the revision to upgrade to; `heads` for all heads of a history with several heads.
         pending: the revisions to run, in order; empty if the database is already at the target.
+        ends: the revisions at which the database will be, as far as the target names them.
     """
 
     current: tuple[str, ...]
     target: str
     pending: tuple[Revision, ...]
+    ends: tuple[str, ...]
 
 
 def plan_upgrade(project: Project, current: tuple[str, ...], to: str) -> UpgradePlan:
@@ -44,9 +46,11 @@ def plan_upgrade(project: Project, current: tuple[str, ...], to: str) -> Upgrade
         OutOfReach, RevisionNotFound, AmbiguousRevision, MultipleHeads: an upgrade cannot go to this target.
     """
     history = project.history
-    target = project.resolve(to)
+    if to == HEADS and len(history.heads) > 1:
+        return UpgradePlan(current, to, tuple(history[id_] for id_ in history.pending(current)), history.heads)
+    target = project.resolve(HEAD if to == HEADS else to)
     history.require_upgrade(current, target)
-    return UpgradePlan(current, target, tuple(history[id_] for id_ in history.pending(current, target)))
+    return UpgradePlan(current, target, tuple(history[id_] for id_ in history.pending(current, target)), (target,))
 
 
 @dataclass(frozen=True)

@@ -183,7 +183,7 @@ class MigrationWorkflow:
         """Plan an upgrade.
 
         Args:
-            to: the target: `head`, a revision or the beginning of its id, or a tag, a branch, a commit or a date.
+            to: the target: `head`, `heads`, a revision or the beginning of its id, a tag, a branch, a commit or a date.
             from_base: whether the upgrade is allowed to start at base although the database is not empty.
 
         Raises:
@@ -220,7 +220,7 @@ class MigrationWorkflow:
         """
         plan = to if isinstance(to, UpgradePlan) else self.plan_upgrade(to, from_base=from_base)
         if plan.pending:
-            request = replace(self.request, from_base=from_base, upgrades_to=(plan.target,))
+            request = replace(self.request, from_base=from_base, upgrades_to=plan.ends)
             return self.run(_steps("upgrade", plan.target), request, plan.target)
         # The database is at the target. Alembic is not needed, so there is no need to wait for other threads.
         from ..run.after_commit import finish

@@ -130,6 +130,13 @@ def test_two_heads(tmp_path: Path, sqlite_database: URL, capsys: pytest.CaptureF
     assert (status.code, status.err) == (EXIT_FAILED, "")
     assert f"heads          {RIVER}, {ROAD}" in status.out
     assert here.run(here.ours("upgrade", f"--to={ROAD}")).code == EXIT_DONE
+    beside = here.refused(here.ours("upgrade", f"--to={RIVER}"), "db.E209")
+    assert "inv db.upgrade --to=heads" in beside.commands
+    assert here.run(here.ours("upgrade", "--to=heads --dry-run")).code == EXIT_DONE
+    applied = here.run(here.ours("upgrade", "--to=heads"))
+    assert (applied.code, applied.err) == (EXIT_DONE, "")
+    assert f"the database is at {RIVER}, {ROAD}" in applied.out
+    assert "nothing to do" in here.run(here.ours("upgrade", "--to=heads")).out
 
 
 # ---- in the middle

@@ -142,7 +142,7 @@ def test_kept_proofs_are_safe_to_delete_and_to_damage_and_stay_small(
     assert sum(path.stat().st_size for path in folder.iterdir()) <= max(sizes)
 
 
-@pytest.mark.parametrize("changed", ["sqlalchemy", "alembic", "server", "program", "installed", "option"])
+@pytest.mark.parametrize("changed", ["sqlalchemy", "alembic", "server", "program", "installed", "option", "function"])
 def test_another_version_has_other_proofs(project: Path, monkeypatch: pytest.MonkeyPatch, changed: str) -> None:
     target = target_of(str(project / "alembic.ini"), None, None, None)
     target.import_paths()
@@ -152,6 +152,7 @@ def test_another_version_has_other_proofs(project: Path, monkeypatch: pytest.Mon
         "program": lambda: monkeypatch.setattr(proofs, "_program", lambda: "another"),
         "installed": lambda: monkeypatch.setattr(proofs, "_installed", lambda: ["another-1.dist-info"]),
         "option": lambda: target.env_options.update(compare_type=False),
+        "function": lambda: target.env_options.update(include_object=print),
         "server": lambda: monkeypatch.setattr(proofs, "_server", lambda _connection: "another"),
     }
     other = lambda name: "0" if name == changed else version(name)  # noqa: E731

@@ -26,7 +26,7 @@ def upgrade(context: CommandContext, *, to: str | None = None, dry_run: bool = F
         if plan.pending:
             from ...run.start import foresee  # A database at head need not wait for Alembic.
 
-            foresee(replace(context.workflow.request, upgrades_to=(plan.target,)), plan.current)
+            foresee(replace(context.workflow.request, upgrades_to=plan.ends), plan.current)
         context.print(results.pending(plan.pending) if plan.pending else results.nothing_to_do(plan.current))
         return EXIT_DONE
     context.report(results.outcome(context.workflow.upgrade(plan, from_base=from_base), "upgraded"))

@@ -136,7 +136,8 @@ class MultipleHeads(MigrationError, code="db.E202"):
     Why: two branches each added a revision after the same revision, and both were merged.
 
     To do: `inv db.rebase` puts the revisions of this branch on top of the other head, and brings the database to the
-    new head. If both heads are deployed, join them with `inv db.merge`.
+    new head. If both heads are deployed, join them with `inv db.merge`. If the branches of a project stay apart,
+    `inv db.upgrade --to=heads` applies them all, and `--to=LABEL@head` applies one of them.
     """
 
     def __init__(self, heads: Sequence[str]) -> None:
@@ -144,6 +145,7 @@ class MultipleHeads(MigrationError, code="db.E202"):
             f"the history has {len(heads)} heads: {shorten(heads)}",
             Hint("Put the revisions of this branch on top of the others", "inv db.rebase"),
             Hint("Or, where both are deployed, join them", "inv db.merge"),
+            Hint("Or, where they stay apart, apply them all", "inv db.upgrade --to=heads"),
         )
 
 

@@ -221,7 +221,7 @@ def _options(target: Target) -> list[Any] | None:
     convention: dict[Any, Any] = dict(getattr(options.pop("target_metadata", None), "naming_convention", None) or {})
     if any(map(callable, convention.values())) or options.get("on_version_apply"):
         return None
-    plain = {name: value for name, value in options.items() if not callable(value)}
+    plain = {name: "a function" if callable(value) else value for name, value in options.items()}
     settings = (target.commits_each, target.is_own, target.declares, target.project.version_table)
     limits = (target.project.max_seconds, target.paths, sorted((target.run_env or {}).items()), dict(target.start))
     return [sorted(plain.items(), key=str), sorted(map(str, convention.items())), settings, limits]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,6 +13,7 @@ from ...branches import checks
 from ...errors.text import first_line
 from ...schema.compare import Difference, differences, without_unmodelled
 from ...schema.inventory import Inventory
+from ...scratch.included import called_equal, switched_off, switched_on
 from ..findings.finding import Finding
 from ..findings.models import unreadable_defaults, unreadable_labels, use_classes
 from ..findings.proof import Proof
@@ -49,7 +50,7 @@ def compare_models(runs: Runs, proof: Proof, state: State, start: Inventory | No
         return
     is_included = _filter(metadata, target.env_options.get("include_object"))
     found, _ = without_unmodelled(differences(state.schema, models), models)  # Views are proved up and down.
-    found = [each for each in found if is_included(each)]
+    found = _compared(runs, proof, state, [each for each in found if is_included(each)])
     if unmodelled := checks.were_not_imported(found, state.schema):
         proof.add("V702", f"{unmodelled} of {len(state.schema.tables)} tables have no model")
         return
@@ -63,6 +64,21 @@ def compare_models(runs: Runs, proof: Proof, state: State, start: Inventory | No
     proof.not_tried += used.not_tried
     if not unreadable:
         proof.add("V704", *used.faults)
+
+
+def _compared(runs: Runs, proof: Proof, state: State, found: Sequence[Difference]) -> list[Difference]:
+    """Return the differences without those about types and defaults that `env.py` does not compare, or calls equal."""
+    target = runs.target
+    options, metadata, env = target.env_options, target.metadata, target.project.env.path
+    for aspect, option in switched_off(options).items():
+        proof.not_tried.append(f"the models: {aspect} of each column: {env.name} says {option}")
+    found = switched_on(options, found)
+    if metadata is None or not any(callable(options.get(name)) for name in ("compare_type", "compare_server_default")):
+        return list(found)
+    equal = called_equal(env, target.options(), metadata, found, runs.clones.copy(state.bare))
+    for each in equal:
+        proof.not_tried.append(f"the models: {each.aspect} of {each.path}: {env.name} says that it is equal")
+    return [each for each in found if each not in equal]
 
 
 def _unreadable_labels(
