@@ -11,9 +11,9 @@ import pytest
 from antarest.migration.branches.writing import Written
 from antarest.migration.errors.base import EXIT_DONE
 from antarest.migration.errors.facts.project import InvalidProject
-from tests.support_author import Author
-from tests.support_histories import Script
-from tests.support_verify import Verify
+from tests.support.projects.author import Author
+from tests.support.projects.histories import Script
+from tests.support.projects.verify import Verify
 
 
 @pytest.fixture
