@@ -75,7 +75,7 @@ EXPECTED: dict[str, Findings] = {
     "not_null_on_filled_table": _on("V302", B, *BOTH),
     "one_run_hides_table": _on("V303", "", _POSTGRESQL),
     "one_run_fails": _on("V304", "", _POSTGRESQL),
-    "second_upgrade_differs": _on("V305", B, *BOTH),
+    "second_upgrade_differs": _on("V305", B, *BOTH) | _on("V310", B, *BOTH),  # It asks whether there are rows.
     # ---- 4: down
     "check_outlives_its_column": _on("V401", B, "sqlite"),
     "downgrade_misnames_constraint": _on("V401", B, *BOTH),
@@ -124,7 +124,7 @@ FOREIGN: dict[str, Foreign] = {
     "asks_for_its_settings": Foreign(),
     "calls_of_sqlalchemy_1": Foreign(_on("V301", "r2", *BOTH) | _on("V404", "r3", *BOTH)),
     "date_becomes_number": Foreign(_on("V504", "a2", *BOTH) | _on("V603", "a2"), _on("V509", "a2", _POSTGRESQL)),
-    "error_caught": Foreign(_on("V302", "r2", _POSTGRESQL)),
+    "error_caught": Foreign(_on("V310", "r2", "sqlite") | _on("V302", "r2", _POSTGRESQL)),
     "enum_type_missing_or_made_twice": Foreign(
         _on("V301", "r2", _POSTGRESQL) | _on("V301", "r3", _POSTGRESQL) | _on("V404", "r4", *BOTH),
         gaps={("", _POSTGRESQL)},
@@ -161,6 +161,7 @@ FOREIGN: dict[str, Foreign] = {
     "equal_keys": Foreign(notes=_on("V509", "a2", *BOTH)),
     "gaps_filled": Foreign(notes=_on("V504", "r2", *BOTH)),
     "healed_later": Foreign(notes=_on("V601", "r1")),
+    "json_in_bytes": Foreign(_on("V601", "r2"), _on("V509", "r2", _POSTGRESQL)),
     "json_in_text": Foreign(notes=_on("V509", "a2", *BOTH)),
     "json_key_moved": Foreign(),
     "json_lists": Foreign(notes=_on("V509", "r2", *BOTH)),

@@ -17,6 +17,8 @@ _REASONS = 3  # reasons there for what was not proved
 
 _ALWAYS = ("V509", "V510")  # notes about failures that the proof has seen
 
+# The first digits of the ids. Lost or wrong rows are worse than an upgrade that fails, since no error reports them.
+_WORST_FIRST = "153946782"
 _NOT_KEPT = "deleted with its server; ANTAREST_TEST_POSTGRES_URL names a server that goes on"
 
 
@@ -49,7 +51,9 @@ def summary(found: Verification, target: Target, stream: TextIO, *, notes: bool 
 def _overview(found: Verification, groups: Sequence[FindingGroup], hidden: Counter[str], stream: TextIO) -> list[str]:
     """Return the number of findings of each kind, and everything that was not proved or not checked."""
     lines: list[str] = []
-    for kind in sorted({each.kind for each in groups}, key=lambda kind: (kind.severity != "error", kind.id)):
+    errors = {each.kind for each in groups if each.is_error}
+    kinds_found = {each.kind for each in groups}
+    for kind in sorted(kinds_found, key=lambda kind: (kind not in errors, _WORST_FIRST.index(kind.id[1]), kind.id)):
         mine = [each for each in groups if each.kind == kind]
         revisions = [each.revision for each in mine if each.revision]
         place = f" in {shorten(revisions)}" if revisions else ""

@@ -13,6 +13,7 @@ _SCHEMA = ("V403", "V404", "V405")
 _ROWS = ("V501", "V502", "V504")
 _EXPLAINED: dict[str, Collection[str]] = {
     "V301": ("V404",),  # If a type is missing, the proof creates it, and the downgrade may leave it behind.
+    "V310": ("V402",),
     "V506": ("V403", "V404", "V305", "V601", "V602", "V701"),
     **dict.fromkeys(_SCHEMA, ("V305", "V402", "V502", "V504", "V505")),
     "V601": ("V602", "V603", "V701", "V704"),

@@ -19,7 +19,7 @@ _OF_WHOLE = ("up", "schema")  # the properties of the history as a whole
 _PROPERTY_OF = {
     **dict.fromkeys(("V301", "V302", "V304", "V306", "V307", "V308"), "up"),
     **dict.fromkeys(("V401", "V402", "V406", "V407"), "down"),
-    **dict.fromkeys(("V303", "V305", "V403", "V404", "V405"), "schema"),
+    **dict.fromkeys(("V303", "V305", "V310", "V403", "V404", "V405"), "schema"),
     **dict.fromkeys(
         ("V501", "V502", "V503", "V504", "V505", "V506", "V507", "V508", "V509", "V510", "V511", "V512", "V603"), "rows"
     ),

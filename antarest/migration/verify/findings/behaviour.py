@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from decimal import Decimal
 from types import NoneType
@@ -36,11 +36,11 @@ def behaviour(connection: Connection, schema: Inventory, rows: RowSnapshot) -> d
     Returns:
         A mapping from each change to the reaction, for example from "repeat tag(label)" to "refuses it".
     """
-    clauses = {name: _untyped(table) for name, table in reflect_tables(connection, ()).items()}
+    clauses = reflect_tables(connection, ())
     found = dict(_defaults(connection, schema))
     for name, table in sorted(schema.tables.items()):
         if rows.tables[name].rows:
-            found |= dict(_unknown_labels(connection, table, schema, clauses[name]))
+            found |= dict(_unknown_labels(connection, table, schema, _untyped(clauses[name])))
             found |= dict(_repeated_values(connection, table, rows.tables[name], clauses[name]))
             found |= dict(_deleted_rows(connection, table, schema, rows, clauses))
     connection.rollback()
@@ -76,18 +76,19 @@ def _unknown_labels(
 def _repeated_values(
     connection: Connection, table: Table, rows: TableRows, clause: sa.TableClause
 ) -> Iterator[tuple[str, str]]:
-    """Try to write the unique values of one row to another row. Yield each change and the reaction."""
+    """Try to write the unique values of one row to another row. Yield each change and the reaction.
+
+    The database copies the values: SQLite may have a moment as another text than the driver would write.
+    """
     if not rows.key:
         return
+    source = clause.alias()
     for unique in table.uniques:
-        values = [row for row in rows.pick([*rows.key, *unique.columns]) if None not in row]
+        values = [row[: len(rows.key)] for row in rows.pick([*rows.key, *unique.columns]) if None not in row]
         if len(values) > 1:
-            first, other = values[0][len(rows.key) :], values[1][: len(rows.key)]
-            change = (
-                sa.update(clause)
-                .where(sa.and_(*(sa.column(name) == value for name, value in zip(rows.key, other, strict=True))))
-                .values(dict(zip(unique.columns, first, strict=True)))
-            )
+            first, other = _is_row(source, rows.key, values[0]), _is_row(clause, rows.key, values[1])
+            copies = {name: sa.select(source.c[name]).where(first).scalar_subquery() for name in unique.columns}
+            change = sa.update(clause).where(other).values(copies)
             yield f"repeat {table.name}({', '.join(unique.columns)})", _answer(connection, change)
 
 
@@ -115,10 +116,13 @@ def _deleted_rows(
         # If a row refers to this one twice, the reaction of PostgreSQL depends on the order in which keys were made.
         if what and what not in tried and len({*referring}) == len(referring):
             tried.add(what)
-            where = sa.and_(*(sa.column(name) == value for name, value in zip(own.key, identity, strict=True)))
-            delete = sa.delete(clauses[table.name]).where(where)
+            delete = sa.delete(clauses[table.name]).where(_is_row(clauses[table.name], own.key, identity))
             reaction = _reaction(connection, delete, {child: clauses[child] for child in children.values()})
             yield f"delete a row of {table.name} to which {what} refers", reaction
+
+
+def _is_row(table: sa.FromClause, key: Sequence[str], values: Sequence[object]) -> sa.ColumnElement[bool]:
+    return sa.and_(*(table.c[name] == value for name, value in zip(key, values, strict=True)))
 
 
 def _reaction(connection: Connection, delete: sa.Delete, children: Mapping[str, sa.TableClause]) -> str:

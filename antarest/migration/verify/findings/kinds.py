@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 Severity = Literal["error", "note"]
@@ -27,6 +28,7 @@ class FindingKind:
     severity: Severity = "error"
 
 
+_note = partial(FindingKind, severity="note")
 _ALL = (
     FindingKind(
         "V101",
@@ -64,12 +66,11 @@ _ALL = (
         "Alembic imports all revision files before it runs the first revision.",
         "Remove the failing statement from the top of the file. A revision needs only `alembic` and `sqlalchemy`.",
     ),
-    FindingKind(
+    _note(
         "V107",
         "one step back from a merge is ambiguous",
         "`alembic downgrade -1` refuses to run at a merge, since two revisions are one step below.",
         "Go back to a revision by its id: `alembic downgrade ID`, or use `inv db.rollback`.",
-        "note",
     ),
     FindingKind(
         "V201",
@@ -77,12 +78,11 @@ _ALL = (
         "The revision uses the models of today. When the models change, the revision has another effect, or fails.",
         "Write the definitions of the tables that the revision needs into the revision file.",
     ),
-    FindingKind(
+    _note(
         "V202",
         "a revision goes through a table row by row",
         "The revision locks the table until it has visited all rows. A single statement takes a moment.",
         "Write a single UPDATE, or a single INSERT that takes its rows from a SELECT.",
-        "note",
     ),
     FindingKind(
         "V301",
@@ -139,6 +139,12 @@ _ALL = (
         "Delete the snapshot, and write it again: `inv db.snapshot`.",
     ),
     FindingKind(
+        "V310",
+        "the upgrade of tables with rows gives another schema than the upgrade of empty tables",
+        "Databases at the same revision differ, and each later revision may fail on some of them.",
+        "Do not catch errors, and do not ask the rows which schema to make. Let the upgrade fail instead.",
+    ),
+    FindingKind(
         "V401",
         "the downgrade fails on empty tables",
         "A rollback fails at this revision, perhaps in an emergency at night.",
@@ -162,19 +168,17 @@ _ALL = (
         "The next upgrade fails, because the object that was left exists already.",
         "Drop the object in the downgrade. PostgreSQL does not drop an enum type with its column.",
     ),
-    FindingKind(
+    _note(
         "V405",
         "the downgrade changes the order of the columns",
         "INSERT without column names, and SELECT *, use an order that differs from the order before the upgrade.",
         "Do nothing if all SQL names its columns.",
-        "note",
     ),
-    FindingKind(
+    _note(
         "V406",
         "the downgrade of the revision refuses to run",
         "A rollback stops above this revision.",
         'Do nothing if this is on purpose. With `irreversible = "why"`, a rollback is refused before it begins.',
-        "note",
     ),
     FindingKind(
         "V407",
@@ -218,12 +222,11 @@ _ALL = (
         "On SQLite, Alembic rebuilds a table to change it. Objects that Alembic does not know are lost.",
         "Create the lost object again after the rebuild, in both directions, or declare the loss in `lossy`.",
     ),
-    FindingKind(
+    _note(
         "V507",
         "no valid row can be made for a table",
         "The effect of the revision on rows of this table is not proved.",
         "In the file of `--rows-from=FILE`, give the revision values that the constraints accept.",
-        "note",
     ),
     FindingKind(
         "V508",
@@ -231,19 +234,17 @@ _ALL = (
         "The next inserted rows get numbers that exist already, and PostgreSQL refuses these rows.",
         "Set the sequence to the highest copied id: `SELECT setval('table_id_seq', (SELECT max(id) FROM table))`.",
     ),
-    FindingKind(
+    _note(
         "V509",
         "a revision fails, or changes rows, only if the rows have awkward values",
         "Applications seldom write such values, but the types allow them.",
         'Correct the revision, or use `--rows-from`: `ROWS = {"REVISION": {"table.column": [...]}}`.',
-        "note",
     ),
-    FindingKind(
+    _note(
         "V510",
         "a text may be too long for an index",
         "PostgreSQL refuses to store a text of more than 2,704 bytes, after compression, in a B-tree index.",
         "Limit the column's length, or index `md5(column)`. If no text is long, give short texts with `--rows-from`.",
-        "note",
     ),
     FindingKind(
         "V511",
@@ -305,33 +306,29 @@ _ALL = (
         "If the application has a role of its own, PostgreSQL refuses every statement on this table or sequence.",
         "Grant the rights in the revision that makes the object, by ALTER DEFAULT PRIVILEGES, or by `inv db.grant`.",
     ),
-    FindingKind(
+    _note(
         "V706",
         "a column looks like a foreign key, but has none",
         "The database accepts references to missing rows. The models lack the key too, so no comparison shows this.",
         "Add the foreign key to the model and in a revision. Do nothing if references to missing rows are allowed.",
-        "note",
     ),
-    FindingKind(
+    _note(
         "V707",
         "no index begins with the columns of a foreign key",
         "Each delete of a referred row has to read the whole table, and holds its locks during this time.",
         "Create an index on the columns: `index=True` in the model.",
-        "note",
     ),
-    FindingKind(
+    _note(
         "V708",
         "a foreign key has no ON DELETE, but similar foreign keys have one",
         "The database refuses a delete because of this key, although the other keys permit it.",
         "Give the key the same `ondelete=`, or do nothing if such a delete should be refused.",
-        "note",
     ),
-    FindingKind(
+    _note(
         "V709",
         "a foreign key and the key that it refers to have different types",
         "A value that is valid in one column may be invalid in the other column, and a join has to cast.",
         "Give both columns the same type.",
-        "note",
     ),
     FindingKind(
         "V801",

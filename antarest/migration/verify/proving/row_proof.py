@@ -16,6 +16,7 @@ from sqlalchemy import URL
 
 from ...errors.facts.run import ScratchRunFailed
 from ...errors.revision import Direction, Revision
+from ...schema.compare import differences
 from ...schema.inventory import Inventory
 from ..findings import integrity, row_changes
 from ..findings.behaviour import momentary
@@ -93,6 +94,7 @@ class RowProof:
             then, now = (column_values(rows, passing, self._words) for rows in (plain.before, plain.between))
             self._proof.rows = (then, now)
             self._add_misdirected_keys(before, plain.before, plain.between)
+            self._compare_schema(plain)
             for place, written in row_changes.written_texts(plain.before, plain.between):
                 self._runs.hints.written.setdefault(place, {}).setdefault(written, self._revision.id)
         if self._leaves_events(before):
@@ -103,6 +105,12 @@ class RowProof:
             self._runs.hints.gone |= row_changes.replaced_values(shown.before, shown.between)
             more = row_changes.compare_rows(shown.before, shown.between).changed
             self._added = {item for item in more if "." not in item} - {each.item for each in shown.found}
+
+    def _compare_schema(self, upgraded: _Trial) -> None:
+        """Compare the schema with that of empty tables, if the revision has conditions, or may catch an error."""
+        if self._proof.schema and self._words & {"if", "IF", "except", "suppress", "while"}:
+            found = differences(self._proof.schema, self._runs.schema(upgraded.url))
+            self._proof.add_differences("V310", found, "the upgrade of empty tables", "the upgrade of tables with rows")
 
     def _add_misdirected_keys(self, before: State, then: RowSnapshot, now: RowSnapshot) -> None:
         """Add a finding for each new foreign key that has the values of a key to another table."""

@@ -77,6 +77,8 @@ class PlainValues:
             return self._text(table, column, kind)
         if isinstance(kind, sa.JSON):
             return ValuePool(self._json(column))
+        if isinstance(kind, sa.LargeBinary) and column in self._hints.shapes:
+            return ValuePool(tuple(json.dumps(value).encode() for value in self._json(column)))
         if isinstance(kind, sa.Uuid):
             own = tuple(_uuid(table, number) for number in range(3))
             return ValuePool(own, lambda n: _uuid(table, 1000 + n))

@@ -1,10 +1,15 @@
-"""Which findings of a proof explain others."""
+"""Which findings of a proof explain others, and which kinds come first."""
 
 from __future__ import annotations
 
+import io
+from collections import Counter
+
 import pytest
 
+from antarest.migration.commands.rendering.proof import _overview
 from antarest.migration.commands.rendering.proof_causes import causes
+from antarest.migration.commands.rendering.proof_groups import grouped
 from antarest.migration.verify import Verification
 from antarest.migration.verify.findings.finding import Finding
 
@@ -27,3 +32,14 @@ def test_only_a_type_that_nobody_creates_explains_a_type_that_stays(item: str, *
     found = causes(Verification(("postgresql",)), [failed, left])
 
     assert found == ({left: failed} if is_cause else {})
+
+
+def test_the_kinds_of_findings_that_lose_rows_come_before_those_about_files() -> None:
+    found = Verification(("sqlite",))
+    ids = ["V201", "V302", "V403", "V508", "V601", "V101"]
+    findings = [Finding.of(each, each, "r2") for each in ids]
+    note = Finding.of("V502", "5 rows of lake", "r2", severity="note")
+
+    lines = _overview(found, grouped(found, [*findings, note]), Counter(), io.StringIO())
+
+    assert [line[:4] for line in lines[:6]] == ["V101", "V508", "V302", "V403", "V601", "V201"]

@@ -331,3 +331,13 @@ def test_a_value_of_the_wrong_type_is_named_as_the_reason(database: Connection) 
 
     assert caught.value.table == "thing"
     assert caught.value.code == "db.E850"
+
+
+def test_a_repeated_moment_is_refused_however_the_database_spells_it(database: Connection) -> None:
+    race = sa.Table("race", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True), sa.Column("at", sa.DateTime))
+    race.append_constraint(sa.UniqueConstraint("at"))
+    race.create(database)
+    moments = [dt.datetime(2026, 4, day) for day in (1, 2)]  # noqa: DTZ001 - naive, as the column has it
+    database.execute(sa.insert(race), [{"id": at.day, "at": at} for at in moments])
+
+    assert behaviour(database, reflect(database), snapshot(database)) == {"repeat race(at)": "refuses it"}
