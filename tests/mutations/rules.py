@@ -97,8 +97,8 @@ RULES = (
     Patch(
         "operations: a plan does not know those that move data",
         f"{_WORKFLOW}/run/operations.py",
-        '@Operations.register_operation("backfill")',
-        '@Operations.register_operation("back_fill")',
+        '@Operations.register_operation("backfill")\n',
+        "",
         ["integration/losses/test_operations.py::test_a_plan_knows_them"],
     ),
     Patch(
