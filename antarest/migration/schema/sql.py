@@ -6,14 +6,20 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+# The operators of several characters, the longer ones first.
+_LONG = (
+    "!~~* <<= >>= <<| |>> &<| |&> -|- <-> ->> #>> !~~ ~~* !~* :: <> != <= >= == || -> #> #- !~ ~~ ~* @> <@ @@ @? ?| ?& "
+    "&& &< &> << >> ^@"
+)
+_OPERATORS = "|".join(map(re.escape, _LONG.split()))
 _TOKEN = re.compile(
-    r"""
+    rf"""
     (?P<comment> --[^\n]* | /\*.*?\*/ )
   | (?P<space>   \s+ )
   | (?P<token>   '(?:[^']|'')*' | "(?:[^"]|"")*" | `(?:[^`]|``)*`
                | \d+(?:\.\d+)?(?:[eE][+-]?\d+)?
                | \w+
-               | :: | <> | != | <= | >= | == | \|\| | ->> | -> | !~~ | ~~ | . )
+               | {_OPERATORS} | . )
     """,
     re.VERBOSE | re.DOTALL,
 )

@@ -11,7 +11,8 @@ from sqlalchemy import URL, Connection
 from antarest.migration.schema.compare import Difference, differences
 from antarest.migration.schema.inventory import Column
 from antarest.migration.schema.reflection import reflect
-from tests.support.data.schemas import inventory_of, opened, run
+from antarest.migration.schema.sql import normalise
+from tests.support_schemas import inventory_of, opened, run
 
 BASE = {
     "sqlite": """
@@ -298,3 +299,24 @@ def test_a_column_of_the_inventory_is_what_the_engine_says(base: Connection) -> 
 
     comment = "where it is" if base.dialect.name == "postgresql" else None
     assert found == Column("path", "TEXT", nullable=True, comment=comment)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a && b",
+        "a @> b",
+        "a <@ b",
+        "a ~* b",
+        "a !~~* b",
+        "a #>> b",
+        "a ->> b",
+        "a <-> b",
+        "a ?| b",
+        "a << b",
+        "a = - 1",
+    ],
+)
+def test_an_operator_of_several_characters_is_shown_as_one(text: str) -> None:
+    """Messages show expressions in this form."""
+    assert normalise(text.replace(" ", "")) == text
