@@ -12,7 +12,7 @@ from antarest.migration.schema.compare import Difference, differences
 from antarest.migration.schema.inventory import Column
 from antarest.migration.schema.reflection import reflect
 from antarest.migration.schema.sql import normalise
-from tests.support_schemas import inventory_of, opened, run
+from tests.support.data.schemas import inventory_of, opened, run
 
 BASE = {
     "sqlite": """
