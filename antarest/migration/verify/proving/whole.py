@@ -15,7 +15,7 @@ from ...schema.compare import differences
 from ...schema.inventory import Inventory
 from ...scratch.migrated import load_snapshot
 from ...snapshot.facts import read_facts, unequal
-from ...snapshot.file import Doubt
+from ...snapshot.file import Doubt, path_of
 from ..findings.behaviour import behaviour
 from ..findings.finding import Finding
 from ..findings.lints import lints
@@ -106,7 +106,10 @@ def _prove_one_run(runs: Runs, proof: Proof, state: State, *, is_only: bool) -> 
 
 def _prove_snapshot(runs: Runs, proof: Proof, replayed: URL) -> None:
     """Prove that a new database, which loads the snapshot, equals the database that has run the revisions."""
-    project, url = runs.target.project, runs.new()
+    project = runs.target.project
+    if not path_of(project, runs.clones.engine).is_file():
+        return
+    url = runs.new()
     try:
         with runs.connected(url) as connection:
             if not load_snapshot(project, connection, project.history.heads):

@@ -1,4 +1,4 @@
-"""it has no downgrade, and its folder has the name of a library"""
+"""it has no downgrade, its folder has the name of a library, and its label is no literal"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -6,6 +6,8 @@ from sqlalchemy import types
 
 revision = "r1"
 down_revision = None
+BRANCH = "shop"
+branch_labels = (BRANCH,)
 
 
 def upgrade():
