@@ -15,7 +15,7 @@ The guard does not see
 - data outside of the columns of tables: large objects, an attribute dropped from a composite type, foreign tables;
 - statements on a connection that the revision opens itself, or of a `sqlite3.Cursor` that the revision makes itself;
 - values that statements remove from a column, if statements fill as many NULLs of the column, and the table has no
-  primary key (PostgreSQL), or `INSERT OR REPLACE` gives the row another primary key (SQLite);
+  primary key (PostgreSQL);
 - rows that a copy beginning with `WITH` leaves out, if the copied table has no primary key and the copy also inserts
   other rows.
 """

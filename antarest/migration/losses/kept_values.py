@@ -21,9 +21,9 @@ from typing import Any
 from sqlalchemy import Connection, inspect
 
 from ..database.catalog import CatalogTable, Fullness, filled, quote
+from .replaced import whole_keys
 
 _NUMBERS = count()
-_REPLACES = re.compile(r"\bOR\s+REPLACE\b|\bREPLACE\s+INTO\b", re.IGNORECASE)
 _MOST = 1_000_000  # rows whose keys are kept in memory, where no temporary table can be made
 _DEFINES = re.compile(r"\s*(?:DROP|TRUNCATE|ALTER(?!.*\bUSING\b))\b", re.IGNORECASE | re.DOTALL)
 _INSERTS = re.compile(r"\b(?:INSERT|REPLACE|MERGE|COPY)\b", re.IGNORECASE)
@@ -37,6 +37,7 @@ class _StoredKeys:
         rows: the keys, for a FROM of a query: a temporary table, or a text with all keys; empty if they were not kept.
         keys: the columns of the key, by the names that they had when the revision began; none for the number of the row
             (SQLite).
+        others: the columns of the other unique keys, by which REPLACE may have given a row another key (SQLite).
         columns: the columns with values, by the names that they had when the revision began.
         deleted: the number of rows that had been deleted before.
         taken: for each column, the numbers of values that had been taken before.
@@ -44,6 +45,7 @@ class _StoredKeys:
 
     rows: str
     keys: Collection[str]
+    others: Collection[Sequence[str]]
     columns: Collection[str]
     deleted: int
     taken: Sequence[Fullness]
@@ -60,7 +62,7 @@ class KeptValues:
         self._connection = connection
         self._remembered: dict[Hashable, list[_StoredKeys]] = {}
         self._seen: set[tuple[Hashable, str]] = set()
-        self._can_hide = self._inserts = self._has_replaced = False
+        self._can_hide = self._inserts = False
         self._went_back = 0
 
     @property
@@ -70,7 +72,6 @@ class KeptValues:
     def before(self, statement: str, went_back: int) -> None:
         """Note the statement that is about to run, and how often the transaction has gone back to a savepoint."""
         self.follow(went_back)
-        self._has_replaced |= bool(self._temp == "temp" and _REPLACES.search(statement))
         self._can_hide = not _DEFINES.match(statement)
         self._inserts = bool(_INSERTS.search(statement))
 
@@ -110,9 +111,11 @@ class KeptValues:
         keys = found["constrained_columns"]
         is_known = {*keys} <= names.keys()  # The revision may have made the key itself.
         if is_known and (keys or self._has_numbers(table)):
-            query, taken = self._query(table, keys, wanted), [counts[name][1] for name in wanted]
+            others = self._other_keys(table, names, keys)
+            query, taken = self._query(table, keys, others, wanted), [counts[name][1] for name in wanted]
             kept = self._store(query) or (self._read(query, table, keys, wanted) if rows <= _MOST else "")
-            each = _StoredKeys(kept, [names[key] for key in keys], [names[name] for name in wanted], deleted(), taken)
+            old = [[names[column] for column in columns] for columns in (keys, wanted, *others)]
+            each = _StoredKeys(kept, old[0], old[2:], old[1], deleted(), taken)
             self._remembered.setdefault(table.identity, []).append(each)
 
     def lost(
@@ -136,8 +139,7 @@ class KeptValues:
             columns = [name for name in each.columns if name in names]
             row = self._compare(each, now, names, columns) if each.rows and has_keys and columns else None
             gone = max(deleted - each.deleted, 0)
-            # Rows that were not deleted have other keys now. SQLite does not say which rows a REPLACE has deleted.
-            if row is None or (row[0] - row[1] > gone and not self._has_replaced):
+            if row is None or row[0] - row[1] > gone:  # Rows that were not deleted have other keys now.
                 found |= dict.fromkeys(columns)
             else:
                 back = max(gone - (row[0] - row[1]), 0)
@@ -164,8 +166,17 @@ class KeptValues:
                 tables.remove(each)
                 self._seen -= {(identity, name) for name in each.columns}
 
-    def _query(self, table: CatalogTable, keys: Iterable[str], columns: Iterable[str]) -> str:
+    def _other_keys(self, table: CatalogTable, names: Collection[str], keys: Sequence[str]) -> list[Sequence[str]]:
+        if self._temp != "temp":
+            return []
+        found = whole_keys(self._connection.connection.dbapi_connection, table)
+        return [key for key in found if {*key} <= {*names} and key != [*keys]]
+
+    def _query(
+        self, table: CatalogTable, keys: Iterable[str], others: Iterable[Sequence[str]], columns: Iterable[str]
+    ) -> str:
         stored = [f"{key} AS k{at}" for at, key in enumerate(map(quote, keys))] or ["rowid AS k0"]
+        stored += [f"{quote(name)} AS o{key}_{at}" for key, each in enumerate(others) for at, name in enumerate(each)]
         weights = [
             f"CASE WHEN {self._filled(table, name)} IS NOT NULL THEN 2 WHEN {quote(name)} IS NOT NULL THEN 1 ELSE 0 END"
             for name in columns
@@ -195,17 +206,28 @@ class KeptValues:
         and of NULLs and empty texts, that are still there.
         """
         keys = [quote(names[key]) for key in each.keys] or ["rowid"]
-        on = " AND ".join(f"t.{key} = s.k{at}" for at, key in enumerate(keys))
+        ways = [" AND ".join(f"t.{key} = s.k{at}" for at, key in enumerate(keys))]
+        for key, other in enumerate(each.others):
+            if {*other} <= names.keys():
+                ways.append(" AND ".join(f"t.{quote(names[name])} = s.o{key}_{at}" for at, name in enumerate(other)))
         counts = ["(SELECT count(*) FROM kept)", "count(*)"]
         for name in columns:
             at, value = [*each.columns].index(name), f"t.{quote(names[name])}"
             is_null, is_empty = f"{value} IS NULL", f"{self._filled(now, names[name], 't.')} IS NULL"
             conditions = (f"> 0 AND {is_null}", f"> 1 AND {is_empty}", f"= 0 AND {is_null}", f"< 2 AND {is_empty}")
             counts += [f"count(CASE WHEN s.w{at} {condition} THEN 1 END)" for condition in conditions]
-        rows: list[Any] = []
-        query = f"SELECT {', '.join(counts)} FROM kept AS s JOIN {now.whole.sql} AS t ON {on}"
-        is_read = self._run(f"WITH kept AS (SELECT * FROM {each.rows}) {query}", rows)
-        return [int(each) for each in rows[0]] if is_read else None
+        found = [0] * len(counts)
+        for number, on in enumerate(ways):
+            rows: list[Any] = []
+            missing = [f"NOT EXISTS (SELECT 1 FROM {now.whole.sql} AS t WHERE {way})" for way in ways[:number]]
+            query = f"SELECT {', '.join(counts)} FROM kept AS s JOIN {now.whole.sql} AS t ON {on}"
+            chosen = " AND ".join(["1 = 1", *missing])
+            if not self._run(f"WITH kept AS (SELECT * FROM {each.rows}) {query} WHERE {chosen}", rows):
+                return None
+            found = [rows[0][0], *(one + int(more) for one, more in zip(found[1:], rows[0][1:], strict=True))]
+            if found[0] == found[1]:
+                break
+        return found
 
     def _filled(self, table: CatalogTable, column: str, prefix: str = "") -> str:
         value = prefix + quote(column)

@@ -38,19 +38,31 @@ def may_insert_several(statement: str, *, runs_many: bool) -> bool:
     return runs_many or bool(_SEVERAL.search(statement))
 
 
+def whole_keys(driver: Any, table: CatalogTable) -> list[list[str]]:
+    """Return the columns of each unique key of a table, without keys that are expressions or for some rows only."""
+    return [[column for column in key if column] for key in _keys(driver, table) if all(key)]
+
+
+def _keys(driver: Any, table: CatalogTable) -> list[list[str | None]]:
+    keys: dict[str, list[str | None]] = {}
+    for index, partial, column in driver.execute(_KEYS, (table.bare_name,)):
+        keys.setdefault(index, []).append(None if partial else column)
+    if rowid := driver.execute(_ROWID, (table.bare_name,)).fetchone():
+        keys[""] = [rowid[0]]
+    return [*keys.values()]
+
+
 class Replaced:
     """The rows of a table before a statement that replaces rows. Call `lost()` after the statement."""
 
     def __init__(self, driver: Any, table: CatalogTable) -> None:
-        """Copy the values of the unique keys, if the table has several such keys. Otherwise copy nothing."""
+        """Copy the values of the unique keys, if the table has several such keys. Otherwise copy nothing.
+
+        Rows whose keys are not compared count as lost.
+        """
         self._driver, self._table = driver, table
-        keys: dict[str, list[str | None]] = {}
-        for index, partial, column in driver.execute(_KEYS, (table.bare_name,)):
-            keys.setdefault(index, []).append(None if partial else column)
-        if rowid := driver.execute(_ROWID, (table.bare_name,)).fetchone():
-            keys[""] = [rowid[0]]
-        # A key that is an expression, or that is for some rows only, is not compared. So its rows count as lost.
-        whole = [[column for column in key if column] for key in keys.values() if all(key)]
+        keys = _keys(driver, table)
+        whole = whole_keys(driver, table)
         self._keys = [", ".join(map(quote, key)) for key in whole]
         self._copy = f"temp.antarest_replaced_{next(_NUMBERS)}" if len(keys) > 1 and whole else ""
         if self._copy:

@@ -296,13 +296,21 @@ def test_values_that_are_filled_hide_others_without_a_key(database: Database, en
 TWO_KEYS = ("CREATE TABLE u (id INTEGER PRIMARY KEY, k TEXT UNIQUE, v TEXT)", "INSERT INTO u VALUES (1, 'a', 'v')")
 
 
+TWO_IN_ONE = "REPLACE INTO u VALUES (8, 'a', NULL), (9, 'n', 'n')"
+
+
 @cases(
-    case("a second key", "REPLACE INTO u VALUES (8, 'a', NULL), (9, 'n', 'n')", on=SQLITE, before=TWO_KEYS),
+    case("new rows", TWO_IN_ONE, loses={"u.v": 1}, on=SQLITE, before=TWO_KEYS),
+    case("a value that is filled", "UPDATE u SET v = 'x' WHERE v IS NULL", "REPLACE INTO u VALUES (8, 'a', NULL)",
+         loses={"u.v": 1}, on=SQLITE, before=(*TWO_KEYS, "INSERT INTO u VALUES (2, 'b', NULL)")),
+    case("kept values", "REPLACE INTO u SELECT id + 7, k, v FROM u", "INSERT INTO u VALUES (1, 'n', 'n')", on=SQLITE,
+         before=TWO_KEYS),
+    case("both keys are others", "REPLACE INTO u VALUES (8, 'a', 'v'), (9, 'n', 'n')", "UPDATE u SET k = k || 'x',"
+         " id = id + 100", loses={"u.id": None, "u.k": None, "u.v": None}, on=SQLITE, before=TWO_KEYS),
 )  # fmt: skip
-def test_a_row_that_is_replaced_by_one_with_another_key_hides_its_values(
+def test_a_row_that_is_replaced_by_one_with_another_key_hides_no_value(
     database: Database, engine: EngineName, case: Case
 ) -> None:
-    """A limit."""
     assert losses(database(engine), case) == case.loses
 
 
