@@ -141,7 +141,7 @@ PROOF = (
         f"{_VERIFY}/proving/steps.py",
         "if isinstance(kind, sa.Enum):",
         "if isinstance(kind, sa.Boolean):",
-        "json_in_text",
+        "text_becomes_enum",
     ),
     _patch(
         "a value that cannot be read ends it",

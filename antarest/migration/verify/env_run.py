@@ -7,6 +7,7 @@ this database, because a listener for the event `do_connect` applies to all engi
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import re
 import sys
@@ -121,9 +122,16 @@ def _run(target: Target, connection: Connection, named: URL) -> EnvRun:
     finally:
         for name in ("connection", ASKED):
             config.attributes.pop(name, None)
-    opts = answers[0] if answers else environment.context_opts
+    opts = answers[0] if answers else _given(environment.context_opts)
     found.options = {name: value for name, value in opts.items() if name not in _OWN_OPTIONS and value is not None}
     return found
+
+
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options without those that have Alembic's default, because `env.py` has probably not given these."""
+    parameters = inspect.signature(EnvironmentContext.configure).parameters
+    defaults = {name: each.default for name, each in parameters.items()}
+    return {name: value for name, value in options.items() if value is not defaults.get(name, inspect.Parameter.empty)}
 
 
 def _hint(error: BaseException) -> Hint:
