@@ -26,6 +26,9 @@ from .env_run import own_surroundings
 from .findings.proof import Proof
 from .proving.prover import ProofPlan, Prover
 
+_PACKAGE = __name__.partition(".")[0]
+_ROOT = Path(__file__).parents[__name__.count(".")]  # the folder of this package
+
 
 class EngineFailed(MigrationError, code="db.E804"):
     """The proof on an engine ended with an unexpected error.
@@ -66,7 +69,7 @@ def prove(plan: ProofPlan, engines: Sequence[EngineName], server: PostgresServer
             arguments = (plan.for_another_process(location.engine), location, writer)
             process = context.Process(target=_work, args=arguments, name=f"verify-{location.engine}", daemon=True)
             # The new process inherits both. Ctrl-C at its start would print a traceback.
-            with _undisturbed(), _without([*plan.target.paths, *plan.target.namesake]):
+            with _undisturbed(), ours_first([*plan.target.paths, *plan.target.namesake]):
                 process.start()
             writer.close()
             stack.callback(_end, process)
@@ -97,13 +100,20 @@ def _end(process: Any) -> None:
 
 
 @contextmanager
-def _without(paths: Sequence[str]) -> Iterator[None]:
+def ours_first(paths: Sequence[str]) -> Iterator[None]:
     """Inside the `with` block, move some folders to the end of `sys.path`. A new process inherits this path.
 
-    While Python starts, it must not find a module of the project in place of its own module with the same name.
+    While Python starts, it must not find a module of the project in place of its own module with the same name. If this
+    package itself lies in one of the folders, the new process must not find another copy of this package either.
+
+    Args:
+        paths: the folders of the project.
     """
     before = sys.path.copy()
-    sys.path[:] = [path for path in before if path not in paths] + [path for path in before if path in paths]
+    own = [path for path in before if path in paths and Path(path).absolute() == _ROOT]
+    copies = [path for path in before if own and path not in paths and Path(path, _PACKAGE).is_dir()]
+    last = [path for path in before if path in paths and path not in own]
+    sys.path[:] = [*(path for path in before if path not in (*own, *copies, *last)), *own, *copies, *last]
     try:
         yield
     finally:
