@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutations.patch import Patch
 
 _VERIFY = "antarest/migration/verify"
+_SOURCE = "unit/migration/verify/test_source.py"
 _HISTORY = "integration/verify/test_verify_findings.py::test_the_history_of_another_project_has_exactly_its_faults"
 _COMMAND = "integration/verify/test_verify_foreign.py"
 
@@ -214,12 +215,12 @@ PROOF = (
         "return name",
         "check_dropped_by_name",
     ),
-    _patch(
-        "a module is looked for in the folder of the project only",
+    Patch(
+        "The proof: a module is looked for in the folder of the project only",
         f"{_VERIFY}/source.py",
         "yield from [*self.path.parents][:_MOST_FOLDERS]",
         "yield from ()",
-        "convention_in_package",
+        [f"{_SOURCE}::test_a_package_above_env_py_is_found_although_no_search_path_names_its_folder"],
     ),
     _patch(
         "a role that another database has cannot be made",
@@ -277,12 +278,14 @@ PROOF = (
         "return []",
         "stored_label",
     ),
-    _patch(
-        "a text that is only written otherwise is lost",
+    Patch(
+        "The proof: a value that is the same in another type is lost",
         f"{_VERIFY}/findings/row_values.py",
         "if value is None or _plain(value) == _plain(after):",
         "if value is None:",
-        "cast_without_way_back",
+        [
+            "unit/migration/verify/test_row_values.py::test_another_spelling_of_a_value_and_an_unrelated_value_are_no_loss"
+        ],
     ),
     _patch(
         "the keys are not compared with their types",
