@@ -40,7 +40,11 @@ def may_insert_several(statement: str, *, runs_many: bool) -> bool:
 
 def whole_keys(driver: Any, table: CatalogTable) -> list[list[str]]:
     """Return the columns of each unique key of a table, without keys that are expressions or for some rows only."""
-    return [[column for column in key if column] for key in _keys(driver, table) if all(key)]
+    return _whole(_keys(driver, table))
+
+
+def _whole(keys: list[list[str | None]]) -> list[list[str]]:
+    return [[column for column in key if column] for key in keys if all(key)]
 
 
 def _keys(driver: Any, table: CatalogTable) -> list[list[str | None]]:
@@ -62,7 +66,7 @@ class Replaced:
         """
         self._driver, self._table = driver, table
         keys = _keys(driver, table)
-        whole = whole_keys(driver, table)
+        whole = _whole(keys)
         self._keys = [", ".join(map(quote, key)) for key in whole]
         self._copy = f"temp.antarest_replaced_{next(_NUMBERS)}" if len(keys) > 1 and whole else ""
         if self._copy:

@@ -28,6 +28,7 @@ from sqlalchemy import Connection
 from ...errors.revision import Revision
 from ...errors.settings.whole_file import write_whole
 from ...schema.inventory import Inventory
+from ..findings.integrity import validated_later
 from ..findings.proof import Proof
 from ..rows.hints import Hints
 from ..rows.snapshots import contents, reflect_tables
@@ -110,7 +111,8 @@ class EarlierProofs:
 
     def name_of(self, state: str, revision: Revision) -> str:
         """Return the key of the proof of a revision, if `state` is the key of the state in which the revision runs."""
-        return digest(self._start, state, revision.id, revision.path.read_bytes())
+        validated = sorted(validated_later(self._target.history, revision.id))
+        return digest(self._start, state, revision.id, revision.path.read_bytes(), validated)
 
     def name_of_whole(self, *facts: object) -> str:
         """Return the key of the proof of the history as a whole."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
 from ...database.catalog import foreign_key_violations
+from ...project.history import History
 from ...schema.inventory import ForeignKey, Inventory
 from ..rows.snapshots import RowSnapshot, TableRows
 
@@ -18,6 +19,7 @@ _UNCHECKED = text("""
     WHERE NOT convalidated AND connamespace::regnamespace::text !~ '^(pg_|information_schema)' ORDER BY 1
 """)
 _VALIDATE = re.compile(r"\bVALIDATE\s+CONSTRAINT\s+\W*(\w+)", re.IGNORECASE)
+_NOT_VALID = re.compile(r"NOT\s+VALID|not_valid", re.IGNORECASE)
 _OWNED = text("""
     SELECT s.oid::regclass::text, t.oid::regclass::text, a.attname FROM pg_catalog.pg_class AS s
     JOIN pg_catalog.pg_depend AS d ON d.objid = s.oid AND d.deptype IN ('a', 'i')
@@ -39,17 +41,30 @@ def violations(connection: Connection) -> Counter[tuple[str, str]]:
         raise
 
 
-def unchecked(connection: Connection, later: str) -> set[str]:
+def validated_later(history: History, revision: str) -> set[str]:
+    """Return the constraints that a revision makes NOT VALID and a following revision validates, in lower case."""
+    own = _text(history, revision)
+    if not _NOT_VALID.search(own):
+        return set()
+    following = history.order[history.order.index(revision) + 1 :]
+    found = {name for id_ in following for name in _VALIDATE.findall(_text(history, id_))}
+    return {name.lower() for name in found if name in own}
+
+
+def _text(history: History, revision: str) -> str:
+    return history[revision].path.read_text(encoding="utf-8", errors="replace")
+
+
+def unchecked(connection: Connection, validated: Collection[str]) -> set[str]:
     """Return descriptions of the constraints that were never checked against the rows, or cannot be checked.
 
     SQLite accepts a foreign key to columns that are not unique, but refuses each statement that has to check this key.
 
     Args:
         connection: a connection to the database.
-        later: the text of the following revisions, which may validate a constraint.
+        validated: the constraints that a following revision validates, in lower case.
     """
     if connection.dialect.name != "sqlite":
-        validated = {name.lower() for name in _VALIDATE.findall(later)}
         found = connection.execute(_UNCHECKED).all()
         return {f"{table}.{name} is NOT VALID" for table, name in found if name.lower() not in validated}
     try:

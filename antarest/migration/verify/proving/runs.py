@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from itertools import groupby
@@ -175,23 +175,17 @@ class Runs:
         """
         meter = ImpactMeter(self.target.project.version_table.name)
         with self.connected(url, revision) as connection:
-            later = self._text_after(revision)
-            before = _Integrity(connection, later)
+            validated = integrity.validated_later(self.target.history, revision)
+            before = _Integrity(connection, validated)
             meter.start(connection)
             step = RevisionStep(revision, direction, meter.read)
             step.run(connection, self.target)
             self.clones.set_again(connection)
             if direction == "upgrade" and not proof.impact.seconds:  # Later upgrades start from other rows.
                 self._note_impact(proof, meter, step.seconds)
-            before.compare(_Integrity(connection, later), direction, proof)
+            before.compare(_Integrity(connection, validated), direction, proof)
             connection.rollback()
             return snapshot(connection, exclude=self.exclude)
-
-    def _text_after(self, revision: str) -> str:
-        """Return the text of the revisions that follow a revision."""
-        history = self.target.history
-        after = history.order[history.order.index(revision) + 1 :]
-        return "\n".join(history[id_].path.read_text(encoding="utf-8", errors="replace") for id_ in after)
 
     def only_upgrade(self, url: URL, revisions: Sequence[str], *, as_alembic: bool = False) -> None:
         """Run the upgrades of some revisions one by one, without a proof.
@@ -254,9 +248,9 @@ class _Integrity:
     The faults are rows that refer to missing rows, unchecked foreign keys, and sequences whose next number is in use.
     """
 
-    def __init__(self, connection: Connection, later: str) -> None:
+    def __init__(self, connection: Connection, validated: Collection[str]) -> None:
         self._violations: Counter[tuple[str, str]] = integrity.violations(connection)
-        self._unchecked = integrity.unchecked(connection, later)
+        self._unchecked = integrity.unchecked(connection, validated)
         self._late = integrity.late_sequences(connection)
 
     def compare(self, now: _Integrity, direction: Direction, proof: Proof) -> None:
