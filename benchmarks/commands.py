@@ -77,14 +77,14 @@ def at_head(folder: Path, server: PostgresServer) -> Iterator[Row]:
                 yield measured
                 bare = replace(ours, command=[sys.executable, "-c", BARE, ours.env["BENCH_URL"]])
                 above = (cpu_seconds(ours) - cpu_seconds(bare)) * 1000
-                what = "the same, minus a process that only imports and connects, ms of CPU"
+                what = "the same: CPU time beyond that of a process that only imports and connects, in ms"
                 yield within(what, above, ABOVE_BARE[size], "ms", known=Known(2.5 * ABOVE_BARE[size], _STARTS))
                 if size == max(SIZES):
                     shutil.rmtree(bench.folder / "versions" / "__pycache__")
                     ours, theirs = (replace(side, env={**side.env, **COMPILES_ANEW}) for side in (ours, theirs))
-                    what = f"the same, {engine}, where Python keeps nothing compiled, as in an image"
+                    what = f"the same, {engine}, where Python stores no compiled revisions, as in the container image"
                     yield compare(what, ours, theirs, None)
-        yield row(f"ours, {engine}, 5,000 to 10 revisions", seconds[5000], seconds[10], 1.5)
+        yield row(f"ours, {engine}, 5,000 revisions compared with 10", seconds[5000], seconds[10], 1.5)
 
 
 def looking(folder: Path, server: PostgresServer) -> Iterator[Row]:
@@ -97,7 +97,7 @@ def looking(folder: Path, server: PostgresServer) -> Iterator[Row]:
             status = Side(["inv", "db.status"], bench.folder, ours.env)
             current = Side(["alembic", "-c", "plain.ini", "current"], bench.folder, theirs.env)
             repeats = 3 if size == 5000 else 5
-            what = f"`inv db.status` to `alembic current`, {size:,} revisions"
+            what = f"`inv db.status` compared with `alembic current`, {size:,} revisions"
             measured = compare(what, status, current, most, repeats=repeats)
             yield measured
             seconds["`inv db.status`", size] = measured.ours
@@ -108,7 +108,7 @@ def looking(folder: Path, server: PostgresServer) -> Iterator[Row]:
                 run(side)  # The plan of a rollback stores what it learns about revisions.
                 seconds[what, size] = alternate(partial(run, side), lambda: None, repeats)[0]
     for what in ("`inv db.status`", *_LOOKS):
-        yield row(f"{what}, 5,000 to 1,000 revisions", seconds[what, 5000], seconds[what, 1000], 5)
+        yield row(f"{what}, 5,000 revisions compared with 1,000", seconds[what, 5000], seconds[what, 1000], 5)
 
 
 _LOOKS: dict[str, list[str | Path]] = {
@@ -166,13 +166,13 @@ def from_nothing(folder: Path, server: PostgresServer) -> Iterator[Row]:
             loaded = row(f"{what}, from the snapshot", _load(ours), measured.theirs, most_loaded, Known(2, _IMPORTS))
             yield loaded
             above = loaded.ours - run(replace(ours, prepare=lambda: None)) - _statements(ours, file)
-            what = "the same, above `inv db.upgrade` at head and the driver alone, s"
+            what = "the same: time beyond `inv db.upgrade` at head and the snapshot's statements in the driver, in s"
             yield within(what, above, 0.1, "s", known=Known(0.4, _IMPORTS))
             seconds[engine, size] = loaded.ours
     with ExitStack() as stack:
         bench, ours, _ = _sides(stack, folder / "5000", "sqlite", server, 5000, at_head=False)
         snapshots.write(Project.load(bench.folder / "alembic.ini"), "sqlite")
-        what = "empty sqlite database to head, from the snapshot, 5,000 to 1,000 revisions"
+        what = "empty sqlite database to head, from the snapshot, 5,000 revisions compared with 1,000"
         yield row(what, _load(ours), seconds["sqlite", 1000], 1.5, Known(2, _HASHES))
 
 

@@ -50,11 +50,11 @@ def moving(folder: Path, server: PostgresServer) -> Iterator[Row]:
             _fill(url, ROWS)
             sides = {way: _side(folder, url, way) for way in ("operation", "statement", "executemany", "loop")}
             ours, theirs = alternate(partial(run, sides["operation"]), partial(run, sides["statement"]), 3)
-            yield row(f"`op.move_column` of 1,000,000 rows to one statement, {engine}", ours, theirs, 1.2)
+            yield row(f"`op.move_column` of 1,000,000 rows, compared with one statement, {engine}", ours, theirs, 1.2)
             memory = peak_memory(sides["operation"]), peak_memory(sides["statement"])
             yield within(f"the same, MiB, {engine}", memory[0], memory[1] + 10, "MiB", memory[1], target="+10")
-            for way in ("executemany", "loop"):
-                yield row(f"{way} to one statement, {engine}", run(sides[way]), theirs, None)
+            for way, what in (("executemany", "`executemany`"), ("loop", "a loop with one UPDATE for each row")):
+                yield row(f"{what}, compared with one statement for all rows, {engine}", run(sides[way]), theirs, None)
     for engine in ENGINES:
         with scratch_database(engine, server) as url:
             _fill(url, 10 * ROWS)

@@ -43,7 +43,7 @@ class Values:
         return max(self.now.minus(now)) - max(deleted - self.deleted, 0)
 
     def begin(self, now: Fullness, deleted: int) -> None:
-        """Replace the last count after rows were inserted or deleted."""
+        """Make `now` the last count. What has changed since the previous count does not count as overwritten."""
         self.now, self.deleted = now, deleted
 
 
@@ -58,8 +58,8 @@ class Counted:
         open: whether statements may have overwritten values since the last count.
         shape: the text of the statements that may have overwritten values, with "?" for each value in the text.
         others: the number of rows that other sessions were seen to write or delete while the table was not locked.
-        exact_since: how often the transaction had rolled back to a savepoint before the last count under a lock; None
-            if there was no such count. A rollback to a savepoint releases locks.
+        exact_since: the `went_back` of the tracker at the last count under a lock; None if there was no such count. If
+            `went_back` is higher now, a rollback to a savepoint may have released the lock.
     """
 
     rows: int

@@ -1,4 +1,8 @@
-"""Checks at the end of a segment, before its commit: losses without declaration or agreement, errors of revisions."""
+"""Refuses a segment before its commit if it causes a loss that is not declared, or not agreed to.
+
+If a segment fails, the error names the revision and the state of the database. If the cause is a lock of another
+session, this module says so, and the run can try the segment again.
+"""
 
 from __future__ import annotations
 

@@ -245,7 +245,7 @@ class _Run:
             outcome.total = done + len(self.left)
 
     def _follow(self, current: tuple[str, ...]) -> None:
-        """If another run has applied some of the steps between two segments, leave these steps out."""
+        """Leave out the remaining steps that another run has applied since the last segment of this run."""
         outcome, history = self.outcome, self.request.project.history
         applied = history.applied(current)
         is_our_way = outcome.steps[-1][1] == "upgrade" and set(outcome.after) <= applied

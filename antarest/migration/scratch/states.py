@@ -42,7 +42,7 @@ class TableStates:
         return [revision for revision, tables in self.after.items() if tables == ours]
 
     def left_over(self, present: Catalog, revision: str | None) -> list[str]:
-        """Return the tables of the history that are present, but that a database at this revision does not have.
+        """Return the tables that the history creates, and that are present but should not exist at this revision.
 
         Args:
             present: the tables of a database.

@@ -201,7 +201,10 @@ def _led_to(url: URL, found: EnvRun) -> Iterator[None]:
 
 
 def _connected(dialect: Any, arguments: Any, named: dict[str, Any]) -> Any:
-    """Connect without the options that this driver does not know: `env.py` may give them to another driver."""
+    """Connect. If the driver does not know an option, remove the option and try again.
+
+    `env.py` may have set the option for another driver.
+    """
     while True:
         try:
             return dialect.connect(*arguments, **named)

@@ -245,7 +245,10 @@ def _days() -> set[str]:
 
 
 def _names(days: set[str], fact: object) -> bool:
-    """Return whether a fact contains a date of `days`, or a Unix time near the present time, in s, ms, µs or ns."""
+    """Return whether a fact, such as the rows of a table, contains one of the dates `days`, or a Unix time near now.
+
+    A Unix time can be in s, ms, µs or ns. It is near now if it differs from the present time by less than a day.
+    """
     text, now = repr(fact), time.time()
     units = {10: 1, 13: 10**3, 16: 10**6, 19: 10**9}
     numbers = ((int(each), units.get(len(each))) for each in _LONG_NUMBER.findall(text))

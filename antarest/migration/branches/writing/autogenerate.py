@@ -210,7 +210,10 @@ def _alter_only(
 
 
 def _create_parents_first(operations: ops.UpgradeOps) -> None:
-    """Create a table that inherits from others (PostgreSQL) after them. Alembic goes by the names of the tables."""
+    """Create each table that inherits from other tables (PostgreSQL) after these tables.
+
+    Alembic does not look at inheritance: it orders the tables by their foreign keys and their names.
+    """
     created = {_full_name(each): each for each in operations.ops if isinstance(each, ops.CreateTableOp)}
     parents = {name: _parents(each) & created.keys() for name, each in created.items()}
     if any(parents.values()):

@@ -205,7 +205,7 @@ class PostgresTracker:
         return found
 
     def _lock_by_attempts(self, attempt: Attempt, takes: Takes, written: Iterable[CatalogTable]) -> None:
-        """Try the statement in a savepoint, and lock the tables that it locks. Repeat this until no table is new."""
+        """Find the tables that the statement locks, by attempts that are rolled back, and lock these tables first."""
         tried, attempted = set[str](), set[Hashable]()
         while True:
             state = self._save()

@@ -78,7 +78,8 @@ def _repeated_values(
 ) -> Iterator[tuple[str, str]]:
     """Try to write the unique values of one row to another row. Yield each change and the reaction.
 
-    The database copies the values: SQLite may have a moment as another text than the driver would write.
+    The database copies the values itself. On SQLite, the stored text of a time may differ from the text that the
+    driver would write for the same time.
     """
     if not rows.key:
         return

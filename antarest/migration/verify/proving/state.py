@@ -134,14 +134,17 @@ class State:
         self._note(revision, schema)
 
     def skip(self, revision: str, schema: Inventory) -> None:
-        """Count a revision with a stored proof as applied. `bare` runs the revision if a caller needs the database."""
+        """Note a revision as applied without running it, because it has a stored proof.
+
+        The revision runs in the database when a caller reads `bare`.
+        """
         self.waiting.append(revision)
         self._note(revision, schema)
 
     def learn_labels(self, after: Inventory) -> None:
-        """Learn the labels of each column that is no enum, and becomes an enum in the schema after the next revision.
+        """Note the enum labels of each column whose type the next revision changes to an enum.
 
-        An application writes these labels into the column, since the revision has to convert the values.
+        If it is a text column, the proof fills it with only these labels, because the revision has to convert them.
         """
         for name in self.schema.tables.keys() & after.tables.keys():
             for column in after.tables[name].columns:

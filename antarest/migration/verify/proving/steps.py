@@ -44,8 +44,8 @@ class RevisionStep:
         direction: whether the upgrade or the downgrade runs.
         before_commit: a function that is called before the commit.
         hints: receives the labels of the enums that the revision gives to columns.
-        passes: whether to skip each failing statement that cannot change the schema of a table, such as INSERT, and to
-            create each enum type that is missing, but no type that exists.
+        passes: whether to skip each failing statement that cannot change the schema of a table, such as INSERT. If so,
+            the run also creates each missing enum type that a column needs. It creates no type that exists.
         seconds: the duration of the run.
         missing: the objects that a rebuild of a table on SQLite lost.
         left_out: the errors of the skipped statements.

@@ -13,7 +13,7 @@ _LEAF = "1"  # It is a text, and `int()` and `float()` read it too.
 
 
 def shape_of(tree: ast.Module) -> Any:
-    """Return JSON of the shape that a revision reads, such as a dictionary; a text if the shape is not known.
+    """Return an example of the JSON that a revision reads, such as a dictionary; a string if its shape is not known.
 
     Args:
         tree: the source of a revision.
