@@ -83,6 +83,13 @@ NOBODY_IS_KEPT_WAITING = (
         [f"{_HELD}::test_work_has_no_limit_and_a_line_says_what_is_read"],
     ),
     Patch(
+        "Nobody is kept waiting: the limits of a role end a proof",
+        "antarest/migration/verify/clones.py",
+        "[*self._limits, *self.settings]",
+        "[*self.settings]",
+        ["unit/migration/verify/test_clones.py::test_the_time_limits_of_a_role_do_not_apply_in_a_proof"],
+    ),
+    Patch(
         "Nobody is kept waiting: the first part of a run is not named",
         "antarest/migration/run/before_commit.py",
         "(*_first_part(segment.steps), *error.hints)",

@@ -65,7 +65,8 @@ def moving(db: DbConfig | URL, begin: Callable[[Connection], None] | None = None
 def moving_engine(url: URL, database: Callable[[], str]) -> Engine:
     """Return an engine that connects to many databases of one server, to run migrations in them.
 
-    The connections have the settings of `moving`: DDL is part of a transaction, and foreign keys are off on SQLite. The
+    The connections have the settings of `moving`: DDL is part of a transaction, and foreign keys are off on SQLite. But
+    the time limits of the server stay on, and no pooler is expected. Otherwise each transaction would take longer. The
     engine reads the properties of the server once, and compiles each statement once, for all databases.
 
     Args:
@@ -80,7 +81,7 @@ def moving_engine(url: URL, database: Callable[[], str]) -> Engine:
             named["dbname"] = database()
 
     # Nobody else uses the database, so a writer that waits is a second connection of a revision, and waits for ever.
-    engine = _engine(DbConfig(url, busy_timeout=1), _begin_as_first_or_beside(), query_cache_size=500)
+    engine = _engine(DbConfig(url, busy_timeout=1), _begin_as_first_or_beside(), is_scratch=True)
     event.listen(engine, "do_connect", choose)
     return engine
 
@@ -193,19 +194,19 @@ def _begin_as_first_or_beside() -> Callable[[Connection], None]:
     def begin(connection: Connection) -> None:
         open_ = [each for ref in begun if (each := ref()) is not None and not each.closed and each.in_transaction()]
         begun[:] = [weakref.ref(each) for each in (*open_, connection)]
-        _begin("BEGIN" if open_ else "BEGIN IMMEDIATE")(connection)
+        _begin("BEGIN" if open_ else "BEGIN IMMEDIATE", limits=False)(connection)
 
     return begin
 
 
-def _engine(db: DbConfig, begin: Callable[[Connection], None], query_cache_size: int = 8) -> Engine:
+def _engine(db: DbConfig, begin: Callable[[Connection], None], *, is_scratch: bool = False) -> Engine:
     url = db.migration_url
-    # The cache is small by default: a migration repeats few statements, and each one keeps its tables in memory.
     shared: dict[str, Any] = {
         "poolclass": NullPool,
         "pool_logging_name": APPLICATION_NAME,
         "hide_parameters": True,
-        "query_cache_size": query_cache_size,
+        # A migration repeats few statements, and each statement in the cache keeps its tables in memory.
+        "query_cache_size": 500 if is_scratch else 8,
     }
     if url.get_backend_name() == "sqlite":
         engine = create_engine(url, **shared, connect_args={"factory": SqliteConnection})
@@ -214,7 +215,8 @@ def _engine(db: DbConfig, begin: Callable[[Connection], None], query_cache_size:
         wanted = {"connect_timeout": db.connect_timeout, "application_name": APPLICATION_NAME, **_KEEPALIVES}
         wanted["client_encoding"] = "utf8"  # A database in SQL_ASCII would make the driver take ASCII only.
         own = {key: value for key, value in wanted.items() if key not in url.query}
-        own["connection_factory"] = partial(_patient, max(db.migration_lock_timeout, db.connect_timeout))
+        patience = 0 if is_scratch else max(db.migration_lock_timeout, db.connect_timeout)
+        own["connection_factory"] = partial(_patient, patience)
         # Set even if the role has another default: after waiting for a lock, a run must see what others changed.
         engine = create_engine(url, **shared, connect_args=own, isolation_level="READ COMMITTED")
     event.listen(engine, "begin", begin)
@@ -222,7 +224,7 @@ def _engine(db: DbConfig, begin: Callable[[Connection], None], query_cache_size:
 
 
 def _patient(seconds: float, *arguments: Any) -> Any:
-    """Return a connection that waits at most this number of seconds until a pooler has a free connection."""
+    """Return a connection that waits at most this number of seconds for a pooler; 0 to wait without a limit."""
     connection = postgres_connection()(*arguments)
     connection.patience = seconds
     return connection

@@ -43,6 +43,8 @@ KIND_VARIABLE = "ANTAREST_TEST_POSTGRES"
 URL_VARIABLE = "ANTAREST_TEST_POSTGRES_URL"
 IMAGE_VARIABLE = "ANTAREST_TEST_POSTGRES_IMAGE"
 
+_STRATEGY = "antarest: how to copy a database"  # the key in `Connection.info`
+
 _SETTINGS = {
     "fsync": "off",
     "synchronous_commit": "off",
@@ -160,9 +162,11 @@ def create_database(connection: Connection, name: str, template: str = "template
         name: the name of the database.
         template: the database to copy, which must have no sessions.
     """
-    is_known = (connection.dialect.server_version_info or ()) >= (15,)
-    how = " STRATEGY file_copy" if is_known and connection.scalar(text("SHOW fsync")) == "off" else ""
-    connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"{how}'))
+    if _STRATEGY not in connection.info:
+        is_known = (connection.dialect.server_version_info or ()) >= (15,)
+        is_off = is_known and connection.scalar(text("SHOW fsync")) == "off"
+        connection.info[_STRATEGY] = " STRATEGY file_copy" if is_off else ""
+    connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"{connection.info[_STRATEGY]}'))
 
 
 def _execute(url: URL, statement: str) -> Any:

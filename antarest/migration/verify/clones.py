@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..database.connection import moving_engine
 from ..database.driver_errors import translate_errors
+from ..database.waits import undisturbed
 from ..scratch.databases import EngineName, create_database
 
 
@@ -135,10 +136,18 @@ class Clones:
         return ("SELECT 1", ()) if is_pretended else (statement, parameters)
 
     def _set(self, driver: Any, _record: object) -> None:
-        if self.settings:
+        if settings := [*self._limits, *self.settings]:
             with closing(driver.cursor()) as cursor:
-                cursor.execute("; ".join(self.settings))
+                cursor.execute("; ".join(settings))
             driver.commit()
+
+    @cached_property
+    def _limits(self) -> list[str]:
+        """The statements that switch off the time limits which the server has for this role (PostgreSQL)."""
+        if self.engine == "sqlite":
+            return []
+        wanted = undisturbed(self._maintenance).items()
+        return [f"SET {name} = {off}" for name, off in wanted if self._maintenance.scalar(text(f"SHOW {name}")) != off]
 
     def set_again(self, connection: Connection) -> None:
         """Execute the statements in `settings` again, because the end of a run resets the settings of a connection."""

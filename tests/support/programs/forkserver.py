@@ -1,7 +1,8 @@
-"""A Python process with the third-party packages imported. For each request it forks, and the fork runs a program.
+"""A Python process that has imported packages. For each request it forks, and the fork runs a program.
 
-`processes.py` starts it with one end of a socket, and sends the requests. This file imports nothing of the
-repository, because its imports are visible in each program. It ends when the other end of the socket is closed.
+`processes.py` starts it with one end of a socket, and sends the requests. One server imports only third-party packages,
+because its imports are visible in each program. Another server also imports the package of the repository. The server
+ends when the other end of the socket is closed.
 
 A fork differs from a new Python in four ways: a traceback begins with a line of this file, `ps` shows the command line
 of the server, hashes have the seed of the server, and Python is not taken apart at the end. That would take longer than
@@ -52,7 +53,7 @@ def main() -> CodeType | str:
     connection = socket.socket(fileno=int(sys.argv[1]))
     del sys.path[0]  # the folder of this file
     atexit.register(_end)  # the first one to be registered is the last one to be called
-    for name in PACKAGES:
+    for name in (*PACKAGES, *sys.argv[2:]):
         importlib.import_module(name)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the client, which then ends
     _IMPORTED.update({name: sys.modules[name] for name in sys.modules if name != "__main__"})

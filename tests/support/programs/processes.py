@@ -20,7 +20,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ FRESH_VARIABLE = "ANTAREST_TEST_FRESH"
 FRESH = {FRESH_VARIABLE: "1"}  # in the environment of what looks at its command line, or at what is imported
 
 _SERVER = Path(__file__).with_name("forkserver.py")
+_ROOT = Path(__file__).parents[3]
 _PROGRAMS = Path(sys.executable).parent
 _ENVIRONMENT = dict(os.environ)  # as it is before any test changes it
 _READ_AT_THE_START = re.compile(r"PYTHON(?!PATH$|$)|LANG|LC_|TZ$|LD_|MALLOC_|OPENSSL_")
@@ -44,26 +45,32 @@ class Popen(subprocess.Popen[AnyStr]):
 
     def _execute_child(self, *arguments: Any) -> None:
         asked = _STARTED.bind(self, *arguments).arguments
-        request = _request(asked) if sys.platform == "linux" else None
-        if request is None:
+        found = _request(asked) if sys.platform == "linux" else None
+        if found is None:
             super()._execute_child(*arguments)  # type: ignore[misc]
             return
+        request, server = found
         streams = [asked[name] for name in ("p2cread", "c2pwrite", "errwrite")]
-        self.pid = _server().fork(request, [number if given == -1 else given for number, given in enumerate(streams)])
+        self.pid = server.fork(request, [number if given == -1 else given for number, given in enumerate(streams)])
         self._child_created = True
         pipes = [asked[name] for name in ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")]
         self._close_pipe_fds(*pipes)  # type: ignore[attr-defined]
 
 
 class _Server:
-    """The server of this process; it ends with it."""
+    """A server of this process; it ends with it.
 
-    def __init__(self) -> None:
+    Attributes:
+        imported: the names of the packages that it has imported.
+    """
+
+    def __init__(self, *modules: str) -> None:
+        """Start a server that imports some modules beside the third-party packages."""
         self._connection, its_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with its_end:
             number = its_end.fileno()
             self._process = subprocess.Popen(
-                [sys.executable, _SERVER, str(number)],
+                [sys.executable, _SERVER, str(number), *modules],
                 env={name: value for name, value in _ENVIRONMENT.items() if name != "PYTHONPATH"},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -93,6 +100,15 @@ class _Server:
 
 
 _server = functools.cache(_Server)
+
+
+@functools.cache
+def _own_modules() -> tuple[str, ...]:
+    """Return the modules of the repository that the commands import."""
+    found = (path.relative_to(_ROOT).with_suffix("") for path in (_ROOT / "antarest" / "migration").rglob("*.py"))
+    return tuple(
+        ".".join(path.parts) for path in sorted(found) if path.name != "__main__" and "testing" not in path.parts
+    )
 
 
 @contextmanager
@@ -152,8 +168,8 @@ class _Python:
         return str((folder / self.program).resolve().parent)
 
 
-def _request(asked: Mapping[str, Any]) -> bytes | None:
-    """Return the request to the server; None where a fork would behave differently."""
+def _request(asked: Mapping[str, Any]) -> tuple[bytes, _Server] | None:
+    """Return the request and its server; None where a fork would behave differently."""
     given = os.environ if asked["env"] is None else asked["env"]
     environment = {os.fsdecode(name): os.fsdecode(value) for name, value in given.items()}
     folder = Path(os.fsdecode(asked["cwd"] or ".")).resolve()
@@ -165,8 +181,10 @@ def _request(asked: Mapping[str, Any]) -> bytes | None:
     first = python.first_path(folder)
     listed = environment.get("PYTHONPATH")
     paths = [os.path.abspath(folder / path) for path in listed.split(os.pathsep)] if listed else []  # noqa: PTH100
-    if any(_hides_imported(Path(path)) for path in (first or folder, *paths)):
+    folders = [Path(path) for path in (first or folder, *paths)]
+    if any(_hides(each, _server().imported | _RUN_AT_THE_START) for each in folders):
         return None
+    has_another = any(_hides(each, {"antarest"}) for each in folders if each != _ROOT)
     process = {
         "folder": str(folder),
         "environment": environment,
@@ -175,7 +193,8 @@ def _request(asked: Mapping[str, Any]) -> bytes | None:
         "group": -1 if asked["process_group"] is None else asked["process_group"],
     }
     request = json.dumps({**vars(python), **process, "first": first, "paths": paths}).encode()
-    return request if len(request) < _LONGEST else None
+    server = _server() if has_another else _server(*_own_modules())
+    return (request, server) if len(request) < _LONGEST else None
 
 
 def _is_plain(asked: Mapping[str, Any]) -> bool:
@@ -195,11 +214,10 @@ def _is_read_alike(environment: Mapping[str, str]) -> bool:
     return not environment.get(FRESH_VARIABLE) and read(environment) == read(_ENVIRONMENT)
 
 
-def _hides_imported(folder: Path) -> bool:
-    """Return whether a folder has a module that would hide an imported one."""
+def _hides(folder: Path, names: Collection[str]) -> bool:
+    """Return whether a folder has a module with one of the names, which would hide an imported one."""
     if not folder.is_dir():
         return folder.exists()  # an archive may have it
-    names = _server().imported | _RUN_AT_THE_START
     found = [path for path in folder.iterdir() if path.name.partition(".")[0] in names]
     return any(path.suffix in {".py", ".pyc", ".so"} or (path / "__init__.py").exists() for path in found)
 

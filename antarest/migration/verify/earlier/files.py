@@ -11,6 +11,7 @@ import sys
 import sysconfig
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any, Self
@@ -97,6 +98,7 @@ class FileWatch:
         self._used.setdefault(os.path.realpath(user), set()).add(file)
 
 
+@cache
 def _is_of_project(file: str) -> bool:
     return not file.startswith("<") and not os.path.realpath(file).startswith(_IGNORED)
 

@@ -77,6 +77,7 @@ class Runs:
         self.preparation: tuple[str, ...] = ()
         self.refused: tuple[str, ...] = ()
         self.memory: Memory = {}
+        self._after: dict[URL, _Integrity] = {}  # by database, after the last run
 
     def why_not(self, reason: str) -> str:
         """Return why the failure of a revision is no finding: the server lacks something. Return "" for other failures.
@@ -176,14 +177,15 @@ class Runs:
         meter = ImpactMeter(self.target.project.version_table.name)
         with self.connected(url, revision) as connection:
             validated = integrity.validated_later(self.target.history, revision)
-            before = _Integrity(connection, validated)
+            before = self._after.pop(url, None) or _Integrity(connection, validated)
             meter.start(connection)
             step = RevisionStep(revision, direction, meter.read)
             step.run(connection, self.target)
             self.clones.set_again(connection)
             if direction == "upgrade" and not proof.impact.seconds:  # Later upgrades start from other rows.
                 self._note_impact(proof, meter, step.seconds)
-            before.compare(_Integrity(connection, validated), direction, proof)
+            self._after[url] = _Integrity(connection, validated)
+            before.compare(self._after[url], direction, proof)
             connection.rollback()
             return snapshot(connection, exclude=self.exclude)
 
