@@ -106,9 +106,8 @@ _server = functools.cache(_Server)
 def _own_modules() -> tuple[str, ...]:
     """Return the modules of the repository that the commands import."""
     found = (path.relative_to(_ROOT).with_suffix("") for path in (_ROOT / "antarest" / "migration").rglob("*.py"))
-    return tuple(
-        ".".join(path.parts) for path in sorted(found) if path.name != "__main__" and "testing" not in path.parts
-    )
+    modules = (path for path in sorted(found) if not path.name.startswith("__") and "testing" not in path.parts)
+    return tuple(".".join(path.parts) for path in modules)
 
 
 @contextmanager
