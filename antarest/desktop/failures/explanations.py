@@ -46,7 +46,7 @@ class Explanation:
         title: what happened, in one line.
         what: what happened, in one or two sentences.
         steps: what to do, in this order.
-        safe: whether the data is safe, in words.
+        safe: a sentence that says whether the data is safe.
     """
 
     title: str

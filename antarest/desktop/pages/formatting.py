@@ -103,14 +103,14 @@ def sentence(text: str) -> str:
 
 
 def rights(mode: PublicMode) -> str:
-    """Return the rights of every user on a study, in words."""
+    """Return a text for the rights that every user has on a study."""
     return {"NONE": "not see it", "READ": "read it", "EXECUTE": "read and run it", "EDIT": "change it"}.get(
         mode.name, "do everything with it"
     )
 
 
 def state(study: TreeStudy) -> Iterator[tuple[str, str]]:
-    """Yield the badges of a study: the kind of each badge, and its text."""
+    """Yield the kind and the text of each badge of a study."""
     if study.missing_since:
         yield "bad", "files missing"
     elif study.content_status in _FILES:

@@ -77,7 +77,7 @@ class Edge:
 
     @property
     def words(self) -> str:
-        """The foreign key in words."""
+        """A text that describes the foreign key."""
         return f"{self.source}.{self.column} refers to {self.target}.{self.target_column}"
 
 

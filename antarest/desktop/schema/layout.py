@@ -97,9 +97,10 @@ def arrange(boxes: Iterable[Box], lines: Iterable[Line]) -> Layout:
 
 
 def _columns(sizes: Mapping[str, Box], lines: Sequence[Line]) -> dict[str, int]:
-    """Return the column of each box: to the right of the boxes to which it refers, and close to those that refer to it.
+    """Return a mapping from the name of each box to its column, which is to the right of the boxes to which it refers.
 
-    To make the diagram less high, `_balance` moves some boxes to the left.
+    Boxes to which many others refer are moved to the right, close to these. To make the diagram less high, `_balance`
+    moves some other boxes to the left.
     """
     targets: dict[str, set[str]] = {name: set() for name in sizes}
     for line in lines:
@@ -174,7 +175,7 @@ def _items(columns: Mapping[str, int], routes: Iterable[tuple[_Lane, ...]]) -> l
 
 @dataclass(frozen=True)
 class _Step:
-    """A part of a line between two items of neighbouring columns, as one of the two items sees it."""
+    """A part of a line from one item to another item (`other`) in a neighbouring column."""
 
     other: _Item
     own_port: int

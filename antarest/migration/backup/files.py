@@ -94,7 +94,7 @@ class Folder:
 
     Attributes:
         path: the path of the folder.
-        database: the URL of the database without role and password, by which its backups are recognised.
+        database: the URL of the database without role and password. The description of each backup has this URL.
         url: the URL of the database.
         kept: the number of backups of this database to keep.
     """
@@ -122,7 +122,7 @@ class Folder:
         stem = Path(name).stem if self.url.get_backend_name() == "sqlite" else name
         return _plain(stem)[:_LONGEST] or "database"
 
-    # ---- finding them
+    # ---- finding backups
 
     def list(self) -> list[Backup]:
         """Return the backups of this database, newest first."""
@@ -130,7 +130,7 @@ class Folder:
         return sorted(found, key=lambda backup: backup.time, reverse=True)
 
     def find(self, asked: str | None) -> Backup:
-        """Return the backup with this name or path, even if it is of another database.
+        """Return the backup with this name or path, even if the backup is of another database.
 
         Without a name, return the newest backup of this database.
 
@@ -154,7 +154,7 @@ class Folder:
         described = _describe(file, file.with_suffix(self.suffix))
         return described[1] if described and described[0] == self.database else None
 
-    # ---- making one
+    # ---- making a backup
 
     @contextmanager
     def unfinished(self, needed: int) -> Iterator[Path]:
@@ -244,7 +244,7 @@ class Folder:
             backup.path.with_suffix(".json").unlink(missing_ok=True)
 
     def _tidy(self) -> None:
-        """Delete the files of processes that were killed. No living process has a lock on them."""
+        """Delete the files that killed processes have left. No process has a lock on these files."""
         for folder in self.path.glob(f"{_UNFINISHED}*"):
             with suppress(OSError):
                 os.close(_lock(folder / "lock", wait=False))

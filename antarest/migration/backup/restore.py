@@ -106,11 +106,11 @@ class Restore(ABC):
 
     @property
     def sessions(self) -> list[str]:
-        """The sessions that are connected to the database, in words; empty if they cannot be known."""
+        """A text for each session that is connected to the database; empty if this is not known."""
         return []
 
     def swap(self, *, end_sessions: bool = False) -> Restored:
-        """Replace the database by the backup. If this fails at any moment, the database has not changed.
+        """Replace the database by the backup. If this fails, the database has not changed.
 
         Args:
             end_sessions: whether to end the sessions of others (PostgreSQL).
@@ -147,7 +147,7 @@ class Restore(ABC):
 
 
 def make_plan(job: Job, held: Contents, live: Contents | None, damage: str = "") -> RestorePlan:
-    """Return the plan of a restore, which compares the contents of the backup with those of the database."""
+    """Compare the contents of a backup with those of the database, and return the plan of a restore."""
     history = job.project.history
     return RestorePlan(
         backup=job.backup,

@@ -48,7 +48,7 @@ class AntarestError(Exception):
     exit_code: ClassVar[int] = EXIT_FAILED
 
     def __init_subclass__(cls, code: str = "", exit_code: int | None = None) -> None:
-        """Set the code and the exit code of a subclass. A subclass inherits each of the two that it does not set."""
+        """Set the code and the exit code of a subclass. If one of the two is not set, the subclass inherits it."""
         if code:
             cls.code = code
         if exit_code is not None:

@@ -28,9 +28,9 @@ def interrupted(committed: str = "", *, only_looks: bool = False, again: Hint | 
 
 
 def render_error(error: AntarestError, stream: TextIO = sys.stderr) -> str:
-    """Return the error in the form that every command prints: fact, values, state, next steps.
+    """Return the error in the form that every command prints: the message, its values, the state, the next steps.
 
-    Secrets are masked, because the fact may be the text of another error, such as an error of the user's `env.py`.
+    Secrets are masked, because the message can be the text of another error, such as an error of the user's `env.py`.
     """
     message = _one_line(_masked(error.message))
     lines = [f"{style(f'error {error.code}:', 'red', stream)} {style(message, 'bold', stream)}"]

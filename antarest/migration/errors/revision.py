@@ -13,7 +13,7 @@ HEAD = "head"
 HEADS = "heads"
 
 STRUCTURE = frozenset({"trigger", "index", "view", "check", "autoincrement", "collation", "generated", "options"})
-"""The kinds that `lossy` names as "trigger:name". They are not data, but the rebuild of a table can lose them."""
+"""The kinds of objects that `lossy` names as "trigger:name". They hold no rows, but a rebuilt table can lose them."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Revision:
 
     Attributes:
         id: the id of the revision.
-        down: the revisions that it follows: none for a base, several for a merge.
+        down: the ids of the revisions that this revision follows: none for a base, several for a merge.
         depends_on: further revisions that must be applied before it.
         message: the first line of the docstring of the file.
         path: the path of the file.
@@ -32,7 +32,7 @@ class Revision:
             "table.column". The downgrade moves the values back.
         irreversible: the reason why the revision cannot be undone; empty if it can be undone.
         transaction: "own" for a commit before and after the revision; "none" if its statements cannot run in a
-            transaction (`CREATE INDEX CONCURRENTLY`); "" for a transaction that the revisions before and after share.
+            transaction (`CREATE INDEX CONCURRENTLY`); "" if the revision can share a transaction with other revisions.
         row_security: the reason why the revision writes to tables in which row security hides rows; empty if the file
             does not declare this.
         uses_autocommit: whether the file contains the name `autocommit_block`.

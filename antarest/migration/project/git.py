@@ -15,10 +15,10 @@ _FIELDS = 3
 _PLACES = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR"}
 
 MAINS = ("origin/main", "main", "origin/master", "master")
-"""The usual names of the main branch, the shared one first."""
+"""The usual names of the main branch, in the order in which they are tried."""
 
 SWITCHING = "ANTAREST_SWITCHING"
-"""Our own hooks are silent while this environment variable is set: the database follows already."""
+"""Our git hooks print nothing while this variable is set, because the running command migrates the database itself."""
 
 
 @dataclass(frozen=True)

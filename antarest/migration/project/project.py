@@ -293,7 +293,7 @@ class Project:
         """Return the metadata of the models, or a list of metadata, as Alembic accepts it."""
         given = None if self.metadata_name else self.options.get("target_metadata")
         found = self.named("metadata", self.metadata_name) if given is None else given
-        return getattr(found, "metadata", found)  # A declarative base has one too.
+        return getattr(found, "metadata", found)  # A declarative base has this attribute too.
 
     def settings(self) -> Sections | None:
         """Return the sections of the configuration that the application declares. None if it declares no sections.
@@ -320,7 +320,7 @@ class Project:
             **self.options,
             "target_metadata": self._target_metadata() if self.has_metadata else None,  # For its naming convention.
             "transactional_ddl": True,
-            "transaction_per_migration": False,  # Our segments do that.
+            "transaction_per_migration": False,  # The workflow commits itself.
             "version_table": table.name,
             "version_table_schema": table.schema or None,
         }

@@ -29,7 +29,7 @@ class FoundRevision:
     Attributes:
         revision: the declarations of the file.
         content: the content of the file.
-        place: where it was found, such as `branch feature/reserves`.
+        place: where the file was found, such as `branch feature/reserves`.
         commit: the commit that has the file; empty if it was not committed.
         author: the author of the commit.
         date: the date of the commit, in the form of ISO 8601.

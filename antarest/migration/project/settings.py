@@ -118,7 +118,7 @@ def _read(path: Path) -> Settings:
     if "script_location" not in main and not (main and (path.parent / "env.py").is_file()):
         missing = "script_location in the section [alembic]" if parser.has_section("alembic") else "section [alembic]"
         raise InvalidProject(path, f"it has no {missing}", _LOOK)
-    # Flask-Migrate's alembic.ini names no folder: it lies in it.
+    # Flask-Migrate's alembic.ini names no folder, because it is in this folder itself.
     scripts = path.parent / main.get("script_location", "")
     versions = path.parent / location if location else scripts / "versions"
     folders = (path.parent / search,) if search else ()
@@ -160,7 +160,7 @@ def find(named: str | Path | None, start: Path, environ: Mapping[str, str]) -> P
 
 
 def others_around(ini: Path, config: Path) -> tuple[Path, ...]:
-    """Find other projects to which the configured database may belong.
+    """Find other projects to which the configured database could belong.
 
     Args:
         ini: the settings file of the project that was found.

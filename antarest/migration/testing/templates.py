@@ -1,4 +1,4 @@
-"""Templates for the databases of tests. Each template is migrated once, for all workers of a run, and for the next run.
+"""Templates for the databases of tests. Each template is migrated once; all workers and later runs use it.
 
 The name of a template depends on everything that its content depends on. When a revision changes, the name changes, and
 a new template is created. Templates that were not used for some time are deleted.

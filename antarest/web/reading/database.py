@@ -48,7 +48,7 @@ _PROBE_CONNECT_TIMEOUT: Final = 10
 """The seconds after which the thread of a hanging probe ends: much longer than `PROBE_PATIENCE`."""
 
 _PROBE_LOCK_TIMEOUT: Final = 2
-"""The seconds that a health probe waits for a lock: less than `PROBE_PATIENCE`, so that it can name the holder."""
+"""The seconds that a probe waits for a lock: less than `PROBE_PATIENCE`, so that the answer can name the holder."""
 
 _STATEMENT_TIMEOUT: Final = 15_000  # ms
 

@@ -25,7 +25,7 @@ from ..driver_errors import LOCK_FAILURES
 from ..waits import ServerSession
 
 Learned = dict[Hashable, int]
-"""The tables to lock at the beginning of a transaction, by identity, each with whom the lock keeps out."""
+"""The tables to lock at the beginning of a transaction: for each identity, which sessions the lock excludes."""
 
 WRITERS, EVERYBODY = 1, 2
 _MODES = {WRITERS: "SHARE ROW EXCLUSIVE", EVERYBODY: "ACCESS EXCLUSIVE"}

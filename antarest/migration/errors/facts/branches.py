@@ -11,12 +11,12 @@ from ..base import EXIT_USAGE, Hint, MigrationError
 from ..text import shorten
 
 _AGAIN = "inv db.sync"
-_MOST = 4  # ways to read a reference that an error shows
+_MOST = 4  # an error shows at most so many meanings of a reference
 _LONGEST = 300  # characters of what git says
 
 
 class RevisionLost(MigrationError, code="db.E220"):
-    """The database has a revision whose file was not found, so nothing can undo it.
+    """The database has a revision whose file was not found, so nothing can undo the revision.
 
     Why: the revision was applied from another clone or machine, and was never pushed. Or this clone has only the newest
     part of the history.
@@ -40,8 +40,8 @@ class RevisionLost(MigrationError, code="db.E220"):
 class ScriptChanged(MigrationError, code="db.E221"):
     """The file that was found for a revision does not have the code that was applied.
 
-    Why: the file was edited after it was applied, and the applied version is neither in the store nor in git. The
-    downgrade in the edited file may not undo what the applied upgrade did.
+    Why: the file was edited after it was applied, and the applied version is neither in the store nor in git. It
+    is possible that the downgrade in the edited file does not undo what the applied upgrade did.
 
     To do: read the file that the message names. If the downgrade in this file undoes what the applied upgrade did, run
     the command again with `--allow-changed`. Afterwards check the schema yourself, because the command cannot check it.
@@ -146,7 +146,7 @@ class EditedRevision(MigrationError, code="db.E227"):
     """The revision to amend was edited by hand.
 
     Why: generating the file again would lose the edits. A file that was generated in another clone counts as edited
-    too, because this clone cannot tell.
+    too, because this clone does not know what was generated there.
 
     To do: copy the edits somewhere else, generate the file again with `--discard-edits`, and put the edits back. The
     old file stays in the store (`.git/antarest/revisions`).

@@ -69,7 +69,7 @@ class ConnectionLost(DatabaseUnreachable, code="db.E309"):
 
 
 class AccessRefused(DatabaseError, code="db.E303", exit_code=EXIT_USAGE):
-    """The server does not let this role in: wrong password, no right to log in, no right to connect.
+    """The server refuses the login of this role.
 
     Why: the password is wrong, `pg_hba.conf` has no line for this host, database and role, or the role has no
     LOGIN or no CONNECT.
@@ -199,7 +199,7 @@ class DatabaseLocked(DatabaseError, code="db.E401", exit_code=EXIT_LOCKED):
     """Another process holds the database; trying again can help.
 
     Why: another process writes to the SQLite file and did not end within `db.busy_timeout` seconds. The other process
-    may be a second upgrade, an application, or a database browser with an open transaction.
+    is, for example, a second upgrade, an application, or a database browser with an open transaction.
 
     To do: wait until the other process ends, or close it, and try again. Nothing was changed. Exit code 4 says that
     trying again can help.

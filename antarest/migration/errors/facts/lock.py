@@ -1,4 +1,4 @@
-"""Codes `db.E4xx`: somebody else held a lock for longer than the run waited. Exit code 4: trying again can help."""
+"""Codes `db.E4xx`: somebody else held a lock for longer than the run waited. Exit code 4 says: try again."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from ..loss import Agreement, Loss, Missing, declaration
 from ..revision import Direction
 from ..text import count, numbered, shorten
 
-_SHOWN = 2  # An error has at most nine lines, and one of them may name the backup.
+_SHOWN = 2  # An error has at most nine lines, and one of these lines can name the backup.
 
 
 def _fix(revision: str) -> str:
@@ -17,7 +17,7 @@ def _fix(revision: str) -> str:
 
 
 def _all(losses: Sequence[Loss]) -> dict[str, str]:
-    """Return details that name all losses, because each loss has to be declared. Many losses share one line."""
+    """Return details that name all losses, because each loss has to be declared. More than two share one line."""
     if len(losses) <= _SHOWN:
         return numbered("loses", losses, _SHOWN)
     return {"loses": "; ".join(f"{loss.item}: {loss.amount}" for loss in losses)}

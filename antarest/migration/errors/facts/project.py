@@ -34,7 +34,7 @@ class ProjectNotFound(MigrationError, code="db.E200", exit_code=EXIT_USAGE):
 
 
 class OtherProject(MigrationError, code="db.E212", exit_code=EXIT_USAGE):
-    """The database may belong to a project other than the one that was found.
+    """The project that was found is perhaps not the project to which the database belongs.
 
     Why: the database is at a revision that this project lacks, and another project near this folder or near the
     configuration has that revision. Or the database is empty, and several projects could use it. A run of the wrong
@@ -79,7 +79,7 @@ class EnvNotAdopted(MigrationError, code="db.E611", exit_code=EXIT_USAGE):
     """
 
     def __init__(self, ini: Path, database: str = "", reason: str = "", *, asked: bool = False) -> None:
-        """Name the project, and what is known.
+        """Make the error for a project.
 
         Args:
             ini: the settings file of the project.
@@ -100,7 +100,7 @@ class EnvNotAdopted(MigrationError, code="db.E611", exit_code=EXIT_USAGE):
 
 
 class UnknownRevision(MigrationError, code="db.E201"):
-    """The database is at a revision that no revision file here has.
+    """The database is at a revision that has no file here.
 
     Why: the database was upgraded with the code of another branch or of a newer release, and is now used with this
     code.
@@ -170,7 +170,7 @@ class InvalidRevisionFile(MigrationError, code="db.E203"):
 
 
 class MissingPredecessor(MigrationError, code="db.E204"):
-    """A revision file names a predecessor that no revision file has.
+    """A revision file names a predecessor, and there is no file of this predecessor.
 
     Why: the file of the predecessor was deleted or not committed, or is in a commit that was not cherry-picked.
 

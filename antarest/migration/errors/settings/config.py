@@ -100,7 +100,7 @@ def load_config(
     """
     environ = os.environ if environ is None else environ
     cwd = Path.cwd() if cwd is None else cwd
-    if DATA_VARIABLE in environ:  # It is relative to the working directory. Paths in the file are relative to the file.
+    if DATA_VARIABLE in environ:  # Relative to the working directory; paths in the file are relative to the file.
         environ = {**environ, DATA_VARIABLE: os.path.abspath(cwd / environ[DATA_VARIABLE])}  # noqa: PTH100
     file, data = _find(path, environ, cwd, home or ROOT)
     known = known_sections(sections or {})

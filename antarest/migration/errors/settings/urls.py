@@ -19,7 +19,7 @@ from ..base import Hint
 from ..facts.configuration import UnreadableUrl, UnsupportedUrl
 
 ENGINES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
-"""The supported engines: the name in SQLAlchemy, and the name in messages."""
+"""The supported engines: a mapping from the name in SQLAlchemy to the name in messages."""
 
 MEMORY = ":memory:"
 _PORT = 5432
@@ -29,7 +29,7 @@ _MASK = "***"
 SECRETS = frozenset({"password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"})
 """The parameters of a URL that libpq treats as secrets."""
 
-# The parameters whose values are shown. A value of any other one may be a secret, such as that of a misspelt `passwd`.
+# The parameters whose values are shown. Other values can be secrets, such as that of a misspelt `passwd`.
 _SHOWN = frozenset(
     [
         *("host", "hostaddr", "port", "user", "dbname", "connect_timeout", "client_encoding", "replication"),
@@ -149,7 +149,7 @@ def servers(url: URL) -> list[tuple[str, str]]:
 
 
 def database_name(url: URL) -> str:
-    """Return the name of a database for messages: the path of an SQLite file, or the name and its server."""
+    """Return the name of a database for messages: the path of an SQLite file, or the name with the server."""
     if url.get_backend_name() == "sqlite":
         return MEMORY if is_memory(url) else str(url.database)
     return f"{url.database or 'the database of a service'} on {server_name(url)}"

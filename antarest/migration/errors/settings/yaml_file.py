@@ -88,7 +88,7 @@ def _value(name: str, environ: Mapping[str, str]) -> str:
 
 
 def _safe_characters(text: str, position: int) -> str | None:
-    """Return the characters of a value that are not percent-encoded here; None if no character is encoded here."""
+    """Return the characters that stay unencoded at this position of a text; None if nothing is encoded there."""
     start = text.find("://") + len("://")
     if "://" not in text or position < start:
         return None
