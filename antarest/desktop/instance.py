@@ -182,7 +182,7 @@ def answers(running: RunningInstance) -> bool:
 
 
 def _key(url: URL) -> str:
-    """Return a key that identifies a database by its file, or by its server and name. The user does not matter."""
+    """Return a key that identifies a database by its file, or by its server and name. The user makes no difference."""
     if url.get_backend_name() == "sqlite":
         place = os.path.realpath(str(url.database))
     else:

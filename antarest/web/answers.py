@@ -49,7 +49,7 @@ class Suggestion(BaseModel):
 
 
 class Problem(BaseModel):
-    """An error."""
+    """An error, as a client sees it."""
 
     code: str = Field(description="A stable code, such as `app.E422`.")
     message: str

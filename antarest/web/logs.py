@@ -1,4 +1,4 @@
-"""The log of the application: only problems, on standard error, without passwords, each at most once a minute.
+"""Logs the problems of the application to standard error, without passwords, and each at most once a minute.
 
 Requests are not logged, because their addresses contain the search words of users.
 """

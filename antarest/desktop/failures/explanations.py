@@ -1,4 +1,4 @@
-"""Explanations of errors for users of the desktop application: what happened, whether the data is safe, what to do.
+"""Explains errors to users of the desktop application: what happened, whether the data is safe, and what to do.
 
 The messages of the errors are for users of a terminal. The desktop application shows them as technical details.
 """

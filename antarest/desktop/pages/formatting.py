@@ -54,7 +54,7 @@ def environment() -> Environment:
 
 
 def day(time: datetime, *, year: bool = True) -> Markup:
-    """Return a day, such as `3 Nov 2026`, with the time in its tooltip."""
+    """Return a date, such as `3 Nov 2026`, with the time in its tooltip."""
     shown = f"{time.day} {time:%b}" + (f" {time.year}" if year else "")
     return Markup('<time datetime="{}Z" title="{}">{}</time>').format(_iso(time), _moment(time), shown)
 

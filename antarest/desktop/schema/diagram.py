@@ -83,7 +83,7 @@ class Edge:
 
 @dataclass(frozen=True)
 class SchemaDiagram:
-    """The whole diagram, in pixels."""
+    """The whole diagram. Its positions and sizes are in pixels."""
 
     width: float
     height: float

@@ -144,7 +144,7 @@ def _balance(column: dict[str, int], leaves: Mapping[str, int], sizes: Mapping[s
 
 
 def _without_cycles(targets: dict[str, set[str]]) -> list[str]:
-    """Return the names of the boxes, each after its targets. Remove a target that closes a circle from `targets`."""
+    """Return the names of the boxes, each after its targets. If a target closes a circle, remove it from `targets`."""
     while True:
         try:
             return list(TopologicalSorter({name: sorted(targets[name]) for name in sorted(targets)}).static_order())

@@ -1,8 +1,8 @@
 """The folder of backups, in which backups are written, named, found and deleted.
 
-A backup is a file with a description in JSON beside it. Only their owner can read the two files. Both are written in a
-temporary folder, and renamed when they are on the disk. The description is renamed first, so that a backup always has a
-description. The description says to which database a backup belongs; the name of the file does not count.
+A backup is a file with a description in JSON beside it. Only the owner of the two files can read them. Both are
+written in a temporary folder, and renamed when they are on the disk. The description is renamed first, so that a backup
+always has a description. The description says to which database a backup belongs; the name of the file does not count.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ class RestorePlan:
         live: the present contents of the database; None if the database is damaged and cannot be read.
         damage: a description of the damage to the database; empty if the database is intact.
         newer: the revisions that the database has and the backup does not have, in order.
-        unknown: the revisions of the backup that the revision files do not have.
+        unknown: the revisions of the backup that have no revision file.
     """
 
     backup: Backup
@@ -46,7 +46,7 @@ class RestorePlan:
 
     @property
     def is_onto_nothing(self) -> bool:
-        """Whether the database is empty, so that a restore loses nothing."""
+        """Whether the database is empty. If so, a restore loses nothing."""
         return self.live is not None and not self.live.rows and not self.live.revisions
 
     @cached_property

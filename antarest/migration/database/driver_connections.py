@@ -37,7 +37,7 @@ class Watcher:
         """Called after a statement has run."""
 
     def inside(self, statement: str) -> None:
-        """Called before a statement that a function runs inside another statement."""
+        """Called before a nested statement, which a function runs while another statement is running."""
 
     def on_commit(self) -> None:
         """Called before the driver commits."""

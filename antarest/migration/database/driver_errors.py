@@ -1,7 +1,7 @@
 """Translates the errors of psycopg2 and sqlite3 about a connection into errors with next steps.
 
 An error of psycopg2 has an SQLSTATE only after the connection is made. Earlier errors are recognised by their text. A
-server may send the text in another language. So an unknown text becomes `DatabaseUnreachable`, which quotes it.
+server can send the text in another language. So an unknown text becomes `DatabaseUnreachable`, which quotes it.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _FILE_CODES = frozenset(
         sqlite3.SQLITE_NOTADB,
     }
 )
-# Another file has the name now, or the journal is not beside it any more.
+# The database file was renamed or replaced, or its journal was removed.
 _MOVED = frozenset({sqlite3.SQLITE_READONLY_DBMOVED, sqlite3.SQLITE_IOERR_DELETE_NOENT})
 _READ_ONLY_STATE = "25006"
 _CONNECTION_STATES = "08"  # the class of SQLSTATEs from a pooler that is full, or cannot reach its server
@@ -124,7 +124,7 @@ def connection_error(error: BaseException, url: URL) -> DatabaseError:
     state = sqlstate(raised)
     if state != _OUT_OF_MEMORY or LOCK_TABLE in text:
         build = _OF_STATES.get(state, build)
-    # The known messages have no password in them, and a password may be one of their words, such as "database".
+    # The known messages have no password in them, and a password could be one of their words, such as "database".
     return build(url, redact(_first_line(line)) if is_known else redact(_first_line(line), url))
 
 
@@ -320,7 +320,7 @@ def _why_not_opened(file: str) -> str:
 
 @contextmanager
 def translate_errors(url: URL) -> Iterator[None]:
-    """Translate the driver's errors about the connection in the block into errors for a user.
+    """In the block, translate the driver's errors about the connection into errors for a user.
 
     Other errors pass unchanged: our own, and those about the SQL that was run.
     """

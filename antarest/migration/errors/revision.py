@@ -23,7 +23,7 @@ class Revision:
     Attributes:
         id: the id of the revision.
         down: the ids of the revisions that this revision follows: none for a base, several for a merge.
-        depends_on: further revisions that must be applied before it.
+        depends_on: further revisions that must be applied before this revision.
         message: the first line of the docstring of the file.
         path: the path of the file.
         lossy: the losses that the revision declares. For each direction, a mapping from "table", "table.column" or
@@ -62,11 +62,11 @@ class Revision:
         return {item: why for item, why in self.lossy.get(direction, {}).items() if not _is_structure(item)}
 
     def structure_losses(self, direction: Direction) -> Mapping[str, str]:
-        """Return the losses of triggers and the like that the revision declares for a direction, with their reasons."""
+        """Return the declared losses of triggers and other such objects for a direction, with their reasons."""
         return {item: why for item, why in self.lossy.get(direction, {}).items() if _is_structure(item)}
 
     def destinations(self, direction: Direction) -> dict[str, list[str]]:
-        """Return a mapping from each "table.column" that the revision moves in a direction to its destinations."""
+        """Return a mapping from the columns that the revision moves in this direction to their destinations."""
         result: dict[str, list[str]] = {}
         for source, destination in self.moves.items():
             first, second = (source, destination) if direction == "upgrade" else (destination, source)

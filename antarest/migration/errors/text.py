@@ -40,7 +40,7 @@ def numbered(label: str, items: Sequence[object], shown: int, others: str = "") 
 
 
 class Stream(Protocol):
-    """A stream that may be a terminal."""
+    """An output stream, such as a terminal or a file."""
 
     def isatty(self) -> bool:
         """Return whether the stream is a terminal."""

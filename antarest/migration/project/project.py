@@ -264,7 +264,7 @@ class Project:
 
     @property
     def options(self) -> Options:
-        """The options that `env.py` gives to `environment.run`. The first use in a process may run `env.py`.
+        """The options that `env.py` gives to `environment.run`. The first use in a process can run `env.py`.
 
         Raises:
             EnvNotAdopted, InvalidProject: as for `EnvFile.options`.
@@ -326,7 +326,7 @@ class Project:
         }
 
     def scratch_options(self) -> dict[str, Any]:
-        """Return the options for `context.configure` on a scratch database: without a schema and `on_version_apply`."""
+        """Return the options for `context.configure` on a scratch database: no schema, and no `on_version_apply`."""
         return {**self.alembic_options(), "version_table_schema": None, "on_version_apply": ()}
 
     def alembic_config(self, **attributes: object) -> Config:

@@ -170,7 +170,7 @@ def sqlite_template(template: Template, for_all: Path, for_one: Path, run: str) 
 
 @contextmanager
 def _one_at_a_time(folder: Path, key: str) -> Iterator[None]:
-    """Lock out other processes that create the same template. Each template locks one byte of an empty file."""
+    """Lock out other processes that create the same template. For each template, one byte of a file is locked."""
     with folder.joinpath("lock").open("w") as lock:
         fcntl.lockf(lock, fcntl.LOCK_EX, 1, int(key[-8:], 16))
         yield

@@ -165,7 +165,7 @@ class EditedRevision(MigrationError, code="db.E227"):
 
 
 class RebaseRefused(MigrationError, code="db.E228"):
-    """The revisions of this branch cannot be put on top of the other head.
+    """The revisions of this branch cannot be moved on top of another head.
 
     Why: the other branch is not known, is not merged into this branch, or has several heads itself. Or one of the
     revisions of this branch is deployed or joins two heads.
@@ -251,7 +251,7 @@ class SqlDiffers(MigrationError, code="db.E232"):
 
 
 class RecordUnreadable(MigrationError, code="db.E233"):
-    """This role is not allowed to read the history table of the database, which records the applied revisions.
+    """This role is not allowed to read the history table, in which the database records the applied revisions.
 
     Why: the history table belongs to the role that migrates, and this role has no SELECT on it.
 

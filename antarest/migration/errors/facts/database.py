@@ -1,4 +1,4 @@
-"""Codes `db.E3xx` and `db.E4xx`: the database cannot be reached or used, or others hold it."""
+"""Codes `db.E3xx` and `db.E4xx`: the database cannot be reached or used, or another session has locked it."""
 
 from __future__ import annotations
 

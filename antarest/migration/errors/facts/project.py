@@ -193,7 +193,7 @@ class DuplicateRevision(MigrationError, code="db.E205"):
 
     Why: a file was copied as a template, or a file was renamed and the old file was kept.
 
-    To do: delete the copy. If you want both files, give the newer file an id of its own, and correct `down_revision` in
+    To do: delete the copy. If you want both files, give the newer file another id, and correct `down_revision` in
     the files that should follow the newer file.
     """
 
@@ -274,7 +274,7 @@ class OutOfReach(MigrationError, code="db.E209"):
 class SnapshotUnfit(MigrationError, code="db.E213"):
     """No snapshot can be written for these revisions.
 
-    Why: a snapshot can replace revisions only if they always have the same effect, on every machine. A revision may
+    Why: a snapshot can replace revisions only if they always have the same effect, on every machine. A revision can
     have another effect each time if it inserts the time or a random id, imports a module of the project, or reads a
     file. Or the database has something that the statements of a snapshot cannot create again.
 

@@ -1,4 +1,4 @@
-"""Codes `db.E7xx` and `db.E8xx`: operations that are refused before they begin, and the checks."""
+"""Codes `db.E7xx` and `db.E8xx`: operations that were refused before they began, and checks that have findings."""
 
 from __future__ import annotations
 

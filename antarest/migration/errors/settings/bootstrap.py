@@ -49,7 +49,7 @@ def prepare_streams() -> None:
     """Open the standard streams that the parent process has closed (`<&- >&-`), and let all of them accept any text.
 
     Otherwise the next file that the program opens would get the number of the closed stream. Output to the stream would
-    go into this file, which may be a database.
+    go into this file, which could be a database.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:

@@ -156,7 +156,7 @@ def database_name(url: URL) -> str:
 
 
 def _normalise_postgresql(url: URL) -> URL:
-    # In psycopg2 these parameters win over the same part of the URL.
+    # In psycopg2 these parameters override the same part of the URL.
     user, password, name = (_last(url.query.get(key)) for key in ("user", "password", "dbname"))
     url = url.set(drivername="postgresql+psycopg2", username=user, password=password, database=name)
     url = url.difference_update_query(["user", "password", "dbname"])
@@ -217,7 +217,7 @@ def _with_named_hosts(text: str) -> str:
 
 
 def _is_ambiguous(text: str, parsed: URL) -> bool:
-    """Return whether a part of an unquoted password may have become the host, the database or a parameter."""
+    """Return whether the parsed host, database or parameters could be parts of a password that was not quoted."""
     before, at, after = text.partition("@")
     return bool(at) and not parsed.drivername.lower().startswith("sqlite") and ("?" in before or "@" in after)
 
