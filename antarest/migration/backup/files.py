@@ -90,7 +90,7 @@ class Backup:
 
 @dataclass(frozen=True)
 class Folder:
-    """The folder with the backups of a database. The folder may also have backups of other databases.
+    """The folder with the backups of a database. The folder can also have backups of other databases.
 
     Attributes:
         path: the path of the folder.

@@ -1,7 +1,7 @@
 """Translates the errors of psycopg2 and sqlite3 about a connection into errors with next steps.
 
 An error of psycopg2 has an SQLSTATE only after the connection is made. Earlier errors are recognised by their text. A
-server can send the text in another language. So an unknown text becomes `DatabaseUnreachable`, which quotes it.
+server can send the text in another language. So an unknown text becomes `DatabaseUnreachable`, which quotes the text.
 """
 
 from __future__ import annotations

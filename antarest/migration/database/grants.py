@@ -134,7 +134,7 @@ class Grant:
 
 
 def lacking(project: Project, db: DbConfig, connection: Connection) -> list[Grant]:
-    """Return the rights that the application's role lacks; empty if the application has no role of its own.
+    """Return the rights that the application's role lacks; empty if the application has no separate role.
 
     Args:
         project: the project, for its models and its version table.

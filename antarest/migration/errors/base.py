@@ -21,7 +21,7 @@ NOTHING_CHANGED = "Nothing was changed."
 
 
 class Hint(NamedTuple):
-    """A next step: a text, and the command that does it. The command is empty if there is none.
+    """A next step: a text, and the command for this step. The command is empty if there is none.
 
     The code writes each command as in a checkout (`inv db.status`). An error shows the command as the user can type it.
     """

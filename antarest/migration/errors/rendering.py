@@ -17,7 +17,7 @@ def interrupted(committed: str = "", *, only_looks: bool = False, again: Hint | 
 
     Args:
         committed: the revision of the database after the last commit of this command; empty if there was no commit.
-        only_looks: whether the command only reads, so that nothing was changed.
+        only_looks: whether the command only reads. If so, nothing was changed.
         again: the next step; by default the command that shows the status of the database.
     """
     then = again or SEE_STATUS

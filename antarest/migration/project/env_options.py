@@ -130,7 +130,7 @@ class EnvFile:
         return self.named or _version_table_in(self.path) or named_table(self.options) or VersionTable()
 
     def refuse_schema(self, engine: str) -> None:
-        """Refuse a version table in a schema of its own, if the engine has no schemas.
+        """Refuse a version table in a separate schema, if the engine has no schemas.
 
         Raises:
             InvalidProject: the engine is SQLite, and the project names a schema.
@@ -247,8 +247,8 @@ def _without_connections(path: Path, env: str) -> Iterator[None]:
 def logging_left_alone() -> Iterator[None]:
     """Let the functions that configure `logging` do nothing in the block: they could disable existing loggers.
 
-    A module that is first imported in the block may keep the functions that do nothing. Therefore they call the
-    original functions after the block.
+    If a module is first imported in the block, it can keep the functions that do nothing. Therefore these functions
+    call the original functions after the block.
     """
     import logging.config  # here, since few commands run `env.py`
 

@@ -127,7 +127,7 @@ class PostgresWriter:
         return self._watch.seen.holder if self._watch else ""
 
     def wait_for_end(self) -> bool:
-        """Wait until the last transaction has ended, but no longer than ten seconds: the server may be gone.
+        """Wait until the last transaction has ended, but at most ten seconds, because the server could be down.
 
         Returns:
             Whether the transaction has ended.

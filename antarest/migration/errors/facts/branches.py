@@ -132,7 +132,7 @@ class AmendRefused(MigrationError, code="db.E226"):
     Why: the revision is on main or in a tag, so others may have applied it. Or the revision is deployed, or it joins
     two heads.
 
-    To do: leave the revision as it is, and write another one.
+    To do: leave the revision as it is, and write another revision.
     """
 
     def __init__(self, reason: str) -> None:

@@ -177,7 +177,7 @@ class RowsHidden(MigrationError, code="db.E510"):
     DELETE reach only the rows that a policy shows. PostgreSQL leaves the other rows as they were, without a message.
 
     To do: migrate as a role with BYPASSRLS (`db.admin_url`), or switch FORCE off and on again in the revision. If the
-    revision should change only the rows that the policies show, write `row_security = "why"` in it.
+    revision should change only the rows that the policies show, write `row_security = "why"` in its file.
     """
 
     def __init__(self, revision: str, direction: str, tables: Sequence[str], database: str, state: str) -> None:

@@ -37,8 +37,8 @@ class OtherProject(MigrationError, code="db.E212", exit_code=EXIT_USAGE):
     """The project that was found is perhaps not the project to which the database belongs.
 
     Why: the database is at a revision that this project lacks, and another project near this folder or near the
-    configuration has that revision. Or the database is empty, and several projects could use it. A run of the wrong
-    project would create the tables of that project in the database.
+    configuration has that revision. Or the database is empty, and several projects could use the database. A run of the
+    wrong project would create the tables of that project in the database.
 
     To do: name the right project with `--project`. The message shows both projects.
     """

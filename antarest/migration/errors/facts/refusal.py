@@ -11,7 +11,7 @@ from ..text import count, shorten
 
 
 class InMemoryDatabase(MigrationError, code="db.E701", exit_code=EXIT_USAGE):
-    """The configuration names a database that would be gone when the command ends.
+    """The configuration names a database that exists only until the command ends.
 
     Why: `sqlite://` or `:memory:` is a database inside one process. When the process ends, the result of the command
     is lost.

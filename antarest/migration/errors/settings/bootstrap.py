@@ -102,6 +102,6 @@ def _refuse(fact: str, script: str, extra: str) -> int:
 
 
 def _print(fact: str, ways_on: list[str]) -> int:
-    """Print an error in the form of all errors. The error classes are not used: they may need a missing package."""
+    """Print an error in the form of all errors. The error classes are not used, because their import could fail."""
     sys.stderr.write("\n".join([f"error app.E106: {fact}", "Nothing was changed.", *ways_on]) + "\n")
     return _USAGE

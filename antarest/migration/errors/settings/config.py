@@ -251,7 +251,7 @@ def _shown(raw: object) -> str:
 def _refuse_two_databases(db: DbConfig, file: Path) -> None:
     """Refuse an `admin_url` whose engine or SQLite file is not that of `url`.
 
-    Two PostgreSQL URLs are allowed to name different servers and databases, because one of them may name a pooler.
+    Two PostgreSQL URLs are allowed to name different servers and databases, because one of the two can name a pooler.
     """
     url, admin_url = db.url, db.migration_url
     engines = {url.get_backend_name(), admin_url.get_backend_name()}

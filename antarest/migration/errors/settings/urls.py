@@ -251,7 +251,7 @@ def _masked(found: re.Match[str]) -> str:
 
 
 def _masked_url(found: re.Match[str]) -> str:
-    """Return a URL that was found in a text, after masking its password and all parameters that may be secrets."""
+    """Return a URL that was found in a text, after masking its password and all parameters that could be secrets."""
     before, at, after = found[2].rpartition("@")
     user, colon, _ = before.partition(":")
     shown = f"{user}:{_MASK}" if colon and "?" not in before else _MASK if "?" in before else user
@@ -262,7 +262,7 @@ def _masked_url(found: re.Match[str]) -> str:
 
 
 def _alone(secret: str) -> re.Pattern[str]:
-    """Return a pattern that finds a secret where it is not part of a longer word."""
+    """Return a pattern that finds a secret, but not as a part of a longer word."""
     start, end = (r"\b" if re.match(r"\w", each) else "" for each in (secret[0], secret[-1]))
     return re.compile(f"{start}{re.escape(secret)}{end}")
 
