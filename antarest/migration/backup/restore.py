@@ -118,7 +118,7 @@ class Restore(ABC):
         Raises:
             DatabaseInUse: others have the database open.
             DatabaseLocked: another run is migrating the database.
-            DatabaseChanged: the database has more rows than in the plan, or another revision.
+            DatabaseChanged: the database has more rows than in the plan, or is at another revision.
             RestoreFailed: the restore failed, and the database has not changed.
         """
         with in_this_process(self.job.db, self.job.patience()):

@@ -58,11 +58,11 @@ class Revision:
         return self.down + self.depends_on
 
     def losses(self, direction: Direction) -> Mapping[str, str]:
-        """Return the losses of data that the revision declares for a direction, with their reasons."""
+        """Return a mapping from the losses of data that the revision declares for this direction to their reasons."""
         return {item: why for item, why in self.lossy.get(direction, {}).items() if not _is_structure(item)}
 
     def structure_losses(self, direction: Direction) -> Mapping[str, str]:
-        """Return the declared losses of triggers and other such objects for a direction, with their reasons."""
+        """Return a mapping from the losses of triggers and other such objects in this direction to their reasons."""
         return {item: why for item, why in self.lossy.get(direction, {}).items() if _is_structure(item)}
 
     def destinations(self, direction: Direction) -> dict[str, list[str]]:

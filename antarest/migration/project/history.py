@@ -159,7 +159,7 @@ class History:
         return frozenset(seen)
 
     def below(self, revision: str) -> frozenset[str]:
-        """Return all revisions before this revision, along `down_revision` only. `depends_on` does not count."""
+        """Return all revisions before this revision, along `down_revision` only. `depends_on` is ignored."""
         seen: set[str] = set()
         waiting = [revision] if revision in self._by_id else []
         while waiting:

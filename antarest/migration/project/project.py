@@ -40,7 +40,7 @@ class Project:
     Attributes:
         ini: its `alembic.ini`; its `pyproject.toml` if it has no `alembic.ini`.
         versions: the folders with its revision files.
-        is_recursive: whether the folders below `versions` count too.
+        is_recursive: whether the folders below `versions` are read too.
         scripts: the folder of its `env.py`; None if the settings do not name the folder.
         metadata_name: its `MetaData`, as `package.module:attribute`; empty if it is not set.
         rollback_script: the `rollback.sh` to keep in sync; None if the project has none.

@@ -61,7 +61,7 @@ def read_history(folders: Iterable[Path], *, recursive: bool = False) -> History
 
     Args:
         folders: the folders of revision files.
-        recursive: whether the folders below `folders` count too.
+        recursive: whether the folders below `folders` are read too.
 
     Raises:
         InvalidRevisionFile: a file is not Python, or has no `revision`.
