@@ -51,7 +51,7 @@ class RestorePlan:
 
     @cached_property
     def losses(self) -> _Losses:
-        """The tables that have more rows now than in the backup, each with both numbers."""
+        """The tables that have more rows now than in the backup, each with these two numbers of rows."""
         return _losses(self.live, self.held)
 
 

@@ -37,7 +37,7 @@ class AntarestError(Exception):
     """The base of every error that is meant for a user.
 
     Args:
-        message: what happened, in the user's words, on one line.
+        message: what happened, in terms that a user knows, on one line.
         hints: what to do next, safest first.
         details: a mapping from labels to values, which are shown in this order. An empty value is not shown. URLs must
             be redacted.
