@@ -90,8 +90,8 @@ FLAGS = {
 }
 
 
-# Invoke takes the long ones before the task, and the short ones anywhere, also several in one word. Before the task,
-# `-c` is rightly Invoke's own; after the task, the user means Alembic's `-c`.
+# Invoke takes the long flags before the task, and the short flags anywhere, also several in one word. Before the task,
+# `-c` is a flag of Invoke. After the task, the user means Alembic's `-c`.
 _LONG = re.compile(r"--(?P<flag>config|debug)=?(?P<value>.*)")
 _SHORT = re.compile(r"-[ehlpwRV]*(?P<flag>[cdf])=?(?P<value>.*)")
 _MEANT = {"f": "config", "config": "config", "c": "project"}

@@ -23,7 +23,7 @@ def positive(steps: str | None) -> int:
     """Return the number of revisions to go back, from the value of the flag `--steps`; 1 if the flag is missing.
 
     Raises:
-        UsageError: the value is not a whole number from 1.
+        UsageError: the value is not a whole number of 1 or more.
     """
     try:
         count = int(steps or "1")

@@ -43,7 +43,7 @@ class Values:
         return max(self.now.minus(now)) - max(deleted - self.deleted, 0)
 
     def begin(self, now: Fullness, deleted: int) -> None:
-        """Make `now` the last count. What has changed since the previous count does not count as overwritten."""
+        """Make `now` the last count. Values that changed since the previous count do not count as overwritten."""
         self.now, self.deleted = now, deleted
 
 
@@ -71,5 +71,5 @@ class Counted:
     exact_since: int | None = None
 
     def begin(self, column: str, now: Fullness, deleted: int) -> None:
-        """Set the present count of a column."""
+        """Store the present count of a column as its last count."""
         self.values.setdefault(column, Values(now, now, deleted)).begin(now, deleted)

@@ -1,7 +1,7 @@
-"""Refuses a segment before its commit if it causes a loss that is not declared, or not agreed to.
+"""Refuses to commit a segment with losses that no revision declares, or to which nobody agreed.
 
-If a segment fails, the error names the revision and the state of the database. If the cause is a lock of another
-session, this module says so, and the run can try the segment again.
+If a segment fails, the error names the revision and the state of the database. If a lock of another session is the
+cause, the run can try the segment again.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _LONGEST_PAUSE = 30.0  # seconds
 
 
 def refuse_losses(request: RunRequest, guard: LossGuard, state: str) -> None:
-    """Refuse a loss that no revision declares, or that a downgrade causes without an agreement.
+    """Refuse a loss that no revision declares, and a loss of a downgrade to which nobody agreed.
 
     Args:
         request: the request for the run.
@@ -47,7 +47,8 @@ def refuse_losses(request: RunRequest, guard: LossGuard, state: str) -> None:
     Raises:
         Overtaken: other sessions wrote to a table after a revision used its data and before the revision removed it. So
             the count of the losses may be wrong.
-        LossNotDeclared, LossNotConfirmed: there is such a loss.
+        LossNotDeclared: a loss is not declared.
+        LossNotConfirmed: nobody agreed to a loss of a downgrade.
     """
     if guard.overtaken:
         raise Overtaken(guard.overtaken, request.database, state)
@@ -60,7 +61,7 @@ def refuse_losses(request: RunRequest, guard: LossGuard, state: str) -> None:
 
 def new_violations(before: set[tuple[Any, ...]], after: set[tuple[Any, ...]]) -> list[str]:
     """Return the foreign keys that are now violated by more rows than before, as "table -> referred table"."""
-    # A rebuild may change the rowid of a table without an integer key. So rows are counted, and not identified.
+    # In a table without an integer key, a rebuild can change the row numbers. So rows are counted, not identified.
     counts, known = (Counter((row[0], row[2]) for row in rows) for rows in (after, before))
     return [f"{table} -> {referred}" for table, referred in sorted(counts - known)]
 
@@ -170,7 +171,7 @@ def note_next_try(request: RunRequest, number: int, error: Exception, blockers: 
         request: the request for the run.
         number: the number of tries until now.
         error: the error of the last try.
-        blockers: the session that held the needed lock; empty if it is not known.
+        blockers: the session that held the needed lock; empty if this session is not known.
 
     Returns:
         The seconds to wait before the next try, so that other sessions can continue.
@@ -191,7 +192,7 @@ def is_lock_failure(error: BaseException, *, committing: bool) -> bool:
         error: the error that ended the try.
         committing: whether the error was raised by a commit.
     """
-    if isinstance(error, TableLocked):  # A backup has waited for long enough.
+    if isinstance(error, TableLocked):  # A backup has already waited until its time limit.
         return False
     cause: BaseException | None = error
     while cause:

@@ -43,7 +43,7 @@ from .objects import ObjectKey, read_objects
 from .sql import normalise, parse_index
 
 _Options = dict[tuple[str, str | None], str]
-"""The options of constraints that the inspector does not read, by table and name."""
+"""The options of constraints that the inspector does not read. A key is the table and the name of a constraint."""
 
 _TABLES = """
     SELECT {relation_name}, c.relname, {relation_schema},
@@ -76,8 +76,8 @@ _INDEXES = """
         SELECT FROM pg_constraint AS o WHERE o.conindid = i.indexrelid AND o.contype IN ('p', 'u', 'x'))
     ORDER BY n.relname
 """
-# The type of each column, and a collation that differs from the one of the type, or of the type below a domain, as in
-# the inspector of SQLAlchemy 2.1.
+# The type of each column; and its collation, unless this is the collation of the type, or of the type below a domain.
+# The inspector of SQLAlchemy 2.1 uses the same rule.
 _COLUMNS = """
     SELECT {relation_name}, a.attname, format_type(a.atttypid, a.atttypmod), l.collname FROM pg_attribute AS a
     JOIN pg_class AS c ON c.oid = a.attrelid

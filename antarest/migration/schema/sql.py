@@ -100,7 +100,7 @@ def name_of(token: str) -> str:
 
 
 def with_quotes(sql: str, name: str) -> str:
-    """Return the text with the name of a column quoted, since it may be a word of SQL. Types are not quoted."""
+    """Return the text with the name of a column quoted, because the name can be a word of SQL. Types are not quoted."""
     quoted = '"' + name.replace('"', '""') + '"'
     parts: list[str] = []
     for match in _TOKEN.finditer(sql):
