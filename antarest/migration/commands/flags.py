@@ -123,7 +123,7 @@ def find_swallowed(words: Sequence[str], command: str) -> UsageError | None:
 
 
 def refuse_empty(options: Mapping[str, object], verb: str) -> None:
-    """Refuse a flag with an empty value, such as `--to=$UNSET`, because the user did not mean to omit it.
+    """Refuse a flag with an empty value, such as `--to=$UNSET`, because the user did not mean to leave the flag out.
 
     Raises:
         UsageError: a flag has no value.

@@ -41,7 +41,7 @@ def agree(
 
     Args:
         workflow: the workflow that made the plan.
-        plan: the rollback.
+        plan: the plan of the rollback.
         command: the command, without the flags that answer the question.
         yes: whether the flag `--yes` answers the question. It does not permit a loss.
         everything: whether the flag `--allow-data-loss` permits every declared loss.

@@ -307,6 +307,6 @@ class LossCounter:
 
 
 def _most(*amounts: int | None) -> int | None:
-    """Return the largest amount; None if one is not known."""
+    """Return the largest of these amounts; None if any of them is not known."""
     known = [each for each in amounts if each is not None]
     return max(known) if len(known) == len(amounts) else None

@@ -127,7 +127,7 @@ class KeptValues:
             before: the table when the revision began.
             now: the present table: the same table, or the table that has replaced it.
             names: a mapping from the names of the columns of `before` to those of `now`.
-            deleted: the number of deleted rows. A row that came back with the same key does not count.
+            deleted: the number of deleted rows. If a deleted row came back with the same key, its values do not count.
 
         Returns:
             A mapping from the names of the columns of `before` to the numbers; None for an unknown number. Columns

@@ -3,7 +3,7 @@
 For most changes of a table SQLite needs a new table. `op.batch_alter_table` makes the new table from those properties
 of the old table that Alembic can read. The other properties are lost, and nothing reports this. So `RebuildGuard`
 compares the text of the schema, as SQLite stores it, before and after each revision. If an object is missing, and the
-revision did not drop it by its name, the run ends. The counter of AUTOINCREMENT is kept: without the counter, new rows
+revision did not drop it by its name, the run fails. The counter of AUTOINCREMENT is kept: without the counter, new rows
 would get the ids of deleted rows.
 """
 

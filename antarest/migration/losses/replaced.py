@@ -76,7 +76,7 @@ class Replaced:
             driver.execute(f"CREATE TEMP TABLE {self._copy[5:]} AS {rows}")
 
     def lost(self) -> int:
-        """Return how many rows are gone. A present row replaces one old row with the same value of a unique key."""
+        """Return how many old rows are gone. Each present row with a key of an old row counts as one kept row."""
         if not self._copy:
             return 0
         kept = " OR ".join(f"({key}) IN (SELECT {key} FROM {self._copy})" for key in self._keys)

@@ -129,7 +129,7 @@ def _first_part(steps: Sequence[Step]) -> Iterator[Hint]:
 
 
 def _statement(error: BaseException) -> str:
-    """Return the statement of an error on one line. Its values are left out, because they are data of users."""
+    """Return the statement of an error on one line. The values of its parameters are left out, as they are private."""
     text = " ".join((error.statement or "").split()) if isinstance(error, DBAPIError) else ""
     return text if len(text) <= _LONGEST_STATEMENT else f"{text[: _LONGEST_STATEMENT - 3]}..."
 
@@ -157,7 +157,7 @@ def naming_blockers(what: str, request: RunRequest, writer: Writer) -> Iterator[
 
 
 def holder_of_table(error: BaseException) -> str:
-    """Return the session that held a table for too long, according to the error of a segment."""
+    """Return the session that held a table for too long, as the error of a segment names it; empty if there is none."""
     cause: BaseException | None = error
     while cause and not isinstance(cause, NotLocked):
         cause = cause.__cause__
@@ -186,7 +186,7 @@ def note_next_try(request: RunRequest, number: int, error: Exception, blockers: 
 
 
 def is_lock_failure(error: BaseException, *, committing: bool) -> bool:
-    """Return whether another try can help after an error, because another session held a lock or wrote first.
+    """Return whether another try can help. It can if another session caused the error: it held a lock, or wrote first.
 
     Args:
         error: the error that ended the try.

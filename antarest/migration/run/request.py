@@ -142,8 +142,8 @@ class RunRequest:
         agreement: the losses of a downgrade to which a person agreed.
         before_change: makes a backup, and returns the path of the backup. A run that will change something calls this
             function under the migration lock, before the first change. An error ends the run.
-        prepare: a function that runs inside the transaction before the first revision. The function of a reset drops
-            the objects of the history.
+        prepare: a function that runs inside the transaction before the first revision. For example, the function of a
+            reset drops the objects of the history.
         command: the command that a person would repeat.
         file_change: the change of files that happens right before the last commit.
         from_base: whether the run is allowed to start at base although the database is not empty.

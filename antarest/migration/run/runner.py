@@ -165,7 +165,7 @@ class _Run:
 
     @contextmanager
     def _passing_a_commit_that_took_place(self, segment: Segment) -> Iterator[None]:
-        """Ignore the error of a commit that took place nevertheless."""
+        """Ignore an error of the commit if the commit took place nevertheless."""
         try:
             yield
         except AntarestError as error:
@@ -212,7 +212,7 @@ class _Run:
         return guard
 
     def _next_steps(self, connection: Connection) -> list[Any]:
-        """Begin the transaction of a segment, and return its steps. No other run can change the revision during it."""
+        """Begin a segment's transaction, and return its steps. Until its end, no other run can change the revision."""
         request, outcome = self.request, self.outcome
         current = read_current(connection, request.project.version_table)
         if not outcome.steps:

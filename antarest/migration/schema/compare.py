@@ -143,7 +143,7 @@ def _objects(inventory: Inventory) -> Iterator[tuple[Key, object]]:
 
 
 def _parts(table: Table) -> Iterator[tuple[Key, object]]:
-    """Yield the parts of a table with their keys. The key of a constraint is its columns; a check has its name."""
+    """Yield the parts of a table with their keys. A check is identified by its name, other constraints by columns."""
     for column in table.columns:
         yield Key("column", table.name, f"{table.name}.{column.name}"), column
     if table.primary_key:

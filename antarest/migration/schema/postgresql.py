@@ -231,8 +231,8 @@ class _Read:
 def without_warnings() -> Iterator[None]:
     """Hide warnings about unknown types, about tables that refer to each other, and about changed computed columns.
 
-    The inventory has the names of these types, a new revision creates such foreign keys after the tables, and
-    `db.revision` lists the changed columns.
+    These warnings are not needed: the inventory has the names of the types, a new revision creates the foreign keys
+    between the tables last, and `db.revision` lists the changed columns.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Computed default on .* cannot be modified", UserWarning)
@@ -296,7 +296,7 @@ def _computed(found: ReflectedComputed | None) -> str | None:
 
 
 def _is_unknown(kind: sa.types.TypeEngine[Any]) -> bool:
-    """Return whether SQLAlchemy does not know a type, such as one of an extension, or an array of this type."""
+    """Return whether SQLAlchemy does not know a type, such as a type of an extension, or an array of such a type."""
     return isinstance(getattr(kind, "item_type", kind), sa.types.NullType)
 
 

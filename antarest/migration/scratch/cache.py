@@ -1,7 +1,7 @@
 """A cache of scratch SQLite databases in the folder `.git`, so that revisions need not run again.
 
 The name of a cached file is computed from everything that the database depends on: see
-`antarest.migration.scratch.fingerprint`. When any of that changes, the name changes too. Files that have not been used
+`antarest.migration.scratch.fingerprint`. If any of this changes, the name changes too. Files that have not been used
 for some time are deleted. If no cached file can be used, the revisions run.
 """
 

@@ -208,7 +208,7 @@ def start_server(kind: ServerKind, stack: ExitStack) -> PostgresServer:
     """Find or start a PostgreSQL server, and return it.
 
     Args:
-        kind: whether the server is the one that a variable names, a container, or the embedded server.
+        kind: `url` for the server that a variable names, `testcontainers` for a container, or `embedded`.
         stack: stops the server when this stack is closed.
 
     Raises:

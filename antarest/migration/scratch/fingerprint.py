@@ -1,4 +1,4 @@
-"""Names for databases that have run some revisions. A name changes if something changes on which it depends."""
+"""Names for databases that have run some revisions. Whatever can change a database also changes its name."""
 
 from __future__ import annotations
 

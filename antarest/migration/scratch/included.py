@@ -109,13 +109,13 @@ def called_equal(
 def _asking(
     env: Path, name: str, function: Callable[..., bool | None], equal: set[tuple[str, str]]
 ) -> Callable[..., bool]:
-    """Return a function for Alembic that calls a function of `env.py`, and stores the columns that it calls equal.
+    """Return a function for Alembic that asks a function of `env.py`, and stores the columns with the answer "equal".
 
     Args:
         env: the path of `env.py`, for the error.
         name: the option with the function of `env.py`.
         function: the function of `env.py`.
-        equal: receives the paths of columns, each with the aspect.
+        equal: receives the path of each such column, with the attribute that was compared.
     """
 
     def ask(context: MigrationContext, inspected: Any, modelled: Any, *others: Any) -> bool:

@@ -32,7 +32,7 @@ _OWNER = 12  # hexadecimal digits in a name; in the name of a database, they are
 def owned_folder(beginning: str) -> Iterator[Path]:
     """Create a folder until the end of the `with` block, and first delete leftovers with the same beginning.
 
-    The folder is in memory if there is enough.
+    The folder is in memory if there is enough memory.
 
     Args:
         beginning: the beginning of the folder's name.

@@ -280,7 +280,8 @@ def _each(steps: Sequence[Any], after_step: Callable[[str], object], _context: M
 def _learning_fixes(connection: Connection, fixes: list[Hint]) -> Iterator[None]:
     """If a revision fails in the `with` block, look for a fix in the database before the rollback.
 
-    PostgreSQL refuses every statement after an error. If a revision has caught the error, raise the caught error.
+    After an error, PostgreSQL refuses all further statements. If a revision caught the first error, and a later
+    statement was refused, raise the first error.
     """
     errors: list[DBAPIError] = []
     is_aborted = False
@@ -309,7 +310,7 @@ def _learning_fixes(connection: Connection, fixes: list[Hint]) -> Iterator[None]
 
 @contextmanager
 def _writing_only_here(connection: Connection) -> Iterator[None]:
-    """Refuse statements in the `with` block that write to an attached database (SQLite), because it is no scratch file.
+    """Refuse statements in the `with` block that write to an attached database, which is no scratch database (SQLite).
 
     Raises:
         WritesElsewhere: a statement was refused.

@@ -79,7 +79,7 @@ _SET = "SELECT " + ", ".join(f"current_setting('{name}'), set_config('{name}', :
 
 
 def facts(connection: Connection, exclude: Collection[str]) -> Iterator[tuple[str, object]]:
-    """Yield the name and content of each part that no inventory has: objects, rows, sequences, rights, comments."""
+    """Yield the name and content of each part that is not in an inventory: objects, rows, sequences, rights, others."""
     connection.exec_driver_sql("SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = ISO")  # Databases may differ here.
     own = ObjectKey("schema", home(connection))
     objects = (each.key for each in read_objects(connection))

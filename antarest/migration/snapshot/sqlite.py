@@ -30,7 +30,7 @@ def statements(connection: Connection, exclude: Collection[str]) -> Iterator[str
 
     Args:
         connection: a connection to a database that has run revisions.
-        exclude: the tables of Alembic and the workflow.
+        exclude: the tables to leave out: those of Alembic and the workflow.
     """
     master = _own(connection, exclude)
     tables = {name: sql for kind, name, _, sql in master if kind == "table"}
@@ -50,7 +50,7 @@ def statements(connection: Connection, exclude: Collection[str]) -> Iterator[str
 
 
 def facts(connection: Connection, exclude: Collection[str]) -> Iterator[tuple[str, object]]:
-    """Yield the name and content of each part that no inventory has: rows, sequences, and numbers in the header."""
+    """Yield the name and content of each part that is not in an inventory: rows, sequences, numbers in the header."""
     yield "the names of the objects", [tuple(each) for each in connection.exec_driver_sql(_NAMES)]
     for kind, name, _, sql in _own(connection, exclude):
         if kind == "table":

@@ -36,7 +36,7 @@ def refuse_others(project: Project, others: Sequence[Path], current: Sequence[st
 
 
 def other_project(project: Project, others: Sequence[Path], current: Sequence[str]) -> Path | None:
-    """Return the `alembic.ini` of another project that has the current revisions that `project` lacks; None if unknown.
+    """Return the `alembic.ini` of another project that has the revisions that `project` lacks; None if there is none.
 
     The project of this package counts as another project too.
     """

@@ -129,7 +129,7 @@ def drop_objects(project: Project, connection: Connection, plan: ResetPlan, *, e
 
 
 def _drop_record(project: Project, connection: Connection) -> None:
-    """Drop the version table and the table of the record. Create a version table with the old length of ids."""
+    """Drop the version table and the table of the record. On PostgreSQL, create an empty version table again."""
     quote = connection.dialect.identifier_preparer.quote_identifier
     place = project.version_table
     table, record = (".".join(map(quote, filter(None, (place.schema, name)))) for name in (place.name, place.history))

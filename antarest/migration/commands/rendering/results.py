@@ -121,7 +121,7 @@ def plan(plan: RollbackPlan, origins: Mapping[str, str] | None = None) -> str:
     """Return the plan of a rollback: its revisions, and the data that the downgrade of each revision drops.
 
     Args:
-        plan: the rollback.
+        plan: the plan of the rollback.
         origins: a mapping from the id of a revision to the place of its code, if this place is not the checkout.
     """
     lines = [f"rollback       {position(plan.current)} -> {plan.target} ({count(len(plan.steps), 'revision')})"]

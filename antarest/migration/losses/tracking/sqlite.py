@@ -42,7 +42,7 @@ class _Rows:
     are inserted later.
 
     Attributes:
-        changes: the rows that were inserted and deleted before the last count.
+        changes: the numbers of rows that were inserted and deleted before the last count.
         count: the number of rows at the last count; None before the first write.
         way: the kind of the last write: insertion, deletion or replacement.
     """
@@ -230,7 +230,7 @@ class SqliteTracker:
         return False
 
     def written_by_others(self) -> str:
-        """Return an empty text, because there are no such rows: other sessions cannot write meanwhile."""
+        """Return an empty text: there are no rows of other sessions, which cannot write during the transaction."""
         return ""
 
     def was_read(self, column: Hashable) -> bool:

@@ -85,7 +85,7 @@ class OnTables:
 
 @dataclass(frozen=True)
 class Statement:
-    """A statement, and the words in it that show its effects. A wrongly found word makes the run slower, but not wrong.
+    """A statement, and the words in it that show its effects. A word found by mistake only makes the run slower.
 
     Attributes:
         written: the text that is sent to the server.
