@@ -32,7 +32,7 @@ class Values:
     def count_again(self, now: Fullness, deleted: int) -> None:
         """Add a count after statements that may overwrite values. Values of deleted rows do not count as overwritten.
 
-        New values do not make up for values that are lost later.
+        New values do not compensate for values that are lost later.
         """
         gone = max(deleted - self.deleted, 0)
         self.overwritten = self.overwritten.plus(self.now.minus(now)).minus(Fullness(gone, gone)).most(Fullness())

@@ -94,8 +94,8 @@ class KeptValues:
         Args:
             table: the table before the statement.
             names: a mapping from the present name of each column to its name when the revision began.
-            counts: for the present name of each column that the statement may empty: the number of its values, and the
-                number of values that statements have removed before.
+            counts: a mapping from the present name of each column that the statement may empty to two numbers: the
+                number of its values, and the number of values that statements have removed before.
             rows: the number of rows of the table.
             deleted: returns the number of rows that the revision has deleted.
         """
@@ -203,7 +203,7 @@ class KeptValues:
         """Return the number of remembered rows, the number of these that still exist, and four numbers for each column.
 
         The first two count lost values: values that are NULL now, and filled values that are NULL or an empty text now.
-        The other two count what has not changed: NULLs that are still NULL, and empty places that are still empty.
+        The other two count what has not changed: NULLs that are still NULL, and NULLs or empty texts that still are.
         """
         keys = [quote(names[key]) for key in each.keys] or ["rowid"]
         ways = [" AND ".join(f"t.{key} = s.k{at}" for at, key in enumerate(keys))]

@@ -108,7 +108,7 @@ def failures(request: RunRequest, outcome: RunOutcome) -> Iterator[None]:
 
 
 def _rights(error: BaseException, role: str) -> Iterator[Hint]:
-    """If PostgreSQL says that the role lacks a right, yield hints about the ways to migrate."""
+    """If PostgreSQL says that the role lacks a right, yield hints about how to get it or to use another role."""
     raised = driver_error(error)
     if getattr(raised, "pgcode", None) == _NO_RIGHT:
         if found := _NO_CREATE.search(str(raised)):

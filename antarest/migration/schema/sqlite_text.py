@@ -60,7 +60,7 @@ class _Clause(NamedTuple):
 
     Attributes:
         words: the tokens in lower case, with an empty text for each token inside parentheses. Names keep their quotes,
-            so that a search for a word of SQL does not find a quoted name.
+            so that a search for a keyword of SQL does not find a quoted name.
         tokens: the tokens in the spelling for comparisons.
         written: the tokens as they are written.
     """
@@ -70,7 +70,7 @@ class _Clause(NamedTuple):
     written: Sequence[str]
 
     def at(self, word: str) -> Iterator[int]:
-        """Return the positions of a word of SQL in the definition."""
+        """Return the positions of a keyword of SQL in the definition."""
         return (at for at, each in enumerate(self.words) if each == word)
 
     def within(self, start: int) -> str:

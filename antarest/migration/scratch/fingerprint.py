@@ -81,7 +81,7 @@ def fingerprints(
 
 
 def stands_alone(content: bytes) -> bool:
-    """Return whether a Python file depends on nothing but its text, judged by the words in it."""
+    """Return whether a Python file depends on nothing but its text. If a word may refer to other code, return False."""
     return (
         all(_HARMLESS.fullmatch(line) for line in _IMPORT.findall(content))
         and not _REACHES_OUT.search(content)

@@ -198,7 +198,7 @@ class ScratchRunner:
     def _prepare(self, connection: Connection) -> None:
         """Import the revision files once, and create the schema of the version table.
 
-        The top level of a revision file may ask `alembic.context` for the dialect.
+        During the import, the code of a revision file can ask `alembic.context` for the dialect.
         """
         environment = EnvironmentContext(self.config, self.script, as_sql=False)
         with outer_kept(), without_output(), environment, importing(self._folders):

@@ -127,7 +127,7 @@ def reached(content: bytes) -> str:
 
 
 def reads_clock(content: bytes) -> bool:
-    """Return whether a revision may read the clock, judged by the words in its code and its SQL.
+    """Return whether the code or the SQL of a revision contains a name or text that can read the clock.
 
     Args:
         content: the content of the revision file, which must be valid Python.

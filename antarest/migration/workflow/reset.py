@@ -59,7 +59,7 @@ class ResetPlan:
 
     @property
     def amount(self) -> str:
-        """The number of lost rows in words, such as `12 rows`."""
+        """The number of lost rows as text, such as `12 rows`."""
         known, hidden = sum(number or 0 for number in self.rows.values()), None in self.rows.values()
         return " and ".join(
             ([count(known, "row")] if known or not hidden else []) + (["an unknown number of rows"] if hidden else [])
