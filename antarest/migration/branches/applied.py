@@ -86,7 +86,7 @@ class _Reader:
 
     @property
     def is_shallow(self) -> bool:
-        """Whether the clone is shallow. If so, git has only the newest part of the history."""
+        """Whether the clone of the repository is shallow. If so, it lacks the older commits."""
         return self._home.repository is not None and self._home.repository.is_shallow
 
     def read(self, id_: str, into: Applied) -> Revision | None:

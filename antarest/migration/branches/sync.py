@@ -173,7 +173,7 @@ def _kept(
             continue
         if sorted(applied.history[id_].predecessors) != sorted(history[id_].predecessors):
             continue
-        if id_ in applied.found:  # The file in the checkout does something else.
+        if id_ in applied.found:  # The checkout has other code for the revision.
             if not is_on_main(home, history[id_].path.name):
                 continue
             edited.append(id_)

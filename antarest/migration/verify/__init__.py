@@ -117,10 +117,11 @@ def prove_history(
 
     Args:
         target: the project.
-        found: an empty result with the engines. Each proof is added to this result as soon as the proof is ready.
+        found: the result, which has the engines, but no proofs yet. Each proof is added as soon as the proof is ready.
         select: a function that returns the ids of the revisions to prove; None for all revisions.
         rows: the smallest number of rows that a table gets.
-        since: earlier versions of the project. The proof upgrades a database that is at the head of each version.
+        since: earlier versions of the project. For each version, the proof upgrades a database at the head of this
+            version.
         server: the server for the databases of PostgreSQL; None to find or start a server.
         keep: whether to keep the databases before and after each revision that has a finding.
         on_proof: called with each proof.

@@ -192,7 +192,7 @@ def _write(writing: Writing, place: Staging, message: str, id_: str | None = Non
         return None
     path = Path(script.path)
     place.require_found(path)
-    if writing.lossy and not hasattr(script.module, "lossy"):  # The template of the project has no place for it.
+    if writing.lossy and not hasattr(script.module, "lossy"):  # The template of the project does not write `lossy`.
         _declare(path, writing.lossy)
     return path
 

@@ -19,7 +19,7 @@ from ...project.project import Project
 from .enums import EnumName, complete_enums, render_enum
 
 _REASON = "the downgrade drops it"
-_LONGEST_NAME = 64  # of PostgreSQL, in bytes, with a byte that ends it
+_LONGEST_NAME = 64  # bytes on PostgreSQL, including a byte that ends the name
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class _Rules:
             return text
         prefix = self._given.get("user_module_prefix")
         module = prefix.rstrip(".") if prefix else type(item).__module__
-        # A prefix may be a name that script.py.mako imports from somewhere. It is imported only if it is the module.
+        # A prefix can be a name that script.py.mako imports. Import the prefix only if it is the module of the type.
         is_module = not prefix or getattr(sys.modules.get(module), type(item).__name__, None) is type(item)
         if kind == "type" and is_module and not _is_known(type(item).__module__):
             context.imports.add(f"import {module}")
@@ -199,7 +199,7 @@ def _alter_only(
             _alter_only(each, columns, home, has_identity=has_identity)
         elif isinstance(each, ops.AlterColumnOp):
             old, new = each.existing_server_default, each.modify_server_default
-            each.kw.pop("autoincrement", None)  # PostgreSQL would warn in each run that it is for MySQL.
+            each.kw.pop("autoincrement", None)  # Alembic warns that only MySQL has this option.
             if isinstance(old, sa.Identity) or (isinstance(new, sa.Identity) and not has_identity):
                 each.modify_server_default = False
             is_seen = columns is None or f"{_full_name(each, home)}.{each.column_name}" in columns
@@ -306,4 +306,4 @@ def _retyped(operations: ops.OpContainer, home: str | None) -> Iterator[str]:
 
 def may_convert(old: object, new: object) -> bool:
     """Return whether a change from the type `old` to the type `new` can change values on one of the engines."""
-    return can_convert("postgresql", str(old).lower(), str(new).lower())  # SQLite only ignores what is shorter.
+    return can_convert("postgresql", str(old).lower(), str(new).lower())  # SQLite converts no other types.
