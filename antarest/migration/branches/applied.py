@@ -24,7 +24,8 @@ class Applied:
         revisions: a mapping from the id of each applied revision to the revision.
         contents: a mapping from the id of each applied revision to the content of its file.
         found: a mapping from an id to the file of the revision, if this file was found outside of this checkout.
-        changed: a mapping from an id to the recorded hash of the applied file, if only another file was found.
+        changed: the revisions of which only a file other than the applied file was found. It is a mapping from the id
+            of the revision to the recorded hash of the applied file.
         edited: the ids of the revisions whose applied file is lost. Their file in this checkout was edited later.
     """
 

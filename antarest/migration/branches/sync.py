@@ -76,7 +76,7 @@ class SyncPlan:
 
 @dataclass(frozen=True)
 class SyncOptions:
-    """The options of a sync.
+    """The options of `plan_sync`.
 
     Attributes:
         command: the command that carries out the plan.

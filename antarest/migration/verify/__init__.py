@@ -56,7 +56,7 @@ class Verification:
 
     @property
     def not_proved(self) -> list[tuple[str, str, str]]:
-        """Everything that could not be proved: each with its revision, engine and reason."""
+        """Everything that could not be proved, with the revision, the engine and the reason."""
         found = [(each.revision, each.engine, reason) for each in self.proofs.values() for reason in each.not_proved]
         missing = [
             (revision, engine, "it was not reached")

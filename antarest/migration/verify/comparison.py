@@ -31,7 +31,7 @@ class EngineComparison:
     """Compares the engines, and remembers the differences of earlier revisions, to report each difference only once.
 
     Attributes:
-        known: the differences between the schemas that are already reported, or older than the revisions to prove.
+        known: the differences that were already reported, or that existed before the first revision to prove.
         names: the names of objects that the comparison has already seen.
         reactions: how the engines' reactions to changes of rows differ before the first revision to prove.
     """

@@ -143,7 +143,10 @@ def _hint(error: BaseException) -> Hint:
 
 
 def with_options_of_env(target: Target, run: EnvRun) -> Target:
-    """Return the target with the options from a run of `env.py`, and without the options that its source shows."""
+    """Return the target with the options from a run of `env.py`.
+
+    These options replace the options that were read from the source of `env.py`.
+    """
     options = dict(run.options)
     version_table = VersionTable(options.get("version_table") or target.project.version_table.name)
     commits_each = bool(options.pop("transaction_per_migration", False))

@@ -154,7 +154,7 @@ def _write_changes(place: Staging, message: str, id_: str | None, db: DbConfig |
 
 
 def _is_unseen(difference: Difference) -> bool:
-    """Return whether Alembic never detects such a difference. The new revision may fail because of it."""
+    """Return whether Alembic never detects a difference of this kind. If so, the new revision lacks this change."""
     if difference.kind == "enum":
         return bool(difference.aspect)
     return difference.kind not in ("table", "column", "primary key", "foreign key", "unique", "check", "index")

@@ -147,7 +147,7 @@ def correct_comparison(context: MigrationContext) -> None:
     Alembic lets PostgreSQL compare the values of two defaults. PostgreSQL refuses a value that the type of the column
     does not have yet, such as a new label of an enum. In this case, the defaults differ.
 
-    SQLAlchemy doubles each percent sign for psycopg2. Alembic writes such text into the file, where it means two signs.
+    SQLAlchemy doubles each percent sign for psycopg2. Alembic writes both signs into the file, which is wrong there.
     """
     impl, connection = context.impl, context.connection
     compare, render = impl.compare_server_default, impl.render_ddl_sql_expr
@@ -188,7 +188,7 @@ def _expression(item: Any) -> str:
 def _alter_only(
     operations: ops.OpContainer, columns: frozenset[str] | None, home: str | None, *, has_identity: bool
 ) -> None:
-    """Remove the changes of columns that are not in `columns`, and what Alembic gets wrong about identities.
+    """Remove the changes of columns that are not in `columns`, and changes of identities that Alembic writes wrongly.
 
     On an engine without identities, Alembic reports each identity as missing. A correct change of an identity also
     contains the old identity, which Alembic cannot write.
@@ -247,10 +247,10 @@ def _create_keys_last(operations: ops.UpgradeOps) -> None:
 
 
 def _name_constraints(operations: ops.OpContainer) -> None:
-    """Name each new constraint of an existing table that has no name in the models, as PostgreSQL would name it.
+    """Give each new, unnamed constraint of an existing table the name that PostgreSQL would choose.
 
-    Without a name, the downgrade could not drop it, and a batch on SQLite could not create it. PostgreSQL shortens a
-    name that is too long. Then somebody has to write the name.
+    Without a name, the downgrade could not drop the constraint, and a batch on SQLite could not create it. If the name
+    would be too long for PostgreSQL, the constraint stays unnamed, and somebody has to write a name.
     """
     for each in operations.ops:
         if isinstance(each, ops.OpContainer):

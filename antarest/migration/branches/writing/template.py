@@ -34,7 +34,7 @@ def require_template(project: Project) -> None:
 
 @contextmanager
 def naming_template(project: Project, folder: Path) -> Iterator[None]:
-    """Name the template or the setting in the error, if Alembic cannot write a revision with it.
+    """If the template or a setting prevents Alembic from writing a revision, name this cause in the error.
 
     Args:
         project: the project of the template.

@@ -1,9 +1,9 @@
 """Stores the proofs of an engine in a folder of the user, and finds stored proofs again.
 
-The key of a stored proof is a hash of everything that is known before the revision runs: the program, the versions, the
-options, the state after the earlier revisions, and the revision itself. A proof also depends on the content of the
-files that the revision used, and on what was known about the columns before the revision ran. Hashes of both are stored
-with the proof, and compared when the proof is read.
+The key of a stored proof is a hash of the program, the versions of Python and its packages, the options, the state
+after the earlier revisions, and the revision itself. A proof also depends on the content of the files that the revision
+used, and on what was known about the columns before the revision ran. Hashes of both are stored with the proof, and
+compared when the proof is read.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class EarlierProofs:
         return self._folder is not None
 
     def name_of(self, state: str, revision: Revision) -> str:
-        """Return the key of the proof of a revision, if `state` is the key of the state in which the revision runs."""
+        """Return the key of the proof of a revision. `state` is the key of the state before the revision."""
         validated = sorted(validated_later(self._target.history, revision.id))
         return digest(self._start, state, revision.id, revision.path.read_bytes(), validated)
 
@@ -152,7 +152,7 @@ class EarlierProofs:
         return kept if all(self._digest(file) == found for file, found in kept.files.items()) else None
 
     def keep(self, name: str, kept: EarlierProof) -> None:
-        """Store a proof, unless a part of it could not be proved."""
+        """Store a proof, unless it has an entry in `not_proved`."""
         if self._folder and not kept.proof.not_proved:
             with suppress(OSError):
                 self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -160,7 +160,7 @@ def _defaults(connection: Connection, schema: Inventory) -> Iterator[tuple[str, 
 
 
 def _untyped(table: sa.TableClause) -> sa.TableClause:
-    """Return the same table without types, so that the database alone decides whether it accepts a value."""
+    """Return a table without the types of its columns, so that only the database can refuse a value."""
     return sa.table(table.name, *(sa.column(name) for name in table.c.keys()), schema=table.schema)  # noqa: SIM118
 
 

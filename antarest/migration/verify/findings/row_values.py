@@ -88,7 +88,7 @@ def spelled(key: Row) -> tuple[str, ...]:
 
 
 def column_origins(table: TableRows, now: TableRows) -> dict[str, str]:
-    """Return a mapping from each column whose values became those of another column, in every row, to the other column.
+    """Return a mapping from each column that got the values of another column, in every row, to the other column.
 
     An unchanged column is not in the result, even if another column has the same values.
 

@@ -67,7 +67,7 @@ def compare_models(runs: Runs, proof: Proof, state: State, start: Inventory | No
 
 
 def _compared(runs: Runs, proof: Proof, state: State, found: Sequence[Difference]) -> list[Difference]:
-    """Return the differences without those about types and defaults that `env.py` does not compare, or calls equal."""
+    """Return the differences, except those of types and defaults that `env.py` does not compare or considers equal."""
     target = runs.target
     options, metadata, env = target.env_options, target.metadata, target.project.env.path
     for aspect, option in switched_off(options).items():

@@ -90,7 +90,7 @@ def _kind(runs: Runs, failed: ScratchRunFailed) -> tuple[str, str]:
 
 
 def _as_alembic(runs: Runs, revision: Revision, state: State, failed: ScratchRunFailed) -> Iterator[Reached]:
-    """Run the revision as plain Alembic does. The proof's transaction would block the revision's own connection."""
+    """Run the revision as plain Alembic does, since the proof's transaction may block a connection of the revision."""
     if failed.reason != _LOCKED:
         return
     runs.beside.add(revision.id)

@@ -161,9 +161,9 @@ class RowProof:
         return both
 
     def _touches_nothing(self, state: State, plain: _Trial) -> bool:
-        """Return whether an upgrade neither changes an older table nor names one in its source.
+        """Return whether an upgrade neither changes a table that existed before, nor names such a table in its source.
 
-        If so, the values in older tables do not matter.
+        If so, the values in these tables do not matter.
         """
         if plain.direction == "downgrade" or plain.between is None or plain.proof.findings or not self._proof.schema:
             return False
@@ -278,7 +278,7 @@ class RowProof:
         trial.found = [each for each in found if not (each.id == "V504" and each.item in is_known)]
 
     def _with_severity(self, finding: row_changes.RowFinding, trial: _Trial) -> row_changes.RowFinding:
-        """Return a finding. If the upgrade only replaces NULLs in a column that is NOT NULL now, make it a note."""
+        """Return a finding, as a note if the upgrade only replaces NULLs in a column that is NOT NULL now."""
         table, column = trial.before.find(finding.item) or ("", None)
         facts = self._proof.schema.tables.get(table) if self._proof.schema else None
         new = facts.column(column) if facts and column else None

@@ -54,8 +54,8 @@ class Runs:
         failures: the reasons why upgrades have failed.
         lacking: the extensions and roles that revisions need and that the server of the proof does not have.
         searches: the number of searches for an awkward value up to now.
-        writers: a database with rows for each revision that writes rows while a constraint is deferred. The key is the
-            id of the revision, which has not run in this database yet.
+        writers: a mapping from each revision that writes rows while a constraint is deferred to a database with rows.
+            The revision has not run in this database yet.
         preparation: the statements that `env.py` executes in a database before the revisions; empty if `env.py` is not
             run.
         refused: the connections to other databases that `env.py` tried to open.
@@ -99,7 +99,7 @@ class Runs:
             yield connection
 
     def allowing(self, *revisions: str) -> AbstractContextManager[None]:
-        """Allow the calls that SQLAlchemy 2 refuses inside the `with` block, if one of the revisions needs them."""
+        """Inside the `with` block, allow the calls that SQLAlchemy 2 refuses, if a revision needs such calls."""
         return nullcontext() if self.old.isdisjoint(revisions) else calls_of_sqlalchemy_1()
 
     def connected_as_application(self, url: URL) -> AbstractContextManager[Connection]:

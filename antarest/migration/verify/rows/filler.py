@@ -1,8 +1,8 @@
 """Generates rows for every table of a schema, from the schema alone.
 
-Each column has a pool of awkward values. Each value appears at least once if the constraints allow it. Foreign keys,
-unique keys and checks of one column are respected beforehand. The database checks all other constraints. If the
-database refuses a row, another row is tried.
+Each column has a pool of awkward values. Each value appears at least once if the constraints allow it. The generated
+rows respect foreign keys, unique keys and checks of one column. The database checks all other constraints. If it
+refuses a row, another row is tried.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ class _Filler:
         return TableDraw(self._connection, table, self._tables, self._values, later, self._seed, self._pools)
 
     def _drawn_as(self, table: Table) -> tuple[Table, list[ForeignKey]]:
-        """Return the table with its earlier keys, and its foreign keys that are set after all tables have rows."""
+        """Return the table, also with its earlier unique keys, and the foreign keys that are set after all rows exist."""
         before = self._formerly.get(table.name)
         later = [cut.key for cut in self._cuts if cut.table == table.name]
         return (_with_keys_of(table, before) if before else table), later

@@ -1,4 +1,4 @@
-"""Plain values, as an application writes them: dates of this century, short texts, small numbers, usable JSON."""
+"""Makes plain values, which an application could write, such as dates of this century, short texts, small numbers."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _MOMENTS = tuple(
 )
 
 Awkward = Callable[[str, str, object], bool]
-"""A function: it takes a table, a column and an awkward value, and returns whether the column gets this value."""
+"""A function that takes a table, a column and an awkward value, and returns whether the column gets this value."""
 
 
 class PlainValues:
