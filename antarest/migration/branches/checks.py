@@ -48,7 +48,7 @@ class Check:
     """One check of a project.
 
     Attributes:
-        claim: a text about what is true if there are no failures, such as "one head".
+        claim: what is true if there are no failures, such as "one head".
         failures: the faults that the check found.
         skipped: the reason why the check was not made; empty if the check was made.
     """

@@ -123,7 +123,7 @@ class SnapshotWriter:
 
         Args:
             before: the result of `read_facts` before the new revisions.
-            new: the keys for which `read_facts` has another value after the new revisions.
+            new: the keys for which `read_facts` returns a different value after the new revisions.
         """
         history, known = self.project.history, self.old.contents if self.old else {}
         rows = [name for name in new if name.startswith("the rows")]
@@ -135,7 +135,7 @@ class SnapshotWriter:
             before = facts
 
     def _run_again(self, facts: Facts) -> str:
-        """Run the revisions in a second database, and compare it with `facts`, which are those of the first database.
+        """Run the revisions in a second database, and compare this database with the first database.
 
         Returns:
             The schema whose name the revisions contain; empty if the revisions follow the search path.
@@ -220,14 +220,14 @@ class SnapshotWriter:
         return SnapshotUnfit(f"two runs of the revisions differ: {shorten(names)}")
 
     def _dated(self, names: Sequence[str], days: set[str]) -> SnapshotUnfit:
-        """Return the error for a database that contains the date of the run. It names the revision that writes it."""
+        """Return the error for a database with the date of the run. It names the revision that writes this date."""
         for id_, facts in self._trace(names):
             if dated := [name for name, fact in facts.items() if _names(days, fact)]:
                 return SnapshotUnfit(f"revision {id_} puts the date of today into {shorten(dated)}")
         return SnapshotUnfit(f"the date of today is in {shorten(names)}")
 
     def _trace(self, names: Sequence[str], home: str = "") -> list[tuple[str, Facts]]:
-        """Run the revisions in a new database, and return what `read_facts` has for some names after each revision."""
+        """Run the revisions in a new database, and return some values of `read_facts` after each revision."""
         found: list[tuple[str, Facts]] = []
         with self._database(self.old, home) as connection:
 

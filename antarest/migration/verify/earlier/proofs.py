@@ -133,7 +133,7 @@ class EarlierProofs:
     def find(self, name: str) -> EarlierProof | None:
         """Return the stored proof with this key; None if there is no such proof.
 
-        If a file that the revision used has changed since, the proof is not returned.
+        The proof is not returned if a file that the revision used has changed since the proof was stored.
         """
         if self._folder is None:
             return None

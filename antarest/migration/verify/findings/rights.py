@@ -112,8 +112,8 @@ def missing_rights(
         connection: a connection to a database at head.
         made_by: a mapping from the name of each object to the revision that creates it.
         version_table: the table in which Alembic records the revision. It is left out.
-        metadata: the metadata of the application, or None. With metadata, a history that grants no right gets findings:
-            an error for each sequence that no column owns and the models use, and a note for the objects of a revision.
+        metadata: the metadata of the application, or None. If it is given, and no revision grants a right, there is an
+            error for each sequence that the models use and no column owns, and a note for the other objects.
     """
     if connection.dialect.name != "postgresql":
         return

@@ -107,7 +107,7 @@ class RowProof:
             self._added = {item for item in more if "." not in item} - {each.item for each in shown.found}
 
     def _compare_schema(self, upgraded: _Trial) -> None:
-        """Compare the schema with that of upgraded empty tables, if a condition or a caught error may change it."""
+        """Compare the schema with that of upgraded empty tables, if the revision has conditions or catches errors."""
         if self._proof.schema and self._words & {"if", "IF", "except", "suppress", "while"}:
             found = differences(self._proof.schema, self._runs.schema(upgraded.url))
             self._proof.add_differences("V310", found, "the upgrade of empty tables", "the upgrade of tables with rows")

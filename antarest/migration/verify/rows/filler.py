@@ -164,7 +164,7 @@ class _Filler:
         return TableDraw(self._connection, table, self._tables, self._values, later, self._seed, self._pools)
 
     def _drawn_as(self, table: Table) -> tuple[Table, list[ForeignKey]]:
-        """Return the table, also with its earlier unique keys, and the foreign keys that are set after all rows exist."""
+        """Return the table with its earlier unique keys too, and its foreign keys that have to wait for other rows."""
         before = self._formerly.get(table.name)
         later = [cut.key for cut in self._cuts if cut.table == table.name]
         return (_with_keys_of(table, before) if before else table), later
