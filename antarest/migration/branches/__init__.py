@@ -1,1 +1,1 @@
-"""Commands for developers, which switch branches together with the database, and write and check revisions."""
+"""Functions for developers. They switch branches together with the database, and write and check revisions."""

@@ -91,7 +91,7 @@ class _Reader:
         return self._home.repository is not None and self._home.repository.is_shallow
 
     def read(self, id_: str, into: Applied) -> Revision | None:
-        """Find the applied file of a revision, add the file to `into`, and return the revision; None without a file."""
+        """Find the applied file of a revision, add the file to `into`, and return the revision; None if not found."""
         history = self._history
         digest = self._last[id_].digest if id_ in self._last else ""
         here = history[id_].path.read_bytes() if id_ in history else None

@@ -242,7 +242,7 @@ def _equal_on(engines: Sequence[str]) -> str:
 
 
 def _failures(project: Project, compared: Bench, made: Sequence[Comparison]) -> list[CheckFailure]:
-    """Return the differences that the comparisons found. Without any, ask the libraries of `env.py` for differences."""
+    """Return the differences that the comparisons found. Without any, return those of the libraries of `env.py`."""
     if found := [*_different(project, made)]:
         return found
     engine = made[0].engine

@@ -182,6 +182,6 @@ def _kept(
 
 
 def _heads(applied: Applied, kept: Collection[str]) -> tuple[str, ...]:
-    """Return the newest of the kept revisions: those that the version table contains after the downgrades."""
+    """Return the newest kept revisions, which the version table contains after the downgrades."""
     followed = {down for id_ in kept for down in applied.history[id_].down}
     return tuple(sorted(id_ for id_ in kept if id_ not in followed))

@@ -147,7 +147,7 @@ def _counts(connection: Connection, tables: Mapping[str, sa.TableClause]) -> dic
 
 
 def _defaults(connection: Connection, schema: Inventory) -> Iterator[tuple[str, str]]:
-    """Yield each column that has a default, and the value that the default gives."""
+    """Yield a text about each column that has a default, and a text about the value of this default."""
     for name, table in sorted(schema.tables.items()):
         for column in table.columns:
             if column.default and not _OF_THE_MOMENT.search(column.default):

@@ -1,4 +1,4 @@
-"""The proof of the revisions of a history on one engine, one by one."""
+"""Proves the revisions of a history on one engine, one after the other."""
 
 from __future__ import annotations
 

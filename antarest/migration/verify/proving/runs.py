@@ -169,7 +169,7 @@ class Runs:
             url: the URL of the database.
             revision: the id of the revision.
             direction: whether the upgrade or the downgrade runs.
-            proof: receives the findings about keys and sequences, and the impact.
+            proof: receives the findings about keys and sequences, and the `Impact` of an upgrade.
 
         Raises:
             ScratchRunFailed: the revision failed.
