@@ -76,7 +76,7 @@ class SyncPlan:
 
 @dataclass(frozen=True)
 class SyncOptions:
-    """The options of a sync.
+    """The options of `plan_sync`.
 
     Attributes:
         command: the command that carries out the plan.
@@ -173,7 +173,7 @@ def _kept(
             continue
         if sorted(applied.history[id_].predecessors) != sorted(history[id_].predecessors):
             continue
-        if id_ in applied.found:  # The file in the checkout does something else.
+        if id_ in applied.found:  # The checkout has other code for the revision.
             if not is_on_main(home, history[id_].path.name):
                 continue
             edited.append(id_)
@@ -182,6 +182,6 @@ def _kept(
 
 
 def _heads(applied: Applied, kept: Collection[str]) -> tuple[str, ...]:
-    """Return the newest of the kept revisions: those that the version table contains after the downgrades."""
+    """Return the newest kept revisions, which the version table contains after the downgrades."""
     followed = {down for id_ in kept for down in applied.history[id_].down}
     return tuple(sorted(id_ for id_ in kept if id_ not in followed))

@@ -18,8 +18,8 @@ from .dump import dumped
 
 _HOME = "public"
 _ELSEWHERE = "antarest_elsewhere"
-_ZONE = "Asia/Kathmandu"  # A time without a zone is another moment there.
-_DATES = "ISO, DMY"  # 01/02/2020 is another day there.
+_ZONE = "Asia/Kathmandu"  # In this zone, a time without a zone means another time.
+_DATES = "ISO, DMY"  # With this setting, 01/02/2020 means another day.
 
 
 class Ground(Protocol):
