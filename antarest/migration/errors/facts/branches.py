@@ -132,7 +132,7 @@ class AmendRefused(MigrationError, code="db.E226"):
     Why: the revision is on main or in a tag, so others may have applied it. Or the revision is deployed, or it joins
     two heads.
 
-    To do: leave the revision as it is, and write another one.
+    To do: leave the revision as it is, and write a new revision.
     """
 
     def __init__(self, reason: str) -> None:
@@ -146,7 +146,7 @@ class EditedRevision(MigrationError, code="db.E227"):
     """The revision to amend was edited by hand.
 
     Why: generating the file again would lose the edits. A file that was generated in another clone counts as edited
-    too, because this clone cannot tell.
+    too, because this clone does not know the generated text.
 
     To do: copy the edits somewhere else, generate the file again with `--discard-edits`, and put the edits back. The
     old file stays in the store (`.git/antarest/revisions`).
@@ -223,7 +223,8 @@ class DeployedUnknown(MigrationError, code="db.E231"):
     Why: `[antarest] deployed` in `alembic.ini` names a revision that was removed or renamed, or that does not lie on
     the branch of the head.
 
-    To do: name the revision that production really runs, or say that nothing is deployed.
+    To do: run `inv db.deployed REF` with the revision that production really runs. If no revision is deployed, run `inv
+    db.deployed-clear`.
     """
 
     def __init__(self, deployed: str, head: str) -> None:

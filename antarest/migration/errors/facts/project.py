@@ -274,7 +274,7 @@ class OutOfReach(MigrationError, code="db.E209"):
 class SnapshotUnfit(MigrationError, code="db.E213"):
     """No snapshot can be written for these revisions.
 
-    Why: a snapshot can replace revisions only if they always have the same effect, on every machine. A revision may
+    Why: a snapshot can replace revisions only if they always have the same effect, on every machine. A revision can
     have another effect each time if it inserts the time or a random id, imports a module of the project, or reads a
     file. Or the database has something that the statements of a snapshot cannot create again.
 

@@ -40,7 +40,7 @@ _ALL = (
         "V102",
         "the revision files form no history",
         "No command of Alembic works until the revision files are fixed.",
-        "Restore or rename the file that the finding names. Each id must exist once, and lead to base.",
+        "Restore or rename the file that the finding names. Each id must be unique, and lead back to base.",
     ),
     FindingKind(
         "V103",
@@ -81,7 +81,7 @@ _ALL = (
     _note(
         "V202",
         "a revision goes through a table row by row",
-        "The revision locks the table until it has visited all rows. A single statement takes a moment.",
+        "The revision locks the table until it has visited all rows. A single statement is much faster.",
         "Write a single UPDATE, or a single INSERT that takes its rows from a SELECT.",
     ),
     FindingKind(
@@ -142,7 +142,7 @@ _ALL = (
         "V310",
         "the upgrade of tables with rows gives another schema than the upgrade of empty tables",
         "Databases at the same revision differ, and each later revision may fail on some of them.",
-        "Do not catch errors, and do not ask the rows which schema to make. Let the upgrade fail instead.",
+        "Do not catch errors, and do not make the schema depend on the rows. Let the upgrade fail instead.",
     ),
     FindingKind(
         "V401",
