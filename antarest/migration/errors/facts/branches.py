@@ -40,8 +40,8 @@ class RevisionLost(MigrationError, code="db.E220"):
 class ScriptChanged(MigrationError, code="db.E221"):
     """The file that was found for a revision does not have the code that was applied.
 
-    Why: the file was edited after it was applied, and the applied version is neither in the store nor in git. The
-    downgrade in the edited file may not undo what the applied upgrade did.
+    Why: the file was edited after it was applied, and the applied version is neither in the store nor in git. Perhaps
+    the downgrade in the edited file does not undo the applied upgrade.
 
     To do: read the file that the message names. If the downgrade in this file undoes what the applied upgrade did, run
     the command again with `--allow-changed`. Afterwards check the schema yourself, because the command cannot check it.
@@ -129,8 +129,8 @@ class SwitchRefused(MigrationError, code="db.E225"):
 class AmendRefused(MigrationError, code="db.E226"):
     """The newest revision cannot be generated again.
 
-    Why: the revision is on main or in a tag, so others may have applied it. Or the revision is deployed, or it joins
-    two heads.
+    Why: the revision is on main or in a tag, so other people have perhaps applied it. Or the revision is deployed, or
+    it joins two heads.
 
     To do: leave the revision as it is, and write a new revision.
     """

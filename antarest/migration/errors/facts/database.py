@@ -199,7 +199,7 @@ class DatabaseLocked(DatabaseError, code="db.E401", exit_code=EXIT_LOCKED):
     """Another process holds the database; trying again can help.
 
     Why: another process writes to the SQLite file and did not end within `db.busy_timeout` seconds. The other process
-    may be a second upgrade, an application, or a database browser with an open transaction.
+    can be a second upgrade, an application, or a database browser with an open transaction.
 
     To do: wait until the other process ends, or end it yourself, and try again. Nothing was changed. Exit code 4 says
     that trying again can help.

@@ -81,7 +81,7 @@ class Overtaken(DatabaseLocked, code="db.E408"):
 
 
 class LockLost(DatabaseLocked, code="db.E405"):
-    """The run lost its lock on the database, so another run may have begun. Nothing was committed.
+    """The run lost its lock on the database, so perhaps another run has begun. Nothing was committed.
 
     Why: the connection that held the lock broke, for example by a failover, a restart, or a pooler that drops idle
     connections.

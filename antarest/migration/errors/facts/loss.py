@@ -171,7 +171,7 @@ class InTheWay(MigrationError, code="db.E506"):
 
 
 class RowsHidden(MigrationError, code="db.E510"):
-    """A revision writes to a table in which row security may hide rows, and the revision does not declare this.
+    """A revision writes to a table in which row security can hide rows, and the revision does not declare this.
 
     Why: row security is active for the role (`FORCE ROW LEVEL SECURITY` binds the owner too). Therefore UPDATE and
     DELETE reach only the rows that a policy shows. PostgreSQL leaves the other rows as they were, without a message.

@@ -141,7 +141,7 @@ _ALL = (
     FindingKind(
         "V310",
         "the upgrade of tables with rows gives another schema than the upgrade of empty tables",
-        "Databases at the same revision differ, and each later revision may fail on some of them.",
+        "Databases at the same revision differ, and each later revision can fail on some of them.",
         "Do not catch errors, and do not make the schema depend on the rows. Let the upgrade fail instead.",
     ),
     FindingKind(
@@ -279,7 +279,7 @@ _ALL = (
     FindingKind(
         "V701",
         "the models differ from the migrations",
-        "The application may read and write columns or tables that the database does not have.",
+        "The application fails if it uses a column or table that the database does not have.",
         'Run `inv db.revision --message="..."`. Write the difference by hand if Alembic does not see it.',
     ),
     FindingKind(
@@ -327,13 +327,13 @@ _ALL = (
     _note(
         "V709",
         "a foreign key and the key that it refers to have different types",
-        "A value that is valid in one column may be invalid in the other column, and a join has to cast.",
+        "A value that is valid in one column can be invalid in the other column, and a join has to cast.",
         "Give both columns the same type.",
     ),
     FindingKind(
         "V801",
         "a revision takes longer than `alembic.ini` allows",
-        "The revision holds its locks, and other sessions may have to wait for all this time.",
+        "The revision holds its locks during all this time, and other sessions that need the locks have to wait.",
         "Split the revision, or move the data in smaller steps.",
     ),
     FindingKind(
