@@ -249,7 +249,7 @@ _ALL = (
     FindingKind(
         "V511",
         "a cast to another type loses a part of the values",
-        "The upgrade succeeds, and the values are shorter, rounded or empty. No downgrade restores them.",
+        "The upgrade succeeds, and the values are shorter, rounded or empty. No downgrade restores the old values.",
         'Keep the old column, or declare the loss: `lossy = {"upgrade": {"table.column": "why"}}`.',
     ),
     FindingKind(
