@@ -45,7 +45,7 @@ _ALL = (
     FindingKind(
         "V103",
         "a revision id is too long for the version table",
-        "The column of the version table is a VARCHAR(32). PostgreSQL refuses the upgrade at its very end.",
+        "The column of the version table is a VARCHAR(32). PostgreSQL refuses the id at the end of the upgrade.",
         "Give the revision an id of at most 32 characters.",
     ),
     FindingKind(
