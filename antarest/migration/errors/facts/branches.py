@@ -129,8 +129,8 @@ class SwitchRefused(MigrationError, code="db.E225"):
 class AmendRefused(MigrationError, code="db.E226"):
     """The newest revision cannot be generated again.
 
-    Why: the revision is on main or in a tag, so others may have applied it. Or the revision is deployed, or it joins
-    two heads.
+    Why: the revision is on main or in a tag, so other people have perhaps applied it. Or the revision is deployed, or
+    it joins two heads.
 
     To do: leave the revision as it is, and write another revision.
     """
@@ -184,7 +184,7 @@ class RebaseRefused(MigrationError, code="db.E228"):
 
 
 class AmbiguousReference(MigrationError, code="db.E229"):
-    """A reference stands for two different revisions.
+    """The name or the beginning of an id that was given stands for two different revisions.
 
     Why: for example, a tag and a branch have the same name, and their revisions have different heads. The beginning of
     a commit id or of a revision id can be ambiguous too.
@@ -223,7 +223,8 @@ class DeployedUnknown(MigrationError, code="db.E231"):
     Why: `[antarest] deployed` in `alembic.ini` names a revision that was removed or renamed, or that does not lie on
     the branch of the head.
 
-    To do: name the revision that production really runs, or say that nothing is deployed.
+    To do: run `inv db.deployed REF` with the revision that production really runs. If no revision is deployed, run `inv
+    db.deployed-clear`.
     """
 
     def __init__(self, deployed: str, head: str) -> None:

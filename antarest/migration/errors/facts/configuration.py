@@ -103,7 +103,7 @@ class DatabaseUrlMissing(ConfigError, code="config.E105"):
 
 
 class UnknownKey(ConfigError, code="config.E106"):
-    """The configuration file has an unknown key; most often it is misspelt.
+    """The configuration file has an unknown key; most often such a key is misspelt.
 
     Why: the key is misspelt, stands in another section, or was removed by a newer release. The command refuses the key,
     because the person who wrote it expects an effect.

@@ -122,9 +122,9 @@ class StatementRefused(DatabaseError, code="db.E314"):
     """The database refused a statement of the workflow, or the statement cannot be made for this engine.
 
     Why: most often the database lacks something that the statement uses, such as a type, a collation or space. The
-    message quotes the database.
+    message quotes the error of the database.
 
-    To do: remove the reason, and run the command again. `inv db.status` shows the revision of the database.
+    To do: remove the cause, and run the command again. `inv db.status` shows the revision of the database.
     """
 
     def __init__(self, message: str, *, database: str, details: Mapping[str, str] | None = None) -> None:
@@ -201,6 +201,6 @@ class DatabaseLocked(DatabaseError, code="db.E401", exit_code=EXIT_LOCKED):
     Why: another process writes to the SQLite file and did not end within `db.busy_timeout` seconds. The other process
     is, for example, a second upgrade, an application, or a database browser with an open transaction.
 
-    To do: wait until the other process ends, or close it, and try again. Nothing was changed. Exit code 4 says that
-    trying again can help.
+    To do: wait until the other process ends, or end it yourself, and try again. Nothing was changed. Exit code 4 says
+    that trying again can help.
     """

@@ -64,7 +64,7 @@ class Overtaken(DatabaseLocked, code="db.E408"):
 
     Why: a revision copies or moves rows, and drops their table or column afterwards. Between these two steps, other
     sessions wrote to the table. A further try of the run locks the table before its first statement, so other sessions
-    cannot write to the table. `db.lock_retries` is the number of further tries, and this run had none left.
+    cannot write to the table. `db.lock_retries` is the number of further tries, and this run had no further try left.
 
     To do: run the command again, with a `db.lock_retries` of at least 1.
     """

@@ -71,7 +71,7 @@ class EnvNotAdopted(MigrationError, code="db.E611", exit_code=EXIT_USAGE):
 
     Why: `env.py` is still the file that `alembic init` wrote, or somebody wrote it without this call, or `env.py`
     failed before the call, or connected to a database itself. The workflow does not let `env.py` run revisions or open
-    connections itself, because `env.py` may name another database. Therefore a command first runs `env.py` in a mode in
+    connections itself, because `env.py` can name another database. Therefore a command first runs `env.py` in a mode in
     which SQLAlchemy opens no connection.
 
     To do: replace the calls of `context.configure` in `env.py` as `docs/adopting.md` shows. If `env.py` failed, remove
@@ -238,9 +238,9 @@ class RevisionNotFound(MigrationError, code="db.E207"):
 
 
 class AmbiguousRevision(MigrationError, code="db.E208"):
-    """The beginning of a revision id was given, and more than one id begins like this.
+    """More than one revision id begins with the text that was given as a revision.
 
-    Why: the given beginning is too short.
+    Why: the text is too short to name a single revision.
 
     To do: give more characters of the id.
     """

@@ -223,8 +223,8 @@ class InstalledCopy(MigrationError, code="db.E723", exit_code=EXIT_USAGE):
 class RollbackScriptStale(MigrationError, code="db.E801"):
     """`rollback.sh` was made for a head that is not the head of the revision files.
 
-    Why: revision files were added, renamed or deleted without updating the script, or a merge kept an old script. The
-    script might go back to a wrong revision.
+    Why: revision files were added, renamed or deleted, and the script was not updated, or a merge kept an old script.
+    The script could go back to a wrong revision.
 
     To do: `inv db.rollback-script` writes the script again. `inv db.rollback` rolls back without the script.
     """

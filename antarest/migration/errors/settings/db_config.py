@@ -19,7 +19,7 @@ class DbConfig:
     Args:
         url: the database of the application: PostgreSQL (psycopg2), or SQLite. An SQLite path is relative to the
             configuration file.
-        admin_url: the URL for migrations, if they use another role; by default `url`.
+        admin_url: the URL for migrations, if they run as a role other than that of `url`; by default `url`.
         application_role: the role that gets rights on the tables that migrations create; by default the user of `url`.
         pool_size: the number of connections that an engine keeps open.
         max_overflow: the number of further connections that an engine opens under load.
