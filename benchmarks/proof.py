@@ -64,7 +64,7 @@ def proving(folder: Path, server: PostgresServer) -> Iterator[Row]:
         with scratch_database(engine, server) as url:
             theirs = {"BENCH_URL": url.render_as_string(hide_password=False), "ADDED_PATH": str(packages)}
             yield compare(
-                f"{what} to pytest-alembic, {engine}",
+                f"{what}, compared with the tests of pytest-alembic, {engine}",
                 Side(
                     [*verify, f"--engine={engine}"],
                     bench.folder,

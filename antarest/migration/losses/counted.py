@@ -30,9 +30,10 @@ class Values:
         return min(max(self.overwritten), self.first.values)
 
     def count_again(self, now: Fullness, deleted: int) -> None:
-        """Add a count after statements that may overwrite values. Values of deleted rows do not count as overwritten.
+        """Compare a new count with the last count, and add the number of missing values to `overwritten`.
 
-        New values do not compensate for values that are lost later.
+        Values of deleted rows are not added. If there are more values than before, `overwritten` becomes smaller, but
+        never negative. So new values do not hide a later loss.
         """
         gone = max(deleted - self.deleted, 0)
         self.overwritten = self.overwritten.plus(self.now.minus(now)).minus(Fullness(gone, gone)).most(Fullness())

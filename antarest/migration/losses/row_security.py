@@ -54,7 +54,7 @@ class RowSecurity:
         self._active = self._read()  # since the last statement that switches row security
 
     def begin(self) -> None:
-        """Begin a revision, in which no table was written to yet."""
+        """Begin to watch a revision. Forget the tables that earlier revisions wrote to."""
         self._written = set()
         if self._active:
             self._active = self._read()

@@ -52,8 +52,8 @@ class LossNotConfirmed(MigrationError, code="db.E502"):
     """A rollback would lose data that its revisions declare, and nobody has agreed to it.
 
     Why: the downgrade drops a table or column that the upgrade created, and since then rows or values were written into
-    it. If you agreed to a plan, you agreed to its numbers only. If rows were written after the plan was shown, the
-    message names the number in the plan and the present number.
+    it. If you agreed to a plan, you agreed to its numbers only. If the rollback would now lose more rows or values than
+    the plan showed, the message names both numbers.
 
     To do: read the plan (`inv db.rollback --dry-run`), and save the data that matters. Then agree with
     `--allow-data-loss`, or with a yes on a terminal. `--yes` alone never agrees to a loss.

@@ -65,7 +65,10 @@ def differing_behaviour(sqlite: Mapping[str, str], postgresql: Mapping[str, str]
 def _unknown_labels(
     connection: Connection, table: Table, schema: Inventory, clause: sa.TableClause
 ) -> Iterator[tuple[str, str]]:
-    """Try to write a value that is not a label of its enum. Yield each change and the reaction."""
+    """Try to write an unknown label to each column with fixed labels. Yield what was tried, and the reaction.
+
+    The labels are those of an enum, or of a CHECK such as `color IN ('red', 'blue')`.
+    """
     checked = " ".join(check.expression.lower() for check in table.checks)
     for column in table.columns:
         if column.type in schema.enums or re.search(rf"\b{re.escape(column.name.lower())}\b\"? in \(", checked):
@@ -76,7 +79,7 @@ def _unknown_labels(
 def _repeated_values(
     connection: Connection, table: Table, rows: TableRows, clause: sa.TableClause
 ) -> Iterator[tuple[str, str]]:
-    """Try to write the unique values of one row to another row. Yield each change and the reaction.
+    """Try to write the unique values of one row to another row. Yield what was tried, and the reaction.
 
     The database copies the values itself. On SQLite, the stored text of a time may differ from the text that the
     driver would write for the same time.
@@ -96,7 +99,7 @@ def _repeated_values(
 def _deleted_rows(
     connection: Connection, table: Table, schema: Inventory, rows: RowSnapshot, clauses: Mapping[str, sa.TableClause]
 ) -> Iterator[tuple[str, str]]:
-    """Try to delete rows to which other rows refer. Yield each change and the reaction.
+    """Try to delete rows to which other rows refer. Yield what was tried, and the reaction.
 
     One row is tried for each set of foreign keys that refer to a row.
     """
