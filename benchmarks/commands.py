@@ -229,7 +229,7 @@ def models(folder: Path, server: PostgresServer) -> Iterator[Row]:
         sides = (both, check, replace(check, env=on_postgres))
         times = [alternate(partial(run, side), lambda: None, 3)[0] for side in sides]
         yield row(
-            f"`inv db.check`, on both engines, to `alembic check` on each, {_MODELS}",
+            f"`inv db.check`, on both engines, compared with `alembic check` on each, {_MODELS}",
             times[0],
             times[1] + times[2],
             1.0,
@@ -259,7 +259,9 @@ def _new_revisions(folder: Path, ours: Side, theirs: Side, check: Side) -> Itera
     ini, path, versions = folder / "alembic.ini", folder / "models.py", folder / "versions"
     ini.write_text(f"{ini.read_text()}engines = sqlite\n")
     nothing = Side(["inv", "db.revision", "--message=nothing"], folder, ours.env)
-    yield compare(f"`inv db.revision` to `alembic check`, SQLite alone, {_MODELS}", nothing, check, 1.0, known)
+    yield compare(
+        f"`inv db.revision` compared with `alembic check`, SQLite alone, {_MODELS}", nothing, check, 1.0, known
+    )
     files = {*versions.glob("*.py")}
     path.write_text(path.read_text().replace('"before"', '"more", sa.Integer), sa.Column("before"', 1))
 
@@ -268,7 +270,7 @@ def _new_revisions(folder: Path, ours: Side, theirs: Side, check: Side) -> Itera
             file.unlink()
 
     yield compare(
-        "`inv db.revision` to `alembic revision --autogenerate`, SQLite alone, a column more",
+        "`inv db.revision` compared with `alembic revision --autogenerate`, SQLite alone, after a new column",
         replace(nothing, prepare=forget),
         replace(theirs, command=["alembic", "-c", "plain.ini", "revision", "--autogenerate"], prepare=forget),
         1.0,

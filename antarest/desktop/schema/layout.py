@@ -70,7 +70,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class _Lane:
-    """A gap in a column of tables, through which all lines to the same port pass."""
+    """A gap between the boxes of a column. All lines that cross the column to the same port of a box use this gap."""
 
     target: str
     port: int

@@ -38,7 +38,8 @@ class SyncPlan:
         undo: the downgrades, newest first, with their losses.
         between: the current revisions of the database after the downgrades.
         apply: the revisions to apply after the downgrades, in order.
-        found: a mapping from the id of a revision to undo to its applied file, if this file is not in the checkout.
+        found: the files of some revisions in `undo`, by the id of the revision. These files were not taken from the
+            project, but found by a search in git and in the store of applied revisions.
         edited: the revisions that are not undone although their file was edited, because the applied file is lost, or
             because the revision is on main.
         command: the command that carries out the plan.

@@ -217,10 +217,10 @@ class Moves:
         return count_common(self._connection, source, place[0].whole, named, values=move.column is not None)
 
     def _pairs(self, move: _Move) -> tuple[_Pairs, bool]:
-        """Return pairs of columns to compare, and whether their comparison finds all data that arrives.
+        """Return pairs of a source column and a target column, and whether comparing these pairs finds all moved data.
 
-        The comparison of a moved column finds all data. The comparison of moved rows finds all data only if a
-        statement was seen to copy these columns unchanged.
+        If a column is moved, it does. If rows are moved, it does only if a statement has copied the source columns to
+        the target columns unchanged.
         """
         source, place = self._now(move.table), self._find(move.place)
         if source is None or place is None:

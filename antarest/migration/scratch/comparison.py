@@ -73,7 +73,8 @@ class Comparison:
         models: the schema that the models create.
         found: the differences between the two schemas.
         not_compared: the objects that only the migrations create, because models cannot describe them, such as views.
-        called_equal: the differences that a function of `env.py`, such as `compare_type=function`, calls equal.
+        called_equal: the differences that do not count, because a function of `env.py` (such as the value of
+            `compare_type`) answers that there is no difference.
     """
 
     engine: EngineName

@@ -75,9 +75,10 @@ def included(project: Project, found: Sequence[Difference], migrated: Inventory)
 def called_equal(
     env: Path, options: Options, metadata: sa.MetaData, found: Sequence[Difference], at_head: sa.URL
 ) -> list[Difference]:
-    """Return the differences that a function of `env.py`, such as `compare_type=function`, calls equal.
+    """Return the differences that do not count, because a function of `env.py` answers that there is no difference.
 
-    Alembic calls these functions, so they get the arguments that they expect.
+    `env.py` gives such a function as `compare_type` or `compare_server_default`. Alembic calls the function, so the
+    function gets the arguments that it expects.
 
     Args:
         env: the path of `env.py`, for the error.

@@ -193,7 +193,7 @@ class Statement:
 
 
 def _folded(name: str | None) -> str:
-    """Return a name of a statement as the catalog stores it, without quotes."""
+    """Return a name that stands in a statement as the catalog stores it: without quotes, or in lower case."""
     if name and name.startswith('"'):
         return name[1:-1].replace('""', '"')
     return re.sub("[A-Z]", lambda letter: letter[0].lower(), name or "")  # The server leaves other letters as they are.

@@ -61,7 +61,7 @@ class EarlierProof:
 
     Attributes:
         proof: the proof of one revision, or of the history as a whole.
-        files: a mapping from the path of each file that the revision used to its hash.
+        files: the files that the revision has used. Each key is a path, and each value is the hash of that file.
         hints: the hash of everything that was known about the columns before the revision ran.
         labels: the labels of enums that the revision has given to columns.
         gone: the values that the revision has replaced.

@@ -67,7 +67,10 @@ class PlainValues:
         return ValuePool(distinct((*(left or written), *more)) or pool.values, pool.fresh or other.fresh)
 
     def facts(self, table: str, columns: Sequence[str]) -> object:
-        """Return everything on which the pools of some columns depend, except the types; None if this is not known."""
+        """Return everything that determines the values in the pools of some columns, except the types of the columns.
+
+        The result is None if this is not known.
+        """
         name = getattr(self._awkward, "__name__", "<lambda>")
         asked = [self._hints.about(table, each) for each in columns]
         return None if name.startswith("<") else (name, asked)
