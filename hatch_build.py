@@ -1,6 +1,6 @@
 """Adds a small copy of the checkout to the wheel, with its migrations and `alembic.ini`.
 
-It lies inside the package: a folder `alembic/` at the top of site-packages would land in the library of that name.
+The copy is inside the package, because a folder `alembic/` in site-packages would be mixed with the library Alembic.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MIRRORED = {
 
 
 class MirrorHook(BuildHookInterface[Any]):
-    """Adds the mirror. An editable installation goes without: it uses the checkout itself."""
+    """Adds the copy. An editable installation needs no copy, because it uses the checkout itself."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Called by hatchling before it builds a wheel; `version` is `standard` or `editable`."""

@@ -1,4 +1,4 @@
-"""The commands of the database, for Invoke: `inv --list`. They are made from the table of verbs."""
+"""The database commands for Invoke, made from the table of verbs. `inv --list` lists them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ atexit.register(bootstrap.finish, 0)
 
 
 def _task(name: str) -> Task[Any]:
-    """Make the task of a verb; Invoke reads the flags of a task from the signature of its function."""
+    """Return the task for a verb. Invoke reads the flags of a task from the signature of its function."""
     verb = VERBS[name]
 
     def body(_: Context, **options: Any) -> None:

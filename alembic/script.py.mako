@@ -13,8 +13,8 @@ Create Date: ${create_date}
 
 # Rules: import only op and sa, never antarest (the models change, this file must not). Move data with set-based SQL
 # that both engines have, not with loops over rows. Alter tables through op.batch_alter_table: SQLite rebuilds them.
-# What is lost is declared in `lossy` ("table" or "table.column", with the reason), what is kept elsewhere in `moves`.
-# All revisions of a run are one transaction; a line transaction = "own" or "none" asks for a boundary.
+# Declare lost data in `lossy` ("table" or "table.column", with the reason), and columns with moved data in `moves`.
+# All revisions of a run share one transaction. With transaction = "own" or "none", a revision does not share it.
 
 import sqlalchemy as sa
 from alembic import op
@@ -26,11 +26,11 @@ branch_labels = ${repr(branch_labels)}
 depends_on = ${repr(depends_on)}
 
 % for item in drops if drops is not UNDEFINED else []:
-# The upgrade drops ${item}. If that is a rename, write it as one and name it in moves; else declare it in lossy.
+# The upgrade drops ${item}. If that is a rename, write a rename and name it in moves; else declare it in lossy.
 % endfor
 % for item in retypes if retypes is not UNDEFINED else []:
-# The type of ${item} changes, up and down. A value that is another one when it is cast back ends the run: convert it, or
-# declare "${item}" in lossy for that direction.
+# The type of ${item} changes, up and down. If a cast and the cast back change a value, the run ends: convert the
+# values, or declare "${item}" in lossy for that direction.
 % endfor
 lossy: dict[str, dict[str, str]] = ${lossy if lossy is not UNDEFINED else "{}"}
 moves: dict[str, str] = {}

@@ -1,1 +1,1 @@
-"""Measure the workflow beside plain Alembic in the same run: `make bench`. The ratios count, not the seconds."""
+"""Measure the workflow and plain Alembic in the same run: `make bench`. The results to compare are the ratios."""

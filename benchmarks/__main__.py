@@ -1,6 +1,6 @@
 """Measure everything: `python -m benchmarks [--only=NAME] [--write]`.
 
-`--write` puts the tables into `docs/performance.md`. Exit code 1 means that a target is missed, and nobody knows why.
+`--write` puts the tables into `docs/performance.md`. Exit code 1 means that a target is missed for no known reason.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def table(rows: list[Row]) -> str:
 
 
 def machine(server: PostgresServer) -> str:
-    """Return the machine and the versions of the measurement."""
+    """Return a text that names the system, Python, the packages and the engines of the measurement."""
     packages = ", ".join(f"{name} {version(name)}" for name in ("alembic", "sqlalchemy", "psycopg2-binary"))
     return (
         f"{platform.system()} on {platform.machine()}, Python {platform.python_version()}, {packages}, "
@@ -70,7 +70,7 @@ def main() -> int:
     rows: list[Row] = []
     with ExitStack() as stack:
         server = stack.enter_context(postgres_server())
-        # No command that is measured starts a server of its own.
+        # With these variables, no measured command starts a server of its own.
         os.environ.update({KIND_VARIABLE: "url", URL_VARIABLE: server.url.render_as_string(hide_password=False)})
         print(machine(server), flush=True)
         for name in arguments.only or PARTS:

@@ -1,4 +1,4 @@
-"""Measure the commands beside those of plain Alembic on the same revisions."""
+"""Measure our commands and those of plain Alembic on the same revisions."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ COMPILES_ANEW = {"PYTHONDONTWRITEBYTECODE": "1"}
 
 BARE = "import sys, sqlalchemy, invoke; sqlalchemy.create_engine(sys.argv[1]).connect()"
 ABOVE_BARE = {10: 60, 100: 60, 1000: 60, 5000: 110}
-"""The most milliseconds that a command at head needs above a bare process, by the number of revisions."""
+"""A mapping from a number of revisions to the CPU milliseconds that `inv db.upgrade` is allowed to add at head."""
 
 _STARTS = "Invoke reads tasks.py and its own settings, and our modules are imported"
 _GUARDS = "nothing is rebuilt; ours reads what each file declares, and watches each statement"
@@ -65,7 +65,7 @@ _COMPARES = "ours brings a scratch database to head, compares more, and asks the
 
 
 def at_head(folder: Path, server: PostgresServer) -> Iterator[Row]:
-    """Measure commands with nothing to do, as at every start of an application."""
+    """Measure the upgrade of a database that is at head already, as at every start of an application."""
     for engine in ENGINES:
         seconds = {}
         for size in SIZES:
@@ -88,7 +88,7 @@ def at_head(folder: Path, server: PostgresServer) -> Iterator[Row]:
 
 
 def looking(folder: Path, server: PostgresServer) -> Iterator[Row]:
-    """Measure the status, and the plan of a rollback."""
+    """Measure the commands that only read: the status, the history, and the plan of a rollback."""
     seconds: dict[tuple[str, int], float] = {}
     for size in SIZES:
         with ExitStack() as stack:
@@ -105,7 +105,7 @@ def looking(folder: Path, server: PostgresServer) -> Iterator[Row]:
             run(replace(status, command=["inv", "db.rollback-script"]))
             for what, command in _LOOKS.items():
                 side = replace(status, command=command)
-                run(side)  # The plan of a rollback stores what it learns about revisions.
+                run(side)  # The first plan of a rollback stores results about revisions, which later plans use.
                 seconds[what, size] = alternate(partial(run, side), lambda: None, repeats)[0]
     for what in ("`inv db.status`", *_LOOKS):
         yield row(f"{what}, 5,000 revisions compared with 1,000", seconds[what, 5000], seconds[what, 1000], 5)
@@ -143,7 +143,7 @@ print((time.perf_counter() - began) * 1000)
 
 
 def from_nothing(folder: Path, server: PostgresServer) -> Iterator[Row]:
-    """Measure the upgrade of an empty database to head, by all revisions and from the snapshot."""
+    """Measure the upgrade of an empty database to head, with all revisions, and with the snapshot."""
     wanted: list[tuple[EngineName, int, float | None, Known | None, float]] = [
         ("sqlite", 100, None, None, 0.5),
         ("sqlite", 1000, 0.3, Known(0.55, _REBUILDS), 0.06),
@@ -177,10 +177,10 @@ def from_nothing(folder: Path, server: PostgresServer) -> Iterator[Row]:
 
 
 def _load(side: Side) -> float:
-    """Return the median time of upgrades from the snapshot.
+    """Return the median time of upgrades that load the snapshot, in seconds.
 
     Raises:
-        RuntimeError: an upgrade ran the revisions instead.
+        RuntimeError: an upgrade ran the revisions, and did not load the snapshot.
     """
     seconds = statistics.median(run(side) for _ in range(3))
     side.prepare()
@@ -192,7 +192,7 @@ def _load(side: Side) -> float:
 
 
 def _statements(side: Side, file: Path | None) -> float:
-    """Return the time that the driver alone needs for the statements of a snapshot."""
+    """Return the seconds that the driver alone needs to run the statements of a snapshot."""
     side.prepare()
     statements = Snapshot.parse(file.read_bytes() if file else b"").statements
     began = time.perf_counter()
@@ -211,7 +211,7 @@ def _schema(side: Side) -> set[tuple[str, ...]]:
 
 
 def models(folder: Path, server: PostgresServer) -> Iterator[Row]:
-    """Measure the comparison of models with 300 tables and 100 revisions, in a git repository."""
+    """Measure the comparison of models and migrations, with 300 tables and 100 revisions, in a git repository."""
     columns = [_COLUMNS.format(before=max(number - 1, 0), number=number) for number in range(300)]
     tables = "".join(f'sa.Table("m{number}", metadata, {each})\n' for number, each in enumerate(columns))
     text_ = f"import sqlalchemy as sa\n\nmetadata = sa.MetaData()\n{tables}"
@@ -229,7 +229,7 @@ def models(folder: Path, server: PostgresServer) -> Iterator[Row]:
         sides = (both, check, replace(check, env=on_postgres))
         times = [alternate(partial(run, side), lambda: None, 3)[0] for side in sides]
         yield row(
-            f"`inv db.check`, on both engines, to `alembic check` on each, {_MODELS}",
+            f"`inv db.check`, on both engines, compared with `alembic check` on each, {_MODELS}",
             times[0],
             times[1] + times[2],
             1.0,
@@ -239,7 +239,7 @@ def models(folder: Path, server: PostgresServer) -> Iterator[Row]:
 
 
 def _write_history(versions: Path, columns: Sequence[str]) -> None:
-    """Write a revision that creates a table for each text of columns, and 99 empty revisions after it."""
+    """Write a revision that creates a table for each text in `columns`, and 99 empty revisions that follow it."""
     made = "".join(f'    op.create_table("m{number}", {each})\n' for number, each in enumerate(columns))
     (versions / "aaaaaaaaaaaa_tables.py").write_text(
         f'import sqlalchemy as sa\nfrom alembic import op\nrevision = "aaaaaaaaaaaa"\ndown_revision = None\n\n\n'
@@ -254,12 +254,14 @@ def _write_history(versions: Path, columns: Sequence[str]) -> None:
 
 
 def _new_revisions(folder: Path, ours: Side, theirs: Side, check: Side) -> Iterator[Row]:
-    """Measure `db.revision` on SQLite alone, since plain Alembic compares only one engine."""
+    """Measure `db.revision` on SQLite only, because plain Alembic compares only one engine."""
     known = Known(1.25, _COMPARES)
     ini, path, versions = folder / "alembic.ini", folder / "models.py", folder / "versions"
     ini.write_text(f"{ini.read_text()}engines = sqlite\n")
     nothing = Side(["inv", "db.revision", "--message=nothing"], folder, ours.env)
-    yield compare(f"`inv db.revision` to `alembic check`, SQLite alone, {_MODELS}", nothing, check, 1.0, known)
+    yield compare(
+        f"`inv db.revision` compared with `alembic check`, SQLite alone, {_MODELS}", nothing, check, 1.0, known
+    )
     files = {*versions.glob("*.py")}
     path.write_text(path.read_text().replace('"before"', '"more", sa.Integer), sa.Column("before"', 1))
 
@@ -268,7 +270,7 @@ def _new_revisions(folder: Path, ours: Side, theirs: Side, check: Side) -> Itera
             file.unlink()
 
     yield compare(
-        "`inv db.revision` to `alembic revision --autogenerate`, SQLite alone, a column more",
+        "`inv db.revision` compared with `alembic revision --autogenerate`, SQLite alone, after a new column",
         replace(nothing, prepare=forget),
         replace(theirs, command=["alembic", "-c", "plain.ini", "revision", "--autogenerate"], prepare=forget),
         1.0,
@@ -277,7 +279,7 @@ def _new_revisions(folder: Path, ours: Side, theirs: Side, check: Side) -> Itera
 
 
 def hook(folder: Path, server: PostgresServer) -> Iterator[Row]:
-    """Measure the time that the git hook adds to a change of branch without changed revision files."""
+    """Measure the time that the git hook adds to `git switch`, if the branches have the same revision files."""
     with scratch_database("sqlite") as url:
         clone = Clone.create(folder / "clone", url, server)
         clone.git("branch", "same")
@@ -303,7 +305,7 @@ def _sides(
     at_head: bool,
     models: str = "",
 ) -> tuple[Bench, Side, Side]:
-    """Create a project, and both sides of an upgrade with one database each, at head or empty."""
+    """Create a project, and two upgrades to compare: ours and that of plain Alembic, each with its own database."""
     bench = histories.write(folder, size, models)
     commands: dict[str, list[str | Path]] = {
         "ours": ["inv", "db.upgrade"],
@@ -335,7 +337,7 @@ def _empty(url: URL) -> None:
 
 
 def _stamp(url: URL, head: str) -> None:
-    """Measure an upgrade at head, where both sides read only the revision."""
+    """Create a version table that records the head, so that an upgrade has nothing to do."""
     with create_engine(url, poolclass=NullPool).begin() as connection:
         connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)"))
         connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": head})

@@ -44,7 +44,7 @@ with engine.begin() as connection:
 
 
 def moving(folder: Path, server: PostgresServer) -> Iterator[Row]:
-    """Measure `op.move_column` against a single statement, and the slow ways once each."""
+    """Measure `op.move_column` and a single statement in turn, and each of the slower ways once."""
     for engine in ENGINES:
         with scratch_database(engine, server) as url:
             _fill(url, ROWS)

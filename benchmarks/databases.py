@@ -1,4 +1,4 @@
-"""Measure a migrated database for a test, beside the minimum of each engine."""
+"""Measure how long a test waits for a migrated database, compared with the fastest way of each engine."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ A_SHORT_TEST = 0.05  # seconds
 
 
 def for_a_test(folder: Path, server: PostgresServer) -> Iterator[Row]:
-    """Measure a database that is cloned from a migrated template."""
+    """Measure the creation of a database that is a copy of a migrated template."""
     project = Project.own()
     names = count()
     with scratch_database("sqlite") as template:
@@ -69,7 +69,7 @@ def for_a_test(folder: Path, server: PostgresServer) -> Iterator[Row]:
 
 
 def _waits(server: PostgresServer, template: str) -> tuple[float, float]:
-    """Return the medians of the waits of slow tests, and of the statement alone."""
+    """Return two medians in seconds: the time for which a test waits for a database, and the time of the statement."""
     start = Template(target_at(ROOT / "alembic.ini"), HEAD)
     waited, bare = [], []
     engine = create_engine(server.url, isolation_level="AUTOCOMMIT")

@@ -1,4 +1,4 @@
-"""Synthetic Alembic projects that look like a real application: tables, columns, indexes, back-fills, rebuilds."""
+"""Writes Alembic projects like those of real applications. Their revisions create, change, fill and rebuild tables."""
 
 from __future__ import annotations
 
@@ -70,11 +70,11 @@ def downgrade() -> None:
 
 @dataclass(frozen=True)
 class Bench:
-    """A project for both sides: `plain.ini` is Alembic's template, `alembic.ini` is ours.
+    """A project with two settings files: `plain.ini` for plain Alembic, and `alembic.ini` for the workflow.
 
     Attributes:
-        folder: where it is.
-        head: its last revision.
+        folder: the folder of the project.
+        head: the id of the last revision; `base` if there is none.
     """
 
     folder: Path
@@ -85,10 +85,10 @@ def write(folder: Path, number: int, models: str = "", tables: int = TABLES) -> 
     """Write a project with a number of revisions.
 
     Args:
-        folder: where.
-        number: how many revisions.
-        models: the text of a module with `metadata`, where the sides are to compare models.
-        tables: how many tables they make.
+        folder: the folder of the project, which is created.
+        number: the number of revisions.
+        models: the text of a module with `metadata`; empty if no models are compared.
+        tables: the number of tables that the first revisions create.
     """
     versions = folder / "versions"
     versions.mkdir(parents=True)
@@ -114,8 +114,8 @@ def add(versions: Path, position: int, tables: int = TABLES) -> str:
 
     Args:
         versions: the folder of the revisions.
-        position: the number of revisions below it.
-        tables: how many tables the first revisions make.
+        position: the number of revisions before this one.
+        tables: the number of tables that the first revisions create.
     """
     message, up, undo, lossy = _operation(position, tables)
     id_, down = f"{position:012x}", f"{position - 1:012x}" if position else None
@@ -125,7 +125,10 @@ def add(versions: Path, position: int, tables: int = TABLES) -> str:
 
 
 def _operation(position: int, tables: int) -> tuple[str, str, str, dict[str, dict[str, str]]]:
-    """Return the body of a revision: the first ones create the tables, the others change one table each."""
+    """Return the message, the upgrade, the downgrade and `lossy` of a revision.
+
+    Each of the first revisions creates a table, and each later revision changes a table.
+    """
     table = f"t{position % tables}"
     if position < tables:
         return _create(table, position)

@@ -1,4 +1,4 @@
-"""Measure two sides in turn in one run, and compare the medians."""
+"""Measures two commands (the sides) in turn, and compares the medians of their times."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REPEATS = 5
 
 @dataclass(frozen=True)
 class Side:
-    """A command, and the preparation before each time."""
+    """A command to measure, and a function that prepares each run of the command."""
 
     command: Sequence[str | Path]
     folder: Path
@@ -33,7 +33,7 @@ class Known:
     """A target that is missed for a known reason.
 
     Attributes:
-        most: the most that the ratio, or the amount, is for that reason; more has another one, and nobody knows it.
+        most: the largest ratio or amount that this reason explains.
         why: the reason.
     """
 
@@ -43,15 +43,15 @@ class Known:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the table.
+    """A row of the table of results.
 
     Attributes:
-        what: what was measured.
-        ours: the median of our side, in seconds (or MiB).
-        theirs: that of the other side.
-        target: the most that the ratio, or our side, may be; empty where nobody says.
-        verdict: whether it is met, or missed for a known reason, or missed.
-        note: what else there is to say.
+        what: a text that says what was measured.
+        ours: the median for our command, usually in seconds.
+        theirs: the median for the other command, in the same unit; 0 if there is no other command.
+        target: the largest allowed ratio or amount; empty if there is no target.
+        verdict: "met", "known" if the target is missed for a known reason, or "missed"; empty without a target.
+        note: a further text for the row.
     """
 
     what: str
@@ -63,7 +63,7 @@ class Row:
 
     @property
     def ratio(self) -> float:
-        """The ratio of our time to theirs."""
+        """The value of our command divided by the value of the other command; 0 if there is no other command."""
         return self.ours / self.theirs if self.theirs else 0.0
 
 
@@ -77,7 +77,7 @@ def compare(
     repeats: int = REPEATS,
     note: str = "",
 ) -> Row:
-    """Run both sides in turn, and compare their medians."""
+    """Run two commands in turn, and return the row that compares the medians of their times."""
     times: dict[str, list[float]] = {"ours": [], "theirs": []}
     for _ in range(repeats):
         for name, side in (("ours", ours), ("theirs", theirs)):
@@ -86,7 +86,7 @@ def compare(
 
 
 def alternate(ours: Callable[[], object], theirs: Callable[[], object], repeats: int) -> tuple[float, float]:
-    """Return the medians of two functions that are called in turn."""
+    """Call two functions in turn, and return the medians of their times in seconds."""
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(repeats):
         for call, taken in ((ours, times[0]), (theirs, times[1])):
@@ -110,7 +110,7 @@ def row(
 def within(
     what: str, ours: float, most: float, unit: str, theirs: float = 0, *, target: str = "", known: Known | None = None
 ) -> Row:
-    """Return a row whose target is an amount. The amount of `known` is compared too."""
+    """Return a row whose target is an amount. The limit of `known` is an amount too."""
     target = target or f"{most:g} {unit}"
     if ours > most and known and ours <= known.most:
         return Row(what, ours, theirs, target, "known", known.why)
@@ -121,7 +121,7 @@ def run(side: Side) -> float:
     """Run a command once.
 
     Returns:
-        The seconds that it took.
+        The seconds that the command took, without its preparation.
     """
     side.prepare()
     began = time.perf_counter()
@@ -140,7 +140,7 @@ def run(side: Side) -> float:
 
 
 def cpu_seconds(side: Side, repeats: int = REPEATS) -> float:
-    """Return the median of the CPU time that a command uses, which other programs on the machine change little."""
+    """Return the median CPU time of a command in seconds. Other programs on the machine have little effect on it."""
     taken = []
     for _ in range(repeats):
         before = os.times()
@@ -151,7 +151,7 @@ def cpu_seconds(side: Side, repeats: int = REPEATS) -> float:
 
 
 def peak_memory(side: Side) -> float:
-    """Return the most memory that a command used, in MiB, measured by a separate process."""
+    """Return the largest amount of memory that a command used, in MiB, as a separate process measures it."""
     program = (
         "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL);"
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
@@ -169,7 +169,7 @@ def peak_memory(side: Side) -> float:
 
 
 def environment(side: Side) -> dict[str, str]:
-    """Return the environment of a user, in which Python keeps compiled files."""
+    """Return the environment for a command. As for a user, Python stores compiled files."""
     own = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     path = os.pathsep.join(filter(None, [str(ROOT), side.env.get("ADDED_PATH")]))
     return {**own, "PATH": f"{BIN}:{own['PATH']}", "PYTHONPATH": path, **side.env}

@@ -1,4 +1,4 @@
-"""Measure the proof of a history beside the tests of pytest-alembic on the same history."""
+"""Measure the proof of a history, and the tests of pytest-alembic on the same history."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ with engine.connect() as connection:
 
 
 def proving(folder: Path, server: PostgresServer) -> Iterator[Row]:
-    """Measure the proof with rows against pytest-alembic: one upgrade, and one upgrade and downgrade, without rows."""
+    """Measure our proof with rows, and the tests of pytest-alembic, which upgrade and downgrade without rows."""
     bench = histories.write(folder / "project", REVISIONS, tables=TABLES)
     (bench.folder / "conftest.py").write_text(_CONFTEST)
     (bench.folder / "test_history.py").write_text(_TESTS)
@@ -64,7 +64,7 @@ def proving(folder: Path, server: PostgresServer) -> Iterator[Row]:
         with scratch_database(engine, server) as url:
             theirs = {"BENCH_URL": url.render_as_string(hide_password=False), "ADDED_PATH": str(packages)}
             yield compare(
-                f"{what} to pytest-alembic, {engine}",
+                f"{what}, compared with the tests of pytest-alembic, {engine}",
                 Side(
                     [*verify, f"--engine={engine}"],
                     bench.folder,

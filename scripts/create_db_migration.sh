@@ -12,5 +12,5 @@ root=$(CDPATH='' cd -- "$(dirname -- "$self")/.." && pwd)
 python=$root/.venv/bin/python3
 [ -x "$python" ] || python=python3
 export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
-# Words that nobody quoted are one message too.
+# If the message is not quoted, all arguments together are the message.
 exec "$python" -m antarest.migration revision --message="$*" --project="$root/alembic.ini"

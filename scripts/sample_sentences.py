@@ -37,7 +37,7 @@ def _docstrings_in(path: Path, root: Path) -> Iterator[tuple[str, str]]:
 
 
 def sentences(root: Path) -> list[tuple[str, str]]:
-    """Return every sentence of the pages with its page. Blocks of code are left out."""
+    """Return every sentence of the pages, with the path of its page. Blocks of code are left out."""
     pages = [*sorted(root.glob("*.md")), *sorted((root / "docs").glob("*.md"))]
     return [(str(page.relative_to(root)), text) for page in pages for text in sentences_in(page.read_text("utf-8"))]
 
@@ -50,12 +50,12 @@ def sentences_in(page: str) -> list[str]:
 
 
 def sample(found: Sequence[tuple[str, str]], size: int, seed: int) -> list[tuple[str, str]]:
-    """Return a random sample; where there are fewer, all of them in a random order."""
+    """Return a random sample. If fewer texts than `size` were found, return all of them in a random order."""
     return random.Random(seed).sample(found, min(size, len(found)))  # noqa: S311 - the seed must give the same sample
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the sample, numbered."""
+    """Print a sample of docstrings and a sample of sentences, both numbered."""
     parser = argparse.ArgumentParser(description="Draw random docstrings and sentences, to read them again.")
     for name, default in (("docstrings", 100), ("sentences", 100), ("seed", 1)):
         parser.add_argument(f"--{name}", type=int, default=default, metavar="N", help="(default: %(default)s)")

@@ -2,7 +2,7 @@
 
 usage: python scripts/write_docs.py [--check]
 
---check writes nothing, and ends with exit code 1 where something is not as the code has it.
+--check writes nothing. It ends with exit code 1 if a file differs from the content that this program would write.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ class Setting:
     """A key of the configuration file.
 
     Attributes:
-        section: where it is; empty at the top.
-        name: what it is called there.
-        expected: what a value has to be.
-        default: its value where the file has none; None where nothing is the value then.
-        required: whether the file must have it.
-        meaning: what it does.
-        example: a value.
+        section: the name of the section with the key; empty for the top level.
+        name: the name of the key.
+        expected: the form that a value must have.
+        default: the value if the file does not have the key; None if there is no default value.
+        required: whether the file must have the key.
+        meaning: what the setting does.
+        example: an example of a value.
     """
 
     section: str
@@ -73,7 +73,7 @@ class Setting:
 
 
 def settings() -> list[Setting]:
-    """Return every key. The texts are in the docstrings of the classes of the configuration."""
+    """Return every key of the configuration. The texts come from the docstrings of the configuration's classes."""
     return [setting for section, cls in known_sections(SECTIONS).items() for setting in _settings_of(section, cls)]
 
 
@@ -107,7 +107,7 @@ def _expected(reader: Callable[[str, Path], object]) -> str:
 
 
 def _arguments(cls: type) -> dict[str, str]:
-    """Return the texts below `Args:` in a docstring."""
+    """Return a mapping from the name of each argument to its text below `Args:` in the docstring of a class."""
     section = inspect.cleandoc(cls.__doc__ or "").partition("Args:\n")[2]
     parts = re.findall(r"^    (\w+): (.*(?:\n {5,}.*)*)", section, re.MULTILINE)
     return {name: " ".join(text.split()) for name, text in parts}
@@ -177,7 +177,7 @@ def _raised(cls: type[AntarestError]) -> set[type[AntarestError]]:
 
 
 def family(cls: type[AntarestError]) -> str:
-    """Return the beginning of the code that an error shares with its family."""
+    """Return the beginning of an error's code, which all errors of the same group share, such as `db.E2`."""
     return cls.code[: cls.code.index(".E") + 3]
 
 
@@ -193,7 +193,7 @@ def explanation(cls: type[AntarestError]) -> dict[str, str]:
 
 
 def errors() -> str:
-    """Return the content of `docs/errors.md`: each code with its fact, its reason, and the next steps."""
+    """Return the content of `docs/errors.md`: what each code means, its reason, and the next steps."""
     lines, last = [], ""
     for cls in error_classes():
         if family(cls) != last:
@@ -206,7 +206,7 @@ def errors() -> str:
     return "\n".join(lines)
 
 
-# ---- what a proof can find
+# ---- the findings of a proof
 
 _PROVED = {  # by the first digit of the ids
     "1": "The graph",
@@ -222,7 +222,7 @@ _PROVED = {  # by the first digit of the ids
 
 
 def findings() -> str:
-    """Return the content of `docs/verify.md`: each kind of finding with its fact, its reason, and the next steps."""
+    """Return the content of `docs/verify.md`: the title of each kind of finding, its reason, and the next steps."""
     lines, last = [], ""
     for kind in KINDS.values():
         if kind.id[1] != last:
@@ -247,7 +247,7 @@ def findings() -> str:
 
 
 def pages() -> dict[Path, str]:
-    """Return the content that each file should have."""
+    """Return a mapping from the path of each generated file to the content that the file should have."""
     found = {ROOT / "resources" / "application.yaml": application_yaml()}
     for name, content in (("configuration", configuration()), ("errors", errors()), ("verify", findings())):
         path = ROOT / "docs" / f"{name}.md"
@@ -256,7 +256,7 @@ def pages() -> dict[Path, str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the files that differ, or list them with --check."""
+    """Write the files whose content differs. With --check, only list these files. Return the exit code."""
     stale = {path: text for path, text in pages().items() if path.read_text(encoding="utf-8") != text}
     for path, text in stale.items():
         name = path.relative_to(ROOT)

@@ -25,7 +25,7 @@ _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-# FastAPI generates the documentation of the API with scripts in the page. It shows no data of the database.
+# FastAPI puts scripts into the page of the API's documentation. This page shows no data of the database.
 _DOCUMENTATION = (
     "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -39,7 +39,7 @@ def create_desktop_app(config: AppConfig, project: Project, instance: str) -> Fa
 
     Args:
         config: the configuration.
-        project: the project. The database should be at its head.
+        project: the project. The database should be at the head of the project.
         instance: the id of this running instance of the application.
     """
     app = create_app(config, project)
@@ -61,7 +61,7 @@ def protect(app: FastAPI, instance: str) -> None:
 
 
 class SecurityHeaders:
-    """Adds headers to answers. The browser then loads no files from other sites, and tells them no page addresses."""
+    """Adds headers to answers: the browser loads no files from other sites, and sends them no addresses of pages."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

@@ -1,4 +1,4 @@
-"""Only one desktop application runs for each database. A second start opens the page of the first one.
+"""Only one desktop application runs for each database. A second start opens the page of the running one.
 
 Each database has a lock file in the user's runtime folder. The process that has locked the file writes its port there.
 When this process ends, even if it is killed, the kernel releases the lock. The file is never deleted. Otherwise a
@@ -166,7 +166,7 @@ def take_or_find(
 
 
 def answers(running: RunningInstance) -> bool:
-    """Return whether the instance answers with its id. If it has ended, another program may use its port now."""
+    """Return whether an instance answers with its id. After its end, another program could listen on its port."""
     if not running.port:
         return False
     # Not urllib, which would use the proxy of the environment.
@@ -182,7 +182,7 @@ def answers(running: RunningInstance) -> bool:
 
 
 def _key(url: URL) -> str:
-    """Return a key that identifies a database by its file, or by its server and name. The user does not matter."""
+    """Return a key that identifies a database by its file, or by its server and name. The user makes no difference."""
     if url.get_backend_name() == "sqlite":
         place = os.path.realpath(str(url.database))
     else:

@@ -37,7 +37,7 @@ def launch(settings: LaunchOptions, *, browser: bool = True) -> int:
         browser: whether to open a browser.
 
     Returns:
-        The exit code. If the upgrade failed and no later try succeeded, it is the exit code of the upgrade.
+        The exit code. If the upgrade failed and no later try succeeded, this is the exit code of the upgrade.
     """
     return run(settings, lambda context: _launch(context, settings, browser=browser))
 

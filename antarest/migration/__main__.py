@@ -15,7 +15,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     code = bootstrap.prepare(shlex.join(["-m", __package__, *words]))
     if code:
         return code
-    from .commands import program  # Only now is it known that its packages are installed.
+    from .commands import program  # Imported here: before `prepare`, its packages may be missing.
 
     return bootstrap.finish(program.main(words))
 

@@ -208,7 +208,7 @@ def _write_sql(context: Any, request: RunRequest) -> None:
     options |= {
         "literal_binds": True,
         "on_version_apply": (*to_tuple(options.get("on_version_apply"), ()), *_checks_of_deferred(context, history)),
-        # A script has no segments. If any revision needs a boundary, the script commits after each revision.
+        # If any revision needs a commit before and after it, the script commits after each revision.
         "transaction_per_migration": request.project.commits_each
         or any(history[id_].transaction for id_ in history.order),
     }
@@ -344,7 +344,7 @@ def _targets(context: Any, project: Project) -> tuple[str, ...]:
     named = options.get("destination_rev")
     if getattr(options.get("fn"), "__name__", "") != "upgrade" or named is None:
         return ()
-    with suppress(AntarestError):  # Alembic has its own error for it.
+    with suppress(AntarestError):  # Alembic itself raises an error for an unknown target.
         found = history.heads if named == "heads" else (history.resolve(named),)
         return tuple(id_ for id_ in found if id_ in history)
     return ()

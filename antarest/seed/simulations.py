@@ -58,7 +58,7 @@ def _printed(world: World, job: Row) -> Iterator[Row]:
 
 
 def add_tasks(world: World, studies: list[Row]) -> Iterator[tuple[str, int]]:
-    """Add tasks for about every second study, with their messages. Some of the tasks are generating variants."""
+    """Add tasks for about every second study, with their messages. Some of the tasks generate variants."""
     tasks = [_task(world, row) for row in studies if world.chance(0.5)]
     running = [_generation(world, row) for row in studies if row["parent_id"] and not row["path"] and world.chance(0.1)]
     tasks += running

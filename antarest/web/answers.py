@@ -35,7 +35,7 @@ from antarest.web.errors.launching import AppError
 log = logging.getLogger("antarest.web")
 
 ErrorPage = Callable[[Request, AntarestError, int], Response | None]
-"""Returns a page that shows an error to a person; None if the answer should be JSON."""
+"""A function that returns a page about an error; None if the answer should be JSON."""
 
 _FOR_THE_OPERATOR = ("database", "reason")
 _UNAVAILABLE = 503
@@ -49,7 +49,7 @@ class Suggestion(BaseModel):
 
 
 class Problem(BaseModel):
-    """An error."""
+    """An error, as a client sees it."""
 
     code: str = Field(description="A stable code, such as `app.E422`.")
     message: str

@@ -33,7 +33,7 @@ def create_app(config: AppConfig, project: Project) -> FastAPI:
 
     Args:
         config: the configuration.
-        project: the project. The database should be at its head.
+        project: the project. The database should be at the head of the project.
     """
     database = Database(config.db, project)
 

@@ -1,4 +1,4 @@
-"""The command line of the launchers."""
+"""The command lines of the server and of the desktop application."""
 
 from __future__ import annotations
 

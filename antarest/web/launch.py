@@ -44,7 +44,7 @@ def launch(settings: LaunchOptions) -> int:
 def run(settings: LaunchOptions, body: Callable[[CommandContext], int]) -> int:
     """Run a program on the configured database, and print the error that ends it.
 
-    If Ctrl-C or SIGTERM comes, everything that is not finished is undone.
+    If Ctrl-C or SIGTERM comes, everything that is not committed is rolled back.
 
     Args:
         settings: the options of the command line.

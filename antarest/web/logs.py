@@ -1,4 +1,4 @@
-"""The log of the application: only problems, on standard error, without passwords, each at most once a minute.
+"""Logs the problems of the application to standard error, without passwords, and each at most once a minute.
 
 Requests are not logged, because their addresses contain the search words of users.
 """
@@ -27,7 +27,7 @@ class _Formatter(logging.Formatter):
 
 
 class _OnceAMinute(logging.Filter):
-    """Drops a message that was logged within the last minute. When it is logged again, adds how many were dropped."""
+    """Drops a message if the same text was logged within the last minute. The next one says how many were dropped."""
 
     def __init__(self) -> None:
         super().__init__()

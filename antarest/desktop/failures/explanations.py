@@ -1,4 +1,4 @@
-"""Explanations of errors for users of the desktop application: what happened, whether the data is safe, what to do.
+"""Explains errors to users of the desktop application: what happened, whether the data is safe, and what to do.
 
 The messages of the errors are for users of a terminal. The desktop application shows them as technical details.
 """
@@ -46,7 +46,7 @@ class Explanation:
         title: what happened, in one line.
         what: what happened, in one or two sentences.
         steps: what to do, in this order.
-        safe: whether the data is safe, in words.
+        safe: a sentence that says whether the data is safe.
     """
 
     title: str

@@ -26,7 +26,7 @@ _FORBIDDEN = 403
 _UNAVAILABLE = 503
 
 Attempt = Callable[[], FastAPI | AntarestError]
-"""Upgrades the database, and returns the application, or the error that prevents it. Raises the error of a signal."""
+"""Upgrades the database, and returns the application or the error of the upgrade. A signal raises an error."""
 
 
 class RetryingApp:
@@ -113,7 +113,7 @@ def create_failure_app(config: AppConfig, instance: str, retrying: RetryingApp) 
         if request.url.path.startswith("/api/"):
             facts = {"code": error.code, "message": explain(error).title}
             return JSONResponse({"error": facts}, _UNAVAILABLE)
-        backups = (each for each in Folder.of(config.db).list() if each.contents)  # Our own were verified when made.
+        backups = (each for each in Folder.of(config.db).list() if each.contents)  # Our own backups were verified.
         newest = next((str(each.path) for each in backups), "")
         text = template.render(
             error=error,

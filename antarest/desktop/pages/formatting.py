@@ -54,7 +54,7 @@ def environment() -> Environment:
 
 
 def day(time: datetime, *, year: bool = True) -> Markup:
-    """Return a day, such as `3 Nov 2026`, with the time in its tooltip."""
+    """Return a date, such as `3 Nov 2026`, with the time in its tooltip."""
     shown = f"{time.day} {time:%b}" + (f" {time.year}" if year else "")
     return Markup('<time datetime="{}Z" title="{}">{}</time>').format(_iso(time), _moment(time), shown)
 
@@ -103,14 +103,14 @@ def sentence(text: str) -> str:
 
 
 def rights(mode: PublicMode) -> str:
-    """Return the rights of every user on a study, in words."""
+    """Return a text for the rights that every user has on a study."""
     return {"NONE": "not see it", "READ": "read it", "EXECUTE": "read and run it", "EDIT": "change it"}.get(
         mode.name, "do everything with it"
     )
 
 
 def state(study: TreeStudy) -> Iterator[tuple[str, str]]:
-    """Yield the badges of a study: the kind of each badge, and its text."""
+    """Yield the kind and the text of each badge of a study."""
     if study.missing_since:
         yield "bad", "files missing"
     elif study.content_status in _FILES:

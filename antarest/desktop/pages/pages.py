@@ -52,7 +52,7 @@ class StudiesQuery(BaseModel):
 
 @dataclass(frozen=True)
 class Header:
-    """The facts about the database that every page shows at its top."""
+    """The values about the database that every page shows at its top."""
 
     name: str
     folder: str

@@ -77,13 +77,13 @@ class Edge:
 
     @property
     def words(self) -> str:
-        """The foreign key in words."""
+        """A text that describes the foreign key."""
         return f"{self.source}.{self.column} refers to {self.target}.{self.target_column}"
 
 
 @dataclass(frozen=True)
 class SchemaDiagram:
-    """The whole diagram, in pixels."""
+    """The whole diagram. Its positions and sizes are in pixels."""
 
     width: float
     height: float

@@ -70,7 +70,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class _Lane:
-    """A gap in a column of tables, through which all lines to the same port pass."""
+    """A gap between the boxes of a column. All lines that cross the column to the same port of a box use this gap."""
 
     target: str
     port: int
@@ -97,9 +97,10 @@ def arrange(boxes: Iterable[Box], lines: Iterable[Line]) -> Layout:
 
 
 def _columns(sizes: Mapping[str, Box], lines: Sequence[Line]) -> dict[str, int]:
-    """Return the column of each box: to the right of the boxes to which it refers, and close to those that refer to it.
+    """Return a mapping from the name of each box to its column, which is to the right of the boxes to which it refers.
 
-    To make the diagram less high, `_balance` moves some boxes to the left.
+    Boxes to which many others refer are moved to the right, close to these. To make the diagram less high, `_balance`
+    moves some other boxes to the left.
     """
     targets: dict[str, set[str]] = {name: set() for name in sizes}
     for line in lines:
@@ -143,7 +144,7 @@ def _balance(column: dict[str, int], leaves: Mapping[str, int], sizes: Mapping[s
 
 
 def _without_cycles(targets: dict[str, set[str]]) -> list[str]:
-    """Return the names of the boxes, each after its targets. Remove a target that closes a circle from `targets`."""
+    """Return the names of the boxes, each after its targets. If a target closes a circle, remove it from `targets`."""
     while True:
         try:
             return list(TopologicalSorter({name: sorted(targets[name]) for name in sorted(targets)}).static_order())
@@ -174,7 +175,7 @@ def _items(columns: Mapping[str, int], routes: Iterable[tuple[_Lane, ...]]) -> l
 
 @dataclass(frozen=True)
 class _Step:
-    """A part of a line between two items of neighbouring columns, as one of the two items sees it."""
+    """A part of a line from one item to another item (`other`) in a neighbouring column."""
 
     other: _Item
     own_port: int

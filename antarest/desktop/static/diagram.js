@@ -1,4 +1,4 @@
-// The diagram: its size, moving it, and which table is chosen. Without this file it scrolls, and a choice loads the page.
+// Changes the size of the diagram, moves it, and chooses a table. Without this file, a choice loads the page again.
 "use strict";
 
 const picture = document.querySelector(".picture");
@@ -13,7 +13,7 @@ let scale = 1;
 // ---- size
 
 function resize(wanted, x = canvas.clientWidth / 2, y = canvas.clientHeight / 2) {
-  // What is at (x, y) of the canvas stays there, wherever the picture lies in it.
+  // The point of the picture at (x, y) of the canvas stays there.
   const place = canvas.getBoundingClientRect();
   const before = svg.getBoundingClientRect();
   const [right, down] = [place.left + x - before.left, place.top + y - before.top].map((part) => part / scale);
@@ -55,7 +55,7 @@ canvas.addEventListener("keydown", (event) => {
 canvas.addEventListener(
   "wheel",
   (event) => {
-    // Two fingers that pinch arrive as a wheel with Ctrl; the wheel alone scrolls, as everywhere.
+    // Browsers report a pinch with two fingers as a wheel with Ctrl. The wheel without Ctrl scrolls.
     if (!event.ctrlKey && !event.metaKey) return;
     event.preventDefault();
     const place = canvas.getBoundingClientRect();
@@ -65,7 +65,7 @@ canvas.addEventListener(
   { passive: false },
 );
 
-// ---- moving it with the mouse; fingers scroll by themselves
+// ---- moving the diagram with the mouse; the browser itself scrolls with fingers
 
 let grip = null;
 let moved = false;
@@ -131,7 +131,7 @@ function follow(event) {
 }
 
 function show(name) {
-  // Bring a table into view, if it is not.
+  // If a table is not completely visible, scroll to the table.
   const box = svg.querySelector(`.box[data-select="${CSS.escape(name)}"]`);
   if (!box) return;
   const [place, table] = [canvas.getBoundingClientRect(), box.getBoundingClientRect()];
@@ -147,6 +147,6 @@ document.querySelector(".schema").addEventListener("click", follow);
 window.addEventListener("popstate", () => choose(new URLSearchParams(location.search).get("table") ?? ""));
 
 picture.querySelector(".tools").hidden = false;
-// On a narrow screen all of it would be too small to read.
+// On a narrow screen, a text would be too small to read if the whole diagram were shown.
 resize(Math.max(0.5, Math.min(1, canvas.clientWidth / width, canvas.clientHeight / height)));
 show(new URLSearchParams(location.search).get("table") ?? "");

@@ -1,4 +1,4 @@
-"""Backups that record their revision, on both engines, and restores that first show their losses."""
+"""Makes and restores backups. A backup records the revision of its database; a restore first shows its losses."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Backups:
 
 
 def before_change(request: RunRequest) -> Path | None:
-    """Back up the database before a run changes it: SQLite always, PostgreSQL if it is configured or requested.
+    """Back up the database before a run changes it. PostgreSQL is backed up only if this is configured or requested.
 
     Returns:
         The path of the backup; None if no backup was made.

@@ -1,8 +1,8 @@
 """The folder of backups, in which backups are written, named, found and deleted.
 
-A backup is a file with a description in JSON beside it. Only their owner can read the two files. Both are written in a
-temporary folder, and renamed when they are on the disk. The description is renamed first, so that a backup always has a
-description. The description says to which database a backup belongs; the name of the file does not count.
+A backup is a file with a description in JSON beside it. Only the owner of the two files can read them. Both are
+written in a temporary folder, and renamed when they are on the disk. The description is renamed first, so that a backup
+always has a description. The description says to which database a backup belongs; the name of the file does not count.
 """
 
 from __future__ import annotations
@@ -90,11 +90,11 @@ class Backup:
 
 @dataclass(frozen=True)
 class Folder:
-    """The folder with the backups of a database. The folder may also have backups of other databases.
+    """The folder with the backups of a database. The folder can also have backups of other databases.
 
     Attributes:
         path: the path of the folder.
-        database: the URL of the database without role and password, by which its backups are recognised.
+        database: the URL of the database without role and password. The description of each backup has this URL.
         url: the URL of the database.
         kept: the number of backups of this database to keep.
     """
@@ -122,7 +122,7 @@ class Folder:
         stem = Path(name).stem if self.url.get_backend_name() == "sqlite" else name
         return _plain(stem)[:_LONGEST] or "database"
 
-    # ---- finding them
+    # ---- finding backups
 
     def list(self) -> list[Backup]:
         """Return the backups of this database, newest first."""
@@ -130,7 +130,7 @@ class Folder:
         return sorted(found, key=lambda backup: backup.time, reverse=True)
 
     def find(self, asked: str | None) -> Backup:
-        """Return the backup with this name or path, even if it is of another database.
+        """Return the backup with this name or path, even if the backup is of another database.
 
         Without a name, return the newest backup of this database.
 
@@ -154,7 +154,7 @@ class Folder:
         described = _describe(file, file.with_suffix(self.suffix))
         return described[1] if described and described[0] == self.database else None
 
-    # ---- making one
+    # ---- making a backup
 
     @contextmanager
     def unfinished(self, needed: int) -> Iterator[Path]:
@@ -244,7 +244,7 @@ class Folder:
             backup.path.with_suffix(".json").unlink(missing_ok=True)
 
     def _tidy(self) -> None:
-        """Delete the files of processes that were killed. No living process has a lock on them."""
+        """Delete the files that killed processes have left. No process has a lock on these files."""
         for folder in self.path.glob(f"{_UNFINISHED}*"):
             with suppress(OSError):
                 os.close(_lock(folder / "lock", wait=False))

@@ -1,4 +1,4 @@
-"""Backs up PostgreSQL with pg_dump. The dump, the revision and the counted rows show the same moment."""
+"""Backs up PostgreSQL with pg_dump. The dump, the revision and the counts of rows come from one snapshot."""
 
 from __future__ import annotations
 

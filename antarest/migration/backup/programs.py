@@ -66,7 +66,7 @@ class Programs:
         url = db.migration_url
         # Only the options of the URL: the libpq of the programs may not know all options of our driver.
         target = {key: str(value) for key, value in connection.dialect.create_connect_args(url)[1].items()}
-        # A URL may name several servers. This is the one of the connection.
+        # A URL can name several servers: take the server of the connection.
         target |= {"host": info.host, "port": str(info.port), "application_name": f"{_APPLICATION}-{os.getpid()}"}
         hidden = {*SECRETS, "hostaddr", *_VARIABLES}  # Every user can see the arguments of a program.
         shown = {key: value for key, value in target.items() if key not in hidden}

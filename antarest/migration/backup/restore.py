@@ -33,7 +33,7 @@ class RestorePlan:
         live: the present contents of the database; None if the database is damaged and cannot be read.
         damage: a description of the damage to the database; empty if the database is intact.
         newer: the revisions that the database has and the backup does not have, in order.
-        unknown: the revisions of the backup that the revision files do not have.
+        unknown: the revisions of the backup that have no revision file.
     """
 
     backup: Backup
@@ -46,12 +46,12 @@ class RestorePlan:
 
     @property
     def is_onto_nothing(self) -> bool:
-        """Whether the database is empty, so that a restore loses nothing."""
+        """Whether the database is empty. If so, a restore loses nothing."""
         return self.live is not None and not self.live.rows and not self.live.revisions
 
     @cached_property
     def losses(self) -> _Losses:
-        """The tables that have more rows now than in the backup, each with both numbers."""
+        """The tables that have more rows now than in the backup, each with these two numbers of rows."""
         return _losses(self.live, self.held)
 
 
@@ -106,11 +106,11 @@ class Restore(ABC):
 
     @property
     def sessions(self) -> list[str]:
-        """The sessions that are connected to the database, in words; empty if they cannot be known."""
+        """A text for each session that is connected to the database; empty if this is not known."""
         return []
 
     def swap(self, *, end_sessions: bool = False) -> Restored:
-        """Replace the database by the backup. If this fails at any moment, the database has not changed.
+        """Replace the database by the backup. If this fails, the database has not changed.
 
         Args:
             end_sessions: whether to end the sessions of others (PostgreSQL).
@@ -118,7 +118,7 @@ class Restore(ABC):
         Raises:
             DatabaseInUse: others have the database open.
             DatabaseLocked: another run is migrating the database.
-            DatabaseChanged: the database has more rows than in the plan, or another revision.
+            DatabaseChanged: the database has more rows than in the plan, or is at another revision.
             RestoreFailed: the restore failed, and the database has not changed.
         """
         with in_this_process(self.job.db, self.job.patience()):
@@ -147,7 +147,7 @@ class Restore(ABC):
 
 
 def make_plan(job: Job, held: Contents, live: Contents | None, damage: str = "") -> RestorePlan:
-    """Return the plan of a restore, which compares the contents of the backup with those of the database."""
+    """Compare the contents of a backup with those of the database, and return the plan of a restore."""
     history = job.project.history
     return RestorePlan(
         backup=job.backup,

@@ -1,4 +1,4 @@
-"""Restores a backup into PostgreSQL: fills and verifies a new database, and exchanges its name with the live one.
+"""Restores a backup into a new PostgreSQL database. At the end, the new and the live database exchange their names.
 
 Both databases are renamed in one transaction. Before this transaction, the live database does not change. After this
 transaction, the old database still exists, and the result of the restore names the old database. The new database gets
@@ -56,7 +56,7 @@ def prepared(job: Job, *, end_sessions: bool | None) -> Iterator[PostgresRestore
         server.drop_unfinished(maintenance, properties.name)  # We hold the lock, so killed restores left them.
         name = server.derived_name(properties.name, server.RESTORE + _stamp())
         server.create(maintenance, name, properties)
-        stack.callback(server.drop, maintenance, name)  # After success it has another name, and stays.
+        stack.callback(server.drop, maintenance, name)  # After success, the new database has another name.
         held = _fill(job, programs, name)
         with looking(job.db, job.listener.note) as connection:
             live = read_contents(connection, job.project.version_table)
@@ -74,7 +74,7 @@ class PostgresRestore(Restore):
 
     @property
     def sessions(self) -> list[str]:
-        """The sessions of others on the database, in words."""
+        """A text for each session of others that is connected to the database."""
         names = self._names
         return [each.described for each in server.sessions(names.maintenance, names.properties.name, names.own)]
 

@@ -73,7 +73,7 @@ class Properties:
         comment: the comment on the database; None if it has no comment.
         tablespace: the name of the default tablespace of the database.
         settings: for each setting, the role (None for all roles) and `name=value`; None if there are no settings.
-        grants: for each right, the role (None for all roles), the right, and whether the role may grant it to others;
+        grants: for each right, the role (None for all roles), the right, and whether the role is allowed to grant it;
             None if there are no rights.
     """
 
@@ -267,7 +267,7 @@ def _giving(properties: Properties) -> Iterator[sql.Composable]:
 def sessions(maintenance: Connection, name: str, own: int = 0) -> list[ServerSession]:
     """Return the sessions on a database, without our session with the process id `own`.
 
-    A session ends a moment after its connection is closed. So the function waits until our idle sessions have ended.
+    A session ends shortly after its connection is closed. So the function waits until our idle sessions have ended.
     """
     end = time.monotonic() + _TO_END
     while True:

@@ -134,7 +134,7 @@ class Busy(sqlite3.OperationalError):
 @contextmanager
 def opened(file: Path) -> Iterator[Connection]:
     """Open a backup to read it, without changing its file or creating other files beside it."""
-    has_wal = Path(f"{file}-wal").exists()  # Only a backup that we did not make has one, with data in it.
+    has_wal = Path(f"{file}-wal").exists()  # Our own backups have no such file.
     uri = f"file:{quote(str(file))}?{'mode=ro' if has_wal else 'immutable=1'}"
     engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(uri, uri=True), poolclass=NullPool)
     with engine.connect() as connection:

@@ -1,1 +1,1 @@
-"""What developers need: to switch branches together with the database, and to write and check revisions."""
+"""Functions for developers. They switch branches together with the database, and write and check revisions."""

@@ -24,7 +24,8 @@ class Applied:
         revisions: a mapping from the id of each applied revision to the revision.
         contents: a mapping from the id of each applied revision to the content of its file.
         found: a mapping from an id to the file of the revision, if this file was found outside of this checkout.
-        changed: a mapping from an id to the recorded hash of the applied file, if only another file was found.
+        changed: the revisions of which only a file other than the applied file was found. It is a mapping from the id
+            of the revision to the recorded hash of the applied file.
         edited: the ids of the revisions whose applied file is lost. Their file in this checkout was edited later.
     """
 
@@ -86,11 +87,11 @@ class _Reader:
 
     @property
     def is_shallow(self) -> bool:
-        """Whether the clone is shallow. If so, git has only the newest part of the history."""
+        """Whether the clone of the repository is shallow. If so, it lacks the older commits."""
         return self._home.repository is not None and self._home.repository.is_shallow
 
     def read(self, id_: str, into: Applied) -> Revision | None:
-        """Find the applied file of a revision, add the file to `into`, and return the revision; None without a file."""
+        """Find the applied file of a revision, add the file to `into`, and return the revision; None if not found."""
         history = self._history
         digest = self._last[id_].digest if id_ in self._last else ""
         here = history[id_].path.read_bytes() if id_ in history else None

@@ -1,4 +1,4 @@
-"""The checks for CI and hooks: one head, `rollback.sh` and diagram in sync, models equal to the migrations."""
+"""The checks for CI and hooks, for example that there is one head, and that the models equal the migrations."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Check:
     """One check of a project.
 
     Attributes:
-        claim: the fact that the check confirms if there are no failures, such as "one head".
+        claim: what is true if there are no failures, such as "one head".
         failures: the faults that the check found.
         skipped: the reason why the check was not made; empty if the check was made.
     """
@@ -129,7 +129,7 @@ def _rollback_script(project: Project) -> Check:
 def _unchanged_since_deployed(project: Project) -> Check:
     """Check that nobody has changed the deployed revisions, because databases in production have run them."""
     claim, since = "nothing changed below the deployed revision", project.deployed_from
-    # If no tag or commit is recorded, the command corrects the record itself.
+    # Without a tag or commit, the only possible fault is a recorded revision that has no file.
     command = f"git diff {since} -- {project.folder}" if since else "inv db.deployed REF"
     failures = [CheckFailure("deployed", fact, command) for fact in changed_since(project)]
     if not failures and not (since and project.repository):
@@ -152,7 +152,7 @@ def _registry(project: Project) -> Iterator[CheckFailure]:
 
 
 def unregistered(project: Project) -> Iterator[str]:
-    """Import every module `model` or `models` of the package, and yield a sentence about each unregistered table."""
+    """Import every module named `model` or `models`, and yield a sentence about each unregistered table."""
     metadata = project.metadata()
     registered = set(metadata.tables)
     package = importlib.import_module(project.metadata_name.partition(":")[0].partition(".")[0])
@@ -242,7 +242,7 @@ def _equal_on(engines: Sequence[str]) -> str:
 
 
 def _failures(project: Project, compared: Bench, made: Sequence[Comparison]) -> list[CheckFailure]:
-    """Return the differences that the comparisons found; if there are none, those that a library of `env.py` finds."""
+    """Return the differences that the comparisons found. Without any, return those of the libraries of `env.py`."""
     if found := [*_different(project, made)]:
         return found
     engine = made[0].engine

@@ -75,13 +75,13 @@ def _draw(metadata: MetaData) -> str:
         raise PackageMissing("paracelsus", "inv db.diagram") from None
 
     class Diagram(Mermaid):
-        """A Mermaid diagram. The ends of a line show whether the foreign key is unique, and whether it can be NULL."""
+        """A Mermaid diagram. A line shows whether its foreign key is unique, and whether the key can be NULL."""
 
         def _relationships(self, column: Column[object]) -> str:
             lines = str(super()._relationships(column))
-            if column.nullable:  # a row may refer to none
+            if column.nullable:  # A row can refer to no row.
                 lines = lines.replace(" ||--", " |o--")
-            if column.primary_key and len(column.table.primary_key) > 1:  # one part of a key is not unique
+            if column.primary_key and len(column.table.primary_key) > 1:  # One part of a primary key is not unique.
                 lines = lines.replace("--o| ", "--o{ ")
             return lines
 

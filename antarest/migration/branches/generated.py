@@ -1,4 +1,4 @@
-"""The generated parts of a page. A program writes them between two comments; people write the rest."""
+"""The generated parts of a page. A program writes these parts between two comments. People write the other parts."""
 
 from __future__ import annotations
 

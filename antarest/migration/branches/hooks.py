@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _MARK = "# Written by inv db.install-hooks"
 _CHAINED = ".chained"
 _RANGES = {"post-checkout": '"$1" "$2"', "post-merge": "ORIG_HEAD HEAD"}
-_PATIENCE = 1  # s
+_PATIENCE = 1  # seconds
 
 _TEMPLATE = """\
 #!/bin/sh

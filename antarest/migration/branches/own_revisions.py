@@ -159,7 +159,7 @@ def _value_of(tree: ast.Module, name: str) -> ast.expr:
 
 
 def rewritten(project: Project, contents: Mapping[Path, bytes], folder: Path, *, without: str = "") -> Project:
-    """Return the project with copies of its revision files: with the new `contents`, and without one revision."""
+    """Return the project with copies of its revision files. Use the new `contents`, and leave out one revision."""
     history = project.history
     paths = [history[id_].path for id_ in history.order if id_ != without]
     write_files(folder, [(path.name, contents.get(path) or path.read_bytes()) for path in paths])

@@ -17,7 +17,7 @@ from ..errors.text import position
 from ..workflow.workflow import MigrationWorkflow
 
 Seed = Callable[[Session, int], Iterator[tuple[str, int]]]
-"""The function in `[antarest] seed`: it adds rows for a number of studies, and yields each table with its row count."""
+"""The function in `[antarest] seed`. It adds rows for a number of studies, and yields each table with its row count."""
 
 
 def seed(workflow: MigrationWorkflow, studies: int, *, allow_production: bool = False) -> Iterator[tuple[str, int]]:

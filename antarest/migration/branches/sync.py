@@ -38,7 +38,8 @@ class SyncPlan:
         undo: the downgrades, newest first, with their losses.
         between: the current revisions of the database after the downgrades.
         apply: the revisions to apply after the downgrades, in order.
-        found: a mapping from the id of a revision to undo to its applied file, if this file is not in the checkout.
+        found: the files of some revisions in `undo`, by the id of the revision. These files were not taken from the
+            project, but found by a search in git and in the store of applied revisions.
         edited: the revisions that are not undone although their file was edited, because the applied file is lost, or
             because the revision is on main.
         command: the command that carries out the plan.
@@ -76,7 +77,7 @@ class SyncPlan:
 
 @dataclass(frozen=True)
 class SyncOptions:
-    """The options of a sync.
+    """The options of `plan_sync`.
 
     Attributes:
         command: the command that carries out the plan.
@@ -173,7 +174,7 @@ def _kept(
             continue
         if sorted(applied.history[id_].predecessors) != sorted(history[id_].predecessors):
             continue
-        if id_ in applied.found:  # The file in the checkout does something else.
+        if id_ in applied.found:  # The checkout has other code for the revision.
             if not is_on_main(home, history[id_].path.name):
                 continue
             edited.append(id_)
@@ -182,6 +183,6 @@ def _kept(
 
 
 def _heads(applied: Applied, kept: Collection[str]) -> tuple[str, ...]:
-    """Return the newest of the kept revisions: those that the version table contains after the downgrades."""
+    """Return the newest kept revisions, which the version table contains after the downgrades."""
     followed = {down for id_ in kept for down in applied.history[id_].down}
     return tuple(sorted(id_ for id_ in kept if id_ not in followed))

@@ -55,7 +55,7 @@ class _SignalHandler:
 
     @contextmanager
     def in_place(self, *, always: bool) -> Iterator[None]:
-        """Handle signals inside the `with` block, if this is the main thread. `always` includes the ignored signals."""
+        """Handle signals inside the `with` block, if this is the main thread. With `always`, even ignored signals."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -91,7 +91,7 @@ class CommandContext:
         self._backup = backup
         self._or_own = or_own
         self._x = tuple(x)
-        self.only_looks = only_looks  # such a command ends without a word where its reader has left, as in `| head`
+        self.only_looks = only_looks  # such a command prints no error if the reader of its output ends, as in `| head`
         self.again: Hint | None = None  # the next step after Ctrl-C, for a command that changes no database of the user
         self.output = Output(sys.stdout)
         self.progress = Progress(Output(sys.stderr) if json else self.output)
@@ -161,7 +161,7 @@ class CommandContext:
         self.output.report(text)
 
     def say(self, *facts: tuple[str, str]) -> None:
-        """Report facts, each with its name, one on each line."""
+        """Report values, each with its name, one on each line."""
         self.report(fields(facts))
 
     def redact(self, text: str) -> str:

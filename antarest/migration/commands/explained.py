@@ -26,10 +26,10 @@ _AS_OWNER = Hint("Name its owner in the configuration", "db.admin_url: postgresq
 
 
 def explain(error: BaseException, url: URL | None = None) -> AntarestError:
-    """Return an error that explains any error to a user.
+    """Return an error of this package that explains `error` to a user.
 
     Args:
-        error: any error.
+        error: an error of any kind.
         url: the URL of the database that the command works on; None if it is not known.
     """
     urls = [url] if url else []

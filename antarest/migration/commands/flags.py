@@ -90,8 +90,8 @@ FLAGS = {
 }
 
 
-# Invoke takes the long ones before the task, and the short ones anywhere, also several in one word. Before the task,
-# `-c` is rightly Invoke's own; after the task, the user means Alembic's `-c`.
+# Invoke takes the long flags before the task, and the short flags anywhere, also several in one word. Before the task,
+# `-c` is a flag of Invoke. After the task, the user means Alembic's `-c`.
 _LONG = re.compile(r"--(?P<flag>config|debug)=?(?P<value>.*)")
 _SHORT = re.compile(r"-[ehlpwRV]*(?P<flag>[cdf])=?(?P<value>.*)")
 _MEANT = {"f": "config", "config": "config", "c": "project"}
@@ -123,7 +123,7 @@ def find_swallowed(words: Sequence[str], command: str) -> UsageError | None:
 
 
 def refuse_empty(options: Mapping[str, object], verb: str) -> None:
-    """Refuse a flag with an empty value, such as `--to=$UNSET`, because the user did not mean to omit it.
+    """Refuse a flag with an empty value, such as `--to=$UNSET`, because the user did not mean to leave the flag out.
 
     Raises:
         UsageError: a flag has no value.

@@ -57,7 +57,7 @@ class Output:
         try:
             self._stream.write(text)
             self._stream.flush()
-        except (OSError, ValueError) as error:  # ValueError: somebody has closed it, or it cannot encode the text.
+        except (OSError, ValueError) as error:  # ValueError: the stream is closed, or cannot encode the text.
             self.failure = str(getattr(error, "strerror", None) or reason(error))
             _discard(self._stream)
             return error
@@ -79,5 +79,5 @@ def complain(text: str) -> None:
 def _discard(stream: TextIO) -> None:
     """Discard everything that is written to a stream from now on. Otherwise Python prints an error when it exits."""
     _DISCARDED.append(stream)
-    with suppress(OSError, ValueError):  # It is closed, or belongs to a test.
+    with suppress(OSError, ValueError):  # The stream is closed, or belongs to a test.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -20,7 +20,7 @@ def _is_program() -> bool:
 
 
 def _parser() -> ArgumentParser:
-    is_prover = Path(sys.argv[0]).name == PROVER  # Its verb is not on the command line.
+    is_prover = Path(sys.argv[0]).name == PROVER  # The prover's verb is not on the command line.
     called = PROVER if is_prover else PROGRAM if _is_program() else f"python -m {PACKAGE}"
     parser = ArgumentParser(prog=called, description="Move a database safely between revisions.", allow_abbrev=False)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")

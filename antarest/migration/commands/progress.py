@@ -25,7 +25,7 @@ class Progress(Listener):
 
     def __init__(self, stream: Output) -> None:
         self._stream = stream
-        self.end = ""  # where the last commit has led
+        self.end = ""  # the current revisions after the last commit
         self._clock: _Clock | None = None
         self._is_passing = False
         self._height = 0  # lines of the block that is shown

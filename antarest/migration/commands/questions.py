@@ -23,7 +23,7 @@ def positive(steps: str | None) -> int:
     """Return the number of revisions to go back, from the value of the flag `--steps`; 1 if the flag is missing.
 
     Raises:
-        UsageError: the value is not a whole number from 1.
+        UsageError: the value is not a whole number of 1 or more.
     """
     try:
         count = int(steps or "1")
@@ -41,7 +41,7 @@ def agree(
 
     Args:
         workflow: the workflow that made the plan.
-        plan: the rollback.
+        plan: the plan of the rollback.
         command: the command, without the flags that answer the question.
         yes: whether the flag `--yes` answers the question. It does not permit a loss.
         everything: whether the flag `--allow-data-loss` permits every declared loss.

@@ -19,7 +19,7 @@ EVERYWHERE = ("config", "project", "x", "debug")
 
 _RUN = ("backup", "lock_timeout")
 _ASKED = ("dry_run", "yes", "allow_data_loss", *_RUN)
-# They say what is proved, on which engine, and how.
+# These flags select what is proved, on which engine, and how.
 _REPEATED = ("engine", "versions", "metadata", "rows_from", "revisions", "new", "rows", "start", "since", "run_env")
 _FOREIGN = ("project", "versions", "metadata", "rows_from")
 
@@ -105,7 +105,7 @@ def run(
         verb: the name of the command in the table.
         config: the configuration file; None for the default file.
         project: the `alembic.ini` or its folder; None to search from the current folder upwards.
-        x: the values of `-x`.
+        x: the values of the flag `-x`, as for Alembic.
         lock_timeout: the number of seconds to wait for another run.
         backup: whether a backup is made first, also on PostgreSQL.
         debug: whether the traceback of an error is shown.

@@ -1,1 +1,1 @@
-"""One database: its connection, its tables, its record, its grants, its lock, and signals."""
+"""The access to one database: connections, tables, the record of revisions, grants, locks, and signals."""

@@ -1,4 +1,4 @@
-"""The tables and columns of a database, and their counts, read with few and cheap queries.
+"""The tables and columns of a database, and the counts of rows and values, read with few and cheap queries.
 
 The loss check uses this module. To read every detail of a schema, use `schema/reflection.py` instead.
 """
@@ -20,7 +20,7 @@ _TABLES_QUERY = {
     "sqlite": "SELECT NULL, m.name, c.name, m.name, c.name, m.rootpage, 1, NULL, c.type, NULL FROM sqlite_master m"
     " JOIN pragma_table_xinfo(m.name, 'main') c ON c.hidden = 0"
     " WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite!_%' ESCAPE '!'"
-    # Without the tables in which a virtual table (of no page) keeps its data: these come and go with it.
+    # Without the tables that hold the data of a virtual table: they are dropped together with the virtual table.
     " AND NOT EXISTS (SELECT 1 FROM sqlite_master v WHERE v.rootpage = 0 AND v.type = 'table'"
     " AND substr(m.name, 1, length(v.name) + 1) = v.name || '_' AND substr(m.name, length(v.name) + 2) IN"
     " ('config', 'content', 'data', 'docsize', 'idx', 'node', 'parent', 'rowid', 'segdir', 'segments', 'stat'))",
@@ -84,7 +84,7 @@ class CatalogTable:
 
     @property
     def whole(self) -> CatalogTable:
-        """The table with the rows of its partitions; otherwise, only the partitions count these rows."""
+        """This table, changed so that a query of `sql` includes the rows of all partitions."""
         return replace(self, sql=self.sql.removeprefix("ONLY ")) if self.is_partitioned else self
 
     def old_names(self, before: CatalogTable) -> dict[str, str]:
@@ -217,7 +217,7 @@ def measure(connection: Connection, table: CatalogTable, columns: Iterable[str] 
     """Count the rows of a table, the values in its columns, and the rows that fulfil a condition, in one scan."""
     names = sorted(columns)
     texts = [name for name in names if name in table.texts]
-    as_text = "" if connection.dialect.name == "sqlite" else "::text"  # A domain, for one, may refuse an empty text.
+    as_text = "" if connection.dialect.name == "sqlite" else "::text"  # A domain can refuse an empty text.
     # Without a filter SQLite counts rows without reading them.
     counts = ["count(*)", f"count(*) FILTER (WHERE {condition})" if condition else "0"]
     counts += [f"count({quote(name)})" for name in names]

@@ -42,7 +42,7 @@ _KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_cou
 def moving(db: DbConfig | URL, begin: Callable[[Connection], None] | None = None) -> Iterator[Connection]:
     """Open a connection for migrations. On both engines, a transaction of this connection includes DDL.
 
-    On SQLite the driver would commit before DDL, and foreign keys would act while a table is rebuilt. So the driver's
+    On SQLite the driver would commit before DDL, and foreign keys would be enforced during a rebuild. So the driver's
     own transactions are off (`isolation_level`). Foreign keys are switched off before the transaction begins, because
     the PRAGMA does nothing inside a transaction. The transaction begins with `BEGIN IMMEDIATE`, so that this connection
     is the only writer from the beginning. The new connection has no transaction yet, as Alembic requires.
@@ -80,8 +80,13 @@ def moving_engine(url: URL, database: Callable[[], str]) -> Engine:
         else:
             named["dbname"] = database()
 
+<<<<<<< HEAD
     # Nobody else uses the database, so a writer that waits is a second connection of a revision, and waits for ever.
     engine = _engine(DbConfig(url, busy_timeout=1), _begin_as_first_or_beside(), is_scratch=True)
+=======
+    # Nobody else uses the database. So only a second connection of a revision can wait, and it would wait for ever.
+    engine = _engine(DbConfig(url, busy_timeout=1), _begin_as_first_or_beside(), query_cache_size=500)
+>>>>>>> 433ff878e3bbe041249bea945b1e0935f0bdd9ab
     event.listen(engine, "do_connect", choose)
     return engine
 
@@ -125,7 +130,7 @@ def read_current(connection: Connection, version_table: VersionTable) -> tuple[s
     """
     quote = connection.dialect.identifier_preparer.quote
     table = ".".join(map(quote, filter(None, (version_table.schema, version_table.name))))
-    # After a statement failed, PostgreSQL refuses all others in the transaction. A savepoint keeps it usable.
+    # After a failed statement, PostgreSQL refuses all others in a transaction. A savepoint keeps it usable.
     begun = connection.begin_nested() if connection.in_transaction() else None
     try:
         rows = connection.execute(text(f"SELECT version_num FROM {table}")).all()
@@ -158,7 +163,7 @@ def _create_file(url: URL) -> None:
     SQLite gives its journal files the permissions of the database file.
     """
     if url.get_backend_name() == "sqlite" and not is_memory(url):
-        with suppress(OSError):  # It exists, or the error of the driver explains the failure better.
+        with suppress(OSError):  # The file exists, or the error of the driver explains the failure better.
             os.close(os.open(os.path.realpath(str(url.database)), os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 

@@ -18,7 +18,7 @@ from typing import Any, Literal, Self, cast
 from sqlalchemy import Connection
 
 Attempt = Callable[[], object]
-"""Runs a statement that is about to run, with its parameters."""
+"""A function that runs the reported statement with its parameters."""
 
 
 class Watcher:
@@ -37,7 +37,7 @@ class Watcher:
         """Called after a statement has run."""
 
     def inside(self, statement: str) -> None:
-        """Called before a statement that a function runs inside another statement."""
+        """Called before a nested statement, which a function runs while another statement is running."""
 
     def on_commit(self) -> None:
         """Called before the driver commits."""
@@ -103,7 +103,7 @@ class WatchedConnection:
                 yield
             finally:
                 self.watcher = None
-                if inside.refusal:  # The driver raises another error, if any.
+                if inside.refusal:  # The error of the driver, if any, is not the refusal.
                     raise inside.refusal
             watcher.after(statement)
         finally:
@@ -190,7 +190,7 @@ class _SqliteCursor(sqlite3.Cursor):
             return super().execute(sql, parameters)
 
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> Self:
-        rows = list(parameters)  # Making them can run other statements, which are reported for themselves.
+        rows = list(parameters)  # Making them can run other statements, which are reported before this statement.
         self.connection.runs_many = len(rows) > 1
         try:
             with self.connection.reporting(sql):

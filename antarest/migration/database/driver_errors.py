@@ -1,7 +1,7 @@
 """Translates the errors of psycopg2 and sqlite3 about a connection into errors with next steps.
 
 An error of psycopg2 has an SQLSTATE only after the connection is made. Earlier errors are recognised by their text. A
-server may send the text in another language. So an unknown text becomes `DatabaseUnreachable`, which quotes it.
+server can send the text in another language. So an unknown text becomes `DatabaseUnreachable`, which quotes the text.
 """
 
 from __future__ import annotations
@@ -52,16 +52,16 @@ _FILE_CODES = frozenset(
         sqlite3.SQLITE_NOTADB,
     }
 )
-# Another file has the name now, or the journal is not beside it any more.
+# The database file was renamed or replaced, or its journal was removed.
 _MOVED = frozenset({sqlite3.SQLITE_READONLY_DBMOVED, sqlite3.SQLITE_IOERR_DELETE_NOENT})
 _READ_ONLY_STATE = "25006"
 _CONNECTION_STATES = "08"  # the class of SQLSTATEs from a pooler that is full, or cannot reach its server
-# PostgreSQL's texts about what a statement names; the group is the name.
+# PostgreSQL's messages about an object that a statement names; the group is the name of the object.
 NO_ROLE = re.compile(r'role "([^"]+)" does not exist')
 NO_SCHEMA = re.compile(r'schema "([^"]+)" does not exist')
-# The states that end a session: an administrator ended it, or the server stopped or crashed.
+# The SQLSTATEs of a session that was ended: an administrator ended it, or the server stopped or crashed.
 _LAST_WORDS = ("57P01", "57P02", "57P03")
-# The states that end a session because of a limit, and the limit.
+# The SQLSTATEs of a session that ended because of a time limit, each with the setting of the limit.
 _LIMITS = {
     "57P05": "idle_session_timeout",
     "25P03": "idle_in_transaction_session_timeout",
@@ -92,9 +92,9 @@ def is_connection_error(error: BaseException) -> bool:
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Return whether the database has answered with this error, or with its cause, instead of doing what it was asked.
+    """Return whether this error, or the error that caused it, is an answer of the database, and not a lost connection.
 
-    A commit that ends with such an error did not take place. If the connection was lost, nobody knows.
+    If a commit ends with such an answer, nothing was committed. After a lost connection, this is not known.
     """
     raised, cause = driver_error(error), error.__cause__
     if raised is None:
@@ -124,7 +124,7 @@ def connection_error(error: BaseException, url: URL) -> DatabaseError:
     state = sqlstate(raised)
     if state != _OUT_OF_MEMORY or LOCK_TABLE in text:
         build = _OF_STATES.get(state, build)
-    # The known messages have no password in them, and a password may be one of their words, such as "database".
+    # The known messages have no password in them, and a password could be one of their words, such as "database".
     return build(url, redact(_first_line(line)) if is_known else redact(_first_line(line), url))
 
 
@@ -159,7 +159,7 @@ def _on_server(
 ) -> Callable[[URL, str], DatabaseError]:
     """Return a function that makes an error from a URL and a reason.
 
-    The function replaces `{server}`, `{role}` and `{database}` in the fact and in the hints.
+    The function replaces `{server}`, `{role}` and `{database}` in `fact` and in the hints.
     """
 
     def build(url: URL, reason: str) -> DatabaseError:
@@ -239,8 +239,8 @@ _OF_STATES = {
     **{state: _ended_by(limit) for state, limit in _LIMITS.items()},
 }
 
-# Words of libpq and of the server, and the error that they mean. The first match decides. Where a host has several
-# addresses, libpq reports each, so the words may be on any line.
+# Patterns of messages of libpq and of the server, each with the error that it means. The first match decides. If a
+# host has several addresses, libpq reports each, so any line can match.
 _KNOWN: Sequence[tuple[str, Callable[[URL, str], DatabaseError]]] = (
     (r'database ".*" does not exist', _database_missing),
     (r'role ".*" does not exist', lambda url, reason: role_missing(url, url.username or reason.split('"')[1], reason)),
@@ -320,7 +320,7 @@ def _why_not_opened(file: str) -> str:
 
 @contextmanager
 def translate_errors(url: URL) -> Iterator[None]:
-    """Translate the driver's errors about the connection in the block into errors for a user.
+    """In the block, translate the driver's errors about the connection into errors for a user.
 
     Other errors pass unchanged: our own, and those about the SQL that was run.
     """

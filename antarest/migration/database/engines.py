@@ -33,7 +33,7 @@ def create_db_engine(db: DbConfig | URL, *, application_name: str = "antarest", 
         settings |= {name: getattr(db, name) for name in names if "poolclass" not in options}
     if db.url.get_backend_name() == "postgresql":
         defaults = {"connect_timeout": db.connect_timeout, "application_name": application_name, **_KEEPALIVES}
-        # Somebody chose the parameters in the URL, so they win over ours.
+        # The user chose the parameters in the URL, so they override ours.
         settings["connect_args"] = {name: value for name, value in defaults.items() if name not in db.url.query}
     engine = create_engine(db.url, **settings | options)
     if engine.dialect.name == "sqlite":

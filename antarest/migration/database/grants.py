@@ -1,7 +1,8 @@
 """The rights of the application's role, if another role runs the migrations and owns the new tables.
 
-Only the objects of our own history count: the tables and sequences of the metadata, the sequences that belong to
-columns of these tables, and the version table. Tables of other applications in the same schema are not changed.
+Rights are granted only on the objects of the project: the tables and sequences of the metadata, the sequences that
+belong to columns of these tables, and the version table. Tables of other applications in the same schema are not
+changed.
 """
 
 from __future__ import annotations
@@ -133,7 +134,7 @@ class Grant:
 
 
 def lacking(project: Project, db: DbConfig, connection: Connection) -> list[Grant]:
-    """Return the rights that the application's role lacks; empty if the application has no role of its own.
+    """Return the rights that the application's role lacks; empty if the application has no separate role.
 
     Args:
         project: the project, for its models and its version table.
@@ -200,7 +201,7 @@ def grant(connection: Connection, grants: Sequence[Grant]) -> None:
             if getattr(error.orig, "pgcode", None) != _INSUFFICIENT_PRIVILEGE:
                 raise
             raise GrantRefused([each], database, str(error.orig).strip()) from error
-    # Without the right to grant, PostgreSQL may only print a warning.
+    # Without the right to grant, PostgreSQL sometimes only prints a warning.
     lacking = _lacking(connection, grants[0].role, [(each.schema, each.name) for each in grants])
     refused = [each for each in grants if set(each.rights) & set(lacking)]
     if refused:

@@ -55,7 +55,7 @@ def make_schema_of(version_table: VersionTable, connection: Connection) -> None:
     """Create the schema of the version table if it is missing.
 
     No revision can create the schema, because Alembic creates the version table before it runs a revision. Without
-    this function, `env.py` would have to create the schema on a connection of its own.
+    this function, `env.py` would have to create the schema on a separate connection.
     """
     if version_table.schema and connection.dialect.name != "sqlite":
         known = text("SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = :name)")

@@ -102,7 +102,7 @@ class Signals:
                 continue
             if not self._is_held:
                 give_up_all()
-            with suppress(Exception):  # Where the connection is gone, there is nothing to cancel.
+            with suppress(Exception):  # If the connection is lost, there is nothing to cancel.
                 (self._cancel_commit if self._is_held else self._cancel)()
 
 

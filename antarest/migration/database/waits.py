@@ -31,7 +31,7 @@ _SILENCE: Final = 1.0  # seconds of waiting until a line says for whom
 _A_MOMENT: Final = 4.0  # seconds
 _SHORTEST: Final = 0.1  # seconds; PostgreSQL takes 0 for no limit
 
-# A role or a database may have limits for the work. Only this process may end its transactions.
+# A role or a database can have time limits, which must not end the transactions of this process.
 _UNDISTURBED: Final[Mapping[str, str]] = {"statement_timeout": "0", "idle_in_transaction_session_timeout": "0"}
 _SINCE_17: Final[Mapping[str, str]] = {"transaction_timeout": "0"}
 
@@ -68,7 +68,7 @@ Tell = Callable[[str], object]
 
 
 def say_nothing(_text: str) -> None:
-    """Print nothing."""
+    """Ignore a line of text for the user."""
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ class LockWatch:
 
     @property
     def is_blocked(self) -> bool:
-        """Whether the session waits for a lock, or waited for a lock a moment ago."""
+        """Whether the session waits for a lock, or has just waited for a lock."""
         return bool(self._last_seen) and time.monotonic() - self._last_seen < _A_MOMENT
 
     def _running(self) -> float:
@@ -246,7 +246,7 @@ class LockWatch:
             return Blocked("", blocker(str(self._engine.url.database)))
         if self._own is None:
             self._own = self._engine.raw_connection()
-            self._own.dbapi_connection.autocommit = True  # A transaction would be one that others wait for.
+            self._own.dbapi_connection.autocommit = True  # Others could wait for an open transaction.
         with closing(self._own.cursor()) as cursor:
             cursor.execute(_BLOCKING, {"pid": self.pid, "name": self._application})
             found = cursor.fetchall()

@@ -21,7 +21,7 @@ NOTHING_CHANGED = "Nothing was changed."
 
 
 class Hint(NamedTuple):
-    """A next step: a text, and the command that does it. The command is empty if there is none.
+    """A next step: a text, and the command for this step. The command is empty if there is none.
 
     The code writes each command as in a checkout (`inv db.status`). An error shows the command as the user can type it.
     """
@@ -37,7 +37,7 @@ class AntarestError(Exception):
     """The base of every error that is meant for a user.
 
     Args:
-        message: what happened, in the user's words, on one line.
+        message: what happened, in terms that a user knows, on one line.
         hints: what to do next, safest first.
         details: a mapping from labels to values, which are shown in this order. An empty value is not shown. URLs must
             be redacted.
@@ -48,7 +48,7 @@ class AntarestError(Exception):
     exit_code: ClassVar[int] = EXIT_FAILED
 
     def __init_subclass__(cls, code: str = "", exit_code: int | None = None) -> None:
-        """Set the code and the exit code of a subclass. A subclass inherits each of the two that it does not set."""
+        """Set the code and the exit code of a subclass. If one of the two is not set, the subclass inherits it."""
         if code:
             cls.code = code
         if exit_code is not None:

@@ -1,4 +1,4 @@
-"""The baseline: the faults of an old history that a project accepts on the day when it adopts the workflow.
+"""The baseline: faults in the old revisions of a project, which the project accepts when it adopts the workflow.
 
 The baseline is one file. A fault of a revision is accepted only as long as the file of the revision stays the same.
 """
@@ -22,16 +22,16 @@ FILE_NAME = "antarest-baseline.json"
 """The name of the file, beside the settings of the project."""
 
 REASON = "accepted when the project was adopted"
-"""The reason of a loss that the baseline accepts."""
+"""The reason that messages show for a loss that the baseline accepts."""
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """The faults of an old history that a project accepts.
+    """The accepted faults in the old revisions of a project.
 
     Attributes:
         digests: a mapping from the id of each revision to the hash of its file.
-        findings: the findings of the proof, each as kind, revision, engine and text.
+        findings: the accepted findings of the proof, each as a tuple of kind, revision, engine and text.
         losses: for each revision, a mapping from the direction to the losses that the revision does not declare.
         drift: the accepted differences between the models and the migrations.
     """

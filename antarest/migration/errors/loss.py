@@ -37,7 +37,7 @@ class Loss:
 
     @property
     def amount(self) -> str:
-        """The count in words, such as `12 rows`."""
+        """A text with the count, such as `12 rows`."""
         if self.count is None:
             return f"an unknown number of {self.unit}s"
         return count(self.count, self.unit)
@@ -81,8 +81,8 @@ class Missing:
     """An object, such as a trigger, that the rebuild of a table has lost.
 
     Attributes:
-        item: its name in `lossy`, such as "trigger:audit".
-        what: its name in a message.
+        item: the name of the object in `lossy`, such as "trigger:audit".
+        what: the name of the object in messages.
         again: the line for the revision file that creates the object again.
     """
 

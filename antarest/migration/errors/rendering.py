@@ -17,7 +17,7 @@ def interrupted(committed: str = "", *, only_looks: bool = False, again: Hint | 
 
     Args:
         committed: the revision of the database after the last commit of this command; empty if there was no commit.
-        only_looks: whether the command only reads, so that nothing was changed.
+        only_looks: whether the command only reads. If so, nothing was changed.
         again: the next step; by default the command that shows the status of the database.
     """
     then = again or SEE_STATUS
@@ -28,9 +28,9 @@ def interrupted(committed: str = "", *, only_looks: bool = False, again: Hint | 
 
 
 def render_error(error: AntarestError, stream: TextIO = sys.stderr) -> str:
-    """Return the error in the form that every command prints: fact, values, state, next steps.
+    """Return the error in the form that every command prints: the message, its values, the state, the next steps.
 
-    Secrets are masked, because the fact may be the text of another error, such as an error of the user's `env.py`.
+    Secrets are masked, because the message can be the text of another error, such as an error of the user's `env.py`.
     """
     message = _one_line(_masked(error.message))
     lines = [f"{style(f'error {error.code}:', 'red', stream)} {style(message, 'bold', stream)}"]

@@ -13,7 +13,7 @@ HEAD = "head"
 HEADS = "heads"
 
 STRUCTURE = frozenset({"trigger", "index", "view", "check", "autoincrement", "collation", "generated", "options"})
-"""The kinds that `lossy` names as "trigger:name". They are not data, but the rebuild of a table can lose them."""
+"""The kinds of objects that `lossy` names as "trigger:name". They hold no rows, but a rebuilt table can lose them."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class Revision:
 
     Attributes:
         id: the id of the revision.
-        down: the revisions that it follows: none for a base, several for a merge.
-        depends_on: further revisions that must be applied before it.
+        down: the ids of the revisions that this revision follows: none for a base, several for a merge.
+        depends_on: further revisions that must be applied before this revision.
         message: the first line of the docstring of the file.
         path: the path of the file.
         lossy: the losses that the revision declares. For each direction, a mapping from "table", "table.column" or
@@ -32,7 +32,7 @@ class Revision:
             "table.column". The downgrade moves the values back.
         irreversible: the reason why the revision cannot be undone; empty if it can be undone.
         transaction: "own" for a commit before and after the revision; "none" if its statements cannot run in a
-            transaction (`CREATE INDEX CONCURRENTLY`); "" for a transaction that the revisions before and after share.
+            transaction (`CREATE INDEX CONCURRENTLY`); "" if the revision can share a transaction with other revisions.
         row_security: the reason why the revision writes to tables in which row security hides rows; empty if the file
             does not declare this.
         uses_autocommit: whether the file contains the name `autocommit_block`.
@@ -58,15 +58,15 @@ class Revision:
         return self.down + self.depends_on
 
     def losses(self, direction: Direction) -> Mapping[str, str]:
-        """Return the losses of data that the revision declares for a direction, with their reasons."""
+        """Return a mapping from the losses of data that the revision declares for this direction to their reasons."""
         return {item: why for item, why in self.lossy.get(direction, {}).items() if not _is_structure(item)}
 
     def structure_losses(self, direction: Direction) -> Mapping[str, str]:
-        """Return the losses of triggers and the like that the revision declares for a direction, with their reasons."""
+        """Return a mapping from the losses of triggers and other such objects in this direction to their reasons."""
         return {item: why for item, why in self.lossy.get(direction, {}).items() if _is_structure(item)}
 
     def destinations(self, direction: Direction) -> dict[str, list[str]]:
-        """Return a mapping from each "table.column" that the revision moves in a direction to its destinations."""
+        """Return a mapping from the columns that the revision moves in this direction to their destinations."""
         result: dict[str, list[str]] = {}
         for source, destination in self.moves.items():
             first, second = (source, destination) if direction == "upgrade" else (destination, source)

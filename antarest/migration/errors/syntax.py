@@ -1,4 +1,4 @@
-"""Python's parser, safe to call from several threads."""
+"""Parses Python code. Several threads can call the function at once."""
 
 import ast
 import threading

@@ -13,7 +13,7 @@ _UNITS = ("kB", "MB", "GB", "TB")
 _THOUSAND = 1000.0
 _TEN = 9.95  # smaller sizes have one decimal
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
-# Characters that a terminal obeys, or that turn a line around. Our own colours may pass, and so may line breaks.
+# Characters that control a terminal, or that reverse a line. Our own colours and line breaks are left as they are.
 _CONTROL = re.compile(r"(?P<colour>\x1b\[(?:[012]|3[123])m)|[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _SHOWN = 3  # An error has at most nine lines, so a list in it is cut after this many entries.
 _OBJECT = re.compile(r" ?<[\w.]+ object at 0x[0-9a-f]+>")  # says nothing to a user
@@ -40,7 +40,7 @@ def numbered(label: str, items: Sequence[object], shown: int, others: str = "") 
 
 
 class Stream(Protocol):
-    """A stream that may be a terminal."""
+    """An output stream, such as a terminal or a file."""
 
     def isatty(self) -> bool:
         """Return whether the stream is a terminal."""

@@ -1,4 +1,4 @@
-"""Counts the rows that a revision copies when it creates a table again. Other new rows do not make up for lost rows."""
+"""Counts the rows that a revision copies into a rebuilt table, so that other new rows do not hide lost rows."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ class CopiedRows:
         self._connection = connection
         self._tracker = tracker
         self._old = {table.identity for table in tracker.tables.values()}
-        self._copied: dict[Hashable, Counter[Hashable]] = defaultdict(Counter)  # by the new table and the old one
-        self._unsure: set[tuple[Hashable, Hashable]] = set()  # those of them that may have copied a row twice
-        self._is_simple = False  # of the statement that runs
-        # Of the statement that runs: how many rows of each old table are in each table that it reads, and the rows that
-        # were inserted before it.
+        self._copied: dict[Hashable, Counter[Hashable]] = defaultdict(Counter)  # keys: a new table, then an old table
+        self._unsure: set[tuple[Hashable, Hashable]] = set()  # a new and an old table: perhaps a row was copied twice
+        self._is_simple = False  # whether the current statement is a simple copy
+        # For each table that the current statement reads: how many rows of each old table it contains. Below, for each
+        # table that the statement fills: the number of rows that were inserted before.
         self._sources: dict[Hashable, Mapping[Hashable, float]] = {}
         self._inserted: dict[Hashable, int] = {}
         self._known: Collection[Hashable] = ()
 
     def before(self, statement: str, takes: Takes) -> None:
-        """Note which tables a statement reads and fills. Call this before the statement runs."""
+        """Note the tables that a statement reads, and the tables that it fills. Call this before the statement runs."""
         self._compare(takes)
         tables = self._tracker.tables.values()
         copy = self._tracker.origins.read(statement)
@@ -81,12 +81,12 @@ class CopiedRows:
                 if copied[old.identity] and (is_unsure or copied[old.identity] < measure(self._connection, old).rows):
                     pairs = self._unchanged(old, new) if is_unsure else _same_names(old, new)
                     same = count_common(self._connection, old, new.whole, pairs, values=False) if pairs else None
-                    if same is not None:  # It is without the rows that were deleted.
+                    if same is not None:  # Rows that were copied and then deleted are missing.
                         same += self._changes(new).deleted
                         copied[old.identity] = same if is_unsure else max(copied[old.identity], same)
 
     def _unchanged(self, old: CatalogTable, new: CatalogTable) -> list[tuple[str, str]]:
-        """Return pairs of an old and a new column, by which a copied row is found in both tables.
+        """Return the pairs of an old and a new column that identify a copied row in both tables.
 
         These are the columns of the primary key if their copies are known, and otherwise all columns that were copied
         unchanged.
@@ -100,9 +100,9 @@ class CopiedRows:
         return known if key and len(known) == len(key) else exact
 
     def in_place_of(self, old: CatalogTable, new: CatalogTable) -> int:
-        """Return the number of rows of an old table that are in a new table.
+        """Return how many rows of a new table were copied from an old table.
 
-        If no statement copied rows from the old table, return the number of all rows of the new table.
+        If no statement copied rows from the old table, all rows of the new table count as copied.
         """
         rows, copied = measure(self._connection, new.whole).rows, self._copied[new.identity][old.identity]
         return min(rows, max(copied - self._changes(new).deleted, 0)) if copied else rows
@@ -111,7 +111,7 @@ class CopiedRows:
         return [table for table in self._tracker.tables.values() if table.identity not in self._old]
 
     def _rows_inserted(self, table: CatalogTable) -> int:
-        """Return a number that grows with each row that is inserted into a new table."""
+        """Return a number that grows with each inserted row of a new table. Only the growth has a meaning."""
         if table.is_partitioned:
             return measure(self._connection, table.whole).rows
         return self._changes(table).inserted

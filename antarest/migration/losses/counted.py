@@ -15,8 +15,8 @@ class Values:
         first: the number of values at the first count.
         now: the number of values at the last count.
         deleted: the number of rows that had been deleted before the last count.
-        overwritten: the number of values that NULL replaced before the last count, and the number of values that NULL
-            or an empty text replaced.
+        overwritten: two numbers of values that were overwritten before the last count: with NULL; and with NULL or an
+            empty text.
     """
 
     first: Fullness
@@ -30,9 +30,10 @@ class Values:
         return min(max(self.overwritten), self.first.values)
 
     def count_again(self, now: Fullness, deleted: int) -> None:
-        """Add a count after statements that may overwrite values. Values of deleted rows do not count as overwritten.
+        """Compare a new count with the last count, and add the number of missing values to `overwritten`.
 
-        New values do not make up for values that are lost later.
+        Values of deleted rows are not added. If there are more values than before, `overwritten` becomes smaller, but
+        never negative. So new values do not hide a later loss.
         """
         gone = max(deleted - self.deleted, 0)
         self.overwritten = self.overwritten.plus(self.now.minus(now)).minus(Fullness(gone, gone)).most(Fullness())
@@ -43,7 +44,7 @@ class Values:
         return max(self.now.minus(now)) - max(deleted - self.deleted, 0)
 
     def begin(self, now: Fullness, deleted: int) -> None:
-        """Make `now` the last count. What has changed since the previous count does not count as overwritten."""
+        """Make `now` the last count. Values that changed since the previous count do not count as overwritten."""
         self.now, self.deleted = now, deleted
 
 
@@ -71,5 +72,5 @@ class Counted:
     exact_since: int | None = None
 
     def begin(self, column: str, now: Fullness, deleted: int) -> None:
-        """Set the present count of a column."""
+        """Store the present count of a column as its last count."""
         self.values.setdefault(column, Values(now, now, deleted)).begin(now, deleted)

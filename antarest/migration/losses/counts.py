@@ -16,7 +16,7 @@ from .moves import Moves
 from .tracking.base import ChangeTracker, RowChanges, Takes
 from .tracking.origins import Origin
 
-_VALUES = re.compile(r"'(?:[^']|'')+'(?!')|\b\d+\b")  # An empty text is left in the statement.
+_VALUES = re.compile(r"'(?:[^']|'')+'(?!')|\b\d+\b")  # an empty text does not match
 
 
 class Lost(NamedTuple):
@@ -55,7 +55,8 @@ class LossCounter:
     def before(self, statement: str, takes: Takes) -> None:
         """Count the rows and values of tables from which a statement may remove data, before the statement runs.
 
-        Statements that differ only in their values are counted together, because a revision may run one for each row.
+        Statements that differ only in their values are counted together, because a revision can run one
+        such statement for each row.
         """
         self._shape = _VALUES.sub("?", statement)
         self._kept.before(statement, self._tracker.went_back)
@@ -82,7 +83,7 @@ class LossCounter:
         if before is None or not table.readable or table.identity in self._tracker.emptied:
             return
         if table.identity in self._tracker.unlocked:
-            self._counted.pop(table.identity, None)  # Others can write until the statement runs: no count is true then.
+            self._counted.pop(table.identity, None)  # Others can still write, so no count is exact.
             return
         counted, back = self._counted.get(table.identity), self._tracker.went_back
         is_locked = table.identity in self._tracker.locked and not (counted and counted.exact_since == back)
@@ -96,7 +97,7 @@ class LossCounter:
         new = {name for name in columns if name in names and names[name] not in known}
         is_closed = counted and not counted.open and not is_fresh
         again = {now for now, name in names.items() if name in known and is_closed}
-        # What was counted without a lock is counted again under it: others may have written since.
+        # Columns that were counted before the lock are counted again, because others may have written to them.
         unsure = {name for name in columns if is_locked and names.get(name) in known}
         if counted is None or new or again or is_locked:
             found, changes = self._measure(table, new | again | unsure), self._changes_of(table)
@@ -115,7 +116,7 @@ class LossCounter:
     def _remember(
         self, table: CatalogTable, names: Mapping[str, str], counted: Counted, columns: Collection[str]
     ) -> None:
-        """Remember which rows have a value in the columns that a statement may empty, unless others can write too."""
+        """Remember rows with a value in a column that a statement may empty, unless others can write to the table."""
         if counted.exact_since != self._tracker.went_back and self._tracker.may_be_shared(table.identity):
             return
         known = [name for name in columns if names.get(name) in counted.values and self._tracker.can_empty(name)]
@@ -190,13 +191,13 @@ class LossCounter:
                 # The table was rebuilt: the new table has the same name, and columns are matched by name.
                 rows = counted.rows - self._copied.in_place_of(table, now[name]) if counted else None
                 if counted and rows is not None and self._tracker.may_be_shared(table.identity):
-                    counted.others = max(counted.others, -rows)  # Perhaps they deleted rows after they were copied.
+                    counted.others = max(counted.others, -rows)  # Perhaps others deleted rows after the copy.
                 values = self._values_copied(table, now[name], counted, rows or 0)
             else:
                 rows, values = counted.rows if counted else None, {}
             yield Lost(name, None, rows)
             if counted and rows == counted.rows:
-                continue  # All values went with their rows.
+                continue  # The values were lost with their rows.
             yield from (Lost(name, column, amount) for column, amount in values.items())
         self._kept.forget()
 
@@ -207,7 +208,7 @@ class LossCounter:
         if not changes.deleted or not table.readable:
             return changes.deleted
         before = counted.rows if counted else measure(self._connection, table).rows + changes.deleted - changes.inserted
-        return min(changes.deleted, before)  # Without rows that the revision inserted itself.
+        return min(changes.deleted, before)  # New rows of the revision do not count.
 
     def _values_lost(
         self, table: CatalogTable, now: CatalogTable, counted: Counted | None, changes: RowChanges
@@ -250,7 +251,7 @@ class LossCounter:
         """Return for each column the number of values that a rebuild has lost. Values of deleted rows do not count."""
         known, places = counted.values if counted else {}, self._copies_of(table, now)
         left = measure(self._connection, now.whole, {new for name, (new, _) in places.items() if name in known})
-        others = max(left.rows - counted.rows + rows, 0) if counted else 0  # rows that do not come from the table
+        others = max(left.rows - counted.rows + rows, 0) if counted else 0  # rows that were not copied from it
         kept = self._kept.lost(table, now, {name: new for name, (new, _) in places.items()}, max(rows, 0))
         lost: dict[str, int | None] = {}
         for name in table.columns:
@@ -261,7 +262,7 @@ class LossCounter:
                 missing = values.missing(left.columns[new], rows) + others
                 values.count_again(left.columns[new], max(rows, values.deleted))
                 emptied = min(origin.emptied, missing, values.first.values)
-                moved = max(values.first.minus(left.columns[new])) - max(rows, 0)  # also by a DELETE
+                moved = max(values.first.minus(left.columns[new])) - max(rows, 0)  # beyond the missing rows
                 taken = _most(values.lost, emptied, moved, kept.get(name, 0))
                 lost[name] = None if taken is None or origin.changed is None else taken + origin.changed
             else:
@@ -277,7 +278,7 @@ class LossCounter:
                 places[origin.column] = (new, origin)
         found = {name: places[identity] for name, identity in table.columns.items() if identity in places}
         for name, identity in table.columns.items():
-            # No statement was understood to fill the column. It may have been filled by its name.
+            # If no known statement fills the column, the column of the same name may have been copied to it.
             is_unknown = name in now.columns and origins[name][-1].column == now.columns[name]
             is_other = not is_unknown or (table.name, name) in self._missing or not self._tracker.was_read(identity)
             if name not in found and not is_other:
@@ -289,7 +290,7 @@ class LossCounter:
         return measure(self._connection, table, columns, self._tracker.written_by_others())
 
     def _note_others(self, table: CatalogTable, counted: Counted, found: Measure, changes: RowChanges) -> None:
-        """Note the number of rows of a table, and how many of them other sessions have written or deleted."""
+        """Note the number of rows of a table, and the number of rows that other sessions have written or deleted."""
         counted.now = found.rows
         is_alone = not self._tracker.may_be_shared(table.identity) or counted.exact_since == self._tracker.went_back
         if self._tracker.written_by_others() and table.identity not in self._tracker.emptied and not is_alone:
@@ -306,6 +307,6 @@ class LossCounter:
 
 
 def _most(*amounts: int | None) -> int | None:
-    """Return the largest amount; None if one is not known."""
+    """Return the largest of these amounts; None if any of them is not known."""
     known = [each for each in amounts if each is not None]
     return max(known) if len(known) == len(amounts) else None

@@ -15,7 +15,7 @@ from ..errors.text import reason
 from .tracking.base import NotAllowed
 
 # The names of the constraints that can be deferred. `SET CONSTRAINTS` takes a name, and several tables of a schema can
-# have a constraint of that name. Something can only wait for tables that were written to.
+# have a constraint of that name. A check of a constraint can only wait if a table of the constraint was written to.
 _DEFERRABLE = text("""
     SELECT format('%I.%I', min(n.nspname), c.conname), bool_or(c.condeferred), bool_and(c.condeferred),
         current_setting('track_counts') <> 'on' OR bool_or(EXISTS (
@@ -31,9 +31,9 @@ _DEFERRABLE = text("""
     GROUP BY c.connamespace, c.conname
 """)
 
-# Most databases have none. This is asked first, and only then for the list, which costs the server far more.
+# Most databases have no deferrable constraint. This query is much faster than the query for the list, so it runs first.
 _HAS_DEFERRABLE = "SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE condeferrable)"
-# The same as one statement of an SQL script, for which nobody can be asked.
+# The same for an SQL script: a single statement, because a script cannot use the result of a query.
 AS_STATEMENT = """DO $$ DECLARE deferred text;
 BEGIN
     SET CONSTRAINTS ALL IMMEDIATE;
@@ -45,7 +45,7 @@ BEGIN
     IF deferred IS NOT NULL THEN EXECUTE 'SET CONSTRAINTS ' || deferred || ' DEFERRED'; END IF;
 END $$"""
 
-# Statements that make nothing deferrable. Others, such as DO, may do so without the word in their text.
+# Statements that make no constraint deferrable. Others, such as DO, can do so without this word in their text.
 _HARMLESS = re.compile(
     r"\s*(?:CREATE\s+(?:TABLE|(?:UNIQUE\s+)?INDEX)|ALTER\s+TABLE|DROP|INSERT|UPDATE|DELETE)\b(?!.*DEFERR)",
     re.IGNORECASE | re.DOTALL,
@@ -65,10 +65,10 @@ class DeferredConstraints:
         self._again: list[str] = []
         self._stuck = ""
         self._hears = False
-        self._may_have_some = True  # since the last answer of the server
+        self._may_have_some = True  # whether a deferrable constraint can exist
 
     def before(self, statement: str) -> None:
-        """Note a statement that is about to run. If it hears of every statement, `run()` seldom has to ask the server.
+        """Note a statement that is about to run. If every statement is noted, `run()` seldom has to query the server.
 
         Args:
             statement: the text of the statement.

@@ -41,7 +41,7 @@ from .row_security import RowSecurity
 from .tracking import open_tracker
 from .tracking.base import ENDS_TRANSACTION, RUNS_INSIDE, NotAllowed
 
-_LONG = 1.0  # seconds of a count, after which a note says that others wait for it
+_LONG = 1.0  # seconds of a count, after which a note says that others wait for the count
 
 
 class LossGuard(Watcher):
@@ -92,7 +92,7 @@ class LossGuard(Watcher):
         """Begin to watch the transaction. In a database without tables, nothing is counted.
 
         Raises:
-            NotLocked: another session holds, for too long, a table that this transaction has to lock.
+            NotLocked: another session holds, for too long, a lock on a table that this transaction has to lock.
         """
         self._tracker.start(self._learned)
         self._deferred, self._row_security = DeferredConstraints(self._connection), RowSecurity(self._connection)

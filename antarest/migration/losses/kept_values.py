@@ -1,12 +1,12 @@
-"""Remembers which rows have a value in a column, to find the values that statements have taken.
+"""Remembers which rows have a value in a column, to find the values that statements have removed.
 
-The number of values of a column does not show that a revision turns some values into NULL, and fills as many other
-NULLs of this column. Therefore this module stores the keys of the rows that have a value in a temporary table, before
-the first statement that may empty the column. At the end, it looks for these rows by their keys. It does so only if
-other values could make up for the lost ones: if the column has empty places, or if the statement may insert rows.
+If a revision turns some values of a column into NULL, and fills as many other NULLs of this column, the number of
+values stays the same. Therefore, before the first statement that may empty the column, this module stores the keys of
+the rows with a value in a temporary table. At the end, the module looks for these rows by their keys. Keys are stored
+only if new values could hide lost values: if the column has NULLs or empty texts, or if the statement may insert rows.
 
-Some roles may not create temporary tables. For such a role, this module keeps the keys in the memory of the process,
-up to `_MOST` rows. If it cannot keep the keys, or cannot find the rows again, the number of lost values is unknown.
+If the role is not allowed to create temporary tables, this module keeps the keys in the memory of the process, up to
+`_MOST` rows. If the keys cannot be kept, or the rows cannot be found again, the number of lost values is unknown.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ..database.catalog import CatalogTable, Fullness, filled, quote
 from .replaced import whole_keys
 
 _NUMBERS = count()
-_MOST = 1_000_000  # rows whose keys are kept in memory, where no temporary table can be made
+_MOST = 1_000_000  # rows whose keys are kept in memory if no temporary table can be created
 _DEFINES = re.compile(r"\s*(?:DROP|TRUNCATE|ALTER(?!.*\bUSING\b))\b", re.IGNORECASE | re.DOTALL)
 _INSERTS = re.compile(r"\b(?:INSERT|REPLACE|MERGE|COPY)\b", re.IGNORECASE)
 
@@ -34,13 +34,13 @@ class _StoredKeys:
     """The keys of rows that had values.
 
     Attributes:
-        rows: the keys, for a FROM of a query: a temporary table, or a text with all keys; empty if they were not kept.
-        keys: the columns of the key, by the names that they had when the revision began; none for the number of the row
-            (SQLite).
-        others: the columns of the other unique keys, by which REPLACE may have given a row another key (SQLite).
-        columns: the columns with values, by the names that they had when the revision began.
-        deleted: the number of rows that had been deleted before.
-        taken: for each column, the numbers of values that had been taken before.
+        rows: the SQL after FROM that reads the keys, such as the name of a temporary table; empty if no keys were kept.
+        keys: the columns of the key, with the names that they had when the revision began; empty if the key is the row
+            number (SQLite).
+        others: the columns of the other unique keys. They identify a row to which REPLACE has given a new key (SQLite).
+        columns: the columns with values, with the names that they had when the revision began.
+        deleted: the number of rows that had been deleted before the keys were stored.
+        taken: for each column, the numbers of values that had been removed before the keys were stored.
     """
 
     rows: str
@@ -52,13 +52,13 @@ class _StoredKeys:
 
 
 class KeptValues:
-    """The rows that had values in columns from which a revision may take values.
+    """The rows that had values in columns from which a revision may remove values.
 
     Call `before()` for each statement, then `remember()` for each table, and `lost()` for each table at the end.
     """
 
     def __init__(self, connection: Connection) -> None:
-        """Begin a revision."""
+        """Begin a revision, of which no rows are remembered yet."""
         self._connection = connection
         self._remembered: dict[Hashable, list[_StoredKeys]] = {}
         self._seen: set[tuple[Hashable, str]] = set()
@@ -70,13 +70,13 @@ class KeptValues:
         return "temp" if self._connection.dialect.name == "sqlite" else "pg_temp"
 
     def before(self, statement: str, went_back: int) -> None:
-        """Note the statement that is about to run, and how often the transaction has gone back to a savepoint."""
+        """Note the statement that is about to run, and the number of rollbacks to a savepoint until now."""
         self.follow(went_back)
         self._can_hide = not _DEFINES.match(statement)
         self._inserts = bool(_INSERTS.search(statement))
 
     def follow(self, went_back: int) -> None:
-        """Note how often the transaction has gone back to a savepoint."""
+        """Note the number of rollbacks to a savepoint until now."""
         if went_back != self._went_back:
             self._went_back = went_back
             self._forget_missing()
@@ -89,13 +89,13 @@ class KeptValues:
         rows: int,
         deleted: Callable[[], int],
     ) -> None:
-        """Store the keys of the rows that have values, for each column that has both values and empty places.
+        """Store the keys of the rows with values, for each column in which new values could hide lost values.
 
         Args:
             table: the table before the statement.
             names: a mapping from the present name of each column to its name when the revision began.
-            counts: for the present name of each column that the statement may empty: the number of its values, and the
-                number of values that statements have taken before.
+            counts: a mapping from the present name of each column that the statement may empty to two numbers: the
+                number of its values, and the number of values that statements have removed before.
             rows: the number of rows of the table.
             deleted: returns the number of rows that the revision has deleted.
         """
@@ -109,7 +109,7 @@ class KeptValues:
         self._seen |= {(table.identity, names[name]) for name in wanted}
         found = inspect(self._connection).get_pk_constraint(table.bare_name, schema=table.schema or None)
         keys = found["constrained_columns"]
-        is_known = {*keys} <= names.keys()  # The revision may have made the key itself.
+        is_known = {*keys} <= names.keys()  # Perhaps the revision added the key.
         if is_known and (keys or self._has_numbers(table)):
             others = self._other_keys(table, names, keys)
             query, taken = self._query(table, keys, others, wanted), [counts[name][1] for name in wanted]
@@ -125,13 +125,13 @@ class KeptValues:
 
         Args:
             before: the table when the revision began.
-            now: the present table, which may be another one in its place.
+            now: the present table: the same table, or the table that has replaced it.
             names: a mapping from the names of the columns of `before` to those of `now`.
-            deleted: the number of deleted rows. A row that came back with the same key does not count.
+            deleted: the number of deleted rows. If a deleted row came back with the same key, its values do not count.
 
         Returns:
             A mapping from the names of the columns of `before` to the numbers; None for an unknown number. Columns
-            whose values were not to be remembered are left out.
+            whose values did not have to be remembered are left out.
         """
         found: dict[str, int | None] = {}
         for each in self._remembered.get(before.identity, ()):
@@ -139,12 +139,12 @@ class KeptValues:
             columns = [name for name in each.columns if name in names]
             row = self._compare(each, now, names, columns) if each.rows and has_keys and columns else None
             gone = max(deleted - each.deleted, 0)
-            if row is None or row[0] - row[1] > gone:  # Rows that were not deleted have other keys now.
+            if row is None or row[0] - row[1] > gone:  # Rows have new keys, so they cannot be found.
                 found |= dict.fromkeys(columns)
             else:
                 back = max(gone - (row[0] - row[1]), 0)
                 for at, name in enumerate(columns):
-                    # A value that was taken before is in one of the places that are still empty.
+                    # A value that was removed before belongs to a row in which the column is still empty.
                     taken = each.taken[[*each.columns].index(name)]
                     null, empty, still_null, still_empty = row[2 + 4 * at : 6 + 4 * at]
                     lost = max(null + min(taken.values, still_null), empty + min(taken.filled, still_empty))
@@ -159,7 +159,7 @@ class KeptValues:
         self._remembered = {}
 
     def _forget_missing(self) -> None:
-        """Forget the temporary tables that a rollback to a savepoint has undone. Their columns are stored again."""
+        """Forget the temporary tables that a rollback to a savepoint removed. Keys are stored again later."""
         for identity, tables in self._remembered.items():
             stored = [each for each in tables if each.rows.startswith(self._temp)]
             for each in [each for each in stored if not self._run(f"SELECT 1 FROM {each.rows} LIMIT 1")]:
@@ -185,12 +185,12 @@ class KeptValues:
         return f"SELECT {', '.join(stored)} FROM {table.sql}"
 
     def _store(self, query: str) -> str:
-        """Return the name of a new temporary table with the rows of a query; an empty text if there cannot be one."""
+        """Return the name of a new temporary table with the rows of a query; an empty text if this fails."""
         name = f"antarest_kept_{next(_NUMBERS)}"
         return f"{self._temp}.{name}" if self._run(f"CREATE TEMP TABLE {name} AS {query}") else ""
 
     def _read(self, query: str, table: CatalogTable, keys: Sequence[str], columns: Sequence[str]) -> str:
-        """Return an expression with the rows of a query, for a FROM; an empty text if they cannot be read."""
+        """Return an SQL expression, for use after FROM, with the rows of a query; an empty text if the query fails."""
         types = [f"k{at} {table.types[key]}" for at, key in enumerate(keys)]
         types += [f"w{at} integer" for at in range(len(columns))]
         rows: list[Any] = []
@@ -200,10 +200,10 @@ class KeptValues:
     def _compare(
         self, each: _StoredKeys, now: CatalogTable, names: Mapping[str, str], columns: Iterable[str]
     ) -> list[int] | None:
-        """Return the number of remembered rows, and of those that are still there; then four numbers for each column.
+        """Return the number of remembered rows, the number of these that still exist, and four numbers for each column.
 
-        These are the numbers of values that are NULL now, and that are NULL or empty now; then the numbers of NULLs,
-        and of NULLs and empty texts, that are still there.
+        The first two count lost values: values that are NULL now, and filled values that are NULL or an empty text now.
+        The other two count what has not changed: NULLs that are still NULL, and NULLs or empty texts that still are.
         """
         keys = [quote(names[key]) for key in each.keys] or ["rowid"]
         ways = [" AND ".join(f"t.{key} = s.k{at}" for at, key in enumerate(keys))]
@@ -235,11 +235,11 @@ class KeptValues:
         return filled(value + as_text, table.types[column]) if column in table.texts else value
 
     def _has_numbers(self, table: CatalogTable) -> bool:
-        """Return whether SQLite numbers the rows of a table, which has no primary key."""
+        """Return whether the rows of a table without a primary key have row numbers, as on SQLite."""
         return self._temp == "temp" and not {name.lower() for name in table.columns} & {"rowid"}
 
     def _run(self, query: str, rows: list[Any] | None = None) -> bool:
-        """Run a query, and add its rows to a list. Return whether it has run: perhaps the role has no right to it."""
+        """Run a query, and add its rows to `rows`. Return False if it failed, perhaps because a right is missing."""
         cursor = self._connection.connection.cursor()
         is_postgresql = self._temp == "pg_temp"
         try:

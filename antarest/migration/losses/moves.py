@@ -28,7 +28,7 @@ _Pairs = list[tuple[Hashable, Hashable]]
 
 
 def reads_unknown(statement: str, tables: Iterable[CatalogTable]) -> bool:
-    """Return whether a statement may read anything other than these tables, such as a temporary table."""
+    """Return whether a statement might read from something other than these tables, such as a temporary table."""
     known = {table.bare_name.lower() for table in tables}
     return any(name.lower() not in known for name in _FROM.findall(statement))
 
@@ -82,8 +82,8 @@ class Moves:
         self._connection = connection
         self._tracker = tracker
         self._moves: dict[str, list[_Move]] = {}
-        self._seen: dict[str, tuple[Hashable, Hashable | None]] = {}  # the table and column that an item named last
-        self._homes: dict[tuple[str, Hashable], set[Hashable]] = {}  # the tables that a column was in, by its item
+        self._seen: dict[str, tuple[Hashable, Hashable | None]] = {}  # for each item: its last table and column
+        self._homes: dict[tuple[str, Hashable], set[Hashable]] = {}  # the tables that had the item until now
         self._old = frozenset(each for table in tracker.tables.values() for each in table.columns.values())
         for item, places in destinations.items():
             if found := self._find(item):
@@ -92,7 +92,7 @@ class Moves:
         self._full_at_first = {move.place: self._full(move.place) for move in self._all()}
         for move in self._all():
             move.first = (self._common(move, self._pairs(move)[0]) or 0) if self._full_at_first[move.place] else 0
-        self._tables: Tables = {}  # before the statement that runs
+        self._tables: Tables = {}  # the tables before the current statement
 
     def before(self, statement: str, taken: Collection[str]) -> None:
         """Count the data that is both in a source and in its destination. Call this before each statement runs.
@@ -114,7 +114,7 @@ class Moves:
         """Count the rows and values that the statement of the last `before()` has moved."""
         known = {table.identity for table in self._tables.values()}
         for move in self._all():
-            self._find(move.place)  # The next statement may rename it.
+            self._find(move.place)  # Found now, because the next statement may rename it.
             if move.taking is not None and (left := self._common(move, move.pairs)) is not None:
                 move.arrived += max(move.taking - left, 0)
             if move.filling is not None:
@@ -145,14 +145,14 @@ class Moves:
             filled = self._filled(move) if found and not move.is_compared else 0
             there = min(grown[move.place], max(move.arrived - move.first, filled, 0))
             if there and lost > 0 and move.column is None and self._is_column(move.place):
-                return 0  # Rows became values, such as a list. The number of rows in a value is not known.
+                return 0  # Rows became a value, such as a list. How many rows are in it is not known.
             here = min(max(lost, 0), there)
             grown[move.place] -= here
             lost -= here
         return lost
 
     def _filled(self, move: _Move) -> int:
-        """Return the number of rows that were written to the destination, also before its table was rebuilt."""
+        """Return the number of rows written to the destination. Rows of its table before a rebuild count."""
         table, column = self._seen[move.place]
         homes = self._homes[move.place, table if column is None else column]
         return sum(move.filled[home] for home in homes)
@@ -167,7 +167,7 @@ class Moves:
             return self._renamed(item)
         table, column = tables[found[0]], found[1]
         identity = table.columns[column] if column else None
-        origin = self._tracker.origins[identity].column  # The same column, where a rebuild has copied it.
+        origin = self._tracker.origins[identity].column  # the old column, if a rebuild has copied it
         wanted = identity if origin in self._old else origin
         self._seen[item] = table.identity, wanted
         self._homes.setdefault((item, table.identity if wanted is None else wanted), set()).add(table.identity)
@@ -191,7 +191,7 @@ class Moves:
         return bool(found and found[1])
 
     def _full(self, place: str) -> int:
-        """Return the number of rows or values of "table" or "table.column"; 0 if it does not exist."""
+        """Return the number of rows or values of a "table" or "table.column"; 0 if there is no such item."""
         found = self._find(place)
         if found is None:
             return 0
@@ -217,10 +217,10 @@ class Moves:
         return count_common(self._connection, source, place[0].whole, named, values=move.column is not None)
 
     def _pairs(self, move: _Move) -> tuple[_Pairs, bool]:
-        """Return pairs of columns to compare, and whether their comparison finds all data that arrives.
+        """Return pairs of a source column and a target column, and whether comparing these pairs finds all moved data.
 
-        The comparison of a moved column finds all data. The comparison of moved rows finds all data only if a
-        statement was seen to copy these columns unchanged.
+        If a column is moved, it does. If rows are moved, it does only if a statement has copied the source columns to
+        the target columns unchanged.
         """
         source, place = self._now(move.table), self._find(move.place)
         if source is None or place is None:

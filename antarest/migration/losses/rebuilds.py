@@ -3,7 +3,7 @@
 For most changes of a table SQLite needs a new table. `op.batch_alter_table` makes the new table from those properties
 of the old table that Alembic can read. The other properties are lost, and nothing reports this. So `RebuildGuard`
 compares the text of the schema, as SQLite stores it, before and after each revision. If an object is missing, and the
-revision did not drop it by its name, the run ends. The counter of AUTOINCREMENT is kept: without the counter, new rows
+revision did not drop it by its name, the run fails. The counter of AUTOINCREMENT is kept: without the counter, new rows
 would get the ids of deleted rows.
 """
 
@@ -40,7 +40,7 @@ _NAME = r'(?:"(?:[^"]|"")+"|[^\s".]+)'
 _DEPENDS = re.compile(
     rf"\b(materialized view|view|policy) ({_NAME}(?:\.{_NAME})?(?: on table {_NAME}(?:\.{_NAME})?)?) depends on"
 )
-# A view as statements, with what it loses when it is dropped: its indexes, triggers and rights.
+# The statements that create a view again, with the indexes, triggers and rights that are dropped with the view.
 _VIEW = """
     SELECT pg_get_viewdef(c.oid, true), ARRAY(
         SELECT pg_get_indexdef(i.indexrelid) FROM pg_index AS i WHERE i.indrelid = c.oid
@@ -84,8 +84,8 @@ class _NamedDrops:
     Names are in lower case.
     """
 
-    dropped: set[str] = field(default_factory=set)  # indexes, triggers, views and constraints
-    renamed: set[tuple[str, str]] = field(default_factory=set)  # columns, by their old name
+    dropped: set[str] = field(default_factory=set)  # names of indexes, triggers, views and constraints
+    renamed: set[tuple[str, str]] = field(default_factory=set)  # the table and the old name of a column
 
 
 class RebuildGuard:
@@ -93,11 +93,11 @@ class RebuildGuard:
 
     def __init__(self, context: MigrationContext, exclude: Iterable[str] = ()) -> None:
         """Prepare to watch a migration context of Alembic, except for the tables in `exclude`."""
-        assert context.connection is not None  # noqa: S101 - online, as every run
+        assert context.connection is not None  # noqa: S101 - a run is never offline
         self._connection: Connection = context.connection
         self._exclude = json.dumps([*exclude])
         self._before: list[_Row] = []
-        self._after: list[_Row] | None = None  # the rows after the last revision; the next one begins with these
+        self._after: list[_Row] | None = None  # the rows after the last revision, for the next revision
         self._named = _NamedDrops()
         self._counters: dict[str, int] = {}
         self._metadata: sa.MetaData | None = context.opts.get("target_metadata")
@@ -131,7 +131,7 @@ class RebuildGuard:
         return _missing(same) if same else None
 
     def note_operation(self, operation: MigrateOperation) -> None:
-        """Note the names that an operation of Alembic drops or changes. In a batch, no statement shows them."""
+        """Note the names that an operation of Alembic drops or changes. In a batch, no statement has these names."""
         dropped: list[object] = []
         if isinstance(operation, ops.DropIndexOp):
             dropped = [operation.index_name]
@@ -256,7 +256,7 @@ def _dependent(connection: Connection, kind: str, name: str) -> Missing:
     else:
         definition, more = connection.execute(sa.text(_VIEW), {"name": name}).one()
         text = str(definition).strip().rstrip(";")
-        text = text if "'" in text else " ".join(text.split())  # The spaces in a literal count.
+        text = text if "'" in text else " ".join(text.split())  # Spaces in a literal are data.
         again = "; ".join([f"CREATE {kind.upper()} {name} AS {text}", *more])
     return Missing(f"{kind}:{name}", f"{kind} {name}", f"op.execute({again!r})")
 

@@ -39,7 +39,7 @@ def may_insert_several(statement: str, *, runs_many: bool) -> bool:
 
 
 def whole_keys(driver: Any, table: CatalogTable) -> list[list[str]]:
-    """Return the columns of each unique key of a table, without keys that are expressions or for some rows only."""
+    """Return the columns of each unique key of a table. Keys with expressions or for only some rows are left out."""
     return _whole(_keys(driver, table))
 
 
@@ -72,17 +72,17 @@ class Replaced:
         if self._copy:
             columns = ", ".join(sorted({quote(column) for key in whole for column in key}))
             full = " OR ".join(" AND ".join(f"{quote(column)} IS NOT NULL" for column in key) for key in whole)
-            rows = f"SELECT {columns} FROM main.{table.sql} WHERE {full}"  # Nothing replaces a key with NULL.
+            rows = f"SELECT {columns} FROM main.{table.sql} WHERE {full}"  # A key with NULL conflicts with nothing.
             driver.execute(f"CREATE TEMP TABLE {self._copy[5:]} AS {rows}")
 
     def lost(self) -> int:
-        """Return how many rows are gone. A present row replaces one old row with the same value of a unique key."""
+        """Return how many old rows are gone. Each present row with a key of an old row counts as one kept row."""
         if not self._copy:
             return 0
         kept = " OR ".join(f"({key}) IN (SELECT {key} FROM {self._copy})" for key in self._keys)
         [[lost]] = self._driver.execute(
             f"SELECT (SELECT count(*) FROM {self._copy}) - count(*) FROM main.{self._table.sql} WHERE {kept}"
         )
-        with suppress(sqlite3.OperationalError):  # An unfinished query of the revision keeps it until the end.
+        with suppress(sqlite3.OperationalError):  # It stays if a query of the revision is open.
             self._driver.execute(f"DROP TABLE {self._copy}")
         return max(int(lost), 0)

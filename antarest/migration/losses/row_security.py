@@ -16,7 +16,7 @@ _WRITES = re.compile(
 )
 _SWITCHES = re.compile(r"\b(?:SECURITY|ROLE)\b", re.IGNORECASE)
 
-# A statement that may write to a table locks it in this mode, also if it reaches no row, until the transaction ends.
+# A statement that writes to a table takes this lock until the transaction ends, even if the statement changes no row.
 _ACTIVE = text("""
     SELECT c.oid, c.relname, c.oid::regclass::text,
         EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid = pg_backend_pid() AND l.relation = c.oid
@@ -54,7 +54,7 @@ class RowSecurity:
         self._active = self._read()  # since the last statement that switches row security
 
     def begin(self) -> None:
-        """Begin a revision."""
+        """Begin to watch a revision. Forget the tables that earlier revisions wrote to."""
         self._written = set()
         if self._active:
             self._active = self._read()

@@ -1,9 +1,9 @@
 """The numbers of inserted, deleted and updated rows of a transaction, as a PostgreSQL server counts them.
 
 The server also counts the changes that a rollback to a savepoint has undone, and the changes of a block with EXCEPTION
-in which a statement failed. Such an insertion would make up for a row that is deleted later. Therefore this module
-takes these changes off again. For blocks with EXCEPTION, it counts the rows of the tables before the block, and again
-when the numbers are needed.
+in which a statement failed. An insertion that was undone would hide a row that is deleted later. Therefore this module
+subtracts the changes that were undone. For blocks with EXCEPTION, the module counts the rows of the tables before the
+block, and again when the numbers are needed.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ class RowStatistics:
         self._connection = connection
         self._tables = tables
         self._undone: dict[Hashable, RowChanges] = {}
-        # Of the statement that runs, and since the numbers were last needed:
+        # `_next` and `_before` belong to the current statement. `_counts` has the counts since the last `now()`.
         self._next: dict[Hashable, _Count] = {}
         self._before: Mapping[Hashable, RowChanges] | None = None
         self._counts: dict[Hashable, _Count] = {}
 
     def forget(self) -> None:
-        """Begin a revision."""
+        """Begin a revision: forget the changes that were undone before."""
         self._undone, self._next, self._before, self._counts = {}, {}, None, {}
 
     def now(self) -> dict[Hashable, RowChanges]:
@@ -69,7 +69,7 @@ class RowStatistics:
         return found
 
     def emptied(self, tables: Collection[CatalogTable]) -> set[Hashable]:
-        """Return which tables have no other rows than those that this transaction has inserted."""
+        """Return the identities of the tables in which all rows were inserted by this transaction."""
         counted = self._read() if tables else {}
         kept = {
             table.identity
@@ -79,11 +79,11 @@ class RowStatistics:
         return {table.identity for table in tables} - kept
 
     def before(self, tables: Iterable[CatalogTable], *, is_dynamic: bool) -> None:
-        """Count the rows of the tables that the next statement may change, if it may undo these changes.
+        """Count the rows of the tables whose changes the next statement can undo, as a block with EXCEPTION does.
 
         Args:
-            tables: the tables; none if the statement cannot undo changes.
-            is_dynamic: whether the statement can undo changes of other tables too, whose names it computes.
+            tables: these tables; empty if the statement cannot undo changes.
+            is_dynamic: whether the statement can also undo changes of other tables, whose names the statement computes.
         """
         new = [table for table in tables if table.readable and table.identity not in self._counts]
         changes = self.now() if new or is_dynamic else {}
@@ -94,7 +94,7 @@ class RowStatistics:
         }
 
     def after(self) -> None:
-        """Note that the statement has run. Its insertions into tables that were not counted do not count."""
+        """End the statement of the last `before()`. Insertions into tables that were not counted are ignored."""
         if self._before is not None:
             for table, change in self.now().items():
                 if table not in self._next:
@@ -122,7 +122,7 @@ class RowStatistics:
 def _undone(count: _Count, rows: int, changes: RowChanges) -> RowChanges:
     """Return the changes that were undone since a count.
 
-    If a table has both new and deleted rows, all deletions count as real ones.
+    If rows were inserted and rows were deleted since the count, no deletion counts as undone.
     """
     since, grown = changes.minus(count.changes), rows - count.rows
     deleted = since.deleted if since.inserted else min(max(-grown, 0), since.deleted)

@@ -1,6 +1,6 @@
 """The options that a project's `env.py` gives to `environment.run`. They are options of `context.configure`.
 
-To learn the options, a command runs `env.py` in a mode in which `environment.run` only keeps the options. In this mode
+To get the options, a command runs `env.py` in a mode in which `environment.run` only keeps the options. In this mode
 no connection is opened, and logging stays as it is. Because `env.py` may import a whole application, a process runs it
 in this mode only once, and only for commands that need the options.
 """
@@ -36,10 +36,10 @@ Options = Mapping[str, Any]
 """Options of `context.configure`, by name."""
 
 ASKED = "antarest_asked"
-"""The attribute of Alembic's configuration with a list. `environment.run` only adds its options to it."""
+"""The name of an attribute of Alembic's configuration: a list to which `environment.run` only adds its options."""
 
 ALEMBIC = threading.RLock()
-"""Held by the one thread of this process that calls Alembic, whose context is global."""
+"""The lock that lets only one thread of this process call Alembic, because Alembic's context is global."""
 
 _REFUSED = {
     "connection": "the workflow opens the connection itself",
@@ -80,7 +80,7 @@ def checked(path: Path, options: Options) -> Options:
         if name == "transactional_ddl" and value is False:
             reason = "env.py says transactional_ddl=False, and every run here is one transaction: leave it out"
             raise InvalidProject(path, reason, _FIX)
-    return {name: value for name, value in options.items() if name != "literal_binds"}  # That is for SQL scripts alone.
+    return {name: value for name, value in options.items() if name != "literal_binds"}  # It is for SQL only.
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class EnvFile:
         return self.named or _version_table_in(self.path) or named_table(self.options) or VersionTable()
 
     def refuse_schema(self, engine: str) -> None:
-        """Refuse a version table in a schema of its own, if the engine has no schemas.
+        """Refuse a version table in a separate schema, if the engine has no schemas.
 
         Raises:
             InvalidProject: the engine is SQLite, and the project names a schema.
@@ -247,8 +247,8 @@ def _without_connections(path: Path, env: str) -> Iterator[None]:
 def logging_left_alone() -> Iterator[None]:
     """Let the functions that configure `logging` do nothing in the block: they could disable existing loggers.
 
-    A module that is first imported in the block may keep the functions that do nothing. Therefore they call the
-    original functions after the block.
+    If a module is first imported in the block, it can keep the functions that do nothing. Therefore these functions
+    call the original functions after the block.
     """
     import logging.config  # here, since few commands run `env.py`
 
@@ -285,14 +285,14 @@ def _version_table_in(env: Path) -> VersionTable | None:
         return VersionTable()
     is_adopted = re.search(r"\benvironment\.run\s*\(", text)
     if not _LITERAL.search(text) and ("**" not in text or not is_adopted):
-        # A project that did not adopt the workflow may call a helper, which is not read.
+        # A project that did not adopt the workflow can call a helper, which is not read.
         return VersionTable() if is_adopted or ".configure" in text else None
     try:
         nodes = [node for node in ast.walk(parse(text)) if isinstance(node, ast.Call)]
     except SyntaxError:
         return None
     calls = [_literals(call) for call in nodes if getattr(call.func, "attr", "") in ("run", "configure")]
-    # Any other place that names them may change them.
+    # Any other place with these names could change the values.
     if len({*calls}) != 1 or calls[0] is None or len(calls) * len(calls[0]) != len(_LITERAL.findall(text)):
         return None
     return named_table(dict(calls[0])) or VersionTable()

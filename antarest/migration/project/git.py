@@ -15,10 +15,10 @@ _FIELDS = 3
 _PLACES = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR"}
 
 MAINS = ("origin/main", "main", "origin/master", "master")
-"""The usual names of the main branch, the shared one first."""
+"""The usual names of the main branch, in the order in which they are tried."""
 
 SWITCHING = "ANTAREST_SWITCHING"
-"""Our own hooks are silent while this environment variable is set: the database follows already."""
+"""Our git hooks print nothing while this variable is set, because the running command migrates the database itself."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Repository:
         return self.ask("rev-parse", "--is-shallow-repository") == "true"
 
     def branch_of(self, name: str) -> str:
-        """Return the commit to which `git switch NAME` goes.
+        """Return the commit that `git switch NAME` checks out.
 
         It is the commit of a branch, or of the only remote branch of that name.
         """
@@ -110,7 +110,7 @@ class Repository:
         return self._change("switch", "--quiet", *arguments)
 
     def changes(self, folder: Path) -> dict[str, bool]:
-        """Return the paths with uncommitted changes in a folder. The value of a path is True if the file exists now."""
+        """Return the paths in a folder with uncommitted changes. The value of a path says whether the file exists."""
         listed = self.ask("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", str(folder))
         return {entry[3:]: (self.root / entry[3:]).is_file() for entry in filter(None, listed.split("\0"))}
 
@@ -134,12 +134,12 @@ class Repository:
         return os.path.relpath(place.resolve(), self.root.resolve())
 
     def files(self, commit: str, folders: Sequence[Path], *, recursive: bool = False) -> dict[str, bytes]:
-        """Return a mapping from the path of each revision file that a commit has in these folders to its content."""
+        """Return the revision files that a commit has in these folders, as a mapping from paths to contents."""
         found = self.objects(commit, folders, recursive=recursive)
         return dict(zip(found, self.blobs(list(found.values())), strict=True))
 
     def objects(self, commit: str, folders: Sequence[Path], *, recursive: bool = False) -> dict[str, str]:
-        """Return a mapping from the path of each file that `files` returns to the id of its git object."""
+        """Return a mapping from paths to ids of git objects, with the same paths as the result of `files`."""
         names = [f"{self.path(folder)}/" for folder in folders]
         listed = self.ask("ls-tree", "-z", "--full-tree", *(["-r"] if recursive else []), commit, *names)
         blobs = {}

@@ -28,7 +28,7 @@ from ..errors.text import count
 
 
 class History:
-    """The revisions of a project, as a graph: which revision follows which."""
+    """The graph of a project's revisions. It says which revisions each revision follows."""
 
     def __init__(self, revisions: Iterable[Revision]) -> None:
         """Link the revisions to a graph.
@@ -159,7 +159,7 @@ class History:
         return frozenset(seen)
 
     def below(self, revision: str) -> frozenset[str]:
-        """Return all revisions before this revision, along `down_revision` only. `depends_on` does not count."""
+        """Return all revisions before this revision, along `down_revision` only. `depends_on` is ignored."""
         seen: set[str] = set()
         waiting = [revision] if revision in self._by_id else []
         while waiting:
@@ -185,8 +185,8 @@ class History:
         """
         at = set(current)
         ordered = self.in_order(self.applied(at))
-        # In the walk upwards, a revision that is the only end so far has all earlier ones below it. In the walk
-        # downwards, all later ones were built on a revision that is the only start so far.
+        # First loop, upwards: if a revision is the only end so far, all earlier revisions are below this revision.
+        # Second loop, downwards: if a revision is the only start so far, all later ones were built on this revision.
         below, above = set[str](), set[str]()
         ends, starts = set[str](), set[str]()
         for id_ in ordered:
@@ -257,7 +257,7 @@ class History:
     def _require_one_step(self, at: tuple[str, ...], below: str) -> None:
         """Refuse a step back from `at` to `below` that would undo more than the last revision.
 
-        A merge is the exception: one step back from a merge is the common ancestor of its branches, if they have one.
+        The exception is a merge: a step back from it leads to the common ancestor of its branches, if there is one.
 
         Raises:
             OutOfReach: `below` is not one step back.

@@ -40,7 +40,7 @@ class Project:
     Attributes:
         ini: its `alembic.ini`; its `pyproject.toml` if it has no `alembic.ini`.
         versions: the folders with its revision files.
-        is_recursive: whether the folders below `versions` count too.
+        is_recursive: whether the folders below `versions` are read too.
         scripts: the folder of its `env.py`; None if the settings do not name the folder.
         metadata_name: its `MetaData`, as `package.module:attribute`; empty if it is not set.
         rollback_script: the `rollback.sh` to keep in sync; None if the project has none.
@@ -264,7 +264,7 @@ class Project:
 
     @property
     def options(self) -> Options:
-        """The options that `env.py` gives to `environment.run`. The first use in a process may run `env.py`.
+        """The options that `env.py` gives to `environment.run`. The first use in a process can run `env.py`.
 
         Raises:
             EnvNotAdopted, InvalidProject: as for `EnvFile.options`.
@@ -293,7 +293,7 @@ class Project:
         """Return the metadata of the models, or a list of metadata, as Alembic accepts it."""
         given = None if self.metadata_name else self.options.get("target_metadata")
         found = self.named("metadata", self.metadata_name) if given is None else given
-        return getattr(found, "metadata", found)  # A declarative base has one too.
+        return getattr(found, "metadata", found)  # A declarative base has this attribute too.
 
     def settings(self) -> Sections | None:
         """Return the sections of the configuration that the application declares. None if it declares no sections.
@@ -320,13 +320,13 @@ class Project:
             **self.options,
             "target_metadata": self._target_metadata() if self.has_metadata else None,  # For its naming convention.
             "transactional_ddl": True,
-            "transaction_per_migration": False,  # Our segments do that.
+            "transaction_per_migration": False,  # The workflow commits itself.
             "version_table": table.name,
             "version_table_schema": table.schema or None,
         }
 
     def scratch_options(self) -> dict[str, Any]:
-        """Return the options for `context.configure` on a scratch database: without a schema and `on_version_apply`."""
+        """Return the options for `context.configure` on a scratch database: no schema, and no `on_version_apply`."""
         return {**self.alembic_options(), "version_table_schema": None, "on_version_apply": ()}
 
     def alembic_config(self, **attributes: object) -> Config:

@@ -31,7 +31,7 @@ class References:
         repository: the repository of the project.
         history: the revisions of the checkout.
         versions: the folders with the revision files.
-        is_recursive: whether the folders below `versions` count too.
+        is_recursive: whether the folders below `versions` are read too.
     """
 
     repository: Repository

@@ -41,8 +41,8 @@ _USUAL_LINES = re.compile(
 )
 _QUOTED = re.compile(r"[\"']([\w.]+)[\"']")
 _COMMENT = b"# revision identifiers, used by Alembic."  # in the templates of Alembic
-# Whether a line may set the names otherwise. An honest "no" is all that counts: a file that is in doubt is parsed.
-# The expression begins with a word, so that Python finds its places quickly; therefore it looks back.
+# Whether a line can set the names in another way. If this is possible, the whole file is parsed.
+# The expression begins with a word, because Python searches for a word quickly; the part before it is a look-behind.
 _MAY_BIND = re.compile(
     rb"revision\b(?:[ \t]*(?:[-+*/|&,:;=)\]]|in\b)"
     rb"|(?<=[sflt,][ \t]revision)|(?<=[ \t]{2}revision)|(?<=,revision)"  # as, class, def, del, global, import
@@ -61,7 +61,7 @@ def read_history(folders: Iterable[Path], *, recursive: bool = False) -> History
 
     Args:
         folders: the folders of revision files.
-        recursive: whether the folders below `folders` count too.
+        recursive: whether the folders below `folders` are read too.
 
     Raises:
         InvalidRevisionFile: a file is not Python, or has no `revision`.
@@ -274,7 +274,7 @@ def _assignments(path: Path, tree: ast.Module, *, has_global: bool) -> dict[str,
 
 
 def _executed(tree: ast.Module, read: Collection[ast.AST]) -> Iterator[Any]:
-    """Yield each node that runs at an import, except those in `read`, and those in a function, class or lambda."""
+    """Yield each syntax node, without the nodes in `read` and the contents of functions, classes and lambdas."""
     waiting: list[ast.AST] = [tree]
     while waiting:
         if (node := waiting.pop()) not in read:
@@ -302,7 +302,7 @@ def _as_ids(path: Path, value: object) -> tuple[str, ...]:
 
 
 def _declarations(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a file declares, such as `lossy` and `moves`. Refuse a wrong form, because it could permit too much.
+    """Return what a file declares, such as `lossy` and `moves`. Refuse a wrong form, because it could hide a loss.
 
     Raises:
         InvalidRevisionFile: a declaration has a wrong form.

@@ -29,7 +29,7 @@ class FoundRevision:
     Attributes:
         revision: the declarations of the file.
         content: the content of the file.
-        place: where it was found, such as `branch feature/reserves`.
+        place: where the file was found, such as `branch feature/reserves`.
         commit: the commit that has the file; empty if it was not committed.
         author: the author of the commit.
         date: the date of the commit, in the form of ISO 8601.
@@ -69,7 +69,7 @@ class RevisionSearch:
         Args:
             repository: the repository to search.
             folders: the folders of the revision files, as this checkout has them.
-            recursive: whether the folders below `folders` count too.
+            recursive: whether the folders below `folders` are read too.
         """
         self._repository = repository
         self._is_recursive = recursive
@@ -216,7 +216,7 @@ def describe_location(
         repository: the repository to search.
         folders: the folders of the revision files.
         revision: the id of the revision.
-        recursive: whether the folders below `folders` count too.
+        recursive: whether the folders below `folders` are read too.
 
     Returns:
         The sentence; empty if the file is not found.

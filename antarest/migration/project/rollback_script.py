@@ -1,4 +1,4 @@
-"""`scripts/rollback.sh`: how it is rendered from the revision graph, compared with the file, and written.
+"""Renders `scripts/rollback.sh` from the revision graph, compares the text with the file, and writes the file.
 
 The script names its target (`REVISION=`) and, on the next line, the head for which it was made (`HEAD=`). If two
 branches each add a revision, git reports a conflict in these lines. A script that was made for an older head refuses to

@@ -63,7 +63,7 @@ class Settings:
     Attributes:
         scripts: the folder of its `env.py`.
         versions: the folders with its revision files.
-        is_recursive: whether the folders below `versions` count too.
+        is_recursive: whether the folders below `versions` are read too.
         own: the keys and values of the section `[antarest]`, or of the table `[tool.antarest]`.
         search: the folders that Alembic puts at the beginning of `sys.path`.
     """
@@ -118,7 +118,7 @@ def _read(path: Path) -> Settings:
     if "script_location" not in main and not (main and (path.parent / "env.py").is_file()):
         missing = "script_location in the section [alembic]" if parser.has_section("alembic") else "section [alembic]"
         raise InvalidProject(path, f"it has no {missing}", _LOOK)
-    # Flask-Migrate's alembic.ini names no folder: it lies in it.
+    # Flask-Migrate's alembic.ini names no folder, because it is in this folder itself.
     scripts = path.parent / main.get("script_location", "")
     versions = path.parent / location if location else scripts / "versions"
     folders = (path.parent / search,) if search else ()
@@ -160,17 +160,17 @@ def find(named: str | Path | None, start: Path, environ: Mapping[str, str]) -> P
 
 
 def others_around(ini: Path, config: Path) -> tuple[Path, ...]:
-    """Find other projects to which the configured database may belong.
+    """Find other projects to which the configured database could belong.
 
     Args:
         ini: the settings file of the project that was found.
         config: the configuration file, which names the database.
 
     Returns:
-        The settings files of the other projects. If the working directory belongs to the project of `ini`, these are
-        the project to which `config` belongs, and `migrations/alembic.ini` in the working directory. Otherwise these
-        are the project to which `config` belongs, and the projects at most two folders below the working directory; but
-        none if `config` is in the folder of `ini`.
+        The settings files of the project to which `config` belongs, and of projects near the working directory. If the
+        working directory belongs to the project of `ini`, only `migrations/alembic.ini` in this directory is near.
+        Otherwise the projects at most two folders below are near. But if the working directory does not belong to the
+        project of `ini`, and `config` is in the folder of `ini`, the result is empty.
     """
     here = Path.cwd()
     is_around = here.is_relative_to(ini.parent.parent if ini.parent.name == "migrations" else ini.parent)

@@ -1,4 +1,4 @@
-"""New revision files are made in a folder of their own, and moved to the revisions when they are complete.
+"""New revision files are made in a separate folder, and moved to the other revisions when they are complete.
 
 So a command that fails or is killed leaves the revisions as they were.
 """
@@ -26,7 +26,7 @@ class Staging:
     """A folder beside the revisions, in which a new revision file is made.
 
     Attributes:
-        project: the project as Alembic sees it while it makes the file. Its revisions include those of `folder`.
+        project: the project as Alembic sees it. The revisions of this project include those in `folder`.
         folder: the path of the folder.
     """
 

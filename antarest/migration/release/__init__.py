@@ -80,7 +80,7 @@ def prove_sql(project: Project, between: RevisionRange, scripts: Mapping[str, Se
 
     Raises:
         NoPostgres: no PostgreSQL is available.
-        SqlDiffers: a script creates another schema than the revisions.
+        SqlDiffers: a script and the revisions create different schemas.
     """
     with postgres_server() as server, scratch_database("postgresql", server) as url:
         before = _reflect(project, url, between.start)

@@ -100,7 +100,7 @@ def _change(difference: Difference) -> str:
 
 
 def _measure(project: Project, between: RevisionRange, listener: Listener) -> dict[str, Proof]:
-    """Prove revisions on PostgreSQL, to measure their impact on tables with rows. Return the proof for each id."""
+    """Prove revisions on PostgreSQL, to measure their impact on rows. Return a mapping from ids to proofs."""
     found = Verification(("postgresql",))
     target = target_of(str(project.ini), None, None, None)
     prove_history(

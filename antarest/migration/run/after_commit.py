@@ -42,10 +42,10 @@ def grant_at_rest(request: RunRequest) -> Sequence[grants.Grant]:
     """
     table = request.project.version_table
     with looking(request.db, request.listener.note) as connection:
-        read_current(connection, table)  # Raises the right error for a file that is no database.
+        read_current(connection, table)  # Fails with a clear error if the file is not a database.
         if not grants.lacking(request.project, request.db, connection):
             return []
-    from .before_commit import naming_blockers  # Imported here: it needs Alembic, and a right is seldom missing.
+    from .before_commit import naming_blockers  # Imported late: that module imports Alembic, which is slow.
 
     with (
         one_writer(request.db, table, request.patience()) as writer,

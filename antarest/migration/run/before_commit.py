@@ -1,7 +1,7 @@
-"""Refuses a segment before its commit if it causes a loss that is not declared, or not agreed to.
+"""Refuses to commit a segment with losses that no revision declares, or to which nobody agreed.
 
-If a segment fails, the error names the revision and the state of the database. If the cause is a lock of another
-session, this module says so, and the run can try the segment again.
+If a segment fails, the error names the revision and the state of the database. If a lock of another session is the
+cause, the run can try the segment again.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _LONGEST_PAUSE = 30.0  # seconds
 
 
 def refuse_losses(request: RunRequest, guard: LossGuard, state: str) -> None:
-    """Refuse a loss that no revision declares, or that a downgrade causes without an agreement.
+    """Refuse a loss that no revision declares, and a loss of a downgrade to which nobody agreed.
 
     Args:
         request: the request for the run.
@@ -47,7 +47,8 @@ def refuse_losses(request: RunRequest, guard: LossGuard, state: str) -> None:
     Raises:
         Overtaken: other sessions wrote to a table after a revision used its data and before the revision removed it. So
             the count of the losses may be wrong.
-        LossNotDeclared, LossNotConfirmed: there is such a loss.
+        LossNotDeclared: a loss is not declared.
+        LossNotConfirmed: nobody agreed to a loss of a downgrade.
     """
     if guard.overtaken:
         raise Overtaken(guard.overtaken, request.database, state)
@@ -60,7 +61,7 @@ def refuse_losses(request: RunRequest, guard: LossGuard, state: str) -> None:
 
 def new_violations(before: set[tuple[Any, ...]], after: set[tuple[Any, ...]]) -> list[str]:
     """Return the foreign keys that are now violated by more rows than before, as "table -> referred table"."""
-    # A rebuild may change the rowid of a table without an integer key. So rows are counted, and not identified.
+    # In a table without an integer key, a rebuild can change the row numbers. So rows are counted, not identified.
     counts, known = (Counter((row[0], row[2]) for row in rows) for rows in (after, before))
     return [f"{table} -> {referred}" for table, referred in sorted(counts - known)]
 
@@ -107,7 +108,7 @@ def failures(request: RunRequest, outcome: RunOutcome) -> Iterator[None]:
 
 
 def _rights(error: BaseException, role: str) -> Iterator[Hint]:
-    """If PostgreSQL says that the role lacks a right, yield hints about the ways to migrate."""
+    """If PostgreSQL says that the role lacks a right, yield hints about how to get it or to use another role."""
     raised = driver_error(error)
     if getattr(raised, "pgcode", None) == _NO_RIGHT:
         if found := _NO_CREATE.search(str(raised)):
@@ -128,7 +129,7 @@ def _first_part(steps: Sequence[Step]) -> Iterator[Hint]:
 
 
 def _statement(error: BaseException) -> str:
-    """Return the statement of an error on one line. Its values are left out, because they are data of users."""
+    """Return the statement of an error on one line. The values of its parameters are left out, as they are private."""
     text = " ".join((error.statement or "").split()) if isinstance(error, DBAPIError) else ""
     return text if len(text) <= _LONGEST_STATEMENT else f"{text[: _LONGEST_STATEMENT - 3]}..."
 
@@ -156,7 +157,7 @@ def naming_blockers(what: str, request: RunRequest, writer: Writer) -> Iterator[
 
 
 def holder_of_table(error: BaseException) -> str:
-    """Return the session that held a table for too long, according to the error of a segment."""
+    """Return the session that held a table for too long, as the error of a segment names it; empty if there is none."""
     cause: BaseException | None = error
     while cause and not isinstance(cause, NotLocked):
         cause = cause.__cause__
@@ -170,7 +171,7 @@ def note_next_try(request: RunRequest, number: int, error: Exception, blockers: 
         request: the request for the run.
         number: the number of tries until now.
         error: the error of the last try.
-        blockers: the session that held the needed lock; empty if it is not known.
+        blockers: the session that held the needed lock; empty if this session is not known.
 
     Returns:
         The seconds to wait before the next try, so that other sessions can continue.
@@ -185,13 +186,13 @@ def note_next_try(request: RunRequest, number: int, error: Exception, blockers: 
 
 
 def is_lock_failure(error: BaseException, *, committing: bool) -> bool:
-    """Return whether another try can help after an error, because another session held a lock or wrote first.
+    """Return whether another try can help. It can if another session caused the error: it held a lock, or wrote first.
 
     Args:
         error: the error that ended the try.
         committing: whether the error was raised by a commit.
     """
-    if isinstance(error, TableLocked):  # A backup has waited for long enough.
+    if isinstance(error, TableLocked):  # A backup has already waited until its time limit.
         return False
     cause: BaseException | None = error
     while cause:

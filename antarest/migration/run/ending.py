@@ -1,4 +1,4 @@
-"""Errors that end a run. They name the backup of the run, and the state of the database after a signal."""
+"""Completes the errors that end a run: adds the path of the backup, and turns a signal into an error."""
 
 from __future__ import annotations
 

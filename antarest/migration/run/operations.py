@@ -16,13 +16,13 @@ import sqlalchemy as sa
 from alembic.operations import MigrateOperation, Operations
 
 CHUNK = 100_000
-"""How many rows a statement takes at most, unless a revision says otherwise."""
+"""The most rows that one statement processes, unless a revision sets another limit."""
 
 REPORT = "antarest_report"
-"""The option of Alembic's context with the function that hears how far a move of data is."""
+"""The key in the options of Alembic's context for the function that reports the progress of an operation."""
 
 Report = Callable[[str, int, int, float], None]
-"""Hears a table, how many rows of it are done, how many there are, and the seconds that it took so far."""
+"""A function that receives the name of a table, the number of processed rows, of all rows, and of seconds so far."""
 
 
 class _Operation(MigrateOperation):
@@ -56,7 +56,7 @@ class DataOperations(_Operation):
         key: str = "id",
         chunk: int = CHUNK,
     ) -> None:
-        """Copy the values of a column to another table, along a foreign key in either direction.
+        """Copy the values of a column to a column of another table. Usually a foreign key connects the two tables.
 
         A row of the target without a matching row in the source keeps its value.
 
@@ -66,11 +66,11 @@ class DataOperations(_Operation):
             target: the column that gets the values, as "table.column".
             on: a mapping from columns of the source table to columns of the target table. A row of the source matches a
                 row of the target if all these columns are equal.
-            key: a unique column of the target table. A large table is processed in ranges of its values.
+            key: a unique column of the target table. A large table is processed in ranges of this column.
             chunk: the number of rows in a range; 0 for a single statement.
 
         Raises:
-            ValueError: several rows of the source match one row of the target, which can take only one value.
+            ValueError: several rows of the source match one row of the target, but this row can take only one value.
         """
         (from_table, from_column), (to_table, to_column) = _split(source), _split(target)
         there, here = _table(from_table, from_column, *on), _table(to_table, to_column, key, *on.values())
@@ -101,11 +101,11 @@ class DataOperations(_Operation):
             table: the name of the table.
             values: a mapping from each column to its value, or to an expression such as `sa.text("lower(name)")`.
             where: the condition for the rows, as SQL; empty for all rows.
-            key: a unique column of the table. A large table is processed in ranges of its values.
+            key: a unique column of the table. A large table is processed in ranges of this column.
             chunk: the number of rows in a range; 0 for a single statement.
         """
         here = _table(table, key, *values)
-        # `--sql` needs the type of a plain value to write it. The columns here have no type, so `literal` finds it.
+        # To write a plain value, `--sql` needs its type. The columns here have no type, so `literal` finds the type.
         given = {
             name: each if isinstance(each, sa.ClauseElement) else sa.literal(each) for name, each in values.items()
         }
@@ -133,7 +133,7 @@ class DataOperations(_Operation):
             columns: the names of columns that both tables have; or a mapping from columns of the target to columns of
                 the source or to expressions.
             where: the condition for the rows, as SQL; empty for all rows.
-            key: a unique column of the source. A large table is processed in ranges of its values.
+            key: a unique column of the source. A large table is processed in ranges of this column.
             chunk: the number of rows in a range; 0 for a single statement.
         """
         chosen = columns if isinstance(columns, Mapping) else {name: name for name in columns}
@@ -165,8 +165,8 @@ class DataOperations(_Operation):
             target: the table that gets the rows.
             value: the column of the target that gets the element, as text.
             keys: the columns that are copied with each element, as a mapping from columns of the source table to
-                columns of the target. Without keys, equal elements of several lists make one row.
-            key: a unique column of the source table. A large table is processed in ranges of its values.
+                columns of the target. Without keys, equal elements of several lists become one row.
+            key: a unique column of the source table. A large table is processed in ranges of this column.
             chunk: the number of rows in a range; 0 for a single statement. Without `keys`, there is
                 always a single statement.
         """
@@ -203,9 +203,9 @@ class DataOperations(_Operation):
             source: the table with a row for each element.
             target: the column that gets the lists, as "table.column". A list is stored as text.
             value: the column of the source with the element.
-            keys: a mapping from columns of the source to columns of the target table. The list of a row of the target
-                has the elements of the rows of the source for which all these columns are equal.
-            key: a unique column of the target table. A large table is processed in ranges of its values.
+            keys: a mapping from columns of the source to columns of the target table. A row of the target gets
+                the elements of the source rows for which all these columns are equal.
+            key: a unique column of the target table. A large table is processed in ranges of this column.
             chunk: the number of rows in a range; 0 for a single statement.
         """
         table, column = _split(target)
@@ -306,7 +306,7 @@ def _as_list(operations: Operations, column: sa.ColumnElement[Any]) -> Any:
         text = sa.cast(sa.func.to_json(column), sa.Text())
         ordered = sa.func.string_agg(text, sa.literal_column("', '").op("ORDER BY")(sa.collate(column, "C")))
         return sa.select(sa.literal_column("'['").concat(ordered).concat(sa.literal_column("']'")))
-    # SQLite 3.40 knows no ORDER BY inside an aggregate; a window over all rows has the same effect.
+    # SQLite 3.40 does not support ORDER BY in an aggregate. A window over all rows has the same effect.
     quoted = sa.func.group_concat(sa.func.json_quote(column), ", ")
     window = quoted.over(order_by=column, rows=(None, None))
     return sa.select(sa.literal_column("'['").concat(window).concat(sa.literal_column("']'"))).limit(1)

@@ -26,7 +26,7 @@ from ..project.project import Project
 _NAME_IT = Hint("The configuration names the database, such as that of a test", "export ANTAREST_CONF=PATH")
 
 if TYPE_CHECKING:
-    from alembic.config import Config  # A database at head does not need Alembic.
+    from alembic.config import Config  # Imported only for types: if no revision has to run, Alembic is not loaded.
 
 OUTCOME = "antarest_outcome"
 """The attribute of Alembic's configuration in which `env.py` hands the outcome back to the workflow."""
@@ -37,7 +37,7 @@ Step = tuple[Revision, Direction, float]
 
 @dataclass
 class Segment:
-    """The transaction that is in progress: revisions that are committed together.
+    """The transaction in progress, with the revisions that it commits together.
 
     Attributes:
         running: the revision that is running, and its direction; None if no revision is running.
@@ -142,8 +142,8 @@ class RunRequest:
         agreement: the losses of a downgrade to which a person agreed.
         before_change: makes a backup, and returns the path of the backup. A run that will change something calls this
             function under the migration lock, before the first change. An error ends the run.
-        prepare: a function that runs inside the transaction before the first revision. The function of a reset drops
-            the objects of the history.
+        prepare: a function that runs inside the transaction before the first revision. For example, the function of a
+            reset drops the objects of the history.
         command: the command that a person would repeat.
         file_change: the change of files that happens right before the last commit.
         from_base: whether the run is allowed to start at base although the database is not empty.
@@ -170,7 +170,7 @@ class RunRequest:
         return redact_url(self.db.migration_url)
 
     def patience(self) -> Patience:
-        """Return the time limit for waiting for locks of others. The time counts from now."""
+        """Return the time limit for waiting for the locks of other sessions. The time starts now."""
         return Patience(self.db.migration_lock_timeout, self.listener.note)
 
     def revision_of(self, step: Any) -> Revision:
@@ -180,7 +180,7 @@ class RunRequest:
 
 
 def refuse_other_database(config: Config, ini: Path, db: DbConfig) -> None:
-    """Refuse to run if the caller of Alembic gives another database than the configuration.
+    """Refuse to run if the caller of Alembic passes a database that is not the configured one.
 
     Args:
         config: Alembic's configuration. A program may have set `attributes["connection"]` or `sqlalchemy.url`.
@@ -195,7 +195,7 @@ def refuse_other_database(config: Config, ini: Path, db: DbConfig) -> None:
         raise InvalidProject(ini, f"{reason}: leave it out", _NAME_IT)
     try:
         named = make_url(config.file_config.get(config.config_ini_section, "sqlalchemy.url", fallback=""))
-    except (ArgumentError, Error):  # Alembic could not use it either.
+    except (ArgumentError, Error):  # Alembic cannot use this URL.
         return
     if named.get_backend_name() not in ENGINES:  # The template of Alembic says driver://user:pass@localhost/dbname.
         return
@@ -205,7 +205,7 @@ def refuse_other_database(config: Config, ini: Path, db: DbConfig) -> None:
 
 
 def _place(url: URL) -> tuple[object, ...]:
-    """Return what tells databases apart, without users and drivers."""
+    """Return the parts of a URL that identify its database. The user and the driver are left out."""
     if url.get_backend_name() == "sqlite":
         return (os.path.realpath(url.database) if url.database else "",)
     hosts = [("127.0.0.1" if host == "localhost" else host, port or "5432") for host, port in servers(url)]

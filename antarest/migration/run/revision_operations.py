@@ -1,10 +1,11 @@
 """The `op` that a revision uses while it runs.
 
 This is Alembic's `op` with three changes. First, `op.batch_alter_table` reads only the table that it rebuilds. Alembic
-also reads all tables that foreign keys lead to, which the new table does not need: with 20 tables in a chain, this took
-60 % of the time of all revisions. Second, `RebuildGuard` receives each operation, because inside a batch there is no
-statement to watch. Third, a batch on SQLite does not CAST to a date or a time: a CAST would keep only the year. Alembic
-has no hook for these changes, so they are made on the `Operations` object of the run, and not on Alembic's classes.
+also reads each table to which foreign keys lead, although this is not needed for the new table. With a chain of 20
+tables, this took 60 % of the time of all revisions. Second, `RebuildGuard` receives each operation, because a batch
+executes no statement of its own for an operation. Third, a batch on SQLite does not CAST to a date or a time: a CAST
+would keep only the year. Alembic has no hook for these changes, so they are made on the `Operations` object of the
+run, and not on Alembic's classes.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def run(context: Any, request: RunRequest, steps_of: StepsOf, destination: str |
         context: the module `alembic.context`.
         request: the request for the run.
         steps_of: Alembic's function that returns the steps to run, given the current revisions.
-        destination: the target of the command, as it was written.
+        destination: the target of the command, as the user wrote it.
 
     Returns:
         The outcome of the run.
@@ -102,7 +102,7 @@ class _Run:
     signals: Signals
     writer: Writer
     left: list[Any] = field(default_factory=list)
-    blocks: Blocks | None = None  # on PostgreSQL
+    blocks: Blocks | None = None  # None on SQLite
     learned: Learned = field(default_factory=dict)  # the tables that the next try of the segment locks first
 
     def run(self) -> None:
@@ -155,7 +155,7 @@ class _Run:
 
     @contextmanager
     def _undoing_file_change(self, segment: Segment) -> Iterator[None]:
-        """Undo the change of files if the segment was rolled back. Keep it if the result of the commit is not known."""
+        """Undo the change of files if the segment was rolled back. Keep the change if the commit may have succeeded."""
         try:
             yield
         except BaseException:
@@ -165,7 +165,7 @@ class _Run:
 
     @contextmanager
     def _passing_a_commit_that_took_place(self, segment: Segment) -> Iterator[None]:
-        """Ignore the error of a commit that took place nevertheless."""
+        """Ignore an error of the commit if the commit took place nevertheless."""
         try:
             yield
         except AntarestError as error:
@@ -189,7 +189,7 @@ class _Run:
             }
             self.context.configure(connection=connection, **options)
             guard = self._guard(connection)
-            # Alembic must find no transaction here. The first statement takes the lock.
+            # Alembic must find no open transaction here. The first statement begins the transaction.
             with self.context.begin_transaction():
                 steps += self._next_steps(connection)
                 segment.goal = segment.goal or self.outcome.after
@@ -212,7 +212,7 @@ class _Run:
         return guard
 
     def _next_steps(self, connection: Connection) -> list[Any]:
-        """Return the steps of the next segment. From now on, no other run can change the current revision."""
+        """Begin a segment's transaction, and return its steps. Until its end, no other run can change the revision."""
         request, outcome = self.request, self.outcome
         current = read_current(connection, request.project.version_table)
         if not outcome.steps:
@@ -231,7 +231,7 @@ class _Run:
         self.left = [] if begins else self.plan(current)
         outcome.total = start.total if begins else len(self.left)
         if request.before_change and (begins or self.left or request.prepare):
-            # Each try makes a backup, since others may have written since the last one.
+            # Each try makes a new backup, because other sessions can have written after the previous one.
             outcome.backup = request.before_change(request, outcome, connection) or outcome.backup
         if request.prepare:
             request.prepare(connection)
@@ -329,7 +329,7 @@ class _Run:
             found = _current(self.request)
         except (AntarestError, SQLAlchemyError):
             return False
-        segment.is_unsure &= segment.goal == self.outcome.after  # After a reset they can be equal: nobody can tell.
+        segment.is_unsure &= segment.goal == self.outcome.after  # A reset can end at the revision where it began.
         return found == segment.goal != self.outcome.after
 
     def _confirm(self, steps: Sequence[Step]) -> None:

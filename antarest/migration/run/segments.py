@@ -31,7 +31,7 @@ from ..project.history import History
 from .request import RunRequest
 
 StepsOf = Callable[..., Iterable[Any]]
-"""Alembic's function that gives the steps from the current revisions."""
+"""Alembic's function that returns the steps to run, given the current revisions."""
 
 _NOT_ASKED = 'it uses autocommit_block(), and does not say transaction = "none"'
 _WROTE_BEFORE = "it changes something before its autocommit_block(), which would stay behind when it fails"
@@ -50,7 +50,7 @@ _OTHERS = re.compile(
     re.IGNORECASE,
 )
 
-# A step relative to another revision, or several revisions. No id has these characters, so Alembic says what is wrong.
+# A relative target such as `+1`, or a target with several revisions. Errors in these are those of Alembic.
 _RELATIVE = re.compile(r"[+-]|,|@(?!head$)|^heads$")
 
 _INVALID = text("""
@@ -58,7 +58,7 @@ _INVALID = text("""
     FROM pg_catalog.pg_index AS i JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
     WHERE i.indrelid = to_regclass(:table) AND c.relname = :index AND NOT i.indisvalid
 """)
-# For some roles, PostgreSQL hides the table on which another role builds an index: it may be this one.
+# `relid` is NULL if PostgreSQL hides the table on which another role builds an index. It may be the table meant here.
 _BUILDS = text("""
     SELECT p.pid FROM pg_catalog.pg_stat_progress_create_index AS p
     WHERE p.datname = current_database() AND p.pid <> pg_backend_pid()
@@ -74,7 +74,7 @@ def plan_steps(request: RunRequest, steps_of: StepsOf, destination: str | None, 
     Args:
         request: the request for the run.
         steps_of: Alembic's function that returns the steps to run, given the current revisions.
-        destination: the target of the command, as it was written.
+        destination: the target of the command, as the user wrote it.
         current: the current revisions of the database.
 
     Raises:
@@ -139,8 +139,8 @@ def first_segment(
         steps: all steps that are left, in order.
         revision_of: returns the revision of a step.
         engine: the engine of the database.
-        begun: whether the transaction has changed something already. If so, the result is empty if the first step needs
-            a transaction of its own.
+        begun: whether the transaction has already changed something. In that case, the result is empty if the first
+            step needs a transaction of its own.
     """
 
     def stands_alone(step: Any) -> bool:
@@ -163,7 +163,7 @@ class Blocks:
     def __init__(
         self, context: MigrationContext, guard: LossGuard, leave: Callable[[], None], patience: Patience
     ) -> None:
-        """Prepare to check each `autocommit_block()` in a transaction.
+        """Replace the method `autocommit_block()` of `context` by a method that checks each block.
 
         `leave` is called before Alembic commits at the start of such a block.
         """
@@ -208,7 +208,7 @@ class Blocks:
         self._guard.begin(*self._running)
 
     def _reset_timeouts(self) -> None:
-        """Reset the timeouts that the run has switched off: behind a pooler, other programs use the session later."""
+        """Reset the timeouts that the run switched off, because a pooler later gives the session to other programs."""
         with suppress(SQLAlchemyError):
             for name in ("lock_timeout", "statement_timeout"):
                 self._connection.exec_driver_sql(f"RESET {name}")
@@ -221,7 +221,7 @@ class _BlockWatcher(Watcher):
         self._connection, self._patience = connection, patience
         self._built: list[re.Match[str]] = []
 
-    def before(self, statement: str, attempt: Attempt | None = None) -> None:  # noqa: ARG002 - it only looks
+    def before(self, statement: str, attempt: Attempt | None = None) -> None:  # noqa: ARG002 - no attempt is needed
         if found := _CREATES.fullmatch(statement):
             self._built.append(found)
             self._drop_invalid(found)

@@ -69,7 +69,7 @@ class SnapshotStart:
             migration: Alembic's migration context.
             segment: the segment in progress. The revisions of the snapshot are added to it.
         """
-        assert self.candidate  # noqa: S101 - it fits
+        assert self.candidate  # noqa: S101 - `fits` has returned True
         began, connection, history = time.perf_counter(), migration.connection, self.request.project.history
         savepoint = connection.begin_nested()
         try:

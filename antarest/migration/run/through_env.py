@@ -22,7 +22,8 @@ StepsOf = Callable[[Any, tuple[str, ...]], Iterable[Any]]
 
 
 def _run_env(scripts: ScriptDirectory, environment: EnvironmentContext, request: RunRequest) -> None:
-    _ = request.project.options  # Ask first: an `env.py` that does not call `environment.run` must get to no database.
+    # Fails for an `env.py` that does not call `environment.run`, before this `env.py` can connect to a database.
+    _ = request.project.options
     with environment, importing(request.project.versions), logging_left_alone():
         scripts.run_env()
 
@@ -47,7 +48,7 @@ def run_through_env(request: RunRequest, steps_of: StepsOf, target: str | None) 
     scripts = ScriptDirectory.from_config(config)
 
     def steps(current: tuple[str, ...], context: object) -> Iterable[Any]:
-        if context is not None:  # Alembic passes one if `env.py` runs revisions itself, perhaps on another database.
+        if context is not None:  # Alembic passes a context if `env.py` runs revisions itself.
             raise EnvNotAdopted(project.ini, request.database)
         return steps_of(scripts, current)
 
@@ -55,7 +56,7 @@ def run_through_env(request: RunRequest, steps_of: StepsOf, target: str | None) 
     try:
         with in_this_process(request.db, request.patience()):
             _run_env(scripts, environment, request)
-    except SystemExit as error:  # With exit code 0 it would look like success.
+    except SystemExit as error:  # Exit code 0 would look like success.
         done = config.attributes.get(OUTCOME)
         why = f"env.py, or a module that it imports, ended the program: {described(error)}"
         raise RunFailed(why, database=request.database, state=done.state() if done else NOTHING_CHANGED) from error

@@ -13,7 +13,7 @@ from typing_extensions import override
 from .inventory import Inventory, Table
 from .objects import ObjectKey
 
-# Fields that are not compared here: they are in the path, or are compared as objects of their own.
+# Fields that are not compared as attributes: they are part of the path, or are compared as separate objects.
 _NOT_ASPECTS = {
     "table": {"name", "columns", "primary_key", "foreign_keys", "uniques", "checks", "indexes"},
     "primary key": set[str](),
@@ -37,16 +37,16 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True)
 class Difference:
-    """One fact on which two inventories differ.
+    """One difference between two inventories.
 
     Attributes:
         kind: "table", "column", "primary key", "foreign key", "unique", "check", "index", "enum", "sequence", "view",
-            "trigger", "policy", "function", "domain" or another kind of PostgreSQL, such as "extension".
-        table: the table that the object belongs to, empty if it belongs to none.
+            "trigger", "policy", "function", "domain", or a kind that only PostgreSQL has, such as "extension".
+        table: the table to which the object belongs; empty if the object belongs to no table.
         path: the path of the object, such as "study.path".
         aspect: the attribute that differs, such as "nullable"; empty if one side lacks the whole object.
         before: the value or the object on the first side; None if that side lacks it.
-        after: the value or the object on the second side.
+        after: the value or the object on the second side; None if that side lacks it.
     """
 
     kind: str
@@ -58,7 +58,7 @@ class Difference:
 
     @override
     def __str__(self) -> str:
-        """Return the difference on one line, with the sides named "before" and "after"."""
+        """Return the difference as one line, in which the two sides are called "before" and "after"."""
         return self.render("before", "after")
 
     def render(self, before: str, after: str) -> str:
@@ -133,7 +133,7 @@ def _objects(inventory: Inventory) -> Iterator[tuple[Key, object]]:
     for kind in ("enums", "views", "functions", "domains"):
         for name, each in getattr(inventory, kind).items():
             yield Key(kind[:-1], "", name), each
-    for name, sequence in inventory.sequences.items():  # One that a column owns is a part of its table.
+    for name, sequence in inventory.sequences.items():  # A sequence that a column owns is not separate.
         yield Key("sequence", (sequence.owner or "").rpartition(".")[0], name), sequence
     for kind, each in (("trigger", inventory.triggers), ("policy", inventory.policies)):
         for path, definition in each.items():
@@ -143,7 +143,7 @@ def _objects(inventory: Inventory) -> Iterator[tuple[Key, object]]:
 
 
 def _parts(table: Table) -> Iterator[tuple[Key, object]]:
-    """Yield the parts of a table with their keys. A constraint has its columns as its key, and a check has its name."""
+    """Yield the parts of a table with their keys. A check is identified by its name, other constraints by columns."""
     for column in table.columns:
         yield Key("column", table.name, f"{table.name}.{column.name}"), column
     if table.primary_key:

@@ -1,4 +1,4 @@
-"""Give an expression the same spelling on both engines, whatever its casts, parentheses and operators are.
+"""Gives an expression the same spelling on both engines. Casts and needless parentheses do not matter.
 
 PostgreSQL keeps an expression as a tree, and prints it in its own way (`(kind)::text = ANY (ARRAY[...])`). SQLite keeps
 the text as it was written (`kind IN (...)`). This module parses both spellings by precedence, and prints

@@ -43,9 +43,9 @@ _SQLITE = """
             'config', 'content', 'data', 'docsize', 'idx', 'node', 'parent', 'rowid', 'segdir', 'segments', 'stat')
     WHERE m.name NOT LIKE 'sqlite!_%' ESCAPE '!'
 """
-# Every object that users make has a number of 16384 or more. It depends on another one, at least on its schema, except
-# for a schema, a publication, and a foreign-data wrapper without a handler. The
-# letter of the dependency tells what is dropped together: "a" and "i" with a table, "e" with an extension.
+# Every object that users make has a number of 16384 or more. Each of these depends on another object, at least on its
+# schema. Only a schema, a publication, and a foreign-data wrapper without a handler do not. The letter of a dependency
+# tells which objects are dropped together: "a" and "i" with a table, "e" with an extension.
 _POSTGRESQL = """
     WITH made AS (
         SELECT d.classid, d.objid, bool_or(d.deptype = 'a') AS is_part, bool_or(d.deptype = 'e') AS is_member,

@@ -43,7 +43,7 @@ from .objects import ObjectKey, read_objects
 from .sql import normalise, parse_index
 
 _Options = dict[tuple[str, str | None], str]
-"""The options of constraints that the inspector does not read, by table and name."""
+"""The options of constraints that the inspector does not read. A key is the table and the name of a constraint."""
 
 _TABLES = """
     SELECT {relation_name}, c.relname, {relation_schema},
@@ -76,8 +76,8 @@ _INDEXES = """
         SELECT FROM pg_constraint AS o WHERE o.conindid = i.indexrelid AND o.contype IN ('p', 'u', 'x'))
     ORDER BY n.relname
 """
-# The type of each column, and a collation that differs from the one of the type, or of the type below a domain, as in
-# the inspector of SQLAlchemy 2.1.
+# The type of each column; and its collation, unless this is the collation of the type, or of the type below a domain.
+# The inspector of SQLAlchemy 2.1 uses the same rule.
 _COLUMNS = """
     SELECT {relation_name}, a.attname, format_type(a.atttypid, a.atttypmod), l.collname FROM pg_attribute AS a
     JOIN pg_class AS c ON c.oid = a.attrelid
@@ -231,8 +231,8 @@ class _Read:
 def without_warnings() -> Iterator[None]:
     """Hide warnings about unknown types, about tables that refer to each other, and about changed computed columns.
 
-    The inventory has the names of these types, a new revision creates such foreign keys after the tables, and
-    `db.revision` lists the changed columns.
+    These warnings are not needed: the inventory has the names of the types, a new revision creates the foreign keys
+    between the tables last, and `db.revision` lists the changed columns.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Computed default on .* cannot be modified", UserWarning)
@@ -296,7 +296,7 @@ def _computed(found: ReflectedComputed | None) -> str | None:
 
 
 def _is_unknown(kind: sa.types.TypeEngine[Any]) -> bool:
-    """Return whether SQLAlchemy does not know a type, such as one of an extension, or an array of this type."""
+    """Return whether SQLAlchemy does not know a type, such as a type of an extension, or an array of such a type."""
     return isinstance(getattr(kind, "item_type", kind), sa.types.NullType)
 
 

@@ -45,7 +45,7 @@ def tokenise(sql: str) -> list[str]:
 
 
 def as_written(sql: str) -> list[str]:
-    """Return the tokens of a text unchanged, so that a quoted name differs from a word of SQL."""
+    """Return the tokens of a text unchanged, so that a quoted name differs from a keyword of SQL."""
     return [match["token"] for match in _TOKEN.finditer(sql) if match["token"]]
 
 
@@ -53,7 +53,7 @@ class Piece(NamedTuple):
     """A token with its position in the text.
 
     Attributes:
-        word: the token as it is written, in lower case. A quoted name differs from a word of SQL.
+        word: the token as it is written, in lower case. A quoted name differs from a keyword of SQL.
         name: the identifier that the token stands for.
         start: the position of the first character of the token.
         end: the position after the last character of the token.
@@ -100,7 +100,7 @@ def name_of(token: str) -> str:
 
 
 def with_quotes(sql: str, name: str) -> str:
-    """Return the text with the name of a column quoted, since it may be a word of SQL. Types are not quoted."""
+    """Return the text with the name of a column quoted, because the name can be a keyword. Types are not quoted."""
     quoted = '"' + name.replace('"', '""') + '"'
     parts: list[str] = []
     for match in _TOKEN.finditer(sql):

@@ -18,7 +18,7 @@ _BRACKETS = re.compile(
 )
 _COMMENT_OR_BRACKET = re.compile(r"--|/\*|\[")
 _VIRTUAL = re.compile(r"\s*CREATE\s+VIRTUAL\s+TABLE\b.*?\bUSING\s+(\w+)", re.IGNORECASE | re.DOTALL)
-# The endings of their names, by module.
+# The endings of the names of shadow tables, for each module of virtual tables.
 _SHADOWS = {
     "fts3": ("content", "segments", "segdir", "docsize", "stat"),
     "fts4": ("content", "segments", "segdir", "docsize", "stat"),
@@ -48,8 +48,8 @@ class TableText(NamedTuple):
     collations: Mapping[str, str] = {}
     generated: Mapping[str, str] = {}
     autoincrement: str | None = None
-    primary_key: str | None = None  # its name
-    foreign_keys: tuple[KeyText, ...] = ()  # in their order
+    primary_key: str | None = None  # the name of the primary key
+    foreign_keys: tuple[KeyText, ...] = ()  # in the order of the text
     uniques: Mapping[tuple[str, ...], UniqueText] = {}
     checks: tuple[CheckConstraint, ...] = ()
     options: str = ""
@@ -60,7 +60,7 @@ class _Clause(NamedTuple):
 
     Attributes:
         words: the tokens in lower case, with an empty text for each token inside parentheses. Names keep their quotes,
-            so that a search for a word of SQL does not find a quoted name.
+            so that a search for a keyword of SQL does not find a quoted name.
         tokens: the tokens in the spelling for comparisons.
         written: the tokens as they are written.
     """
@@ -70,7 +70,7 @@ class _Clause(NamedTuple):
     written: Sequence[str]
 
     def at(self, word: str) -> Iterator[int]:
-        """Return the positions of a word of SQL in the definition."""
+        """Return the positions of a keyword of SQL in the definition."""
         return (at for at, each in enumerate(self.words) if each == word)
 
     def within(self, start: int) -> str:
@@ -78,7 +78,7 @@ class _Clause(NamedTuple):
         return join(self.tokens[start + 1 : closing(self.words, start)])
 
     def names(self, start: int, end: int) -> tuple[str, ...]:
-        """Return the names in a list in the definition, in lower case."""
+        """Return the names between two positions of the definition, in lower case."""
         return tuple(fold(_plain(part[0])) for part in split(self.written[start:end]))
 
     def name_before(self, at: int) -> str | None:
@@ -157,8 +157,8 @@ def read_table(sql: str) -> TableText:
 def with_sorted_constraints(sql: str) -> str:
     """Return the text of a `CREATE TABLE` with its constraints in the order of their names, after the columns.
 
-    Alembic writes the constraints in another order each time. A text with comments, or with names in brackets, is left
-    as it is.
+    Alembic can write the constraints in a different order each time. A text with comments or with names in brackets
+    stays as it is.
     """
     tokens = [] if _COMMENT_OR_BRACKET.search(sql) else pieces(sql)
     words = [each.word for each in tokens]

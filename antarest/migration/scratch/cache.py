@@ -1,8 +1,8 @@
 """A cache of scratch SQLite databases in the folder `.git`, so that revisions need not run again.
 
 The name of a cached file is computed from everything that the database depends on: see
-`antarest.migration.scratch.fingerprint`. When any of that changes, the name changes too. Files that have not been used
-for some time are deleted. Without the cache, the revisions run.
+`antarest.migration.scratch.fingerprint`. If any of this changes, the name changes too. Files that have not been used
+for some time are deleted. If no cached file can be used, the revisions run.
 """
 
 from __future__ import annotations
@@ -60,9 +60,9 @@ class ScratchCache:
                 shutil.copyfile(cached, file)
                 with closing(sqlite3.connect(file)) as connection:
                     connection.execute(f'SELECT count(*) FROM "{self._project.version_table.name}"').fetchone()
-            except OSError:  # Another process has deleted it, we may not read it, or the disk is full.
+            except OSError:  # The file was just deleted, or cannot be read; or the disk is full.
                 file.unlink(missing_ok=True)
-            except sqlite3.Error:  # It is damaged.
+            except sqlite3.Error:  # The cached file is damaged.
                 file.unlink(missing_ok=True)
                 with suppress(OSError):
                     cached.unlink(missing_ok=True)
@@ -87,7 +87,7 @@ class ScratchCache:
     def store_facts(self, key: str, facts: Any) -> None:
         """Store data that a run of the revisions has produced.
 
-        If the data depends on anything besides the revisions, `key` must contain this too.
+        `key` must contain everything on which the data depends besides the revisions, such as the engine.
         """
         if file := self._facts_file(key):
             _write(file, json.dumps(facts).encode())
@@ -117,7 +117,7 @@ class ScratchCache:
 def _write(path: Path, content: bytes) -> None:
     """Write a file of the cache, and delete files that are too old. Do nothing if the folder is read-only."""
     with suppress(OSError):
-        write_whole(path, content)  # Everybody may read it: another user of this clone may need it.
+        write_whole(path, content)  # Other users can read it, because they may use the same clone.
         files = sorted(path.parent.iterdir(), key=lambda each: each.stat().st_mtime)
         old = [each for each in files if each.suffix == path.suffix][:-_KEPT]
         unfinished = [each for each in files if each.name.startswith(UNFINISHED)]

@@ -37,7 +37,7 @@ from .servers import ScratchServer, ScratchServers, asked_of, scratch_servers
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 BOTH: tuple[EngineName, ...] = ("sqlite", "postgresql")
 
-# Leaves what models do not make: schemas, extensions, functions, collations, and the types that are not enums.
+# Does not drop what models do not create: schemas, extensions, functions, collations, and types that are not enums.
 _DROP_MODELLED = """
     DO $$ DECLARE each record; BEGIN
         FOR each IN SELECT c.oid::regclass::text AS name, c.relkind FROM pg_class AS c
@@ -73,7 +73,8 @@ class Comparison:
         models: the schema that the models create.
         found: the differences between the two schemas.
         not_compared: the objects that only the migrations create, because models cannot describe them, such as views.
-        called_equal: the differences that a function of `env.py`, such as `compare_type=function`, calls equal.
+        called_equal: the differences that do not count, because a function of `env.py` (such as the value of
+            `compare_type`) answers that there is no difference.
     """
 
     engine: EngineName
@@ -86,7 +87,7 @@ class Comparison:
     @classmethod
     def of(cls, project: Project, at_head: URL, migrated: Inventory, models: Inventory) -> Comparison:
         """Return the comparison of the models with a database at head, without the objects that `env.py` excludes."""
-        # On SQLite, a constraint has no name if its model gives none. The migrations may name it.
+        # On SQLite, a constraint has no name if its model gives none. The migrations can give it a name.
         found = [each for each in differences(migrated, models) if each.aspect != "name" or each.after is not None]
         equal = called_equal(project.env.path, project.scratch_options(), project.metadata(), found, at_head)
         different = included(project, [each for each in found if each not in equal], migrated)
@@ -271,7 +272,7 @@ def bench(
 
 @contextmanager
 def connected_at_head(project: Project, db: DbConfig | None) -> Iterator[Connection]:
-    """Connect to a scratch database at head, of the most important engine of the project, without a transaction.
+    """Open a connection, without a transaction, to a scratch database at head on the project's most important engine.
 
     Args:
         project: the Alembic project.

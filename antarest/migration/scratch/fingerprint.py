@@ -1,4 +1,4 @@
-"""Names for databases that have run some revisions. The name changes with everything that the database depends on."""
+"""Names for databases that have run some revisions. Whatever can change a database also changes its name."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _RUN_REVISIONS = (
     "schema/objects",
     "snapshot/*",
 )
-"""Our modules that take part when a revision runs or that read what it made, as paths in this package."""
+"""The modules of `antarest.migration` that run a revision, or that read the database which it has changed."""
 
 
 def fingerprints(
@@ -81,7 +81,7 @@ def fingerprints(
 
 
 def stands_alone(content: bytes) -> bool:
-    """Return whether a Python file depends on nothing but its text, judged by the words in it."""
+    """Return whether a Python file depends on nothing but its text. If a word may refer to other code, return False."""
     return (
         all(_HARMLESS.fullmatch(line) for line in _IMPORT.findall(content))
         and not _REACHES_OUT.search(content)
@@ -91,7 +91,7 @@ def stands_alone(content: bytes) -> bool:
 
 def _circumstances(options: Mapping[str, Any], convention: Mapping[Any, Any], also: Sequence[str]) -> bytes:
     """Return, as bytes, everything besides the revision files that has an effect on the databases."""
-    # A function chooses what is compared or rendered, and has no other name in the next process.
+    # Functions are left out. They only choose what is compared or rendered, and their text differs in each process.
     own_options = sorted(
         (name, value) for name, value in options.items() if name != "target_metadata" and not callable(value)
     )

@@ -19,25 +19,25 @@ from ..schema.compare import Difference
 from ..schema.inventory import Inventory
 
 _KINDS = {"table": "table", "column": "column", "index": "index"}
-"""The kinds that are asked about, beside the table of each object: ours, and the word of Alembic."""
+"""The kinds of objects about which `env.py` is asked, and their names in Alembic. For others, their table counts."""
 
 _ASPECTS = {"compare_type": "type", "compare_server_default": "default"}
-"""The options of `env.py` that can switch the comparison of an aspect of columns off, each with this aspect."""
+"""A mapping from options of `env.py` to the attribute of columns whose comparison the option can switch off."""
 
 
 def switched_off(options: Options) -> dict[str, str]:
-    """Return the aspects of columns that `env.py` does not want to compare, each with the option that says so."""
+    """Return the attributes of columns that `env.py` excludes from comparisons, each with the responsible option."""
     return {aspect: f"{name}=False" for name, aspect in _ASPECTS.items() if options.get(name) is False}
 
 
 def switched_on(options: Options, found: Sequence[Difference]) -> list[Difference]:
-    """Return the differences without those about aspects of columns that `env.py` does not want to compare."""
+    """Return the differences, except those in attributes of columns that `env.py` excludes from comparisons."""
     off = switched_off(options)
     return [each for each in found if not (each.kind == "column" and each.aspect in off)]
 
 
 def included(project: Project, found: Sequence[Difference], migrated: Inventory) -> list[Difference]:
-    """Return the differences without those about objects and aspects that `env.py` excludes.
+    """Return the differences, except those in objects and attributes that `env.py` excludes.
 
     Args:
         project: the Alembic project.
@@ -51,7 +51,7 @@ def included(project: Project, found: Sequence[Difference], migrated: Inventory)
     metadata = project.metadata()
 
     def is_in(table: str, name: str, kind: str, *, is_migrated: bool) -> bool:
-        """Return whether `env.py` includes an object. Its functions are called as Alembic calls them."""
+        """Return whether `env.py` includes an object. The functions of `env.py` are called as Alembic calls them."""
         schema, _, bare = table.rpartition(".")
         parents = {"schema_name": schema or None, "schema_qualified_table_name": table}
         parents |= {"table_name": bare} if kind != "table" else {}
@@ -75,9 +75,10 @@ def included(project: Project, found: Sequence[Difference], migrated: Inventory)
 def called_equal(
     env: Path, options: Options, metadata: sa.MetaData, found: Sequence[Difference], at_head: sa.URL
 ) -> list[Difference]:
-    """Return the differences that a function of `env.py`, such as `compare_type=function`, calls equal.
+    """Return the differences that do not count, because a function of `env.py` answers that there is no difference.
 
-    Alembic calls these functions, so they get the arguments that they expect.
+    `env.py` gives such a function as `compare_type` or `compare_server_default`. Alembic calls the function, so the
+    function gets the arguments that it expects.
 
     Args:
         env: the path of `env.py`, for the error.
@@ -109,13 +110,13 @@ def called_equal(
 def _asking(
     env: Path, name: str, function: Callable[..., bool | None], equal: set[tuple[str, str]]
 ) -> Callable[..., bool]:
-    """Return a function that Alembic calls instead of a function of `env.py`, and that keeps what this one calls equal.
+    """Return a function for Alembic that asks a function of `env.py`, and stores the columns with the answer "equal".
 
     Args:
         env: the path of `env.py`, for the error.
         name: the option with the function of `env.py`.
         function: the function of `env.py`.
-        equal: receives the paths of columns, each with the aspect.
+        equal: receives the path of each such column, with the attribute that was compared.
     """
 
     def ask(context: MigrationContext, inspected: Any, modelled: Any, *others: Any) -> bool:
@@ -127,7 +128,7 @@ def _asking(
             raise InvalidProject(env, f"{name} cannot compare {path}: {described(error)}") from error
         if answer is not None and not answer:
             equal.add((path, _ASPECTS[name]))
-        return False  # Alembic need not compare them itself.
+        return False  # With None, Alembic would compare them itself.
 
     return ask
 

@@ -25,14 +25,14 @@ from sqlalchemy.exc import DBAPIError
 from .embedded_postgres import MEMORY, memory_folder
 
 _NEW = 60  # seconds; a new folder may have no lock yet
-_OWNER = 12  # hexadecimal digits in a name; in that of a database they are the number of the lock of its owner
+_OWNER = 12  # hexadecimal digits in a name; in the name of a database, they are the number of its owner's lock
 
 
 @contextmanager
 def owned_folder(beginning: str) -> Iterator[Path]:
     """Create a folder until the end of the `with` block, and first delete leftovers with the same beginning.
 
-    The folder is in memory if there is enough.
+    The folder is in memory if there is enough memory.
 
     Args:
         beginning: the beginning of the folder's name.
@@ -49,7 +49,7 @@ def _delete_left(beginning: str) -> None:
     for parent in {Path(MEMORY), Path(tempfile.gettempdir())}:
         for left in parent.glob(f"{beginning}*"):
             if own.fullmatch(left.name):
-                with suppress(OSError):  # It has a lock, belongs to another user, or is gone.
+                with suppress(OSError):  # The folder has a lock, belongs to another user, or is gone.
                     _delete_if_left(left)
 
 

@@ -1,4 +1,4 @@
-"""Scratch databases at a revision of a project, and facts about its revisions that these databases show."""
+"""Scratch databases at a revision, the objects that a history creates, and the effects of downgrades on tables."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from .runner import ScratchRunner
 from .servers import ScratchServer, read_asked, scratch_servers
 
 _FINDS_EFFECTS = ("scratch/migrated", "scratch/servers", "losses/tracking/*")
-"""Our modules on which the effect of a downgrade depends, as it is kept, beside those that run revisions."""
+"""The modules, besides those that run revisions, that determine the effect of a downgrade as the cache stores it."""
 
 
 @contextmanager
@@ -49,7 +49,7 @@ def scratch_at(project: Project, revisions: Collection[str]) -> Iterator[Connect
         if (loaded or cache.copy_to(file)) < len(order):
             with moving(url) as connection:
                 ScratchRunner.of(project).upgrade(connection, revisions)
-            if not loaded:  # The name of a stored database does not depend on the snapshot.
+            if not loaded:  # The name of a cached file does not depend on the snapshot.
                 cache.store(file)
         with moving(url) as connection:
             yield connection
@@ -134,7 +134,7 @@ def objects_of_history(project: Project, connection: Connection, note: Tell = sa
 def _objects_made(project: Project, connection: Connection) -> set[ObjectKey]:
     made: set[ObjectKey] = set()
     make_schema_of(project.version_table, connection)
-    others = {each.key for each in read_objects(connection)}  # A scratch database can have extensions and schemas.
+    others = {each.key for each in read_objects(connection)}  # It can have extensions and schemas already.
     connection.rollback()
     ScratchRunner.of(project).upgrade(
         connection,
@@ -176,7 +176,7 @@ def downgrade_effects(
 
     Args:
         project: the project of the revisions.
-        connection: a connection to the real database, to learn what a scratch database needs.
+        connection: a connection to the real database, which shows what a scratch database needs.
         current: the current revisions of the real database.
         undone: the revisions to undo.
         note: called with a line before a scratch database is made on the server of the real database.
@@ -274,7 +274,7 @@ def _effect(revision: str, before: Tables, tracker: ChangeTracker) -> DowngradeE
         for column, identity in sorted(table.columns.items()):
             found = names.get(tracker.origins[identity].column)
             if found is None and is_rebuilt and now.columns.get(column) in names:
-                found = column  # No statement was understood to fill it. It was filled by its name.
+                found = column  # No known statement fills it, so the old column of this name was copied.
             if found is None:
                 dropped.append(f"{name}.{column}")
             elif found != column:

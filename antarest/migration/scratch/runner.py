@@ -43,7 +43,7 @@ from ..run.revision_operations import revision_operations
 from ..run.segments import first_segment, let_blocks_pass, refuse_not_runnable
 
 _SAVEPOINT = "antarest_before_revision"
-_ROW_WRITES = (sqlite3.SQLITE_DELETE, sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE)  # also of the table of the schema
+_ROW_WRITES = (sqlite3.SQLITE_DELETE, sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE)  # also to `sqlite_master`
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,9 @@ class ScratchRunner:
         commits_each: whether each revision is committed on its own, as `transaction_per_migration` demands.
         runs_deferred: whether deferred constraints run at the end of each revision, as in a run of the workflow. With
             plain Alembic they run at the commit.
-        version_schema: the schema of the version table, which each database of the project has.
-        stores_long_ids: whether the version table stores each id of the history. Somebody may have widened the table of
-            the real database, or have created it.
+        version_schema: the schema of the project's version table. Each scratch database gets this schema, too.
+        stores_long_ids: whether the version table is created with room for long ids, because somebody may have widened
+            that of the real database.
     """
 
     config: Config
@@ -110,7 +110,7 @@ class ScratchRunner:
         """
         self._prepare(connection)
         for target in targets:
-            schema = self.options.get("version_table_schema") or ""  # Scratch databases of a project have none.
+            schema = self.options.get("version_table_schema") or ""  # A scratch database of a project has none.
             current: Any = read_current(connection, VersionTable(self.options["version_table"], schema))
             connection.rollback()  # Alembic commits only the transactions that it has begun.
             with importing(self._folders):
@@ -198,7 +198,7 @@ class ScratchRunner:
     def _prepare(self, connection: Connection) -> None:
         """Import the revision files once, and create the schema of the version table.
 
-        The top level of a revision file may ask `alembic.context` for the dialect.
+        During the import, the code of a revision file can ask `alembic.context` for the dialect.
         """
         environment = EnvironmentContext(self.config, self.script, as_sql=False)
         with outer_kept(), without_output(), environment, importing(self._folders):
@@ -211,7 +211,7 @@ class ScratchRunner:
             connection.commit()  # Alembic commits only the transactions that it has begun.
 
     def make_room_for_ids(self, connection: Connection) -> None:
-        """Let the version table of a PostgreSQL database store ids of any length. SQLite needs no room."""
+        """Let the version table of a PostgreSQL database store ids of any length. On SQLite this is not needed."""
         if connection.dialect.name == "postgresql":
             table = connection.dialect.identifier_preparer.quote(self.options["version_table"])
             connection.exec_driver_sql(f"CREATE TABLE IF NOT EXISTS {table} (version_num VARCHAR NOT NULL PRIMARY KEY)")
@@ -280,7 +280,8 @@ def _each(steps: Sequence[Any], after_step: Callable[[str], object], _context: M
 def _learning_fixes(connection: Connection, fixes: list[Hint]) -> Iterator[None]:
     """If a revision fails in the `with` block, look for a fix in the database before the rollback.
 
-    PostgreSQL refuses every statement after an error. If a revision has caught the error, raise the caught error.
+    After an error, PostgreSQL refuses all further statements. If a revision caught the first error, and a later
+    statement was refused, raise the first error.
     """
     errors: list[DBAPIError] = []
     is_aborted = False
@@ -309,7 +310,7 @@ def _learning_fixes(connection: Connection, fixes: list[Hint]) -> Iterator[None]
 
 @contextmanager
 def _writing_only_here(connection: Connection) -> Iterator[None]:
-    """Refuse statements in the `with` block that write to an attached database (SQLite): its file is no scratch file.
+    """Refuse statements in the `with` block that write to an attached database, which is no scratch database (SQLite).
 
     Raises:
         WritesElsewhere: a statement was refused.

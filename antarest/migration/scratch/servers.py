@@ -50,7 +50,7 @@ _WHOLE_SERVER = re.compile(
     r"|\bREVOKE\s+(?![^;]*\bON\b)[^;]+\bFROM\b",
     re.IGNORECASE,
 )
-# Errors that a server can cause which is older, or lacks an extension, a collation, a role or a right.
+# The codes of errors that a server can cause if it is too old, or lacks an extension, a collation, a role or a right.
 _OF_THE_SERVER = {"42501", "42601", "42704", "42883", "58P01"}
 
 Result = TypeVar("Result")
@@ -96,7 +96,7 @@ def read_asked(db: DbConfig, connection: Connection) -> Asked:
 
 
 def asked_of(db: DbConfig | None) -> Asked | None:
-    """Return `read_asked` for the configured database; None if it is no PostgreSQL, or cannot be reached."""
+    """Return the result of `read_asked` for a database; None if it is not PostgreSQL, or cannot be reached."""
     if db is None or db.migration_url.get_backend_name() != "postgresql":
         return None
     try:
@@ -112,7 +112,7 @@ class ScratchServer:
 
     Attributes:
         name: the name of the server in messages.
-        url: the URL of a database of the server. From there, other databases can be created.
+        url: the URL of a database of the server. On a connection to this database, others can be created.
         asked: the properties that a scratch database needs; None if it replaces no real database.
         is_ours: whether this command started the server, and stops it.
         about: the text of all revisions, which shows the objects that they create themselves.
@@ -179,9 +179,9 @@ class ScratchServer:
             _execute(url, f'ALTER DATABASE "{url.database}" SET search_path = {path}')
 
     def lacks(self, error: BaseException) -> bool:
-        """Add what a revision was missing: a schema of the real database, or a role of a server that is ours.
+        """Add the schema or role that a failed revision needs. Return whether to try the revision again.
 
-        Return whether to try the revision again.
+        Only a schema of the real database is added. A role is created only on a server that this command started.
         """
         if (schema := NO_SCHEMA.search(str(error))) and self.asked and schema[1] in self.asked.others:
             is_new = schema[1] not in self.lacking
@@ -195,9 +195,9 @@ class ScratchServer:
 
 
 class Considerate(Watcher):
-    """A watcher that refuses statements with an effect on the whole server, since others use it."""
+    """A watcher that refuses statements with an effect on the whole server, because others use the server."""
 
-    def before(self, statement: str, attempt: Attempt | None = None) -> None:  # noqa: ARG002 - it only looks
+    def before(self, statement: str, attempt: Attempt | None = None) -> None:  # noqa: ARG002 - not needed
         """Refuse a statement about roles, databases or settings of the server."""
         if _WHOLE_SERVER.search(statement):
             raise NotAllowed("it changes the whole server, which others use")
@@ -212,7 +212,7 @@ class ScratchServers:
     _about: str
     _note: Tell
     reasons: dict[str, str] = field(default_factory=dict)
-    """Why a server is not used, by its name."""
+    """A mapping from the name of each server that cannot be used to the reason."""
     _started: list[ScratchServer] = field(default_factory=list)
     _left: list[str] | None = None
 
@@ -240,7 +240,7 @@ class ScratchServers:
         raise NoPostgres(self.reasons) from failed
 
     def retry(self, url: URL, work: Callable[[], Result]) -> Result:
-        """Return the result of a task on a scratch database of the last server. Create there what the task lacks."""
+        """Return the result of a task on a scratch database of the last server. Create what the task needs there."""
         while True:
             try:
                 return work()
@@ -259,7 +259,7 @@ class ScratchServers:
                 with ExitStack() as attempt:
                     self._started.append(self._start(name, attempt))
                     self._stack.enter_context(attempt.pop_all())
-            except Exception as error:  # noqa: BLE001 - the next one may work after any error
+            except Exception as error:  # noqa: BLE001 - the next server may work after any error
                 self.reasons[name] = reason(error)
         return self._started[-1] if self._started else None
 

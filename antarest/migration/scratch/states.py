@@ -30,7 +30,7 @@ class TableStates:
 
     @property
     def made(self) -> frozenset[str]:
-        """The names of all tables that exist after some revision."""
+        """The names of all tables that exist after at least one revision."""
         return frozenset(name for tables in self.after.values() for name in tables)
 
     def fitting(self, present: Catalog) -> list[str]:

@@ -1,4 +1,4 @@
-"""The facts of a database, for the comparison of two databases: the inventory, the rows and the sequences."""
+"""Reads everything that is compared between two databases: the inventory, the rows, the sequences and more."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _PARTS = ("tables", "enums", "sequences", "views", "triggers", "functions", "dom
 
 
 def read_facts(connection: Connection, exclude: Collection[str]) -> Mapping[str, object]:
-    """Return a mapping from names to facts about a database. Equal databases have equal facts.
+    """Return a mapping from the names of the compared parts of a database to their contents.
 
     Args:
         connection: a connection to the database.
-        exclude: the tables of Alembic and the workflow. Their rows are not facts. Their columns are facts, because a
-            revision may change these tables.
+        exclude: the tables of Alembic and the workflow. The result has no rows of these tables. It has their columns,
+            because a revision may change these tables.
     """
     more = {"sqlite": sqlite.facts, "postgresql": postgresql.facts}[connection.dialect.name]
     with only_reading(connection):
@@ -27,7 +27,7 @@ def read_facts(connection: Connection, exclude: Collection[str]) -> Mapping[str,
 
 
 def unequal(one: Mapping[str, object], other: Mapping[str, object]) -> list[str]:
-    """Return the names of the facts that differ."""
+    """Return the names of the parts in which two results of `read_facts` differ."""
     return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
 
 

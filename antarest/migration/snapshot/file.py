@@ -16,7 +16,7 @@ _TITLE = """\
 -- Generated: do not edit or merge it. Write it again with: inv db.snapshot
 """
 _END = ";"
-"""The line after each statement. A line of a statement that looks like it gets one more of these."""
+"""The line after each statement. A line inside a statement that has only such characters gets one more."""
 _LOOKS_LIKE_END = re.compile(rf"{_END}+")
 
 
@@ -32,7 +32,7 @@ class Snapshot:
         engine: the engine of the databases that can load the snapshot.
         proved: the versions of the engine on which the snapshot was tried: for SQLite only the oldest version, for
             PostgreSQL each major version.
-        home: the schema that must be the current schema; empty if the revisions follow the search path.
+        home: the schema that must be the current schema, because the revisions contain its name; empty if they do not.
         current: the current revisions of a database that has loaded the snapshot.
         naming: the hash of the naming convention of the models, which gives constraints without a name their names.
         revisions: a mapping from the id of each revision that the snapshot replaces to the hash of its file, in the
@@ -65,7 +65,7 @@ class Snapshot:
 
     @classmethod
     def parse(cls, content: bytes) -> Snapshot:
-        """Return the snapshot from the content of its file. Git may have given the file line ends of Windows.
+        """Return the snapshot from the content of its file. Git may have changed the file to Windows line ends.
 
         Raises:
             Doubt: the file was changed, or has another format.

@@ -51,7 +51,7 @@ class Candidate:
             for statement in self.snapshot.statements:
                 connection.exec_driver_sql(statement)
         elif self.snapshot.statements:
-            with postgresql.set_for_dump(connection):  # The server gets all of them at once.
+            with postgresql.set_for_dump(connection):  # All statements are sent together.
                 script = ";\n".join(self.snapshot.statements)
                 connection.exec_driver_sql(script, execution_options={"no_parameters": True})
         rows = [{"version_num": each} for each in self.snapshot.current]
@@ -100,7 +100,7 @@ def find(project: Project, engine: str, targets: Iterable[str]) -> Candidate | N
 
 
 def refuse_database(snapshot: Snapshot, connection: Connection, exclude: Collection[str]) -> None:
-    """Refuse a database that is not empty, and an SQLite that is too old for the snapshot.
+    """Refuse a database that is not empty, and a version of SQLite that is too old for the snapshot.
 
     Args:
         snapshot: the snapshot to load.

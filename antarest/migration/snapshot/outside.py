@@ -36,7 +36,7 @@ _MODULES = frozenset(
         "warnings",
     ]
 )
-"""Modules that are the same everywhere. Two runs show whether a time or a random value gets into the database."""
+"""Modules that are the same everywhere. To find times and random values, `db.snapshot` runs the revisions twice."""
 _NAMES = frozenset(
     [
         "__builtins__",
@@ -81,7 +81,7 @@ _CLOCKS = re.compile(
     r"now|today|utcnow|gmtime|localtime(?:stamp)?|monotonic|strftime|time_ns|current_(?:date|time|timestamp)"
     r"|(?:clock|statement|transaction)_timestamp"
 )
-"""Functions of Python and of `sa.func` that read the clock, beside `time.time`."""
+"""Functions of Python and of `sa.func` that read the clock, besides `time.time`."""
 _OPERATIONS = frozenset(
     [
         "add_column",
@@ -127,7 +127,7 @@ def reached(content: bytes) -> str:
 
 
 def reads_clock(content: bytes) -> bool:
-    """Return whether a revision may read the clock, judged by the words in its code and its SQL.
+    """Return whether the code or the SQL of a revision contains a name or text that can read the clock.
 
     Args:
         content: the content of the revision file, which must be valid Python.

@@ -1,4 +1,4 @@
-"""Reads a PostgreSQL database for a snapshot: facts to compare with another database, and whether it is empty."""
+"""Reads a PostgreSQL database for a snapshot: contents to compare with another database, and whether it is empty."""
 
 from __future__ import annotations
 
@@ -74,13 +74,13 @@ _PRESENT = f"""
     WHERE {_OURS.format(oid="o.oid", namespace="o.namespace")} ORDER BY 1, 2
 """
 _SETTINGS = {"check_function_bodies": "off", "standard_conforming_strings": "on"}
-"""What the statements of pg_dump need: a function may name a table that is made after it."""
+"""The settings for the statements of pg_dump. For example, a function may use a table that is created later."""
 _SET = "SELECT " + ", ".join(f"current_setting('{name}'), set_config('{name}', :{name}, true)" for name in _SETTINGS)
 
 
 def facts(connection: Connection, exclude: Collection[str]) -> Iterator[tuple[str, object]]:
-    """Yield the facts that the inventory of a database lacks: objects, rows, sequences, rights and comments."""
-    connection.exec_driver_sql("SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = ISO")  # The databases may differ.
+    """Yield the name and content of each part that is not in an inventory: objects, rows, sequences, rights, others."""
+    connection.exec_driver_sql("SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = ISO")  # Databases may differ here.
     own = ObjectKey("schema", home(connection))
     objects = (each.key for each in read_objects(connection))
     yield "the names of the objects", sorted(key for key in objects if key != own)
@@ -115,7 +115,7 @@ def present(connection: Connection, exclude: Collection[str]) -> str:
 
 @contextmanager
 def set_for_dump(connection: Connection) -> Iterator[None]:
-    """Set what the statements of a dump need, until the end of the `with` block. Then restore the former settings."""
+    """Apply `_SETTINGS` for the statements of a dump. After the `with` block, restore the previous settings."""
     before = connection.execute(text(_SET), _SETTINGS).one()
     yield
     connection.execute(text(_SET), dict(zip(_SETTINGS, before[::2], strict=True)))

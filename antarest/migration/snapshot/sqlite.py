@@ -1,4 +1,4 @@
-"""Reads an SQLite database for a snapshot: the statements that create it again, and facts for a comparison."""
+"""Reads an SQLite database for a snapshot: the statements that create it again, and contents to compare."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _PRESENT = r"""
     SELECT type || ' ' || name, tbl_name FROM main.sqlite_master WHERE name NOT LIKE 'sqlite\_%' ESCAPE '\'
 """
 _PRAGMAS = ("user_version", "application_id")
-"""The numbers that a transaction can set in the file itself."""
-_ROWS = 200  # of one INSERT
+"""The numbers in the header of the file that a transaction can set."""
+_ROWS = 200  # rows in one INSERT
 
 
 def statements(connection: Connection, exclude: Collection[str]) -> Iterator[str]:
@@ -30,7 +30,7 @@ def statements(connection: Connection, exclude: Collection[str]) -> Iterator[str
 
     Args:
         connection: a connection to a database that has run revisions.
-        exclude: the tables of Alembic and the workflow.
+        exclude: the tables to leave out: those of Alembic and the workflow.
     """
     master = _own(connection, exclude)
     tables = {name: sql for kind, name, _, sql in master if kind == "table"}
@@ -43,14 +43,14 @@ def statements(connection: Connection, exclude: Collection[str]) -> Iterator[str
         if name not in shadows:
             yield from _inserts(connection, name, sql)
     yield from _sequence_rows(connection, exclude)
-    yield from (sql for kind in ("index", "view", "trigger") for sql in by_kind[kind])  # Triggers saw no INSERT.
+    yield from (sql for kind in ("index", "view", "trigger") for sql in by_kind[kind])  # No INSERT runs a trigger.
     for name in _PRAGMAS:
         if value := connection.exec_driver_sql(f"PRAGMA main.{name}").scalar():
             yield f"PRAGMA main.{name} = {value}"
 
 
 def facts(connection: Connection, exclude: Collection[str]) -> Iterator[tuple[str, object]]:
-    """Yield the facts that the inventory of a database lacks: rows, sequences, and numbers in its header."""
+    """Yield the name and content of each part that is not in an inventory: rows, sequences, numbers in the header."""
     yield "the names of the objects", [tuple(each) for each in connection.exec_driver_sql(_NAMES)]
     for kind, name, _, sql in _own(connection, exclude):
         if kind == "table":
@@ -64,7 +64,7 @@ def facts(connection: Connection, exclude: Collection[str]) -> Iterator[tuple[st
 
 
 def present(connection: Connection, exclude: Collection[str]) -> str:
-    """Return the kind and name of any object of the database, such as `table study`; empty if there is none."""
+    """Return the kind and name of one object of the database, such as `table study`; empty if there is no object."""
     return next((name for name, table in connection.exec_driver_sql(_PRESENT) if table not in exclude), "")
 
 

@@ -51,7 +51,7 @@ class DatabasePool:
         """
         source = self._database_of(template) if template else "template0"
         taken = self._in_advance.pop(source, None)
-        if taken is None or taken.exception():  # The server may have been away for a moment.
+        if taken is None or taken.exception():  # Perhaps the server was unreachable before.
             taken = self._threads.submit(self._make, source)
         if source in self._used_templates:  # A template that is used twice is usually used often.
             self._in_advance[source] = self._threads.submit(self._make, source)

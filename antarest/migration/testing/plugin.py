@@ -65,12 +65,12 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
-    """Return the lines about the PostgreSQL server, which may have started after the header was printed."""
+    """Return the lines about the PostgreSQL server, which perhaps started after the header was printed."""
     return _server_lines(config)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print the URLs of the databases of failed tests, and let the server of these databases continue."""
+    """Print the URLs of the databases of failed tests, and keep the server of these databases running."""
     reports = [each for outcome in terminalreporter.stats.values() for each in outcome]
     kept = [
         (report.nodeid, where)

@@ -1,4 +1,4 @@
-"""The facts about a run of pytest that its workers share: the server, the project, and the folders."""
+"""The values that all workers of a run of pytest share: the server, the project, and the folders."""
 
 from __future__ import annotations
 

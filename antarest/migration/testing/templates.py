@@ -1,4 +1,4 @@
-"""Templates for the databases of tests. Each template is migrated once, for all workers of a run, and for the next run.
+"""Templates for the databases of tests. Each template is migrated once; all workers and later runs use it.
 
 The name of a template depends on everything that its content depends on. When a revision changes, the name changes, and
 a new template is created. Templates that were not used for some time are deleted.
@@ -170,7 +170,7 @@ def sqlite_template(template: Template, for_all: Path, for_one: Path, run: str) 
 
 @contextmanager
 def _one_at_a_time(folder: Path, key: str) -> Iterator[None]:
-    """Lock out other processes that create the same template. Each template locks one byte of an empty file."""
+    """Lock out other processes that create the same template. For each template, one byte of a file is locked."""
     with folder.joinpath("lock").open("w") as lock:
         fcntl.lockf(lock, fcntl.LOCK_EX, 1, int(key[-8:], 16))
         yield

@@ -56,7 +56,7 @@ class Verification:
 
     @property
     def not_proved(self) -> list[tuple[str, str, str]]:
-        """Everything that could not be proved: each with its revision, engine and reason."""
+        """Everything that could not be proved, with the revision, the engine and the reason."""
         found = [(each.revision, each.engine, reason) for each in self.proofs.values() for reason in each.not_proved]
         missing = [
             (revision, engine, "it was not reached")
@@ -117,10 +117,11 @@ def prove_history(
 
     Args:
         target: the project.
-        found: an empty result with the engines. Each proof is added to this result as soon as the proof is ready.
+        found: the result, which has the engines, but no proofs yet. Each proof is added as soon as the proof is ready.
         select: a function that returns the ids of the revisions to prove; None for all revisions.
         rows: the smallest number of rows that a table gets.
-        since: earlier versions of the project. The proof upgrades a database that is at the head of each version.
+        since: earlier versions of the project. For each version, the proof upgrades a database at the head of this
+            version.
         server: the server for the databases of PostgreSQL; None to find or start a server.
         keep: whether to keep the databases before and after each revision that has a finding.
         on_proof: called with each proof.

@@ -1,4 +1,4 @@
-"""Makes the databases of a proof. To copy a database is faster than to run its revisions again."""
+"""Makes the databases of a proof. Copying a database is faster than running its revisions again."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class DatabaseLocation:
 
     Attributes:
         engine: the engine.
-        url: on PostgreSQL, the database to connect to for CREATE DATABASE; on SQLite, a file in the folder.
+        url: on PostgreSQL, a database of the server, to which CREATE DATABASE is sent; on SQLite, a file in the folder.
         prefix: on PostgreSQL, the beginning of the names of the databases.
         kept: the place of the databases that are kept after the proof: on SQLite a folder, on PostgreSQL the beginning
             of their names. Empty if no database is kept.
@@ -39,7 +39,7 @@ class DatabaseLocation:
     kept: str = ""
 
     def drop_all(self) -> None:
-        """Drop all remaining PostgreSQL databases. The code that created the folder of SQLite files deletes it."""
+        """Drop all remaining PostgreSQL databases. SQLite files are deleted by the code that created their folder."""
         if self.engine == "postgresql":
             with _maintenance_engine(self.url).connect() as connection:
                 found = connection.execute(
@@ -61,7 +61,7 @@ _IS_USED_HERE = """
 
 
 class Clones:
-    """Creates and copies databases in a location. The caller must call `close`, and delete the databases afterwards."""
+    """Creates and copies databases in a location. The caller must call `close`, and then delete the databases."""
 
     def __init__(self, location: DatabaseLocation) -> None:
         self.engine: EngineName = location.engine
@@ -75,13 +75,13 @@ class Clones:
         event.listen(self._alembics_engine, "do_connect", self._choose_file)
         for engine in (self._engine, self._alembics_engine):
             event.listen(engine, "connect", self._set)
-        self._roles: dict[str, set[str]] = {}  # by database, the roles that its revisions have made
-        self._made: set[str] = set()  # all of them
+        self._roles: dict[str, set[str]] = {}  # the roles that revisions have made, by database
+        self._made: set[str] = set()  # the roles of all databases
         if self.engine == "postgresql":
             event.listen(self._engine, "before_cursor_execute", self._pretend, retval=True)
 
     def close(self) -> None:
-        """Close the connection to the server, and drop the roles that revisions have created on the server."""
+        """Close the connection to the server. If revisions have created roles, drop all databases and these roles."""
         if self._made:
             self._location.drop_all()  # A role with rights in a database cannot be dropped.
             for role in self._made:
@@ -174,7 +174,7 @@ class Clones:
                 self._maintenance.execute(text(f'DROP DATABASE IF EXISTS "{url.database}" WITH (FORCE)'))
 
     def keep(self, url: URL, name: str) -> URL | None:
-        """Rename a database, so that the proof does not delete it. Nobody may be connected to it.
+        """Rename a database, so that the proof does not delete it. No session is allowed to be connected to it.
 
         Returns:
             The new URL of the database; None if the location keeps no databases.

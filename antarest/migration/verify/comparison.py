@@ -1,4 +1,4 @@
-"""Compares the proofs of one revision on both engines: schemas, names, rows, and reactions to changes of rows."""
+"""Compares the schemas, names, rows, and reactions to changes of rows in the proofs of one revision on both engines."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class EngineComparison:
     """Compares the engines, and remembers the differences of earlier revisions, to report each difference only once.
 
     Attributes:
-        known: the differences between the schemas that are already reported, or older than the revisions to prove.
+        known: the differences that were already reported, or that existed before the first revision to prove.
         names: the names of objects that the comparison has already seen.
         reactions: how the engines' reactions to changes of rows differ before the first revision to prove.
     """
@@ -57,7 +57,7 @@ class EngineComparison:
             self.known |= {_text(each) for each in _differences(sqlite.before, postgresql.before)}
             self.names |= integrity.names(sqlite.before)
         reactions = differing_behaviour(sqlite.behaviour, postgresql.behaviour)
-        if revision:  # The reactions before the first revision.
+        if revision:  # These are the reactions before the first revision to prove.
             self.reactions |= {*reactions}
         else:
             found += [Finding.of("V602", each) for each in reactions if each not in self.reactions]
@@ -111,7 +111,8 @@ def _text(difference: Difference) -> str:
 def _severity(each: Difference, *, is_own: bool) -> Severity:
     """Return the severity of a difference.
 
-    In a project that has not adopted the workflow, a time zone is only a note, because SQLite cannot store time zones.
+    In a project that has not adopted the workflow, a PostgreSQL type with a time zone is only a note, because
+    SQLite cannot store time zones.
     """
     is_zone = each.aspect == "type" and each.after in _WITH_A_ZONE and not is_own
     is_name = each.aspect == "name" and each.kind in _NOT_COMPARED_BY_ALEMBIC
@@ -119,7 +120,7 @@ def _severity(each: Difference, *, is_own: bool) -> Severity:
 
 
 def _is_enum(each: Difference) -> bool:
-    """Return whether `sa.Enum` explains both types: an enum on PostgreSQL, and a long enough VARCHAR on SQLite."""
+    """Return whether `sa.Enum` can create both types: an enum on PostgreSQL, and a long enough VARCHAR on SQLite."""
     if each.aspect != "type" or not str(each.after).startswith("ENUM("):
         return False
     found = _VARCHAR.fullmatch(str(each.before))

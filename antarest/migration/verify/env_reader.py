@@ -24,7 +24,7 @@ _CONDITIONS = ("render_as_batch", "transaction_per_migration")
 _OPTIONS = (*_CONDITIONS, "version_table")
 _FUNCTIONS = ("include_object", "include_name", "include_schemas", "version_table_schema")
 _ENFORCES_KEYS = re.compile(r"PRAGMA\s+foreign_keys\s*=\s*(?:ON|1|TRUE|YES)\b", re.IGNORECASE)
-_MOST_FILES = 200  # the limit of the search for the naming convention: an application may have many more
+_MOST_FILES = 200  # the most files that the search for the naming convention reads
 
 
 def target_of(project: str | None, versions: str | None, metadata: str | None, rows_from: str | None) -> Target:
@@ -123,7 +123,7 @@ def _read(project: Project, env: Path, metadata: str | None, rows: Path | None) 
 
 
 def _options(tree: ast.Module, wanted: Collection[str] = _OPTIONS) -> Iterator[tuple[str, ast.expr]]:
-    """Yield the name and the value of each option for Alembic or the workflow: a keyword, or a key of a dictionary."""
+    """Yield the name and the value of each option in `wanted` that is a keyword of a call, or a key of a dictionary."""
     for node in ast.walk(tree):
         called = getattr(node.func, "attr", getattr(node.func, "id", "")) if isinstance(node, ast.Call) else ""
         if isinstance(node, ast.Call) and called in {"configure", "run", "dict"}:
@@ -140,8 +140,8 @@ class _Models:
 
     Attributes:
         name: the name of the metadata, as `package.module:attribute`; empty if it is not known.
-        imports: the modules that `env.py` imports, since these may add tables to the metadata.
-        problem: the place in `env.py` that does not show the name of the metadata; empty if there is no such place.
+        imports: the modules that `env.py` imports, because they can add tables to the metadata.
+        problem: the line of `env.py` from which the name of the metadata cannot be read; empty if there is none.
     """
 
     name: str = ""
@@ -152,7 +152,7 @@ class _Models:
 def _metadata(env: SourceModule) -> _Models:
     """Find the metadata that `env.py` gives to Alembic. A `MetaData` that `env.py` itself creates is ignored."""
     nodes = [node for name, node in _options(env.tree, ("target_metadata",))]
-    # Another module may call `configure`; the template of Alembic has a variable of this name.
+    # Another module may call `configure` with the variable `target_metadata`, which Alembic's template of `env.py` has.
     name = ast.Name("target_metadata", lineno=1)
     node = env.assigned(nodes[0] if nodes else name)
     is_made_here = isinstance(node, ast.Call) and ast.unparse(node.func).endswith("MetaData")

@@ -34,15 +34,15 @@ from .target import Target
 _OWN_OPTIONS = ("script", "fn", "as_sql", "destination_rev", "starting_rev", "tag", "template_args", "connection")
 _IS_READ = ("SELECT", "SHOW", "PRAGMA", "BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE")
 _DRIVERS = {"postgresql": ("psycopg2", "asyncpg"), "sqlite": ("pysqlite", "aiosqlite")}
-# The functions through which every connection of psycopg 2 and 3 goes. They are in C, so no event of Python shows them.
+# Functions in C, which open every connection of psycopg 2 and 3. Python has no audit event for these connections.
 _OF_LIBPQ = {"psycopg2": "_connect", "psycopg.generators": "connect"}
-# So do the drivers refuse an option: 'x' is an invalid keyword argument, unexpected keyword argument 'x', ...
+# Drivers refuse an unknown option with messages such as: 'x' is an invalid keyword argument
 _UNKNOWN_OPTION = re.compile(r"""(?:keyword argument |connection option |^)["'](\w+)["']""")
-_NEEDS_ASYNC = "requires an async driver"  # in the message of SQLAlchemy
+_NEEDS_ASYNC = "requires an async driver"  # from a message of SQLAlchemy
 ENFORCES_KEYS = "PRAGMA foreign_keys=ON"
 """The statement with which a connection to SQLite begins to enforce foreign keys."""
 
-_guard: dict[str, Callable[[str], None]] = {}  # An audit hook cannot be removed, so it calls what is in here.
+_guard: dict[str, Callable[[str], None]] = {}  # The audit hook, which cannot be removed, calls this.
 
 
 class ConnectionRefusedByProof(PermissionError):
@@ -143,7 +143,10 @@ def _hint(error: BaseException) -> Hint:
 
 
 def with_options_of_env(target: Target, run: EnvRun) -> Target:
-    """Return the target with the options from a run of `env.py`. They replace the options from its source."""
+    """Return the target with the options from a run of `env.py`.
+
+    These options replace the options that were read from the source of `env.py`.
+    """
     options = dict(run.options)
     version_table = VersionTable(options.get("version_table") or target.project.version_table.name)
     commits_each = bool(options.pop("transaction_per_migration", False))
@@ -235,7 +238,7 @@ def _watched(refuse: Callable[[str], None]) -> Iterator[None]:
     with ExitStack() as stack:
         stack.callback(_guard.update, refuse=lambda _what: None)
         for place, attribute in _OF_LIBPQ.items():
-            with suppress(ImportError):  # One of the two is enough for SQLAlchemy.
+            with suppress(ImportError):  # Perhaps only one of the two drivers is installed.
                 module: Any = importlib.import_module(place)
                 original = getattr(module, attribute)
                 stack.callback(setattr, module, attribute, original)

@@ -1,4 +1,4 @@
-"""Revisions in git: those that a branch adds, and the earlier versions that other databases have run."""
+"""Finds in git the revisions that a branch adds, and earlier versions of revisions, which other databases have run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from .target import Target
 
 
 def new_revisions(target: Target) -> Collection[str]:
-    """Return the ids of the revisions that this branch adds. Their files do not exist on main.
+    """Return the ids of the revisions that this branch adds.
+
+    The files of these revisions are not in the newest commit that main and this branch have in common.
 
     Raises:
         UsageError: there is no git, or no branch main.
@@ -37,7 +39,7 @@ def earlier_targets(target: Target, ref: str | None) -> Iterator[list[Target]]:
 
     Args:
         target: the project as it is checked out.
-        ref: a commit; None for two commits: the commit at which the branch left main, and the deployed commit.
+        ref: a commit; None for the deployed commit and the newest commit that main and the branch have in common.
 
     Yields:
         A list with the project at each commit. Commits with the same revision files as now are left out.
@@ -81,5 +83,6 @@ def _differs(old: Target, target: Target) -> bool:
         before = {id_: old.history[id_].path.read_bytes() for id_ in old.history.order}
         now = target.history
     except (AntarestError, SyntaxError):
-        return False  # Earlier files without a history were never run. Current ones are a finding elsewhere.
+        # No database has run files that form no history. If the current files form none, another check finds this.
+        return False
     return any(id_ not in now or now[id_].path.read_bytes() != text for id_, text in before.items())

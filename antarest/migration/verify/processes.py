@@ -68,7 +68,7 @@ def prove(plan: ProofPlan, engines: Sequence[EngineName], server: PostgresServer
             reader, writer = context.Pipe(duplex=False)
             arguments = (plan.for_another_process(location.engine), location, writer)
             process = context.Process(target=_work, args=arguments, name=f"verify-{location.engine}", daemon=True)
-            # The new process inherits both. Ctrl-C at its start would print a traceback.
+            # The new process inherits the blocked signals and the path. Ctrl-C at its start would print a traceback.
             with _undisturbed(), ours_first([*plan.target.paths, *plan.target.namesake]):
                 process.start()
             writer.close()
@@ -142,7 +142,7 @@ def location_for(
     Args:
         engine: the engine.
         server: the server for the databases of PostgreSQL; None to find or start a server.
-        keep: whether databases can be kept.
+        keep: whether the proof is allowed to keep databases.
     """
     if engine == "sqlite":
         kept = tempfile.mkdtemp(prefix="antarest-kept-") if keep else ""
@@ -151,7 +151,7 @@ def location_for(
                 yield DatabaseLocation("sqlite", URL.create("sqlite", database=str(folder / "verify.db")), kept=kept)
             finally:
                 if kept:
-                    with suppress(OSError):  # A database was kept in it.
+                    with suppress(OSError):  # The folder is not empty if a database was kept.
                         Path(kept).rmdir()
         return
     with ExitStack() as stack:
@@ -180,7 +180,7 @@ def _work(plan: ProofPlan, location: DatabaseLocation, writer: Connection) -> No
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
     threading.Thread(target=_end_with_parent, daemon=True).start()
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (1, 2):  # The logs of an application would stand in the table.
+    for stream in (1, 2):  # The logs of the application must not be printed.
         os.dup2(nowhere, stream)
     watch = FileWatch.started() if plan.earlier else None
     variables = plan.target.run_env

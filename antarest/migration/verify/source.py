@@ -11,9 +11,9 @@ from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
-LIBRARIES = sys.stdlib_module_names | {"alembic", "sqlalchemy"}  # They have nothing of the project.
-_OURS = str(__package__).rpartition(".")[0]  # the package of the workflow, which has nothing of the project either
-_MOST_FOLDERS = 4  # above a module: one of them may be where its imports begin
+LIBRARIES = sys.stdlib_module_names | {"alembic", "sqlalchemy"}  # Their modules contain no code of the project.
+_OURS = str(__package__).rpartition(".")[0]  # the package of the workflow, which contains no code of the project either
+_MOST_FOLDERS = 4  # the number of folders above a module in which its imports are searched
 
 
 @dataclass(frozen=True)

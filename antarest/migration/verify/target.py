@@ -78,7 +78,7 @@ class Target:
 
     @cached_property
     def script(self) -> ScriptDirectory:
-        """Alembic's view of the revisions, after the import of all revision files.
+        """The `ScriptDirectory` of Alembic. All revision files have been imported.
 
         Raises:
             InvalidRevisionFile: a file cannot be imported.
@@ -178,7 +178,7 @@ class Target:
         except Exception as error:  # a module may raise anything
             reason = f"the metadata {self.metadata_name} cannot be imported: {described(error)}"
             raise InvalidProject(self.project.ini, reason, Hint("Name another one")) from error
-        metadata: MetaData = getattr(found, "metadata", found)  # A declarative base has this.
+        metadata: MetaData = getattr(found, "metadata", found)  # The name may be that of a declarative base.
         return metadata
 
     @cached_property
@@ -250,7 +250,7 @@ class Target:
 
     @property
     def namesake(self) -> list[str]:
-        """The folder of a package of the project that has the name of the package around this program; or nothing."""
+        """The folder of the project that has a package with the name of the package around this program; or nothing."""
         own = Path(str(sys.modules[_PROGRAM].__file__)).parent.parent
         folders = [*self.paths, str(self.project.root), str(Path.cwd())]
         found = next((each for each in folders if Path(each, _PACKAGE).is_dir()), None)

@@ -1,4 +1,4 @@
-"""Finds other projects to which a database may belong. A run of the wrong project would add tables of that project."""
+"""Finds other projects to which a database can belong. Running a wrong project would add its tables."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def refuse_others(project: Project, others: Sequence[Path], current: Sequence[st
 
 
 def other_project(project: Project, others: Sequence[Path], current: Sequence[str]) -> Path | None:
-    """Return the `alembic.ini` of another project that has the current revisions that `project` lacks; None if unknown.
+    """Return the `alembic.ini` of another project that has the revisions that `project` lacks; None if there is none.
 
-    The project of this repository counts as another project too.
+    The project of this package counts as another project too.
     """
     unknown = project.history.unknown(current)
     for path in dict.fromkeys((*others, ROOT / INI)) if unknown else ():
-        with suppress(AntarestError):  # A project that cannot be read does not tell.
+        with suppress(AntarestError):  # A project that cannot be read is skipped.
             if path != project.ini and not Project.load(path).history.unknown(unknown):
                 return path
     return None

@@ -30,7 +30,7 @@ class UpgradePlan:
         current: the current revisions of the database.
         target: the revision to upgrade to; `heads` for all heads of a history with several heads.
         pending: the revisions to run, in order; empty if the database is already at the target.
-        ends: the revisions at which the database will be, as far as the target names them.
+        ends: the revisions that the target names: the target itself, or all heads for `heads`.
     """
 
     current: tuple[str, ...]
@@ -119,7 +119,7 @@ class RollbackPlan:
 
     @property
     def agreement(self) -> Agreement:
-        """The agreement to the losses that this plan names, up to the counts that it shows."""
+        """The agreement to the losses that this plan shows, up to the shown counts."""
         shown = [drop.loss for step in self.steps for drop in step.drops if drop.loses or drop.loss.count == 0]
         return Agreement(most={(loss.revision, loss.item): loss.count for loss in shown})
 
@@ -207,7 +207,7 @@ def _effects(
     except NoPostgres as error:
         unknown = "; ".join(f"{kind}: {why}" for kind, why in error.reasons.items())
     except ScratchRunFailed as error:
-        if error.direction == "downgrade":  # It is one of those that would run.
+        if error.direction == "downgrade":  # The downgrade is part of the plan.
             raise
         unknown = error.message  # The history does not begin with an empty database.
     return [DowngradeEffect(id_, [], {}) for id_ in undone], unknown
@@ -237,8 +237,8 @@ class _Counter:
     def __init__(self, connection: Connection, exclude: Iterable[str]) -> None:
         self._connection = connection
         self._tables = read_tables(connection, exclude=exclude)
-        # Where the rows and values of an item are now. None if a downgrade on the way drops the item, since a new item
-        # of that name may have other data.
+        # Where the rows and values of an item are now. None if a downgrade of the plan drops the item, because a later
+        # item with this name may have other data.
         self._origins: dict[str, tuple[str, ...] | None] = {}
 
     def follow(self, step: DowngradeEffect, moved: Mapping[str, Sequence[str]]) -> None:

@@ -1,4 +1,4 @@
-"""A reset, which drops the objects of the history, and no other object of the database."""
+"""Resets a database: drops the objects of the history, and no other objects."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ..schema.objects import DatabaseObject, ObjectKey, read_objects
 from ..scratch.migrated import objects_of_history
 
 _BEFORE_TABLES = frozenset({"event trigger", "materialized view", "view"})
-_MAY_STAY = frozenset({"extension", "foreign-data wrapper", "schema", "server"})  # if others use them
+_MAY_STAY = frozenset({"extension", "foreign-data wrapper", "schema", "server"})  # if other objects use them
 _HAS_DEPENDENTS = "2BP01"
 _TYPE_OF_IDS = """
     SELECT format_type(atttypid, atttypmod) FROM pg_catalog.pg_attribute
@@ -59,7 +59,7 @@ class ResetPlan:
 
     @property
     def amount(self) -> str:
-        """The number of lost rows in words, such as `12 rows`."""
+        """The number of lost rows as text, such as `12 rows`."""
         known, hidden = sum(number or 0 for number in self.rows.values()), None in self.rows.values()
         return " and ".join(
             ([count(known, "row")] if known or not hidden else []) + (["an unknown number of rows"] if hidden else [])
@@ -72,7 +72,7 @@ class ResetPlan:
 
 
 def plan_reset(project: Project, connection: Connection, note: Tell) -> ResetPlan:
-    """Find the objects of the database that the history creates at any revision, and count the rows to lose.
+    """Find the objects of the database that the history creates at any revision, and count their rows.
 
     Args:
         project: the Alembic project.
@@ -129,7 +129,7 @@ def drop_objects(project: Project, connection: Connection, plan: ResetPlan, *, e
 
 
 def _drop_record(project: Project, connection: Connection) -> None:
-    """Drop the version table and the table of the record. The new version table stores ids as long as the old one."""
+    """Drop the version table and the table of the record. On PostgreSQL, create an empty version table again."""
     quote = connection.dialect.identifier_preparer.quote_identifier
     place = project.version_table
     table, record = (".".join(map(quote, filter(None, (place.schema, name)))) for name in (place.name, place.history))
@@ -207,7 +207,7 @@ def _drop(objects: list[DatabaseObject], connection: Connection) -> None:
     A schema or an extension that others use is not dropped.
     """
     tables = [each.sql for each in objects if each.key.kind == "table"]
-    groups = [tables] if connection.dialect.name == "postgresql" else [[table] for table in tables]  # keys in a circle
+    groups = [tables] if connection.dialect.name == "postgresql" else [[table] for table in tables]  # for circular keys
     left = [(each.key.kind, each.sql) for each in objects if each.key.kind != "table"]
     left += [("table", ", ".join(group)) for group in groups if group]
     left.sort(key=lambda each: (each[0] not in _BEFORE_TABLES, each[0] != "table", each))

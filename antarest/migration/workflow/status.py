@@ -10,7 +10,7 @@ from ..errors.revision import Revision
 from ..project.project import Project
 
 EDITED = "edited files"
-"""The key in `not_checked` if edited files cannot be found."""
+"""The key in `Status.not_checked` if it cannot be checked whether files were edited."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Status:
         rollback_script: the path of `rollback.sh`; empty if the project has none.
         recorded_elsewhere: a mapping from other schemas to the revisions that version tables there record; empty if the
             version table of the project records a revision.
-        not_checked: for each thing that was not checked, the reason.
+        not_checked: a mapping from the name of each skipped check to the reason.
     """
 
     engine: str
@@ -63,11 +63,11 @@ class Status:
 def not_checked(
     project: Project, role: str | None, current: Sequence[str], record: Sequence[RecordLine]
 ) -> dict[str, str]:
-    """Return the things that a status cannot check, each with the reason.
+    """Return the names of the checks that a status has to skip, each with the reason.
 
     Args:
         project: the Alembic project.
-        role: the application's role, if it has one of its own.
+        role: the role of the application; None if the application has no role of its own.
         current: the revisions that the database records.
         record: the time and the user of each revision that was applied.
     """

@@ -25,7 +25,7 @@ from ..run.request import RunOutcome, RunRequest
 from ..run.segments import refuse_overlap
 from ..scratch.states import TableStates, table_states
 
-# Tables that a revision makes, as its text names them.
+# Matches the names of tables that the text of a revision creates.
 _MAKES = re.compile(
     r"\bcreate_table\(\s*[\"'](?P<called>\w+)[\"']"
     r"|\bCREATE\s+(?:UNLOGGED\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?[\"'`\\]*(?P<written>\w+)",
@@ -87,15 +87,15 @@ def _refuse_unrecorded(project: Project, connection: Connection, note: Tell) -> 
     states, made = TableStates(), set(_named(project))
     try:
         states = table_states(project, connection, note)
-    except ScratchRunFailed:  # The history may expect tables that it does not make.
+    except ScratchRunFailed:  # The history may need tables that it does not create.
         made |= mentioned
     except AntarestError:
-        pass  # The texts of the revisions have to do.
+        pass  # Only the texts of the revisions are used.
     ours = sorted(present.keys() & (states.made | made))
     if not ours and not elsewhere:
         return
     if read_current(connection, project.version_table):
-        return  # Another run has upgraded it in the meantime.
+        return  # In the meantime, another run has upgraded the database.
     fits = states.fitting(present) if ours else []
     raise Unrecorded(redact_url(connection.engine.url), ours, fits, elsewhere, project.version_table.name)
 

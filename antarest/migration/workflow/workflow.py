@@ -76,7 +76,7 @@ class MigrationWorkflow:
         listener: Listener | None = None,
         others: Sequence[Path] = (),
     ) -> MigrationWorkflow:
-        """Return the workflow for the database of a configuration. The default project is our own."""
+        """Return the workflow for the database of a configuration. The default project is that of this package."""
         return cls(
             project or Project.own(),
             config.db,
@@ -232,7 +232,7 @@ class MigrationWorkflow:
     @property
     def request(self) -> RunRequest:
         """The request for a run on this database. The run makes a backup before it changes something."""
-        from .unrecorded import before_change  # This needs more than a database at head does.
+        from .unrecorded import before_change  # Imported late: a database at head does not need it.
 
         return RunRequest(self.project, self.db, self.listener or Listener(), before_change=before_change)
 

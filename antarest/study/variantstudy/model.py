@@ -28,7 +28,7 @@ class VariantStudy(Study):
     # NULL: no generation of its files is running.
     generation_task_id: Mapped[str | None] = mapped_column(ForeignKey("taskjob.id", ondelete="SET NULL"), index=True)
 
-    # The task refers to the study too. Where both are new, this column is written last.
+    # The task refers to the study too. If both are new, this column is written last.
     generation_task: Mapped[TaskJob | None] = relationship(foreign_keys=generation_task_id, post_update=True)
     commands: Mapped[list[CommandBlock]] = relationship(
         back_populates="study",
@@ -64,7 +64,7 @@ class VariantStudySnapshot(Base):
 
     id: Mapped[str] = mapped_column(ForeignKey("variantstudy.id", ondelete="CASCADE"), primary_key=True)
     created_at: Mapped[datetime] = mapped_column(DateTime, default=utc_now)
-    # NULL: a copy of the parent, and no command was executed yet. This is not a foreign key: where the command was
+    # NULL: a copy of the parent, and no command was executed yet. This is not a foreign key: if the command was
     # deleted, the files are out of date.
     last_executed_command: Mapped[str | None] = mapped_column(String(36))
 

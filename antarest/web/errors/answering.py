@@ -105,7 +105,7 @@ class InvalidRequest(RequestError, code="app.E422"):
 class RequestTooLong(RequestError, code="app.E414"):
     """The address of the request is too long.
 
-    Why: the client puts data into the address, or has a loop that makes it longer each time.
+    Why: the client puts data into the address, or has a loop that makes the address longer with each request.
 
     To do: send a shorter address. No parameter needs such a long address.
     """

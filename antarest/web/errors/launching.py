@@ -141,7 +141,7 @@ def refuse_other_than_head(
         project: the revisions of this code.
         current: the current revisions of the database.
         database: the URL of the database, redacted.
-        command: the command that the error suggests. It upgrades the database, and may start the application too.
+        command: the command that the error suggests. It upgrades the database; it can also start the application.
 
     Raises:
         SchemaBehind: revisions are pending.

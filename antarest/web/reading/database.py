@@ -1,4 +1,4 @@
-"""The database of the application: read only, queried in threads, with a time limit for each query.
+"""The database of the application, which is only read. Each query runs in a thread, and has a time limit.
 
 A driver that waits for a hanging server cannot be stopped. So each query runs in a thread, and the request waits for
 the thread for a limited time only. There are at most as many threads as connections. The process can end while threads
@@ -48,7 +48,7 @@ _PROBE_CONNECT_TIMEOUT: Final = 10
 """The seconds after which the thread of a hanging probe ends: much longer than `PROBE_PATIENCE`."""
 
 _PROBE_LOCK_TIMEOUT: Final = 2
-"""The seconds that a health probe waits for a lock: less than `PROBE_PATIENCE`, so that it can name the holder."""
+"""The seconds that a probe waits for a lock: less than `PROBE_PATIENCE`, so that the answer can name the holder."""
 
 _STATEMENT_TIMEOUT: Final = 15_000  # ms
 
@@ -68,7 +68,7 @@ class DatabaseStatus:
         engine: `SQLite` or `PostgreSQL`.
         engine_version: the version of the engine, such as `15.18`.
         current: the current revisions of the database.
-        head: the head of this code.
+        head: the newest revision of this code.
         pending: the revisions that an upgrade would run, in order; empty if this code cannot upgrade the database.
         unknown: the current revisions that this code does not have.
     """

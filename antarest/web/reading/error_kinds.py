@@ -18,7 +18,7 @@ class ErrorKind(Enum):
     TOO_SLOW = auto()
     """The statement took too long, or waited too long for a lock."""
     NO_RIGHT = auto()
-    """The role may not read the table."""
+    """The role is not allowed to read the table."""
     SCHEMA = auto()
     """A table or a column is missing, or has another type."""
     OTHER = auto()

@@ -1,7 +1,7 @@
 """uvicorn's HTTP protocol, with a time limit for the head of a request, and JSON answers to requests that are not HTTP.
 
 uvicorn has no setting for these two things. It waits without limit for the first request of a connection, so idle
-clients could use up all connections. It answers a request that it cannot read with plain text and status 400. An ASGI
+clients could use up all connections. If it cannot read a request, it answers with plain text and status 400. An ASGI
 middleware cannot help, because it is called only after the head was read. So this module overrides methods of a private
 class of uvicorn. The tests of slow and broken requests fail if a release of uvicorn changes this class.
 """

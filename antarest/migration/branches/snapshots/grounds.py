@@ -18,8 +18,8 @@ from .dump import dumped
 
 _HOME = "public"
 _ELSEWHERE = "antarest_elsewhere"
-_ZONE = "Asia/Kathmandu"  # A time without a zone is another moment there.
-_DATES = "ISO, DMY"  # 01/02/2020 is another day there.
+_ZONE = "Asia/Kathmandu"  # In this zone, a time without a zone means another time.
+_DATES = "ISO, DMY"  # With this setting, 01/02/2020 means another day.
 
 
 class Ground(Protocol):
@@ -31,10 +31,11 @@ class Ground(Protocol):
 
     @property
     def homes(self) -> Sequence[str]:
-        """The schemas that the second database gets as its current schema, one after the other, until one works.
+        """The schemas to try as the current schema of the second database, in this order.
 
-        The revisions run in two databases. The first database has the last of these schemas as its current schema. A
-        second database with another current schema shows whether the revisions follow the search path.
+        The revisions run in two databases. In the first database, the current schema is the last of these schemas. For
+        each try, a new second database is created. The tries end when the result equals that of the first database. If
+        only the last schema gives this result, the revisions do not follow the search path.
         """
 
     def database(self, home: str = "") -> AbstractContextManager[Connection]:

@@ -40,7 +40,7 @@ _DATES = ("%Y-%m-%d", "%Y%m%d", "%Y, %-m, %-d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%
 _LONG_NUMBER = re.compile(r"\b\d{10,19}\b")
 _ELSEWHERE = "in a second database, which has another time zone and order of dates"
 _DAY = 24 * 3600  # seconds
-_TICK = 1.1  # seconds; the clock of SQL on SQLite shows whole ones
+_TICK = 1.1  # seconds; on SQLite, the clock of SQL shows whole seconds
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class SnapshotWriter:
             if dated := [name for name in new if _names(days, facts.get(name))]:
                 raise self._dated(dated, days)
             if any(name.startswith("the rows") for name in new):
-                time.sleep(_TICK)  # Else both may get the same time.
+                time.sleep(_TICK)  # Otherwise both runs may store the same time.
             home = self._run_again(facts)
             self._refuse_clock(before, new)
             snapshot = self._snapshot(one, home)
@@ -122,8 +122,8 @@ class SnapshotWriter:
         """Refuse a revision that reads the clock and writes rows, because the rows may contain a part of the date.
 
         Args:
-            before: the facts about the database before the new revisions.
-            new: the names of the facts that the new revisions change.
+            before: the result of `read_facts` before the new revisions.
+            new: the keys for which `read_facts` returns a different value after the new revisions.
         """
         history, known = self.project.history, self.old.contents if self.old else {}
         rows = [name for name in new if name.startswith("the rows")]
@@ -135,7 +135,7 @@ class SnapshotWriter:
             before = facts
 
     def _run_again(self, facts: Facts) -> str:
-        """Run the revisions in a second database, and compare this database with the facts about the first database.
+        """Run the revisions in a second database, and compare this database with the first database.
 
         Returns:
             The schema whose name the revisions contain; empty if the revisions follow the search path.
@@ -181,18 +181,18 @@ class SnapshotWriter:
         history, found = self.project.history, self._statements(connection)
         proved: tuple[str, ...] = (self.ground.version(connection),)
         if self.old and found == self.old.snapshot.statements:
-            proved = self.old.snapshot.proved  # The new revisions make nothing.
+            proved = self.old.snapshot.proved  # The new revisions changed no statement.
         current = read_current(connection, VersionTable(self.runner.options["version_table"]))
         connection.rollback()
         digests = {id_: digest_of(with_lf(history[id_].path.read_bytes())) for id_ in history.order}
         return Snapshot(self.ground.engine, proved, home, current, naming_of(self.runner.options), digests, found)
 
     def _prove(self, snapshot: Snapshot, facts: Facts, *, by_statements: bool = True) -> None:
-        """Load the snapshot into a scratch database, and compare the result with the facts.
+        """Load the snapshot into a scratch database, and compare this database with `facts`.
 
         Args:
             snapshot: the snapshot to load.
-            facts: the facts about a database that has run the revisions.
+            facts: the result of `read_facts` for a database that has run the revisions.
             by_statements: whether a new snapshot of the scratch database must have the statements of this snapshot.
 
         Raises:
@@ -213,21 +213,21 @@ class SnapshotWriter:
             raise SnapshotUnfit(f"statements cannot make {shorten(sorted(different) or ['the file'])} again")
 
     def _differ(self, names: Sequence[str]) -> SnapshotUnfit:
-        """Return the error for facts that differ between two runs. The error names the first revision at fault."""
+        """Return the error for two runs with different results. It names the first revision with a difference."""
         for (id_, one), (_, other) in zip(self._trace(names), self._trace(names, self.ground.homes[-1]), strict=True):
             if different := unequal(one, other):
                 return SnapshotUnfit(f"two runs of revision {id_} differ: {shorten(different)}")
         return SnapshotUnfit(f"two runs of the revisions differ: {shorten(names)}")
 
     def _dated(self, names: Sequence[str], days: set[str]) -> SnapshotUnfit:
-        """Return the error for facts that contain the date of the run. The error names the revision at fault."""
+        """Return the error for a database with the date of the run. It names the revision that writes this date."""
         for id_, facts in self._trace(names):
             if dated := [name for name, fact in facts.items() if _names(days, fact)]:
                 return SnapshotUnfit(f"revision {id_} puts the date of today into {shorten(dated)}")
         return SnapshotUnfit(f"the date of today is in {shorten(names)}")
 
     def _trace(self, names: Sequence[str], home: str = "") -> list[tuple[str, Facts]]:
-        """Run the revisions in a new database, and return the facts with the given names after each revision."""
+        """Run the revisions in a new database, and return some values of `read_facts` after each revision."""
         found: list[tuple[str, Facts]] = []
         with self._database(self.old, home) as connection:
 
@@ -245,7 +245,7 @@ def _days() -> set[str]:
 
 
 def _names(days: set[str], fact: object) -> bool:
-    """Return whether a fact, such as the rows of a table, contains one of the dates `days`, or a Unix time near now.
+    """Return whether a value, such as the rows of a table, contains one of the dates `days`, or a Unix time near now.
 
     A Unix time can be in s, ms, µs or ns. It is near now if it differs from the present time by less than a day.
     """

@@ -154,7 +154,7 @@ def _write_changes(place: Staging, message: str, id_: str | None, db: DbConfig |
 
 
 def _is_unseen(difference: Difference) -> bool:
-    """Return whether Alembic never detects such a difference. The new revision may fail because of it."""
+    """Return whether Alembic never detects a difference of this kind. If so, the new revision lacks this change."""
     if difference.kind == "enum":
         return bool(difference.aspect)
     return difference.kind not in ("table", "column", "primary key", "foreign key", "unique", "check", "index")
@@ -192,7 +192,7 @@ def _write(writing: Writing, place: Staging, message: str, id_: str | None = Non
         return None
     path = Path(script.path)
     place.require_found(path)
-    if writing.lossy and not hasattr(script.module, "lossy"):  # The template of the project has no place for it.
+    if writing.lossy and not hasattr(script.module, "lossy"):  # The template of the project does not write `lossy`.
         _declare(path, writing.lossy)
     return path
 

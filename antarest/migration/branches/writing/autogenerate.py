@@ -19,7 +19,7 @@ from ...project.project import Project
 from .enums import EnumName, complete_enums, render_enum
 
 _REASON = "the downgrade drops it"
-_LONGEST_NAME = 64  # of PostgreSQL, in bytes, with a byte that ends it
+_LONGEST_NAME = 64  # bytes on PostgreSQL, including a byte that ends the name
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class _Rules:
             return text
         prefix = self._given.get("user_module_prefix")
         module = prefix.rstrip(".") if prefix else type(item).__module__
-        # A prefix may be a name that script.py.mako imports from somewhere. It is imported only if it is the module.
+        # A prefix can be a name that script.py.mako imports. Import the prefix only if it is the module of the type.
         is_module = not prefix or getattr(sys.modules.get(module), type(item).__name__, None) is type(item)
         if kind == "type" and is_module and not _is_known(type(item).__module__):
             context.imports.add(f"import {module}")
@@ -147,7 +147,7 @@ def correct_comparison(context: MigrationContext) -> None:
     Alembic lets PostgreSQL compare the values of two defaults. PostgreSQL refuses a value that the type of the column
     does not have yet, such as a new label of an enum. In this case, the defaults differ.
 
-    SQLAlchemy doubles each percent sign for psycopg2. Alembic writes such text into the file, where it means two signs.
+    SQLAlchemy doubles each percent sign for psycopg2. Alembic writes both signs into the file, which is wrong there.
     """
     impl, connection = context.impl, context.connection
     compare, render = impl.compare_server_default, impl.render_ddl_sql_expr
@@ -188,7 +188,7 @@ def _expression(item: Any) -> str:
 def _alter_only(
     operations: ops.OpContainer, columns: frozenset[str] | None, home: str | None, *, has_identity: bool
 ) -> None:
-    """Remove the changes of columns that are not in `columns`, and what Alembic gets wrong about identities.
+    """Remove the changes of columns that are not in `columns`, and changes of identities that Alembic writes wrongly.
 
     On an engine without identities, Alembic reports each identity as missing. A correct change of an identity also
     contains the old identity, which Alembic cannot write.
@@ -199,7 +199,7 @@ def _alter_only(
             _alter_only(each, columns, home, has_identity=has_identity)
         elif isinstance(each, ops.AlterColumnOp):
             old, new = each.existing_server_default, each.modify_server_default
-            each.kw.pop("autoincrement", None)  # PostgreSQL would warn in each run that it is for MySQL.
+            each.kw.pop("autoincrement", None)  # Alembic warns that only MySQL has this option.
             if isinstance(old, sa.Identity) or (isinstance(new, sa.Identity) and not has_identity):
                 each.modify_server_default = False
             is_seen = columns is None or f"{_full_name(each, home)}.{each.column_name}" in columns
@@ -247,10 +247,10 @@ def _create_keys_last(operations: ops.UpgradeOps) -> None:
 
 
 def _name_constraints(operations: ops.OpContainer) -> None:
-    """Name each new constraint of an existing table that has no name in the models, as PostgreSQL would name it.
+    """Give each new, unnamed constraint of an existing table the name that PostgreSQL would choose.
 
-    Without a name, the downgrade could not drop it, and a batch on SQLite could not create it. PostgreSQL shortens a
-    name that is too long. Then somebody has to write the name.
+    Without a name, the downgrade could not drop the constraint, and a batch on SQLite could not create it. If the name
+    would be too long for PostgreSQL, the constraint stays unnamed, and somebody has to write a name.
     """
     for each in operations.ops:
         if isinstance(each, ops.OpContainer):
@@ -306,4 +306,4 @@ def _retyped(operations: ops.OpContainer, home: str | None) -> Iterator[str]:
 
 def may_convert(old: object, new: object) -> bool:
     """Return whether a change from the type `old` to the type `new` can change values on one of the engines."""
-    return can_convert("postgresql", str(old).lower(), str(new).lower())  # SQLite only ignores what is shorter.
+    return can_convert("postgresql", str(old).lower(), str(new).lower())  # SQLite converts no other types.

@@ -43,7 +43,7 @@ def _render(context: AutogenContext, operation: EnumOp) -> str:
 
 def _domain(kind: DOMAIN, context: AutogenContext) -> str:
     context.imports.add("from sqlalchemy.dialects import postgresql")
-    if kind.collation == "default":  # SQLAlchemy has read it from the database, and would write it twice.
+    if kind.collation == "default":  # This comes from the database, and would be written twice.
         kind.collation = None
         if isinstance(kind.data_type, sa.String):
             kind.data_type.collation = None

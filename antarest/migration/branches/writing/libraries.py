@@ -35,7 +35,7 @@ def operations_of_libraries(project: Project, at_head: URL) -> list[str]:
         InvalidProject: a library cannot compare its objects.
     """
     if not _is_any_there():
-        return []  # The question would take a fifth of the time of `db.revision`.
+        return []  # The comparison would take a fifth of the time of `db.revision`.
     no_tables = Writing(project, only_changes=True, tables=frozenset(), columns=frozenset())
     with ALEMBIC, undisturbed(), without_warnings(), moving(at_head) as connection:
         context = MigrationContext.configure(connection, opts=comparison_options(no_tables, connection))
@@ -51,7 +51,7 @@ def operations_of_libraries(project: Project, at_head: URL) -> list[str]:
 
 
 def _is_any_there() -> bool:
-    """Return whether a library has registered a comparison with Alembic. From 1.18 on, it may also be a plugin."""
+    """Return whether a library has registered a comparison, or a plugin (since Alembic 1.18), with Alembic."""
     registered = [each for found in comparators._registry.values() for each in found]  # noqa: SLF001 - no public way
     functions = [each[0] if isinstance(each, tuple) else each for each in registered]
     plugins = getattr(sys.modules.get("alembic.runtime.plugins"), "_all_plugins", {})

@@ -34,7 +34,7 @@ def require_template(project: Project) -> None:
 
 @contextmanager
 def naming_template(project: Project, folder: Path) -> Iterator[None]:
-    """Name the template or the setting in the error, if Alembic cannot write a revision with it.
+    """If the template or a setting prevents Alembic from writing a revision, name this cause in the error.
 
     Args:
         project: the project of the template.
@@ -45,7 +45,7 @@ def naming_template(project: Project, folder: Path) -> Iterator[None]:
     """
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Revision .* referenced from")  # The error says it.
+            warnings.filterwarnings("ignore", "Revision .* referenced from")  # The error says the same.
             yield
     except Exception as error:
         if not _is_of_template(error, folder):
@@ -64,7 +64,7 @@ def _is_of_template(error: Exception, folder: Path) -> bool:
         return str(error).startswith(_SAID)
     if isinstance(error, SyntaxError):
         return Path(error.filename or "").parent in (folder, Path())
-    # Alembic's map of the revisions has no parent that is called so, such as 'None' in quotes.
+    # Alembic has not found the predecessor in its map of the revisions, for example a predecessor 'None' in quotes.
     in_map = isinstance(error, KeyError) and extract_tb(error.__traceback__)[-1].filename == revision.__file__
     return in_map or type(error).__module__ == "mako.exceptions"
 

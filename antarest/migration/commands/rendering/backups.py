@@ -1,4 +1,4 @@
-"""Backups and restores as text: for people, and as JSON."""
+"""Renders backups and restores as text and as JSON."""
 
 from __future__ import annotations
 

@@ -13,9 +13,9 @@ from ...verify.target import Target
 from .proof_groups import LINES, NAMES, FindingGroup, file_of, grouped, relative
 
 _KINDS = 6  # kinds in the list at the top, so that all of it has about ten lines
-_REASONS = 3  # reasons there for what was not proved
+_REASONS = 3  # reasons in this list for missing proofs
 
-_ALWAYS = ("V509", "V510")  # notes about failures that the proof has seen
+_ALWAYS = ("V509", "V510")  # notes that are always listed, because they report failures
 
 # The first digits of the ids. Lost or wrong rows are worse than an upgrade that fails, since no error reports them.
 _WORST_FIRST = "153946782"
@@ -120,7 +120,7 @@ def kept_databases(found: Verification) -> list[tuple[str, str, str, str]]:
 
 
 def outcome(found: Verification) -> str:
-    """Return the outcome in one line."""
+    """Return the outcome of the proof in one line."""
     notes = len(found.findings) - len(found.errors)
     causes = sum(len(each.entries) for each in grouped(found, found.errors))
     of_causes = f" of {count(causes, 'cause')}" if causes < len(found.errors) else ""

@@ -45,7 +45,7 @@ def causes(found: Verification, findings: Collection[Finding]) -> dict[Finding, 
 
 
 def _first(direct: dict[Finding, Finding], finding: Finding) -> Finding:
-    """Return the first cause of a finding: the cause of its cause, and so on. In a circle, return the finding."""
+    """Return the first cause of a finding: the cause of its cause, and so on. In a circle, return `finding`."""
     seen = [finding]
     while (cause := direct.get(seen[-1])) is not None:
         if cause in seen:

@@ -18,7 +18,7 @@ from ...verify.target import Target
 from .proof_causes import causes
 
 LINES = 4
-"""How many entries of one kind are shown for one revision."""
+"""The most entries of one kind that a report shows for one revision."""
 _CONSEQUENCES = 2
 _OF_ROWS = (
     "V501",

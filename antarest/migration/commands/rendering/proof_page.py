@@ -1,4 +1,4 @@
-"""Renders the result of a proof as one page for a browser, which needs no network and no script."""
+"""Renders the result of a proof as one page for a browser. The page needs no network and no script."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ Cell = tuple[str, str]
 
 
 def head(found: Verification) -> str:
-    """Return the two lines above the revisions."""
+    """Return the two lines of the table's head."""
     width = _WIDTH * len(PROPERTIES) + _SECONDS
     names = "".join(f"  {NAMES[engine]:<{width}}" for engine in found.engines)
     properties = "".join(name.ljust(_WIDTH) for name in PROPERTIES)

@@ -44,7 +44,7 @@ def status(status: Status, project: str, source: str, head_message: str) -> str:
     head = position(status.heads) + (f"  {head_message}" if head_message else "")
     pending = f"{len(status.pending)}: {shorten(status.pending)}" if status.pending else "none"
     applied = f"{status.applied} of {status.applied + len(status.pending)} revisions"
-    if status.unknown:  # This code does not know what lies below them, so the counts would be wrong.
+    if status.unknown:  # Revisions before an unknown revision are not known, so counts would be wrong.
         pending, applied = "not known from here", ""
     return fields(
         [
@@ -121,7 +121,7 @@ def plan(plan: RollbackPlan, origins: Mapping[str, str] | None = None) -> str:
     """Return the plan of a rollback: its revisions, and the data that the downgrade of each revision drops.
 
     Args:
-        plan: the rollback.
+        plan: the plan of the rollback.
         origins: a mapping from the id of a revision to the place of its code, if this place is not the checkout.
     """
     lines = [f"rollback       {position(plan.current)} -> {plan.target} ({count(len(plan.steps), 'revision')})"]

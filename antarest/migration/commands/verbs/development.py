@@ -71,7 +71,7 @@ def follow_snapshots(context: CommandContext) -> None:
         try:
             path = snapshots.write(project, engine, context.progress.note)
             lines = [results.near(path)] if path else []
-        except AntarestError as error:  # Nothing loads the old one, and `db.check` reports it.
+        except AntarestError as error:  # The old snapshot is not loaded, and `db.check` reports it.
             lines = [f"not written for {ENGINES[engine]}, and out of date: {error.message}"]
         context.report(fields([("snapshot", line) for line in lines]))
 
@@ -80,8 +80,8 @@ def follow(project: Project) -> Path | None:
     """Update the diagram after a change of the models.
 
     Returns:
-        The page; None if the page is up to date, or if the package that draws the diagram is missing. If the package is
-        missing, `db.check` on another machine reports that the page is out of date.
+        The path of the page; None if the page is up to date, or if the package that draws the diagram is missing. In
+        the second case, `db.check` on another machine reports that the page is out of date.
     """
     if not project.diagram:
         return None

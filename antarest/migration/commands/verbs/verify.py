@@ -114,7 +114,7 @@ def _variables(given: Sequence[str], *, run_env: bool) -> dict[str, str]:
 def _end(found: Verification) -> int:
     if found.errors or found.not_proved:
         error = VerifyFailed(len(found.errors)) if found.errors else NotAllProved(len(found.not_proved))
-        error.add_note(proof.tracebacks(found))  # `--debug` shows it.
+        error.add_note(proof.tracebacks(found))  # `--debug` prints this note.
         raise error
     return EXIT_DONE
 
@@ -153,7 +153,7 @@ def _engines(name: str | None, own: Sequence[str]) -> tuple[EngineName, ...]:
 
 
 def _refuse_missing_folders(files: Mapping[str, str | None]) -> None:
-    """Refuse a file for a report, if its folder is missing. A proof may take long, so this is checked before it."""
+    """Refuse a file for a report, if its folder is missing. A proof can take long, so check this first."""
     for form, path in files.items():
         if path and (Path(path).is_dir() or not Path(path).parent.is_dir()):
             raise _usage(f"--{form} must be a file in a folder that exists, not {path!r}", f"--{form}=FILE")

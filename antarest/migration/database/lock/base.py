@@ -65,7 +65,7 @@ class Patience:
         self._begin = time.monotonic()
 
     def wait(self, what: Callable[[], str]) -> bool:
-        """Wait a moment, unless the time is over.
+        """Sleep for about a tenth of a second, unless the time is over.
 
         Args:
             what: returns the text for the message; called only when the message is printed.

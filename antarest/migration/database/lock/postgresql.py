@@ -87,7 +87,7 @@ class PostgresWriter:
                 yield writer
             finally:
                 writer._stop_watching()
-                with suppress(DBAPIError):  # Where the connection was lost, the server has released the lock itself.
+                with suppress(DBAPIError):  # If the connection was lost, the server has released the lock itself.
                     connection.rollback()
 
     @property
@@ -127,7 +127,7 @@ class PostgresWriter:
         return self._watch.seen.holder if self._watch else ""
 
     def wait_for_end(self) -> bool:
-        """Wait until the last transaction has ended, but no longer than ten seconds: the server may be gone.
+        """Wait until the last transaction has ended, but at most ten seconds, because the server could be down.
 
         Returns:
             Whether the transaction has ended.
@@ -208,8 +208,8 @@ _NAMES: Final = {
 def _unset_timeouts(connection: Connection) -> None:
     """Switch off the `lock_timeout` and the `statement_timeout` of the session.
 
-    A timeout that is off already is not set: behind a pooler, other programs use the same session, and keep its
-    settings.
+    Behind a pooler, other programs use the same session and its settings. Therefore a timeout that is off already is
+    not set again.
     """
     for name in ("lock_timeout", "statement_timeout"):
         if connection.scalar(text("SELECT current_setting(:name)"), {"name": name}) != "0":

@@ -73,7 +73,7 @@ class SqliteWriter:
         return locked
 
     def _retry_commit(self) -> bool:
-        """Wait a moment for the readers that block a commit. Return whether to try again."""
+        """Sleep for a short time, because readers block a commit. Return whether to try the commit again."""
         self._first_try = self._first_try or time.monotonic()
         if time.monotonic() - self._first_try >= self._db.lock_timeout or self._patience.is_over():
             return False

@@ -25,7 +25,7 @@ from ..driver_errors import LOCK_FAILURES
 from ..waits import ServerSession
 
 Learned = dict[Hashable, int]
-"""The tables to lock at the beginning of a transaction, by identity, each with whom the lock keeps out."""
+"""The tables to lock at the beginning of a transaction: for each identity, which sessions the lock excludes."""
 
 WRITERS, EVERYBODY = 1, 2
 _MODES = {WRITERS: "SHARE ROW EXCLUSIVE", EVERYBODY: "ACCESS EXCLUSIVE"}
@@ -109,11 +109,11 @@ class TableLocks:
         self.first |= self.take([table for table in first if table not in written], written)
 
     def forget(self) -> None:
-        """Forget which locks were taken. The transaction may have released locks by going back to a savepoint."""
+        """Forget which locks were taken. It is possible that a rollback to a savepoint has released them."""
         self._taken.clear()
 
     def held(self) -> Learned:
-        """Return a mapping from the identity of each locked table to whom its lock excludes.
+        """Return a mapping from the identity of each locked table to the sessions that its lock excludes.
 
         The value is `EVERYBODY`, `WRITERS`, or 0 if the lock excludes neither all sessions nor all writers. Tables that
         the transaction has created are left out, because no other session can use them.
@@ -147,7 +147,7 @@ class TableLocks:
         if any(self._taken.get(each, 0) < mode for each, mode in modes.items()):
             held = self._all_held()
             if queue := [(table, mode) for each, (table, mode) in wanted.items() if held.get(each, 0) < mode]:
-                # Somebody who waits for a sequence or a view of this transaction may have locked a table.
+                # A session that waits for a sequence or view of this transaction could hold a lock on a table.
                 in_use = (each in self._shared or (mode and each in self._relations) for each, mode in held.items())
                 self._take(queue, has_locks=any(in_use))
                 self.has_taken = True
@@ -169,7 +169,7 @@ class TableLocks:
                 raise error
             if time.monotonic() >= end:
                 raise NotLocked(table.name, self._holder(table)) from error
-            queue.insert(0, wanted)  # The next round waits for this one while it holds nothing.
+            queue.insert(0, wanted)  # The next round waits for this table first, with no other lock.
             time.sleep(_PAUSE * random.uniform(0.5, 1.5))  # noqa: S311 - not a secret
         self._execute(f"SET LOCAL lock_timeout = '{setting}'")
 

@@ -11,12 +11,12 @@ from ..base import EXIT_USAGE, Hint, MigrationError
 from ..text import shorten
 
 _AGAIN = "inv db.sync"
-_MOST = 4  # ways to read a reference that an error shows
+_MOST = 4  # an error shows at most so many meanings of a reference
 _LONGEST = 300  # characters of what git says
 
 
 class RevisionLost(MigrationError, code="db.E220"):
-    """The database has a revision whose file was not found, so nothing can undo it.
+    """The database has a revision whose file was not found, so nothing can undo the revision.
 
     Why: the revision was applied from another clone or machine, and was never pushed. Or this clone has only the newest
     part of the history.
@@ -40,8 +40,8 @@ class RevisionLost(MigrationError, code="db.E220"):
 class ScriptChanged(MigrationError, code="db.E221"):
     """The file that was found for a revision does not have the code that was applied.
 
-    Why: the file was edited after it was applied, and the applied version is neither in the store nor in git. The
-    downgrade in the edited file may not undo what the applied upgrade did.
+    Why: the file was edited after it was applied, and the applied version is neither in the store nor in git. It
+    is possible that the downgrade in the edited file does not undo what the applied upgrade did.
 
     To do: read the file that the message names. If the downgrade in this file undoes what the applied upgrade did, run
     the command again with `--allow-changed`. Afterwards check the schema yourself, because the command cannot check it.
@@ -129,10 +129,10 @@ class SwitchRefused(MigrationError, code="db.E225"):
 class AmendRefused(MigrationError, code="db.E226"):
     """The newest revision cannot be generated again.
 
-    Why: the revision is on main or in a tag, so others may have applied it. Or the revision is deployed, or it joins
-    two heads.
+    Why: the revision is on main or in a tag, so other people have perhaps applied it. Or the revision is deployed, or
+    it joins two heads.
 
-    To do: leave the revision as it is, and write another one.
+    To do: leave the revision as it is, and write another revision.
     """
 
     def __init__(self, reason: str) -> None:
@@ -146,7 +146,7 @@ class EditedRevision(MigrationError, code="db.E227"):
     """The revision to amend was edited by hand.
 
     Why: generating the file again would lose the edits. A file that was generated in another clone counts as edited
-    too, because this clone cannot tell.
+    too, because this clone does not know what was generated there.
 
     To do: copy the edits somewhere else, generate the file again with `--discard-edits`, and put the edits back. The
     old file stays in the store (`.git/antarest/revisions`).
@@ -165,7 +165,7 @@ class EditedRevision(MigrationError, code="db.E227"):
 
 
 class RebaseRefused(MigrationError, code="db.E228"):
-    """The revisions of this branch cannot be put on top of the other head.
+    """The revisions of this branch cannot be moved on top of another head.
 
     Why: the other branch is not known, is not merged into this branch, or has several heads itself. Or one of the
     revisions of this branch is deployed or joins two heads.
@@ -184,7 +184,7 @@ class RebaseRefused(MigrationError, code="db.E228"):
 
 
 class AmbiguousReference(MigrationError, code="db.E229"):
-    """A reference stands for two different revisions.
+    """The name or the beginning of an id that was given stands for two different revisions.
 
     Why: for example, a tag and a branch have the same name, and their revisions have different heads. The beginning of
     a commit id or of a revision id can be ambiguous too.
@@ -223,7 +223,8 @@ class DeployedUnknown(MigrationError, code="db.E231"):
     Why: `[antarest] deployed` in `alembic.ini` names a revision that was removed or renamed, or that does not lie on
     the branch of the head.
 
-    To do: name the revision that production really runs, or say that nothing is deployed.
+    To do: run `inv db.deployed REF` with the revision that production really runs. If no revision is deployed, run `inv
+    db.deployed-clear`.
     """
 
     def __init__(self, deployed: str, head: str) -> None:
@@ -251,7 +252,7 @@ class SqlDiffers(MigrationError, code="db.E232"):
 
 
 class RecordUnreadable(MigrationError, code="db.E233"):
-    """This role is not allowed to read the history table of the database, which records the applied revisions.
+    """This role is not allowed to read the history table, in which the database records the applied revisions.
 
     Why: the history table belongs to the role that migrates, and this role has no SELECT on it.
 

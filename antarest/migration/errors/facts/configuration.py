@@ -26,8 +26,8 @@ class ConfigError(AntarestError, code="config.E100", exit_code=EXIT_USAGE):
 class ConfigNotFound(ConfigError, code="config.E101"):
     """The configuration file is missing or cannot be read.
 
-    Why: the name is misspelt, the variable `ANTAREST_CONF` still names a file that was moved, or this user may not read
-    it. The command never uses another file instead, because another file could name another database.
+    Why: the name is misspelt, the variable `ANTAREST_CONF` still names a file that was moved, or this user is not
+    allowed to read it. The command never uses another file instead, because another file could name another database.
 
     To do: look at the path in the message. If the message says `named by ANTAREST_CONF`, correct or unset the variable.
     `inv db.status --config=PATH` shows the database that a file names.
@@ -103,7 +103,7 @@ class DatabaseUrlMissing(ConfigError, code="config.E105"):
 
 
 class UnknownKey(ConfigError, code="config.E106"):
-    """The configuration file has an unknown key; most often it is misspelt.
+    """The configuration file has an unknown key; most often such a key is misspelt.
 
     Why: the key is misspelt, stands in another section, or was removed by a newer release. The command refuses the key,
     because the person who wrote it expects an effect.
@@ -122,7 +122,7 @@ class VariableUnset(ConfigError, code="config.E107"):
 
     Why: the file has `${NAME}`, and the environment of this command has neither NAME nor NAME_FILE. A service does not
     see the variables that a shell exports, and `sudo` drops them. Or NAME_FILE names a file that does not exist, or
-    that this user may not read.
+    that this user is not allowed to read.
 
     To do: set the variable where the command is started (`export NAME=...`, `Environment=` in a unit, `env_file` in a
     compose file), or set `NAME_FILE` to the path of a file with the value. Write `$${NAME}` for the text `${NAME}`.

@@ -1,4 +1,4 @@
-"""Codes `db.E3xx` and `db.E4xx`: the database cannot be reached or used, or others hold it."""
+"""Codes `db.E3xx` and `db.E4xx`: the database cannot be reached or used, or another session has locked it."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class ConnectionLost(DatabaseUnreachable, code="db.E309"):
 
 
 class AccessRefused(DatabaseError, code="db.E303", exit_code=EXIT_USAGE):
-    """The server does not let this role in: wrong password, no right to log in, no right to connect.
+    """The server refuses the login of this role.
 
     Why: the password is wrong, `pg_hba.conf` has no line for this host, database and role, or the role has no
     LOGIN or no CONNECT.
@@ -122,9 +122,9 @@ class StatementRefused(DatabaseError, code="db.E314"):
     """The database refused a statement of the workflow, or the statement cannot be made for this engine.
 
     Why: most often the database lacks something that the statement uses, such as a type, a collation or space. The
-    message quotes the database.
+    message quotes the error of the database.
 
-    To do: remove the reason, and run the command again. `inv db.status` shows the revision of the database.
+    To do: remove the cause, and run the command again. `inv db.status` shows the revision of the database.
     """
 
     def __init__(self, message: str, *, database: str, details: Mapping[str, str] | None = None) -> None:
@@ -199,8 +199,8 @@ class DatabaseLocked(DatabaseError, code="db.E401", exit_code=EXIT_LOCKED):
     """Another process holds the database; trying again can help.
 
     Why: another process writes to the SQLite file and did not end within `db.busy_timeout` seconds. The other process
-    may be a second upgrade, an application, or a database browser with an open transaction.
+    is, for example, a second upgrade, an application, or a database browser with an open transaction.
 
-    To do: wait until the other process ends, or close it, and try again. Nothing was changed. Exit code 4 says that
-    trying again can help.
+    To do: wait until the other process ends, or end it yourself, and try again. Nothing was changed. Exit code 4 says
+    that trying again can help.
     """

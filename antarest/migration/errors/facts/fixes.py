@@ -1,4 +1,4 @@
-"""What to write into a revision that a database has refused."""
+"""Finds the lines to write into a revision whose statement a database has refused."""
 
 from __future__ import annotations
 

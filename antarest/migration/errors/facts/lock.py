@@ -1,4 +1,4 @@
-"""Codes `db.E4xx`: somebody else held a lock for longer than the run waited. Exit code 4: trying again can help."""
+"""Codes `db.E4xx`: somebody else held a lock for longer than the run waited. Exit code 4 says: try again."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Overtaken(DatabaseLocked, code="db.E408"):
 
     Why: a revision copies or moves rows, and drops their table or column afterwards. Between these two steps, other
     sessions wrote to the table. A further try of the run locks the table before its first statement, so other sessions
-    cannot write to the table. `db.lock_retries` is the number of further tries, and this run had none left.
+    cannot write to the table. `db.lock_retries` is the number of further tries, and this run had no further try left.
 
     To do: run the command again, with a `db.lock_retries` of at least 1.
     """
@@ -81,7 +81,7 @@ class Overtaken(DatabaseLocked, code="db.E408"):
 
 
 class LockLost(DatabaseLocked, code="db.E405"):
-    """The run lost its lock on the database, so another run may have begun. Nothing was committed.
+    """The run lost its lock on the database, and perhaps another run has begun. Nothing was committed.
 
     Why: the connection that held the lock broke, for example by a failover, a restart, or a pooler that drops idle
     connections.

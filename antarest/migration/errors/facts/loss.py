@@ -9,7 +9,7 @@ from ..loss import Agreement, Loss, Missing, declaration
 from ..revision import Direction
 from ..text import count, numbered, shorten
 
-_SHOWN = 2  # An error has at most nine lines, and one of them may name the backup.
+_SHOWN = 2  # An error has at most nine lines, and one of these lines can name the backup.
 
 
 def _fix(revision: str) -> str:
@@ -17,7 +17,7 @@ def _fix(revision: str) -> str:
 
 
 def _all(losses: Sequence[Loss]) -> dict[str, str]:
-    """Return details that name all losses, because each loss has to be declared. Many losses share one line."""
+    """Return details that name all losses, because each loss has to be declared. More than two share one line."""
     if len(losses) <= _SHOWN:
         return numbered("loses", losses, _SHOWN)
     return {"loses": "; ".join(f"{loss.item}: {loss.amount}" for loss in losses)}
@@ -26,10 +26,10 @@ def _all(losses: Sequence[Loss]) -> dict[str, str]:
 class LossNotDeclared(MigrationError, code="db.E501"):
     """The run would lose data that its revisions do not declare, so it was rolled back.
 
-    Why: a revision drops or empties a table or a column that has data, and does not declare it in `lossy` or `moves`.
+    Why: a revision drops or empties a table or a column that has data, and does not declare this in `lossy` or `moves`.
     The check takes place before the commit, so every row is still there.
 
-    To do: fix the revision so that it keeps the data. If you want the loss, declare it in the file as the message
+    To do: fix the revision so that it keeps the data. If the loss is intended, declare it in the file as the message
     shows, so that reviewers see it.
     """
 
@@ -51,9 +51,9 @@ class LossNotDeclared(MigrationError, code="db.E501"):
 class LossNotConfirmed(MigrationError, code="db.E502"):
     """A rollback would lose data that its revisions declare, and nobody has agreed to it.
 
-    Why: the downgrade drops a table or column that the upgrade created, and rows were written there since. If you
-    agreed to a plan, you agreed to its numbers only. If rows were written after the plan was shown, the message names
-    the number in the plan and the present number.
+    Why: the downgrade drops a table or column that the upgrade created, and since then rows or values were written into
+    it. If you agreed to a plan, you agreed to its numbers only. If the rollback would now lose more rows or values than
+    the plan showed, the message names both numbers.
 
     To do: read the plan (`inv db.rollback --dry-run`), and save the data that matters. Then agree with
     `--allow-data-loss`, or with a yes on a terminal. `--yes` alone never agrees to a loss.
@@ -116,7 +116,7 @@ class ForeignKeysViolated(MigrationError, code="db.E504"):
 
 
 class RebuildLoses(MigrationError, code="db.E505"):
-    """A rebuild on SQLite would lose a trigger, an index, a check or the like, and the revision does not declare it.
+    """A rebuild on SQLite would lose a trigger, an index or a similar object, and no revision declares this loss.
 
     Why: to change a table on SQLite, Alembic creates the table again. Alembic copies only what it can read from the
     database. Without this error, the trigger, index or check would be lost without a message.
@@ -171,13 +171,13 @@ class InTheWay(MigrationError, code="db.E506"):
 
 
 class RowsHidden(MigrationError, code="db.E510"):
-    """A revision writes to a table in which row security may hide rows, and the revision does not declare this.
+    """A revision writes to a table in which row security can hide rows, and the revision does not declare this.
 
     Why: row security is active for the role (`FORCE ROW LEVEL SECURITY` binds the owner too). Therefore UPDATE and
     DELETE reach only the rows that a policy shows. PostgreSQL leaves the other rows as they were, without a message.
 
     To do: migrate as a role with BYPASSRLS (`db.admin_url`), or switch FORCE off and on again in the revision. If the
-    revision should change only the rows that the policies show, write `row_security = "why"` in it.
+    revision should change only the rows that the policies show, write `row_security = "why"` in its file.
     """
 
     def __init__(self, revision: str, direction: str, tables: Sequence[str], database: str, state: str) -> None:

@@ -34,11 +34,11 @@ class ProjectNotFound(MigrationError, code="db.E200", exit_code=EXIT_USAGE):
 
 
 class OtherProject(MigrationError, code="db.E212", exit_code=EXIT_USAGE):
-    """The database may belong to a project other than the one that was found.
+    """The project that was found is perhaps not the project to which the database belongs.
 
     Why: the database is at a revision that this project lacks, and another project near this folder or near the
-    configuration has that revision. Or the database is empty, and several projects could use it. A run of the wrong
-    project would create the tables of that project in the database.
+    configuration has that revision. Or the database is empty, and several projects could use the database. A run of the
+    wrong project would create the tables of that project in the database.
 
     To do: name the right project with `--project`. The message shows both projects.
     """
@@ -71,7 +71,7 @@ class EnvNotAdopted(MigrationError, code="db.E611", exit_code=EXIT_USAGE):
 
     Why: `env.py` is still the file that `alembic init` wrote, or somebody wrote it without this call, or `env.py`
     failed before the call, or connected to a database itself. The workflow does not let `env.py` run revisions or open
-    connections itself, because `env.py` may name another database. Therefore a command first runs `env.py` in a mode in
+    connections itself, because `env.py` can name another database. Therefore a command first runs `env.py` in a mode in
     which SQLAlchemy opens no connection.
 
     To do: replace the calls of `context.configure` in `env.py` as `docs/adopting.md` shows. If `env.py` failed, remove
@@ -79,7 +79,7 @@ class EnvNotAdopted(MigrationError, code="db.E611", exit_code=EXIT_USAGE):
     """
 
     def __init__(self, ini: Path, database: str = "", reason: str = "", *, asked: bool = False) -> None:
-        """Name the project, and what is known.
+        """Make the error for a project.
 
         Args:
             ini: the settings file of the project.
@@ -100,7 +100,7 @@ class EnvNotAdopted(MigrationError, code="db.E611", exit_code=EXIT_USAGE):
 
 
 class UnknownRevision(MigrationError, code="db.E201"):
-    """The database is at a revision that no revision file here has.
+    """The database is at a revision that has no file here.
 
     Why: the database was upgraded with the code of another branch or of a newer release, and is now used with this
     code.
@@ -170,7 +170,7 @@ class InvalidRevisionFile(MigrationError, code="db.E203"):
 
 
 class MissingPredecessor(MigrationError, code="db.E204"):
-    """A revision file names a predecessor that no revision file has.
+    """A revision file names a predecessor, and there is no file of this predecessor.
 
     Why: the file of the predecessor was deleted or not committed, or is in a commit that was not cherry-picked.
 
@@ -193,7 +193,7 @@ class DuplicateRevision(MigrationError, code="db.E205"):
 
     Why: a file was copied as a template, or a file was renamed and the old file was kept.
 
-    To do: delete the copy. If you want both files, give the newer file an id of its own, and correct `down_revision` in
+    To do: delete the copy. If you want both files, give the newer file another id, and correct `down_revision` in
     the files that should follow the newer file.
     """
 
@@ -238,9 +238,9 @@ class RevisionNotFound(MigrationError, code="db.E207"):
 
 
 class AmbiguousRevision(MigrationError, code="db.E208"):
-    """The beginning of a revision id was given, and more than one id begins like this.
+    """More than one revision id begins with the text that was given as a revision.
 
-    Why: the given beginning is too short.
+    Why: the text is too short to name a single revision.
 
     To do: give more characters of the id.
     """
@@ -274,7 +274,7 @@ class OutOfReach(MigrationError, code="db.E209"):
 class SnapshotUnfit(MigrationError, code="db.E213"):
     """No snapshot can be written for these revisions.
 
-    Why: a snapshot can replace revisions only if they always have the same effect, on every machine. A revision may
+    Why: a snapshot can replace revisions only if they always have the same effect, on every machine. A revision can
     have another effect each time if it inserts the time or a random id, imports a module of the project, or reads a
     file. Or the database has something that the statements of a snapshot cannot create again.
 

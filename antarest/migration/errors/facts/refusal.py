@@ -1,4 +1,4 @@
-"""Codes `db.E7xx` and `db.E8xx`: operations that are refused before they begin, and the checks."""
+"""Codes `db.E7xx` and `db.E8xx`: operations that were refused before they began, and checks that have findings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..text import count, shorten
 
 
 class InMemoryDatabase(MigrationError, code="db.E701", exit_code=EXIT_USAGE):
-    """The configuration names a database that would be gone when the command ends.
+    """The configuration names a database that exists only until the command ends.
 
     Why: `sqlite://` or `:memory:` is a database inside one process. When the process ends, the result of the command
     is lost.
@@ -223,8 +223,8 @@ class InstalledCopy(MigrationError, code="db.E723", exit_code=EXIT_USAGE):
 class RollbackScriptStale(MigrationError, code="db.E801"):
     """`rollback.sh` was made for a head that is not the head of the revision files.
 
-    Why: revision files were added, renamed or deleted without updating the script, or a merge kept an old script. The
-    script might go back to a wrong revision.
+    Why: revision files were added, renamed or deleted, and the script was not updated, or a merge kept an old script.
+    The script could go back to a wrong revision.
 
     To do: `inv db.rollback-script` writes the script again. `inv db.rollback` rolls back without the script.
     """

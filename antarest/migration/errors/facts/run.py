@@ -53,8 +53,9 @@ class RevisionFailed(MigrationError, code="db.E601"):
 class DeferredConstraintFailed(RevisionFailed, code="db.E620"):
     """A deferred foreign key or constraint trigger fails at the end of a revision. The run was rolled back.
 
-    Why: a revision is allowed to break a deferred constraint for a while. But the run checks deferred constraints at
-    the end of each revision, and not only at the commit. So a later revision cannot repair what this revision breaks.
+    Why: a revision is allowed to break a deferred constraint if it also repairs it. The run checks deferred constraints
+    at the end of each revision, and not only at the commit. So a later revision cannot repair what this revision
+    breaks.
 
     To do: break and repair the constraint in one revision: move the repair into the revision that the message names.
     """

@@ -49,7 +49,7 @@ def prepare_streams() -> None:
     """Open the standard streams that the parent process has closed (`<&- >&-`), and let all of them accept any text.
 
     Otherwise the next file that the program opens would get the number of the closed stream. Output to the stream would
-    go into this file, which may be a database.
+    go into this file, which could be a database.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
@@ -102,6 +102,6 @@ def _refuse(fact: str, script: str, extra: str) -> int:
 
 
 def _print(fact: str, ways_on: list[str]) -> int:
-    """Print an error in the form of all errors. The error classes are not used: they may need a missing package."""
+    """Print an error in the form of all errors. The error classes are not used, because their import could fail."""
     sys.stderr.write("\n".join([f"error app.E106: {fact}", "Nothing was changed.", *ways_on]) + "\n")
     return _USAGE

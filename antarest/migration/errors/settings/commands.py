@@ -25,7 +25,7 @@ _RIVALS: Final = frozenset(("--new", "--revisions"))  # No command takes both.
 _INVOKE: Final = ("inv", "invoke")
 
 _flags: list[tuple[str, str]] = []
-"""The flags that commands of ours repeat, each with the verb that takes it; without a verb where all of them do."""
+"""The flags to add to our commands, each after the verb that takes the flag; the verb is empty if all verbs do."""
 
 
 @contextmanager
@@ -73,7 +73,7 @@ def spell(text: str) -> str:
 
 
 def _verb(command: re.Match[str]) -> str:
-    """Return the verb of a command. For `antarest-verify`, "history" becomes "verify", which needs no database."""
+    """Return the verb of a command. In `antarest-verify`, "history" becomes "verify", as "history" needs a database."""
     is_prover = Path(sys.argv[0]).name == PROVER
     return "verify" if is_prover and command["verb"] == "history" else command["verb"]
 
@@ -113,7 +113,7 @@ def typed(program: str) -> str:
         there is no such program, or if the program belongs to another package.
     """
     path = Path(sys.executable).parent / program
-    # A copy of this package elsewhere must not send its users to the program of another one.
+    # If there are two copies of this package, do not name the program of the other copy.
     is_there = os.access(path, os.X_OK)
     if not is_there or f"from {PACKAGE.partition('.')[0]}." not in path.read_text(errors="replace"):
         return ""

@@ -100,7 +100,7 @@ def load_config(
     """
     environ = os.environ if environ is None else environ
     cwd = Path.cwd() if cwd is None else cwd
-    if DATA_VARIABLE in environ:  # It is relative to the working directory. Paths in the file are relative to the file.
+    if DATA_VARIABLE in environ:  # Relative to the working directory; paths in the file are relative to the file.
         environ = {**environ, DATA_VARIABLE: os.path.abspath(cwd / environ[DATA_VARIABLE])}  # noqa: PTH100
     file, data = _find(path, environ, cwd, home or ROOT)
     known = known_sections(sections or {})
@@ -251,7 +251,7 @@ def _shown(raw: object) -> str:
 def _refuse_two_databases(db: DbConfig, file: Path) -> None:
     """Refuse an `admin_url` whose engine or SQLite file is not that of `url`.
 
-    Two PostgreSQL URLs are allowed to name different servers and databases, because one of them may name a pooler.
+    Two PostgreSQL URLs are allowed to name different servers and databases, because one of the two can name a pooler.
     """
     url, admin_url = db.url, db.migration_url
     engines = {url.get_backend_name(), admin_url.get_backend_name()}

@@ -19,7 +19,7 @@ class DbConfig:
     Args:
         url: the database of the application: PostgreSQL (psycopg2), or SQLite. An SQLite path is relative to the
             configuration file.
-        admin_url: the URL for migrations, if they use another role; by default `url`.
+        admin_url: the URL for migrations, if they run as a role other than that of `url`; by default `url`.
         application_role: the role that gets rights on the tables that migrations create; by default the user of `url`.
         pool_size: the number of connections that an engine keeps open.
         max_overflow: the number of further connections that an engine opens under load.
@@ -35,7 +35,7 @@ class DbConfig:
         migration_lock_timeout: the seconds that a migration waits for another migration, or that a reading command
             waits for a locked table; `--lock-timeout` overrides this setting.
         lock_timeout: the seconds that a migration waits for a lock on a table, or for readers of an SQLite file. After
-            this time the migration rolls back, so that the sessions that wait for it can continue, and tries again.
+            this time the migration rolls back, so that waiting sessions can continue. Then the migration tries again.
         lock_retries: the number of further tries after a try that ended because of `lock_timeout`.
         statement_timeout: the time limit, in seconds, of each statement of a migration on PostgreSQL; 0 for no limit.
     """

@@ -16,7 +16,7 @@ ABOVE: Final = "/".join(PACKAGE.split(".")[:-1])
 _PACKAGE: Final = Path(__file__).resolve().parents[3]
 _MIRROR: Final = _PACKAGE / "_alembic"  # the files of the checkout in a wheel; made by hatch_build.py
 
-# Whether the package was installed from a wheel. Then it writes no revision files.
+# Whether the package was installed from a wheel. If so, the package writes no revision files.
 INSTALLED: Final = _MIRROR.is_dir()
 # The word for this code in messages.
 KIND: Final = "release" if INSTALLED else "checkout"

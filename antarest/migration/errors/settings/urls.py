@@ -19,7 +19,7 @@ from ..base import Hint
 from ..facts.configuration import UnreadableUrl, UnsupportedUrl
 
 ENGINES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
-"""The supported engines: the name in SQLAlchemy, and the name in messages."""
+"""The supported engines: a mapping from the name in SQLAlchemy to the name in messages."""
 
 MEMORY = ":memory:"
 _PORT = 5432
@@ -29,7 +29,7 @@ _MASK = "***"
 SECRETS = frozenset({"password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"})
 """The parameters of a URL that libpq treats as secrets."""
 
-# The parameters whose values are shown. A value of any other one may be a secret, such as that of a misspelt `passwd`.
+# The parameters whose values are shown. Other values can be secrets, such as that of a misspelt `passwd`.
 _SHOWN = frozenset(
     [
         *("host", "hostaddr", "port", "user", "dbname", "connect_timeout", "client_encoding", "replication"),
@@ -149,14 +149,14 @@ def servers(url: URL) -> list[tuple[str, str]]:
 
 
 def database_name(url: URL) -> str:
-    """Return the name of a database for messages: the path of an SQLite file, or the name and its server."""
+    """Return the name of a database for messages: the path of an SQLite file, or the name with the server."""
     if url.get_backend_name() == "sqlite":
         return MEMORY if is_memory(url) else str(url.database)
     return f"{url.database or 'the database of a service'} on {server_name(url)}"
 
 
 def _normalise_postgresql(url: URL) -> URL:
-    # In psycopg2 these parameters win over the same part of the URL.
+    # In psycopg2 these parameters override the same part of the URL.
     user, password, name = (_last(url.query.get(key)) for key in ("user", "password", "dbname"))
     url = url.set(drivername="postgresql+psycopg2", username=user, password=password, database=name)
     url = url.difference_update_query(["user", "password", "dbname"])
@@ -217,7 +217,7 @@ def _with_named_hosts(text: str) -> str:
 
 
 def _is_ambiguous(text: str, parsed: URL) -> bool:
-    """Return whether a part of an unquoted password may have become the host, the database or a parameter."""
+    """Return whether the parsed host, database or parameters could be parts of a password that was not quoted."""
     before, at, after = text.partition("@")
     return bool(at) and not parsed.drivername.lower().startswith("sqlite") and ("?" in before or "@" in after)
 
@@ -251,7 +251,7 @@ def _masked(found: re.Match[str]) -> str:
 
 
 def _masked_url(found: re.Match[str]) -> str:
-    """Return a URL that was found in a text, after masking its password and all parameters that may be secrets."""
+    """Return a URL that was found in a text, after masking its password and all parameters that could be secrets."""
     before, at, after = found[2].rpartition("@")
     user, colon, _ = before.partition(":")
     shown = f"{user}:{_MASK}" if colon and "?" not in before else _MASK if "?" in before else user
@@ -262,7 +262,7 @@ def _masked_url(found: re.Match[str]) -> str:
 
 
 def _alone(secret: str) -> re.Pattern[str]:
-    """Return a pattern that finds a secret where it is not part of a longer word."""
+    """Return a pattern that finds a secret, but not as a part of a longer word."""
     start, end = (r"\b" if re.match(r"\w", each) else "" for each in (secret[0], secret[-1]))
     return re.compile(f"{start}{re.escape(secret)}{end}")
 

@@ -38,7 +38,7 @@ def write_whole(path: Path, content: bytes, mode: int | None = None) -> None:
     Raises:
         OSError: the file cannot be written. The old content has not changed.
     """
-    path = Path(os.path.realpath(path))  # A link stays one.
+    path = Path(os.path.realpath(path))  # A link is not replaced, but the file that it names.
     path.parent.mkdir(parents=True, exist_ok=True)
     found = path.stat().st_mode if path.exists() else stat.S_IFREG | _USUAL
     if not stat.S_ISREG(found) and not path.is_dir():

@@ -19,10 +19,10 @@ _VARIABLE = re.compile(r"\$(?P<escape>\$?)\{(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)\
 
 
 def parse_yaml(data: bytes, file: Path) -> object:
-    """Return the document in the data, as mappings, lists and texts; None if the document is empty.
+    """Parse a YAML document, and return it as mappings, lists and texts; None if the document is empty.
 
     Raises:
-        ConfigNotYaml: the data is not YAML. The error does not quote the text, which may hold a password.
+        ConfigNotYaml: the data is not YAML. The error does not quote the text, which could hold a password.
     """
     try:
         loader = yaml.BaseLoader(data)
@@ -53,7 +53,7 @@ def _refuse_repeated_keys(node: yaml.Node | None) -> None:
 
 
 def expand(text: str, environ: Mapping[str, str]) -> str:
-    """Return the text with the value in place of each variable. The value may be in the file that `NAME_FILE` names.
+    """Return the text with the value in place of each variable. The value can be in the file that `NAME_FILE` names.
 
     Raises:
         VariableUnset: the environment has neither NAME nor NAME_FILE, or the file cannot be read.
@@ -88,7 +88,7 @@ def _value(name: str, environ: Mapping[str, str]) -> str:
 
 
 def _safe_characters(text: str, position: int) -> str | None:
-    """Return the characters of a value that are not percent-encoded here; None if no character is encoded here."""
+    """Return the characters that stay unencoded at this position of a text; None if nothing is encoded there."""
     start = text.find("://") + len("://")
     if "://" not in text or position < start:
         return None

@@ -20,7 +20,7 @@ from ...database.lock.tables import EVERYBODY, WRITERS, TableLocks
 from .base import Takes
 from .statement import Statement
 
-_SHORT = 300  # milliseconds that an attempt waits for each lock: long enough to see who has it
+_SHORT = 300  # milliseconds that an attempt waits for each lock: enough to find the session that holds it
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def try_out(connection: Connection, locks: TableLocks, tables: Tables, attempt: 
         message, when it runs outside of the savepoint.
 
     Raises:
-        Error: the statement did not get a lock within a short time. The error is that of the driver.
+        Error: the statement did not get a lock within a short time. This is the error of the driver.
     """
     held = locks.held()
     with _savepoint(connection):

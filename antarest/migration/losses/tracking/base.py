@@ -17,9 +17,9 @@ RUNS_INSIDE = (
 )
 
 Takes = dict[str, set[str]]
-"""The tables that a statement may write to, each with the columns that it may take values from.
+"""The tables to which a statement may write, each with the columns from which the statement may remove values.
 
-If there are no columns, the statement only inserts or deletes whole rows.
+A table without columns means that the statement only inserts or deletes whole rows.
 """
 
 
@@ -35,7 +35,7 @@ class RowChanges(NamedTuple):
         return RowChanges(*(mine + its for mine, its in zip(self, other, strict=True)))
 
     def minus(self, other: RowChanges) -> RowChanges:
-        """Return these changes minus `other`."""
+        """Return the difference between these changes and `other`."""
         return RowChanges(*(mine - its for mine, its in zip(self, other, strict=True)))
 
 
@@ -148,7 +148,7 @@ class ChangeTracker(Protocol):
         """Return whether the current statement may replace values of this column by NULL or by empty texts."""
 
     def rows_written(self, table: CatalogTable) -> int:
-        """Return a number that grows with each row that is inserted or updated in a table."""
+        """Return a number that grows with each inserted or updated row of a table. Only the growth has a meaning."""
 
     def was_read(self, column: Hashable) -> bool:
         """Return whether a statement of the revision may have copied the values of this column."""
@@ -175,7 +175,7 @@ _COMMENTS = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 
 
 class Savepoints(Generic[State]):
-    """Follows the savepoints of a transaction by its statements.
+    """Follows the savepoints of a transaction by reading its statements.
 
     If a statement cannot be followed, all savepoints are forgotten. Examples are several statements in one string, and
     the release of a savepoint. After that, a loss that was rolled back may be reported, but no real loss is missed.

@@ -57,10 +57,10 @@ def count_changed(connection: Connection, reads: str, conversions: Sequence[Conv
     if connection.dialect.name == "sqlite":
         try:
             return [*connection.exec_driver_sql(_sqlite(reads, conversions)).one()]
-        except DBAPIError:  # Its parameters are missing, for one.
+        except DBAPIError:  # For example, its parameters are missing.
             return [None] * len(conversions)
     found = _in_savepoint(connection, _postgresql(reads, conversions))
-    if found is None:  # A type has no "=", or no way back: such values are compared as texts, each column by itself.
+    if found is None:  # A type may lack "=" or the cast back. If so, compare its values as text.
         for each in conversions:
             one = [each]
             counts = _in_savepoint(connection, _postgresql(reads, one)) or _in_savepoint(
@@ -142,7 +142,7 @@ def _sqlite(reads: str, conversions: Sequence[Conversion]) -> str:
     counts = ", ".join(
         f"coalesce(sum(coalesce(NOT ({_same(f'v{at}', f'o{at}', each)}), 0)), 0)" for at, each in enumerate(conversions)
     )
-    # With a LIMIT, SQLite computes each value once, and not wherever it is named.
+    # With a LIMIT, SQLite computes each value once, and not again for each use.
     return f"SELECT {counts} FROM (SELECT {stored} FROM (SELECT {raw} {reads} LIMIT -1) LIMIT -1)"
 
 
@@ -171,7 +171,7 @@ def _same(new: str, old: str, conversion: Conversion) -> str:
         # SQLite writes a whole number with a point, and PostgreSQL does not.
         same += f" OR ({new} = CAST({new} AS INTEGER) AND {old} = CAST(CAST({new} AS INTEGER) AS TEXT))"
     if affinity(conversion.new_type) not in {"integer", "real"}:
-        same += f" OR {new} = ''"  # The fullness of the column tells this.
+        same += f" OR {new} = ''"  # `count_emptied` counts these values.
     return same
 
 
@@ -235,15 +235,15 @@ def _postgresql(reads: str, conversions: Sequence[Conversion], *, as_text: bool 
 def _way_back(old: str, new: str, conversion: Conversion) -> tuple[str, str]:
     """Return the SQL for the old value, and for the new value as a value of the old type."""
     kinds = {_parsed(conversion.old_type)[0], _parsed(conversion.new_type)[0]}
-    if kinds & _JSON:  # Spaces and the order of keys are no data.
+    if kinds & _JSON:  # Spaces and the order of keys have no meaning.
         return f"{old}::jsonb", f"{new}::jsonb"
     if kinds == _TIMESTAMPS and (zone := _AT_ZONE.fullmatch(conversion.new)):
-        return old, f"{new} AT TIME ZONE {zone[1]}"  # A cast would take the zone of the session.
+        return old, f"{new} AT TIME ZONE {zone[1]}"  # A cast would use the session's time zone.
     return old, f"CAST({new} AS {conversion.old_type})"
 
 
 def _in_savepoint(connection: Connection, query: str) -> list[int | None] | None:
-    """Return the only row of a query that runs in a savepoint, which is rolled back; None if the query fails."""
+    """Run a query in a savepoint, and roll back to the savepoint. Return the only row; None if the query fails."""
     cursor = connection.connection.cursor()
     try:
         cursor.execute("SAVEPOINT antarest_conversions")

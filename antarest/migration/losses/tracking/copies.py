@@ -200,7 +200,7 @@ def _read_query(text: str, into: Sequence[str], named: Sequence[str], parts: Seq
 
 
 def _origin(item: Sequence[Piece], target: str, sources: Sequence[_Source]) -> tuple[_Source, str] | None:
-    """Return the column that an expression uses. Of several columns, return the one with the name of the target."""
+    """Return the column that an expression uses. If it uses several, return the column with the name `target`."""
     found: dict[tuple[str, str], tuple[_Source, str]] = {}
     for at, piece in enumerate(item):
         before = item[at - 1].word if at else ""

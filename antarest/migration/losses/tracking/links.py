@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-# Partitions and heirs ("i"), and tables with a foreign key to another one. For a foreign key the letter is the action
-# on a delete or, in upper case, on an update; then come a column of it, and a column that it refers to.
+# A parent table, a child table, and the kind of their link: "i" for a partition or an heir. For a foreign key, the kind
+# is the letter of its action on a delete or, in upper case, on an update. Its column and the referred column follow.
 _LINKS = """
     SELECT inhparent, inhrelid, 'i', NULL, NULL FROM pg_catalog.pg_inherits
     UNION ALL SELECT k.confrelid, k.conrelid, action, a.attname, r.attname FROM pg_catalog.pg_constraint k

@@ -29,7 +29,7 @@ class Origin(NamedTuple):
 
 
 OriginsState = dict[Hashable, dict[Hashable, Origin]]
-"""The origins of columns, by column and by the column that the values come from."""
+"""For each column, a mapping from the columns from which its values come to these origins."""
 
 
 class Origins:
@@ -40,14 +40,14 @@ class Origins:
         self._engine = connection.dialect.name
         self._old: frozenset[Hashable] = frozenset()  # the columns that a revision does not make
         self._origins: OriginsState = {}
-        self._fillings: dict[Hashable, Origin] = {}  # of old columns: they also have values of their own
+        self._fillings: dict[Hashable, Origin] = {}  # for old columns, which also have values of their own
 
     def __getitem__(self, column: Hashable) -> Origin:
         """Return the last origin of a column's values: the column itself, unless a statement has filled it."""
         return self.of(column)[-1]
 
     def of(self, column: Hashable) -> list[Origin]:
-        """Return all origins of a column's values. There are several if several tables were copied into its table."""
+        """Return all origins of a column's values. There are several if its table is filled from several tables."""
         return [*self._origins.get(column, {}).values()] or [Origin(column)]
 
     def filling(self, column: Hashable) -> Origin:
@@ -100,7 +100,7 @@ class Origins:
         is_known = changed is not None and origin.changed is not None
         amount = (origin.changed or 0) + (changed or 0) if is_known else None
         origins = self._origins.setdefault(column, {})
-        origins.pop(origin.column, None)  # The last one is the last in order.
+        origins.pop(origin.column, None)  # The newest origin is the last.
         origins[origin.column] = Origin(origin.column, amount, origin.is_exact and is_exact, origin.emptied)
 
     def can_convert(self, old: str, new: str) -> bool:
@@ -117,7 +117,7 @@ class Origins:
     def _is_converted(self, copied: Copied) -> bool:
         """Return whether a copy may change values by accident.
 
-        A new value in a column of the same name and type is intended.
+        If the old and the new column have the same name and type, a changed value counts as intended.
         """
         old, new = copied.types
         is_renamed = copied.original.lower() != copied.column.lower()

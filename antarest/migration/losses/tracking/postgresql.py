@@ -1,8 +1,8 @@
 """The tracker of a PostgreSQL database.
 
-The server counts the rows that a transaction deletes and updates. The tracker finds the tables that a statement drops,
-truncates or updates: from the names in the statement, and in the functions, views, triggers and rules that it calls. If
-the tracker does not find a table, as with dynamic SQL, the loss is still noticed, but its count is unknown.
+The server counts the rows that a transaction deletes and updates. To find the tables that a statement drops,
+truncates or updates, the tracker reads the names in the statement, and in the functions, views, triggers and rules that
+the statement calls. If a table is not found, as with dynamic SQL, its loss is still noticed, but the count is unknown.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ from .updates import Updates
 
 _WRITES = (INSERTS, DELETES, UPDATES)
 
-# Rows of transactions that had not ended when this query ran, except for our own. Numbers of transactions start again
-# after 2^32 of them, so that only their ages can be compared.
+# Returns the condition for rows of transactions that had not ended when this query ran, except for our transaction.
+# The numbers of transactions start again after 2^32, so ages are compared.
 _BY_OTHERS = """
     SELECT format(
         '(age(xmin) <= age(%L::xid) OR xmin::text = ANY (%L))'
@@ -85,14 +85,14 @@ class PostgresTracker:
         self._exclude = tuple(exclude)
         self._savepoints = Savepoints(self._save, self._restore)
         self._statistics = RowStatistics(connection, lambda: self.tables)
-        # Read when they are needed.
+        # Read at the first use.
         self._definitions: dict[str, str] | None = None
         self._links = Links(connection)
         # Of the statement that runs: its text, the tables that it names, with their partitions, and what it can copy.
         self._statement = Statement("")
         self._named: set[Hashable] = set()
         self._copied: set[Hashable] = set()
-        # Of the revision: what statements were seen to update, and the columns that one can have read.
+        # Of the revision: the updates that its statements explain, and the columns that statements can have read.
         self._updates = Updates(connection, self.row_changes)
         self._columns_read: set[Hashable] = set()
 
@@ -123,7 +123,7 @@ class PostgresTracker:
         files = {table.identity: table.file for table in self.tables.values()}
         self.tables = read_tables(self._connection, exclude=self._exclude)
         moved = [each for each in self.tables.values() if files.get(each.identity, each.file) != each.file]
-        # Perhaps a block has rewritten a table whose name it has computed.
+        # A new file can mean that a block has truncated a table whose name the block computes.
         self.emptied |= self._statistics.emptied([each for each in moved if each.identity not in rewritten])
 
     def before(self, statement: str, attempt: Attempt | None = None) -> Takes:
@@ -162,7 +162,7 @@ class PostgresTracker:
         undoes = [each for each in self.tables.values() if seen.does(TAKES_BACK) and each.identity in self._named]
         written += undoes
         if (what := seen.on_tables) and what.verb:
-            # What can lose nothing waits for its own lock, unless a deadlock could then end another session.
+            # A statement that removes no data waits for its lock itself, unless this could be a deadlock.
             if what.takes or self._locks.has_taken:
                 taken = self._locks.take(self._in_the_way(seen, what))
                 self.locked = taken if what.takes else set()
@@ -191,7 +191,7 @@ class PostgresTracker:
         is_truncate = what.verb == "TRUNCATE"
         found = self._links.reached(named, "iacrnd" if is_truncate and seen.names("cascade") else "i")
         if not is_truncate:
-            # A foreign key goes with its table or column. Its triggers go as well, and that locks the other table.
+            # Foreign keys are dropped with their table or column. Dropping their triggers locks the referred table.
             keys = self._links.referred(found)
             found |= {parent for parent, column in keys if what.verb == "DROP" or seen.names(column)}
         return [table for table in self.tables.values() if table.identity in found]
@@ -212,7 +212,7 @@ class PostgresTracker:
             try:
                 found = try_out(self._connection, self._locks, self.tables, attempt)
             except Exception as error:
-                # The error shows the statement that a block or a function ran, or the text names the table.
+                # Lock the tables in the statement that the error quotes. Without a quote, lock those in the text.
                 inner = inner_statement(error)
                 named = {name for name, table in self.tables.items() if inner.names(table.bare_name)}
                 names = named - tried or takes.keys() - tried
@@ -236,7 +236,7 @@ class PostgresTracker:
         if seen.does(DROPS, TRUNCATES, UPDATES):
             changed = self._links.reached(self._named, "iacrnd" if seen.does(TRUNCATES) else "i")
         deleted, nulled = self._named, set[Hashable]()
-        if seen.does(DELETES):  # Afterwards the deleted rows are known, but not the values that a key sets to NULL.
+        if seen.does(DELETES):  # Afterwards the deleted rows are known, but not the values that became NULL.
             deleted = self._links.reached(self._named, "ic")
             nulled |= self._links.nulled(deleted, "nd")
         if seen.does(UPDATES):
@@ -252,7 +252,7 @@ class PostgresTracker:
             elif table.identity in changed:
                 takes[table.name] = {name for name in table.columns if seen.names(name)}
             elif table.identity in deleted:
-                # What a DELETE returns may be inserted somewhere else, with other values.
+                # The statement can insert the deleted rows somewhere else, with other values.
                 takes[table.name] = {*table.columns} if seen.does(RETURNS) and seen.does(INSERTS) else set()
         return takes
 
@@ -269,7 +269,7 @@ class PostgresTracker:
         if self._statement.does(DEFINES):
             self._definitions = None
         if (what := self._statement.on_tables) and what.verb == "TRUNCATE" and not self._statement.names("only"):
-            # A table that the run has rewritten keeps its file.
+            # TRUNCATE gives no new file to a table that the transaction has already rewritten.
             self.emptied |= {table.identity for table in self._in_the_way(self._statement, what)}
         if self._statement.does(CHANGES_TABLES):
             before = self.tables
@@ -279,7 +279,7 @@ class PostgresTracker:
             self.look()
         copy = self.origins.read(statement)
         if not copy or not self.origins.note(copy, self.tables):
-            self._columns_read |= self._copied  # It is not known which column has got which.
+            self._columns_read |= self._copied  # Where these values were copied to is not known.
         return self._statement.does(CHANGES_TABLES)
 
     def row_changes(self, table: Hashable | None = None) -> dict[Hashable, RowChanges]:  # noqa: ARG002 - all come at once
@@ -314,7 +314,7 @@ class PostgresTracker:
         return self._statement.can_take(column)
 
     def rows_written(self, table: CatalogTable) -> int:
-        """Return the number of rows that were inserted into a table or updated. For a table, its partitions count."""
+        """Return the number of inserted and updated rows of a table, including the rows of its partitions."""
         changes, tables = self.row_changes(), self._links.reached({table.identity}, "i")
         return sum(each.inserted + each.updated for table, each in changes.items() if table in tables)
 

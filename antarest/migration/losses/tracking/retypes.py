@@ -29,7 +29,7 @@ class Retype(NamedTuple):
     def conversion(self, table: CatalogTable) -> Conversion | None:
         """Return the conversion that the new type causes in a table; None if the new type cannot change a value."""
         old = table.types[self.column]
-        is_same = not can_convert("postgresql", self.type, old)  # Neither way changes anything.
+        is_same = not can_convert("postgresql", self.type, old)  # A change back alters no value either.
         if not can_convert("postgresql", old, self.type) and (is_same or not self.using):
             return None
         column = quote(self.column)

@@ -30,18 +30,19 @@ _REPLACE = "replace"
 _SCHEMA = "SELECT type, name, rootpage, sql FROM sqlite_master WHERE type IN ('table', 'trigger')"
 
 _Actions = list[tuple[int, str, str | None]]
-"""The writes of a statement: their kind, their table, and their column."""
+"""The writes of a statement. Each has the code of its kind in SQLite, a table, and a column."""
 
 
 @dataclass
 class _Rows:
-    """The row counts of one table. Its rows are counted when the kind of the writes to it changes, and at the end.
+    """The row counts of one table.
 
-    The kinds are insertions, deletions and replacements. So the number of deleted rows is known, even if as many rows
+    The rows of the table are counted at the end, and before each write of another kind than the previous write. The
+    kinds are insertions, deletions and replacements. So the number of deleted rows is known, even if as many rows
     are inserted later.
 
     Attributes:
-        changes: the rows that were inserted and deleted before the last count.
+        changes: the numbers of rows that were inserted and deleted before the last count.
         count: the number of rows at the last count; None before the first write.
         way: the kind of the last write: insertion, deletion or replacement.
     """
@@ -75,7 +76,7 @@ class SqliteTracker:
         self.tables: Tables = {}
         self.emptied: set[Hashable] = set()
         self.origins = Origins(connection)
-        self.locked: set[Hashable] = set()  # never any: the transaction is the only writer
+        self.locked: set[Hashable] = set()  # always empty, because the transaction is the only writer
         self.unlocked: set[Hashable] = set()
         self.went_back = 0
         self._connection = connection
@@ -84,13 +85,13 @@ class SqliteTracker:
         self._numbers = count()
         self._read: set[Hashable] = set()
         self._rows: dict[Hashable, _Rows] = {}
-        self._texts: dict[str, tuple[int, str]] = {}  # the place and the text of each table, as last looked at
-        self._replacing: set[str] = set()  # the tables whose own definition replaces rows
-        self._any_replaces = False  # whether the definition of a trigger replaces rows
+        self._texts: dict[str, tuple[int, str]] = {}  # the place and the text of each table, as last read
+        self._replacing: set[str] = set()  # the tables whose definition contains REPLACE
+        self._any_replaces = False  # whether the definition of a trigger contains REPLACE
         self._is_text_true = True  # whether texts describe their tables; False if a revision may write texts itself
         # Of the statement that runs:
         self._reads: set[Hashable] = set()
-        self._copied: set[Hashable] = set()  # those of them that it can have copied
+        self._copied: set[Hashable] = set()  # the columns that it can have copied
         self._writes: _Actions = []
         self._replaces = False
         self._is_heard = True
@@ -146,11 +147,11 @@ class SqliteTracker:
             columns={column: columns.get(column, next(self._numbers)) for column in table.columns},
         )
 
-    def before(self, statement: str, attempt: Attempt | None = None) -> Takes:  # noqa: ARG002 - SQLite says all
+    def before(self, statement: str, attempt: Attempt | None = None) -> Takes:  # noqa: ARG002 - not needed
         """Ask SQLite where a statement will write. Return the tables and columns that may lose data."""
         self._reads = set()
         self._writes = actions = self._actions(statement)
-        if copy := self.origins.read(statement):  # SQLite does not say what it reads where it copies whole tables.
+        if copy := self.origins.read(statement):  # For a copy of a whole table, SQLite reports no reads.
             for each in [each for part in copy.parts() for each in part.columns(self.tables)]:
                 self._reads |= {each.source.identity, each.source.columns[each.original]}
         codes = {code for code, _, _ in actions}
@@ -168,7 +169,7 @@ class SqliteTracker:
                 taken = takes.setdefault(name, set())
                 if code in _DROPS or self._way(code, name) == _REPLACE or table.identity in self._refilled:
                     taken.update(table.columns)
-                elif column:  # An UPDATE or an ALTER that drops the column names it in the statement's spelling.
+                elif column:  # SQLite reports the name of the column as the statement writes it.
                     taken.update(known for known in table.columns if known.lower() == column.lower())
         return takes
 
@@ -186,7 +187,7 @@ class SqliteTracker:
             self.look()
         copy = self.origins.read(statement)
         if not copy or not self.origins.note(copy, self.tables):
-            self._read |= self._copied  # It is not known which column has got which.
+            self._read |= self._copied  # Where these values were copied to is not known.
         return self._changes_schema or went_back
 
     def row_changes(self, table: Hashable | None = None) -> dict[Hashable, RowChanges]:
@@ -212,7 +213,7 @@ class SqliteTracker:
         wanted = {(sqlite3.SQLITE_INSERT, table.name, ""), (sqlite3.SQLITE_UPDATE, table.name, (column or "").lower())}
         return not wanted.isdisjoint((code, name, (written or "").lower()) for code, name, written in self._writes)
 
-    def can_empty(self, column: str) -> bool:  # noqa: ARG002 - SQLite does not say what it writes
+    def can_empty(self, column: str) -> bool:  # noqa: ARG002 - SQLite reports no values
         """Return True, because a trigger may empty any column to which the statement writes."""
         return True
 
@@ -229,7 +230,7 @@ class SqliteTracker:
         return False
 
     def written_by_others(self) -> str:
-        """Return an empty text, because there are no such rows: other sessions cannot write meanwhile."""
+        """Return an empty text: there are no rows of other sessions, which cannot write during the transaction."""
         return ""
 
     def was_read(self, column: Hashable) -> bool:
@@ -242,7 +243,7 @@ class SqliteTracker:
         return _REPLACE if is_insert and (self._replaces or name in self._replacing) else is_insert
 
     def _follow_rows(self, statement: str, actions: _Actions) -> None:
-        """Count the rows of each table to which this statement writes in another way than the previous statement."""
+        """Count the rows of each table to which this statement writes, if the previous write was of another kind."""
         writes = {(code, name) for code, name, _ in actions if code in _ROW_ACTIONS and name in self.tables}
         # A trigger may insert several rows.
         is_several = len(writes) > 1 or may_insert_several(statement, runs_many=self._driver.runs_many)
@@ -269,7 +270,7 @@ class SqliteTracker:
         self._rows = {identity: replace(rows) for identity, rows in state.rows.items()}
         self.origins.restore(state.origins)
 
-    # ---- what SQLite says
+    # ---- what SQLite reports
 
     def _actions(self, statement: str) -> _Actions:
         """Compile a statement without running it. Return the writes that SQLite reports, and note the reads."""
@@ -308,6 +309,6 @@ class SqliteTracker:
             self._is_heard = asked == {sqlite3.SQLITE_PRAGMA}
         finally:
             self._driver.set_authorizer(None)
-        # A SELECT alone copies nothing, nor does an UPDATE of the table itself.
+        # A SELECT copies nothing, and an UPDATE copies nothing from its own table.
         self._copied = {column for table, column in read if written - {table}}
         return heard

@@ -15,13 +15,13 @@ _HARMLESS = "CONSTRAINT|INDEX|DEFAULT|NOT|SEQUENCE|TRIGGER|VIEW|IDENTITY|EXPRESS
 # Actions on tables and columns
 DROPS = re.compile(rf"\bDROP\s+(?!(?:{_HARMLESS})\b)", re.IGNORECASE)
 TRUNCATES = re.compile(r"\bTRUNCATE\b", re.IGNORECASE)
-CHANGES_TABLES = re.compile(r"\b(?:ALTER|DROP|TRUNCATE|CLUSTER)\b", re.IGNORECASE)  # their columns, names or files
+CHANGES_TABLES = re.compile(r"\b(?:ALTER|DROP|TRUNCATE|CLUSTER)\b", re.IGNORECASE)  # columns, names or files
 MAKES_TABLES = re.compile(r"\bCREATE\b[^;]*\bTABLE\b", re.IGNORECASE)
 LINKS_TABLES = re.compile(r"\b(?:REFERENCES|PARTITION|INHERITS?)\b", re.IGNORECASE)
 DEFINES = re.compile(r"\b(?:FUNCTION|PROCEDURE|TRIGGER|RULE|VIEW|RENAME)\b", re.IGNORECASE)
 # Actions on rows and values
 READS = re.compile(r"\b(?:SELECT|COPY|RETURNING)\b|(?<!CREATE\s)(?<!ALTER\s)(?<!DROP\s)\bTABLE\b", re.IGNORECASE)
-COPIES = re.compile(r"\bINTO\b|\bUPDATE\b|\bCREATE\b.*\bTABLE\b.*\bAS\b", re.IGNORECASE | re.DOTALL)  # what it reads
+COPIES = re.compile(r"\bINTO\b|\bUPDATE\b|\bCREATE\b.*\bTABLE\b.*\bAS\b", re.IGNORECASE | re.DOTALL)  # what they read
 INSERTS = re.compile(r"\b(?:INSERT|MERGE|COPY)\b", re.IGNORECASE)
 RETURNS = re.compile(r"\bRETURNING\b", re.IGNORECASE)
 DELETES = re.compile(r"(?<!\bON\s)\bDELETE\b", re.IGNORECASE)
@@ -42,7 +42,7 @@ _ON_TABLES = re.compile(
 _CHANGES = re.compile(
     rf"\s*(?:UPDATE|INSERT\s+INTO)\s+(?:ONLY\s+)?(?:(?P<schema>{_NAME})\s*\.\s*)?(?P<name>{_NAME})", re.IGNORECASE
 )
-_NOT_READ = re.compile(r"[$\\]|\bU&", re.IGNORECASE)  # Such texts and names are not read.
+_NOT_READ = re.compile(r"[$\\]|\bU&", re.IGNORECASE)  # Values and names with these are not parsed.
 _SPELT = re.compile(r'\bU&"', re.IGNORECASE)  # a name with escapes, such as U&"p\\0061th"
 _FILLED = re.compile(r"\d[\d.]*|true|false|'(?!\s*null\s*').*[^' ].*'", re.DOTALL)  # a value that is not empty
 _ONLY_DEFINES = re.compile(
@@ -54,12 +54,12 @@ _NAMED = re.compile(rf"(?:ONLY\s+)?(?:(?P<schema>{_NAME})\s*\.\s*)?(?P<name>{_NA
 _DROPS_NO_DATA = re.compile(r"\s*DROP\s+(?!TABLE\b|OWNED\b)(?![^;]*\bCASCADE\b)[^;]*;?\s*", re.IGNORECASE)
 RETYPES = re.compile(rf"\bALTER\s+(?:COLUMN\s+)?{_NAME}\s+(?:SET\s+DATA\s+)?TYPE\b", re.IGNORECASE)
 RUNS_TEXT = re.compile(r"\bEXECUTE\b(?!\s+(?:FUNCTION|PROCEDURE|ON)\b)", re.IGNORECASE)
-# Parts of ALTER TABLE that lock with less than ACCESS EXCLUSIVE, or not only the table that is named.
+# Parts of ALTER TABLE that need a weaker lock than ACCESS EXCLUSIVE, or that also lock other tables.
 _LOCKS_LESS = re.compile(
     r"\b(?:CONSTRAINT|FOREIGN|PRIMARY|UNIQUE|CHECK|EXCLUDE|REFERENCES|ATTACH|DETACH|TRIGGER|STATISTICS|CLUSTER)\b|\bSET\s*\(",
     re.IGNORECASE,
 )
-_NO_ATTEMPT = re.compile(r"\b(?:SAVEPOINT|RELEASE|ROLLBACK|PREPARE)\b", re.IGNORECASE)  # No savepoint undoes PREPARE.
+_NO_ATTEMPT = re.compile(r"\b(?:SAVEPOINT|RELEASE|ROLLBACK|PREPARE)\b", re.IGNORECASE)  # No rollback undoes PREPARE.
 _ATOMIC = re.compile(r"\bBEGIN\s+ATOMIC\b.*?;\s*END\b", re.IGNORECASE | re.DOTALL)
 _ENDS = re.compile(
     r"(?:^|;)\s*(?:COMMIT|END|ABORT|PREPARE\s+TRANSACTION|ROLLBACK(?!\s+(?:(?:WORK|TRANSACTION)\s+)?TO))\b",
@@ -85,7 +85,7 @@ class OnTables:
 
 @dataclass(frozen=True)
 class Statement:
-    """The words of a statement. A word that is found by mistake makes the run slower, but not wrong.
+    """A statement, and the words in it that show its effects. A word found by mistake only makes the run slower.
 
     Attributes:
         written: the text that is sent to the server.
@@ -118,7 +118,7 @@ class Statement:
         return self._all_words >= _words(name)
 
     def can_read(self, column: str) -> bool:
-        """Return whether the statement can read this column. The statement must name the table of the column."""
+        """Return whether the statement can read this column, if it names the table of the column."""
         return self.names(column) or "*" in self.text or not _READS_BY_NAME.search(self.text)
 
     @cached_property
@@ -163,7 +163,7 @@ class Statement:
 
     @cached_property
     def on_tables(self) -> OnTables | None:
-        """The tables that the statement drops, truncates or rewrites. None if its text does not name each of them."""
+        """The tables that the statement drops, truncates or rewrites; None if its text does not name all of them."""
         if found := _ON_TABLES.fullmatch(self.written):
             verb, rest = found["verb"].upper().split()[0], found["rest"]
             is_open = re.search(r"\bCASCADE\b", rest, re.IGNORECASE) and verb != "TRUNCATE"
@@ -193,7 +193,7 @@ class Statement:
 
 
 def _folded(name: str | None) -> str:
-    """Return a name in the spelling of the catalog."""
+    """Return a name that stands in a statement as the catalog stores it: without quotes, or in lower case."""
     if name and name.startswith('"'):
         return name[1:-1].replace('""', '"')
     return re.sub("[A-Z]", lambda letter: letter[0].lower(), name or "")  # The server leaves other letters as they are.

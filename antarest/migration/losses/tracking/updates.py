@@ -29,11 +29,11 @@ class Updates:
         """Begin without updates. `changes` returns the numbers of changed rows of each table until now."""
         self._connection = connection
         self._changes = changes
-        self._foreseen: dict[Hashable, int] = {}  # the updated rows before the statement, by table
+        self._foreseen: dict[Hashable, int] = {}  # for each table: the updated rows before the statement
         self._explained: Counter[Hashable] = Counter()
 
     def begin(self) -> None:
-        """Begin a revision."""
+        """Begin a revision, of which no updates are explained yet."""
         self._explained.clear()
         self.forget()
 
@@ -54,7 +54,7 @@ class Updates:
             self._explained.update(dict.fromkeys(found, 0))
 
     def attempted(self, before: Mapping[Hashable, RowChanges], tables: Iterable[CatalogTable]) -> list[CatalogTable]:
-        """Return the tables that an attempt has updated, but that were not expected before the statement ran.
+        """Return the tables that an attempt has updated, although no update of these tables was foreseen.
 
         The server also counts the updates that a rollback to a savepoint has undone.
         """
@@ -67,7 +67,7 @@ class Updates:
         self.foresee(self._explained)
 
     def explain(self) -> None:
-        """Note how many rows the statement has updated in each table in which updates were expected."""
+        """Note how many rows the statement has updated in each table for which updates were foreseen."""
         changes = self._changes() if self._foreseen else {}
         for table, before in self._foreseen.items():
             self._explained[table] += changes.get(table, RowChanges()).updated - before

@@ -1,1 +1,1 @@
-"""The proofs that earlier runs have stored. A stored proof is used again until something changes its result."""
+"""The proofs that earlier runs have stored. A proof is used again until something changes that affects its result."""

@@ -35,7 +35,7 @@ class FileWatch:
 
     @classmethod
     def started(cls) -> Self:
-        """Start to watch this process, until it ends. Python cannot remove the audit hook."""
+        """Start to watch this process. The watch ends with the process, because Python cannot remove an audit hook."""
         watch = cls()
         sys.addaudithook(watch._hear)
         builtins.__import__ = watch._importing(builtins.__import__)
@@ -61,7 +61,7 @@ class FileWatch:
             return
         if event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_CREAT):
             return
-        frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the only way to learn who opens the file
+        frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the only way to find the code that opens the file
         if event != "open" and frame and frame.f_code.co_filename.startswith(_IMPORT_SYSTEM):
             return  # An import looks into each folder of the search path.
         file = _source(os.path.realpath(os.fsdecode(arguments[0])))

@@ -1,9 +1,9 @@
 """Stores the proofs of an engine in a folder of the user, and finds stored proofs again.
 
-The key of a stored proof is a hash of everything that is known before the revision runs: the program, the versions, the
-options, the state after the earlier revisions, and the revision itself. A proof also depends on the content of the
-files that the revision used, and on the known facts about its columns. Hashes of these files and facts are stored with
-the proof, and compared when the proof is read.
+The key of a stored proof is a hash of the program, the versions of Python and its packages, the options, the state
+after the earlier revisions, and the revision itself. A proof also depends on the content of the files that the revision
+used, and on what was known about the columns before the revision ran. Hashes of both are stored with the proof, and
+compared when the proof is read.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ class EarlierProof:
 
     Attributes:
         proof: the proof of one revision, or of the history as a whole.
-        files: a mapping from the path of each file that the revision used to its hash.
-        hints: the hash of the facts about the columns that were known before the revision ran.
+        files: the files that the revision has used. Each key is a path, and each value is the hash of that file.
+        hints: the hash of everything that was known about the columns before the revision ran.
         labels: the labels of enums that the revision has given to columns.
         gone: the values that the revision has replaced.
         written: the texts that the revision has written.
@@ -110,7 +110,7 @@ class EarlierProofs:
         return self._folder is not None
 
     def name_of(self, state: str, revision: Revision) -> str:
-        """Return the key of the proof of a revision, if `state` is the key of the state in which the revision runs."""
+        """Return the key of the proof of a revision. `state` is the key of the state before the revision."""
         validated = sorted(validated_later(self._target.history, revision.id))
         return digest(self._start, state, revision.id, revision.path.read_bytes(), validated)
 
@@ -119,7 +119,7 @@ class EarlierProofs:
         return digest(self._start, self._target.metadata_name, self._target.models_of_env, facts)
 
     def state_after(self, name: str, revision: Revision, schema: Inventory, connection: Connection) -> str:
-        """Return the key of the state after a revision. If two states have the same key, later revisions act the same.
+        """Return the key of the state after a revision. In two states with the same key, later revisions act the same.
 
         Args:
             name: the key of the proof of the revision.
@@ -131,7 +131,10 @@ class EarlierProofs:
         return digest(name, data, schema, content_of(connection, [self._target.project.version_table.name]))
 
     def find(self, name: str) -> EarlierProof | None:
-        """Return the stored proof with this key; None without such a proof, or if a file that it used has changed."""
+        """Return the stored proof with this key; None if there is no such proof.
+
+        The proof is not returned if a file that the revision used has changed since the proof was stored.
+        """
         if self._folder is None:
             return None
         path = self._folder / f"{name}{_SUFFIX}"
@@ -139,7 +142,7 @@ class EarlierProofs:
             if path.stat().st_uid != os.getuid():
                 return None
             kept: EarlierProof = pickle.loads(zlib.decompress(path.read_bytes()))  # noqa: S301 - our own file
-            os.utime(path)  # The one that was not read for the longest time is deleted first.
+            os.utime(path)  # `shrink` deletes the least recently read proofs first.
         except FileNotFoundError:
             return None
         except Exception:  # noqa: BLE001 - a damaged file may raise anything
@@ -149,7 +152,7 @@ class EarlierProofs:
         return kept if all(self._digest(file) == found for file, found in kept.files.items()) else None
 
     def keep(self, name: str, kept: EarlierProof) -> None:
-        """Store a proof, unless a part of it could not be proved."""
+        """Store a proof, unless it has an entry in `not_proved`."""
         if self._folder and not kept.proof.not_proved:
             with suppress(OSError):
                 self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -65,7 +65,10 @@ def differing_behaviour(sqlite: Mapping[str, str], postgresql: Mapping[str, str]
 def _unknown_labels(
     connection: Connection, table: Table, schema: Inventory, clause: sa.TableClause
 ) -> Iterator[tuple[str, str]]:
-    """Try to write a value that is not a label of its enum. Yield each change and the reaction."""
+    """Try to write an unknown label to each column with fixed labels. Yield what was tried, and the reaction.
+
+    The labels are those of an enum, or of a CHECK such as `color IN ('red', 'blue')`.
+    """
     checked = " ".join(check.expression.lower() for check in table.checks)
     for column in table.columns:
         if column.type in schema.enums or re.search(rf"\b{re.escape(column.name.lower())}\b\"? in \(", checked):
@@ -76,7 +79,7 @@ def _unknown_labels(
 def _repeated_values(
     connection: Connection, table: Table, rows: TableRows, clause: sa.TableClause
 ) -> Iterator[tuple[str, str]]:
-    """Try to write the unique values of one row to another row. Yield each change and the reaction.
+    """Try to write the unique values of one row to another row. Yield what was tried, and the reaction.
 
     The database copies the values itself. On SQLite, the stored text of a time may differ from the text that the
     driver would write for the same time.
@@ -96,9 +99,9 @@ def _repeated_values(
 def _deleted_rows(
     connection: Connection, table: Table, schema: Inventory, rows: RowSnapshot, clauses: Mapping[str, sa.TableClause]
 ) -> Iterator[tuple[str, str]]:
-    """Try to delete rows to which other rows refer, one row for each set of foreign keys.
+    """Try to delete rows to which other rows refer. Yield what was tried, and the reaction.
 
-    Yield each change and the reaction.
+    One row is tried for each set of foreign keys that refer to a row.
     """
     own = rows.tables[table.name]
     tried: set[str] = set()
@@ -114,7 +117,7 @@ def _deleted_rows(
                     referring += found
                     children |= {f"{name}({', '.join(key.columns)})": name for _ in found}
         what = ", ".join(sorted(children))
-        # If a row refers to this one twice, the reaction of PostgreSQL depends on the order in which keys were made.
+        # If a row refers to the deleted row twice, the reaction of PostgreSQL depends on which foreign key is older.
         if what and what not in tried and len({*referring}) == len(referring):
             tried.add(what)
             delete = sa.delete(clauses[table.name]).where(_is_row(clauses[table.name], own.key, identity))
@@ -147,11 +150,11 @@ def _counts(connection: Connection, tables: Mapping[str, sa.TableClause]) -> dic
 
 
 def _defaults(connection: Connection, schema: Inventory) -> Iterator[tuple[str, str]]:
-    """Yield each column that has a default, and the value that the default gives."""
+    """Yield a text about each column that has a default, and a text about the value of this default."""
     for name, table in sorted(schema.tables.items()):
         for column in table.columns:
             if column.default and not _OF_THE_MOMENT.search(column.default):
-                default = column.default.replace(":", "\\:")  # The colon begins no parameter.
+                default = column.default.replace(":", "\\:")  # For SQLAlchemy, a colon begins a parameter.
                 # An engine may accept the text only as a default: SQLite accepts a word without quotes there.
                 with suppress(DBAPIError), _rolled_back(connection):
                     value = connection.execute(sa.text(f"SELECT {default}")).scalar()
@@ -160,7 +163,7 @@ def _defaults(connection: Connection, schema: Inventory) -> Iterator[tuple[str, 
 
 
 def _untyped(table: sa.TableClause) -> sa.TableClause:
-    """Return the same table without types, so that the database alone decides whether it accepts a value."""
+    """Return a table without the types of its columns, so that only the database can refuse a value."""
     return sa.table(table.name, *(sa.column(name) for name in table.c.keys()), schema=table.schema)  # noqa: SIM118
 
 

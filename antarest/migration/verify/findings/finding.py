@@ -1,4 +1,4 @@
-"""The finding of a proof: a kind, a place and a text."""
+"""Defines a finding of a proof, which has a kind, a place and a text."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def violations(connection: Connection) -> Counter[tuple[str, str]]:
 
 
 def validated_later(history: History, revision: str) -> set[str]:
-    """Return the constraints that a revision makes NOT VALID and a following revision validates, in lower case."""
+    """Return the names, in lower case, of constraints that a revision makes NOT VALID and a later one validates."""
     own = _text(history, revision)
     if not _NOT_VALID.search(own):
         return set()
@@ -62,7 +62,7 @@ def unchecked(connection: Connection, validated: Collection[str]) -> set[str]:
 
     Args:
         connection: a connection to the database.
-        validated: the constraints that a following revision validates, in lower case.
+        validated: the names, in lower case, of the constraints that a later revision validates. They are left out.
     """
     if connection.dialect.name != "sqlite":
         found = connection.execute(_UNCHECKED).all()

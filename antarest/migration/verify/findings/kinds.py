@@ -40,12 +40,12 @@ _ALL = (
         "V102",
         "the revision files form no history",
         "No command of Alembic works until the revision files are fixed.",
-        "Restore or rename the file that the finding names. Each id must exist once, and lead to base.",
+        "Restore or rename the file that the finding names. Each id must be unique, and lead back to base.",
     ),
     FindingKind(
         "V103",
         "a revision id is too long for the version table",
-        "The column of the version table is a VARCHAR(32). PostgreSQL refuses the upgrade at its very end.",
+        "The column of the version table is a VARCHAR(32). PostgreSQL refuses the id at the end of the upgrade.",
         "Give the revision an id of at most 32 characters.",
     ),
     FindingKind(
@@ -81,7 +81,7 @@ _ALL = (
     _note(
         "V202",
         "a revision goes through a table row by row",
-        "The revision locks the table until it has visited all rows. A single statement takes a moment.",
+        "The revision locks the table until it has visited all rows. A single statement is much faster.",
         "Write a single UPDATE, or a single INSERT that takes its rows from a SELECT.",
     ),
     FindingKind(
@@ -141,8 +141,8 @@ _ALL = (
     FindingKind(
         "V310",
         "the upgrade of tables with rows gives another schema than the upgrade of empty tables",
-        "Databases at the same revision differ, and each later revision may fail on some of them.",
-        "Do not catch errors, and do not ask the rows which schema to make. Let the upgrade fail instead.",
+        "Databases at the same revision differ, and each later revision can fail on some of them.",
+        "Do not catch errors, and do not make the schema depend on the rows. Let the upgrade fail instead.",
     ),
     FindingKind(
         "V401",
@@ -249,7 +249,7 @@ _ALL = (
     FindingKind(
         "V511",
         "a cast to another type loses a part of the values",
-        "The upgrade succeeds, and the values are shorter, rounded or empty. No downgrade restores them.",
+        "The upgrade succeeds, and the values are shorter, rounded or empty. No downgrade restores the old values.",
         'Keep the old column, or declare the loss: `lossy = {"upgrade": {"table.column": "why"}}`.',
     ),
     FindingKind(
@@ -279,7 +279,7 @@ _ALL = (
     FindingKind(
         "V701",
         "the models differ from the migrations",
-        "The application may read and write columns or tables that the database does not have.",
+        "The application fails if it uses a column or table that the database does not have.",
         'Run `inv db.revision --message="..."`. Write the difference by hand if Alembic does not see it.',
     ),
     FindingKind(
@@ -327,13 +327,13 @@ _ALL = (
     _note(
         "V709",
         "a foreign key and the key that it refers to have different types",
-        "A value that is valid in one column may be invalid in the other column, and a join has to cast.",
+        "A value that is valid in one column can be invalid in the other column, and a join has to cast.",
         "Give both columns the same type.",
     ),
     FindingKind(
         "V801",
         "a revision takes longer than `alembic.ini` allows",
-        "The revision holds its locks, and other sessions may have to wait for all this time.",
+        "The revision holds its locks during all this time, and other sessions that need the locks have to wait.",
         "Split the revision, or move the data in smaller steps.",
     ),
     FindingKind(

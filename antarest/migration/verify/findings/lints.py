@@ -1,4 +1,4 @@
-"""Finds faults that the schema and the models have in common, and that a comparison of them does not show."""
+"""Finds faults of the schema that a comparison with the models does not show, as the models have the same faults."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .finding import Finding
 
 _NONE = "NO ACTION"
 _Lint = tuple[str, Table, tuple[str, ...], str]
-"""The kind, the table, the columns, and the text."""
+"""The id of the kind of a finding, the table, the columns, and the text of the finding."""
 
 
 def lints(schema: Inventory, start: Inventory | None, made_by: Mapping[str, str], engine: str) -> Iterator[Finding]:
@@ -20,7 +20,7 @@ def lints(schema: Inventory, start: Inventory | None, made_by: Mapping[str, str]
         start: the schema before the revisions that are proved; None if no revision is proved. Faults that this schema
             already has are not reported.
         made_by: a mapping from the name of each table and column to the revision that has created it.
-        engine: the engine, for the findings.
+        engine: the engine that the findings name.
     """
     older = {(id_, text) for id_, _, _, text in _lints(start)} if start else set()
     for id_, table, columns, text in _lints(schema):
@@ -77,7 +77,7 @@ def _starts(table: Table, length: int) -> Iterator[tuple[str, ...]]:
 
 
 def _with_action(table: Table, key: ForeignKey, keys: list[tuple[Table, ForeignKey]]) -> list[str]:
-    """If all similar foreign keys have an ON DELETE, return the name of one as an example; otherwise an empty list.
+    """Return an example of the similar foreign keys, if all of them have an ON DELETE; otherwise an empty list.
 
     Similar keys are the other foreign keys of the table, or else the other foreign keys to the same referred table.
     """

@@ -87,7 +87,7 @@ def unreadable_labels(
     Args:
         metadata: the models.
         dialect: the dialect of the database.
-        stored: a function that takes the names of a table and a column, and returns the texts that the column may hold.
+        stored: a function from the names of a table and a column to the texts that the column can contain.
     """
     for name, table in metadata.tables.items():
         for column in table.columns:

@@ -18,7 +18,7 @@ from .finding import Finding
 from .kinds import Severity
 
 ColumnValues = Mapping[str, Mapping[str, tuple[tuple[str, str], ...]]]
-"""A mapping from a table and a column to the keys and values of its rows, spelled alike for both engines."""
+"""A mapping from a table and a column to pairs (key of the row, value), as texts that do not depend on the engine."""
 
 # https://www.postgresql.org/docs/current/explicit-locking.html, weakest first
 _LOCKS = (

@@ -56,7 +56,7 @@ _RIGHTS = text(f"""
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.oid >= 16384
 """)
 
-# The objects that an inventory does not have, each with its kind.
+# The objects that an `Inventory` does not contain, each with its kind.
 _OTHERS = text("""
     SELECT 'schema', nspname FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_'
     UNION ALL SELECT 'statistics', stxname FROM pg_catalog.pg_statistic_ext
@@ -112,8 +112,8 @@ def missing_rights(
         connection: a connection to a database at head.
         made_by: a mapping from the name of each object to the revision that creates it.
         version_table: the table in which Alembic records the revision. It is left out.
-        metadata: the metadata of the application. If it is given, and no revision grants any right, there is a note for
-            each revision, and an error for each sequence that belongs to no column and gives numbers to the models.
+        metadata: the metadata of the application, or None. If it is given, and no revision grants a right, there is an
+            error for each sequence that the models use and no column owns, and a note for the other objects.
     """
     if connection.dialect.name != "postgresql":
         return

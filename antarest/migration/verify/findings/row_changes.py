@@ -1,4 +1,4 @@
-"""Compares the rows before a run, after it and after the run back, and finds lost and changed rows."""
+"""Finds lost and changed rows. It compares the rows before a run in one direction, after it, and after the run back."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .kinds import Severity
 from .row_values import column_origins, is_lost_by_cast, shown, spelled
 
 Moments = tuple[RowSnapshot, RowSnapshot, RowSnapshot | None]
-"""The rows before, between and after a run in both directions; None if the way back failed or does not exist."""
+"""The rows before a run in one direction, after it, and after the run back (None if the run back did not succeed)."""
 
 
 @dataclass
 class RowDifferences:
-    """The differences between the rows at two moments.
+    """The differences between the rows of two snapshots.
 
     Attributes:
         lost: under the key "table", the number of lost rows; under the key "table.column", the number of lost values.
@@ -54,13 +54,13 @@ def only_fills_gaps(before: RowSnapshot, after: RowSnapshot, item: str) -> bool:
 
 
 def compare_rows(before: RowSnapshot, after: RowSnapshot) -> RowDifferences:
-    """Return the differences between the rows at two moments."""
+    """Return the differences between the rows of two snapshots."""
     found = RowDifferences()
     for name, table in before.tables.items():
         now = after.tables.get(name)
         if now is None:
             found.lost[name] += len(table.rows)
-        elif now is not table:  # Equal contents are read once, so most tables need no comparison.
+        elif now is not table:  # Two snapshots share the object of an unchanged table.
             _compare_table(name, table, now, found)
     found.lost, found.changed = +found.lost, +found.changed
     return found
@@ -221,9 +221,9 @@ def _lost_in_all(
 
     A table or column that was dropped and created again counts as lost, and is removed from the changes in `final`.
     """
-    # A column that was dropped and added again has no values: they are lost, not changed.
+    # A column that was dropped and added again has lost its values.
     lost = final.lost + Counter({item: number for item, number in final.changed.items() if item in on_the_way})
-    for table in before.tables.keys() - between.tables.keys():  # The other direction has made its rows again.
+    for table in before.tables.keys() - between.tables.keys():  # The first direction has dropped these tables.
         if again := [item for item in final.changed if _table_of(before, item) == table]:
             lost[table] = on_the_way[table]
             final.changed -= Counter({item: final.changed[item] for item in again})
@@ -255,7 +255,7 @@ def cast_findings(before: RowSnapshot, after: RowSnapshot, columns: Collection[s
 
 
 def exchanged_columns(before: RowSnapshot, after: RowSnapshot, revision: Revision, source: str) -> list[RowFinding]:
-    """Return findings about columns that have got the values of another column, unless the revision says so.
+    """Return findings about columns that got the values of another column, unless the revision declares or shows this.
 
     Args:
         before: the rows before the upgrade.
@@ -328,7 +328,7 @@ def _values(rows: RowSnapshot, item: str) -> Iterator[str]:
 
 
 def _without_momentary(changed: Counter[str], moments: Moments, momentary: Collection[str]) -> Counter[str]:
-    """Return the changes, without new default values, such as the present time, in rows that were written again."""
+    """Return the changes. In the columns `momentary`, count only rows that were not deleted and written again."""
     before, between, after = moments
     items = changed.keys() & {*momentary}
     if not (after and items):

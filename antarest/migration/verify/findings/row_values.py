@@ -60,7 +60,7 @@ def differing_values(
     if any(_differ(_values(before[0][name]), _values(before[1][name])) for name in shared):
         return
     known = {value for side in before for table in side.values() for pairs in table.values() for _, value in pairs}
-    # The keys of the rows are compared too if the engines had the same rows, and not only the same values.
+    # In tables that had the same keys and values on both engines, the keys are compared too.
     keys = {
         name: {key for pairs in before[0][name].values() for key, _ in pairs}
         for name in shared
@@ -88,7 +88,7 @@ def spelled(key: Row) -> tuple[str, ...]:
 
 
 def column_origins(table: TableRows, now: TableRows) -> dict[str, str]:
-    """Return a mapping from each column whose values became those of another column, in every row, to the other column.
+    """Return a mapping from each column that got the values of another column, in every row, to the other column.
 
     An unchanged column is not in the result, even if another column has the same values.
 

@@ -1,4 +1,4 @@
-"""Finds the faults that need no database: those of the graph of revisions, and of the revision files."""
+"""Finds the faults in the graph of revisions and in the revision files. This needs no database."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..source import LIBRARIES
 from ..target import Target
 from .finding import Finding
 
-_MOST_FOLDERS = 4  # from a folder of revisions to the package that contains it
+_MOST_FOLDERS = 4  # the most folders to go up from a revision file to its package
 _SKIPPED = {"alembic", "tests"}  # folders that are named like a package of others, or are not the application
 
 
@@ -22,7 +22,7 @@ def findings(target: Target, wanted: Collection[str]) -> Iterator[Finding]:
     """Yield the findings about the graph of revisions, and about the files of the wanted revisions."""
     history = target.history
     if len(history.heads) > 1:
-        # A history may have several trees, from which a database has one.
+        # If a history has separate trees, a database may have run only one of them.
         severity = "error" if len(history.heads) > _trees(history) else "note"
         yield Finding.of("V101", f"{len(history.heads)} heads: {', '.join(history.heads)}", severity=severity)
     project = target.project

@@ -71,7 +71,7 @@ def _pool(state: State, table: str, column: str) -> tuple[object, ...]:
 
 
 def _row(rows: RowSnapshot, table: str, column: str, value: str) -> str:
-    """Return a text with the primary key of the row that has a value; empty if the row or its key is not found."""
+    """Return a text with the primary key of the row that contains a value; empty if the row or its key is not found."""
     found = rows.tables[table]
     for key, (one,) in zip(found.pick(found.key), found.pick([column]), strict=True):
         if found.key and repr(one) == value:

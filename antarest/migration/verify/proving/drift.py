@@ -21,7 +21,7 @@ from .runs import Runs
 from .state import State
 
 _NAMES_NOT_COMPARED = ("primary key", "foreign key", "check")  # by Alembic
-_TYPES = {"unique": "unique_constraint", "foreign key": "foreign_key_constraint"}  # Alembic's words
+_TYPES = {"unique": "unique_constraint", "foreign key": "foreign_key_constraint"}  # the names of these kinds in Alembic
 _OWN_TYPES = ("table", "column", "index", *_TYPES)
 
 
@@ -49,7 +49,7 @@ def compare_models(runs: Runs, proof: Proof, state: State, start: Inventory | No
     if models is None:
         return
     is_included = _filter(metadata, target.env_options.get("include_object"))
-    found, _ = without_unmodelled(differences(state.schema, models), models)  # Views are proved up and down.
+    found, _ = without_unmodelled(differences(state.schema, models), models)  # Models contain no views.
     found = _compared(runs, proof, state, [each for each in found if is_included(each)])
     if unmodelled := checks.were_not_imported(found, state.schema):
         proof.add("V702", f"{unmodelled} of {len(state.schema.tables)} tables have no model")
@@ -67,7 +67,7 @@ def compare_models(runs: Runs, proof: Proof, state: State, start: Inventory | No
 
 
 def _compared(runs: Runs, proof: Proof, state: State, found: Sequence[Difference]) -> list[Difference]:
-    """Return the differences without those about types and defaults that `env.py` does not compare, or calls equal."""
+    """Return the differences, except those of types and defaults that `env.py` does not compare or considers equal."""
     target = runs.target
     options, metadata, env = target.env_options, target.metadata, target.project.env.path
     for aspect, option in switched_off(options).items():
@@ -86,7 +86,7 @@ def _unreadable_labels(
 ) -> Iterator[Finding]:
     """Yield findings about texts in the database that are no labels of the enum in the model.
 
-    These are texts that revisions write into a column, and labels that revisions allow for a column.
+    Such a text is one that a revision writes into a column, or a label that a revision allows for a column.
     """
     hints = runs.hints
 

@@ -34,7 +34,7 @@ class Reached:
         state: the state before the revision.
         bare: the database after the revision, without rows.
         schema: the schema of the database `bare`.
-        is_proved: whether the proof of the revision continues from here, since all of the revision runs on this path.
+        is_proved: True if the whole revision runs on this path. If so, the proof of the revision continues from here.
     """
 
     state: State
@@ -90,7 +90,7 @@ def _kind(runs: Runs, failed: ScratchRunFailed) -> tuple[str, str]:
 
 
 def _as_alembic(runs: Runs, revision: Revision, state: State, failed: ScratchRunFailed) -> Iterator[Reached]:
-    """Run the revision as plain Alembic does. The proof's transaction would block the revision's own connection."""
+    """Run the revision as plain Alembic does, since the proof's transaction may block a connection of the revision."""
     if failed.reason != _LOCKED:
         return
     runs.beside.add(revision.id)
@@ -128,7 +128,7 @@ def _in_one_run(runs: Runs, revision: Revision, state: State) -> Iterator[Reache
 
 
 def _with_room_for_id(runs: Runs, revision: Revision, state: State) -> Iterator[Reached]:
-    """Run the revision after the version table has got room for its id. SQLite needs no room."""
+    """Make the column of the version table long enough for the revision's id, and run the revision (PostgreSQL)."""
     if len(revision.id) <= ID_LENGTH or runs.clones.engine == "sqlite":
         return
 

@@ -1,4 +1,4 @@
-"""The proof of the revisions of a history on one engine, one by one."""
+"""Proves the revisions of a history on one engine, one after the other."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ class ProofPlan:
         wanted: the ids of the revisions to prove.
         rows: the smallest number of rows that a table gets.
         is_whole: whether the history as a whole is proved too.
-        since: earlier versions of the project. The proof upgrades a database that is at the head of each version.
+        since: earlier versions of the project. For each version, the proof upgrades a database at the head of this
+            version.
         keep: whether to keep the databases before and after each revision that has a finding.
         earlier: the folder with the stored proofs; None to store no proofs.
     """
@@ -81,7 +82,7 @@ class Prover:
             facts = (self._states[0].schema, start, plan.rows, [*ran.statements, *clones.settings], ran.refused)
             self._earlier = EarlierProofs(plan.earlier, watch, target, connection, *facts)
         self._start: Inventory | None = None  # the schema before the first wanted revision
-        self._blocked: dict[str, str] = {}  # by revision, the one behind which nothing runs
+        self._blocked: dict[str, str] = {}  # the failed revision because of which a revision cannot run
 
     def prove(self) -> Iterator[Proof]:
         """Prove each wanted revision in the order of the history, and then the history as a whole."""
@@ -94,7 +95,7 @@ class Prover:
                 self._note_start(proof)
                 is_first = False
             proof = self._prove(proof, history[id_])
-            # A revision that fails before those that are wanted is a finding too: it stops them.
+            # If an earlier revision fails, the wanted revisions cannot run. Therefore this is a finding too.
             if id_ in wanted or proof.has(*_FAILED):
                 yield proof
         if self._plan.is_whole:
@@ -109,7 +110,7 @@ class Prover:
         if can_be_kept and (kept := self._earlier.find(name)):
             return kept.proof
         proof = prove_whole(runs, since, self._states, self._blocked, self._start)
-        # A right that is missing since an earlier revision is no finding of the wanted revisions.
+        # If only some revisions are wanted, leave out rights that are missing because of other revisions.
         wanted = self._plan.wanted
         proof.findings = [each for each in proof.findings if each.id != "V705" or each.revision in {"", *wanted}]
         if can_be_kept:
@@ -162,7 +163,7 @@ class Prover:
         return next((state for state in self._states if below <= {*state.applied}), None)
 
     def _take(self, after: State, before: State) -> None:
-        """Store the state `after` a revision. Keep `before` too, if it has run a revision that `after` lacks."""
+        """Store the state `after` a revision. Keep `before` too, if one of its revisions has not run in `after`."""
         if {*before.applied} <= {*after.applied}:
             self._states[self._states.index(before)] = after
         else:
@@ -179,7 +180,7 @@ class Prover:
         databases = {"before": before, "after": self._copy(after) if after else None}
         for when, url in databases.items():
             if url:
-                found = self._runs.clones.keep(url, f"{proof.revision[:32]}_{when}")  # PostgreSQL has 63 bytes.
+                found = self._runs.clones.keep(url, f"{proof.revision[:32]}_{when}")  # at most 63 bytes on PostgreSQL
                 proof.kept[when] = redact_url(found) if found else ""
 
 
@@ -197,7 +198,7 @@ class _Attempt:
         self._hints = replace(hints, labels={**hints.labels}, gone={each: {*gone} for each, gone in hints.gone.items()})
 
     def known(self, *, with_errors: bool) -> EarlierProof | None:
-        """Return the stored proof, and advance the state past the revision; None if no stored proof can be used.
+        """Return the stored proof, and note the revision as applied; None if no stored proof can be used.
 
         Args:
             with_errors: whether a stored proof with errors can be used.

@@ -1,4 +1,4 @@
-"""Proves one revision on one engine: up, down and up again, on tables without and with rows."""
+"""Proves one revision on one engine. The revision runs up, down and up again, on tables without rows and with rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .runs import Runs
 from .state import State
 from .steps import RevisionStep, refusal
 
-_OFTEN_LEFT = ("extension", "schema")  # Others may use them, and revisions make them with IF NOT EXISTS.
+_OFTEN_LEFT = ("extension", "schema")  # Other programs may use these objects, so a downgrade often keeps them.
 
 
 def prove_revision(runs: Runs, proof: Proof, revision: Revision, state: State, *, is_wanted: bool) -> State | None:
@@ -137,7 +137,7 @@ def _downgrade(runs: Runs, proof: Proof, revision: Revision, url: URL, state: St
 def _compare_schemas(proof: Proof, before: Inventory, after: Inventory) -> None:
     for each in differences(before, after):
         if each.aspect == "options" and str(each.before).replace("NOT VALID", "").strip() == each.after:
-            continue  # A constraint that was validated stays so: no statement takes that back.
+            continue  # No statement makes a validated constraint NOT VALID again.
         is_left = not each.aspect and each.before is None
         severity: Severity = "note" if is_left and each.kind in _OFTEN_LEFT else "error"
         sides = ("the schema before", "the downgraded schema")
@@ -150,7 +150,7 @@ def _compare_schemas(proof: Proof, before: Inventory, after: Inventory) -> None:
 
 
 def _compare_others(runs: Runs, proof: Proof, before: URL, after: URL) -> None:
-    """Compare everything else in two databases: rights, and objects that an `Inventory` does not have (PostgreSQL)."""
+    """Compare the rights in two databases, and the objects that an `Inventory` does not contain (PostgreSQL)."""
     if runs.clones.engine != "postgresql":
         return
     sides = []

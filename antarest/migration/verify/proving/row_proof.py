@@ -1,7 +1,7 @@
-"""Proves one revision on tables with rows: with plain rows first, and then with awkward rows.
+"""Proves one revision on tables with rows.
 
-The revision runs in one direction and back. A failure on plain rows is an error. After that, the tables have awkward
-rows too. A failure that needs an awkward row is a note, which names the row and the value.
+The revision runs in one direction and back: first on plain rows, and then on plain and awkward rows together. A failure
+on plain rows is an error. A failure that happens only with an awkward row is a note, which names the row and the value.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from .runs import Runs
 from .state import Filled, State, everywhere, nowhere
 from .steps import refusal
 
-NO_WAY_BACK = ("V401", "V403", "V404")  # After these findings, a second upgrade starts from another schema.
+NO_WAY_BACK = ("V401", "V403", "V404")  # After these findings, the second upgrade starts from a different schema.
 _VALUE = re.compile(r"'[^']*'|\"[^\"]*\"|[\d.e+-]+")
-_NO_JSON = re.compile(r"NoneType|the JSON object must be str\b.* not (?!int|float|bool)")  # not even a text
+_NO_JSON = re.compile(r"NoneType|the JSON object must be str\b.* not (?!int|float|bool)")  # no text at all
 _RANDOM = re.compile(r"random|secrets|urandom|uuid[14_]|crypt|argon|hash|salt|password", re.IGNORECASE)
 _TOO_LONG = re.compile(r"index row (?:size|requires) \d+")
-_SEARCHES = 20  # for awkward values, on one engine: each search fills a database about ten times
+_SEARCHES = 20  # the most searches for awkward values; each of them fills about ten databases
 _JSON = ("JSON", "JSONB")
 _INSERTS = ("INSERT", "insert", "from_select")
-_WRITERS = 10  # revisions that each run again, at once with all later revisions
-_OF_ALL_ROWS = ("V503", "V801")  # A few plain rows show less of these than all rows.
+_WRITERS = 10  # the most revisions that run again, each in one run with all later revisions
+_OF_ALL_ROWS = ("V503", "V801")  # These findings are reported for all rows, and not for plain rows.
 
 
 @dataclass
@@ -107,7 +107,7 @@ class RowProof:
             self._added = {item for item in more if "." not in item} - {each.item for each in shown.found}
 
     def _compare_schema(self, upgraded: _Trial) -> None:
-        """Compare the schema with that of empty tables, if the revision has conditions, or may catch an error."""
+        """Compare the schema with that of upgraded empty tables, if the revision has conditions or catches errors."""
         if self._proof.schema and self._words & {"if", "IF", "except", "suppress", "while"}:
             found = differences(self._proof.schema, self._runs.schema(upgraded.url))
             self._proof.add_differences("V310", found, "the upgrade of empty tables", "the upgrade of tables with rows")
@@ -146,10 +146,10 @@ class RowProof:
     # ---- one direction and back
 
     def _try(self, state: State, plain: _Trial) -> _Trial:
-        """Run a trial on plain and awkward rows together. If it has findings, run the plain trial back as well."""
+        """Run a trial on plain and awkward rows. If this trial has findings, also run the trial on plain rows back."""
         both = plain
         if not self._touches_nothing(state, plain):
-            is_last = plain.direction == "upgrade"  # No later trial uses the rows of this state.
+            is_last = plain.direction == "upgrade"  # No later trial needs the rows of this state.
             rows = state.take(everywhere) if is_last else self._copied(state.filled(everywhere))
             both = self._begin(rows, plain.direction)
             self._return(both)
@@ -161,9 +161,9 @@ class RowProof:
         return both
 
     def _touches_nothing(self, state: State, plain: _Trial) -> bool:
-        """Return whether an upgrade neither changes an older table nor names one in its source.
+        """Return whether an upgrade neither changes a table that existed before, nor names such a table in its source.
 
-        If so, the values in older tables do not matter.
+        If so, the values in these tables do not matter.
         """
         if plain.direction == "downgrade" or plain.between is None or plain.proof.findings or not self._proof.schema:
             return False
@@ -278,7 +278,7 @@ class RowProof:
         trial.found = [each for each in found if not (each.id == "V504" and each.item in is_known)]
 
     def _with_severity(self, finding: row_changes.RowFinding, trial: _Trial) -> row_changes.RowFinding:
-        """Return a finding. If the upgrade only replaces NULLs in a column that is NOT NULL now, make it a note."""
+        """Return a finding, as a note if the upgrade only replaces NULLs in a column that is NOT NULL now."""
         table, column = trial.before.find(finding.item) or ("", None)
         facts = self._proof.schema.tables.get(table) if self._proof.schema else None
         new = facts.column(column) if facts and column else None

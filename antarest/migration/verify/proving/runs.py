@@ -34,7 +34,7 @@ _NOT_THERE = re.compile(r"does not exist|has no default operator class")
 
 
 def groups(pattern: re.Pattern[str], text: str) -> tuple[str | None, ...]:
-    """Return the groups of a pattern that is found in a text; no groups if it is not found."""
+    """Search a text for a pattern, and return the groups of the match; empty if the text does not match."""
     found = pattern.search(text)
     return found.groups() if found else ()
 
@@ -54,8 +54,8 @@ class Runs:
         failures: the reasons why upgrades have failed.
         lacking: the extensions and roles that revisions need and that the server of the proof does not have.
         searches: the number of searches for an awkward value up to now.
-        writers: a database with rows for each revision that writes rows while a constraint is deferred. The key is the
-            id of the revision, which has not run in this database yet.
+        writers: a mapping from each revision that writes rows while a constraint is deferred to a database with rows.
+            The revision has not run in this database yet.
         preparation: the statements that `env.py` executes in a database before the revisions; empty if `env.py` is not
             run.
         refused: the connections to other databases that `env.py` tried to open.
@@ -80,9 +80,10 @@ class Runs:
         self._after: dict[URL, _Integrity] = {}  # by database, after the last run
 
     def why_not(self, reason: str) -> str:
-        """Return why the failure of a revision is no finding: the server lacks something. Return "" for other failures.
+        """Return a text about what the server lacks, if a revision failed because of this; otherwise an empty text.
 
-        If the server lacks an extension, revisions also fail for objects that the extension would create.
+        Such a failure is no finding. If the server lacks an extension, revisions also fail for objects that the
+        extension would create.
         """
         extension = next(filter(None, groups(_NO_EXTENSION, reason)), "")
         role = next(filter(None, groups(NO_ROLE, reason)), "")
@@ -99,7 +100,7 @@ class Runs:
             yield connection
 
     def allowing(self, *revisions: str) -> AbstractContextManager[None]:
-        """Allow the calls that SQLAlchemy 2 refuses inside the `with` block, if one of the revisions needs them."""
+        """Inside the `with` block, allow the calls that SQLAlchemy 2 refuses, if a revision needs such calls."""
         return nullcontext() if self.old.isdisjoint(revisions) else calls_of_sqlalchemy_1()
 
     def connected_as_application(self, url: URL) -> AbstractContextManager[Connection]:
@@ -150,14 +151,14 @@ class Runs:
         with self.connected(url, step.revision) as connection:
             step.run(connection, self.target)
             self.clones.set_again(connection)
-            schema = reflect(connection, exclude=self.exclude)  # A new connection would read the catalogue once more.
+            schema = reflect(connection, exclude=self.exclude)  # A new connection would read the catalogue again.
         if proof:
             known = {finding.found for finding in proof.findings}
             source = self.target.history[step.revision].path.read_text(encoding="utf-8")
             for each in step.missing:
                 name = re.escape(each.item.rpartition(".")[2])
                 if re.search(rf"\bDROP\s+CONSTRAINT\s+(IF\s+EXISTS\s+)?\W?{name}\b", source, re.IGNORECASE):
-                    continue  # The revision drops it on PostgreSQL, and leaves it out of a new table on SQLite.
+                    continue  # The loss is intended: on PostgreSQL, the revision drops the constraint.
                 if (lost := f"{step.direction}: {each.what}") not in known:
                     proof.add("V506", lost, item=each.item.partition(":")[2])
         return schema
@@ -169,7 +170,7 @@ class Runs:
             url: the URL of the database.
             revision: the id of the revision.
             direction: whether the upgrade or the downgrade runs.
-            proof: receives the findings about keys and sequences, and the impact.
+            proof: receives the findings about keys and sequences, and the `Impact` of an upgrade.
 
         Raises:
             ScratchRunFailed: the revision failed.
@@ -182,7 +183,7 @@ class Runs:
             step = RevisionStep(revision, direction, meter.read)
             step.run(connection, self.target)
             self.clones.set_again(connection)
-            if direction == "upgrade" and not proof.impact.seconds:  # Later upgrades start from other rows.
+            if direction == "upgrade" and not proof.impact.seconds:  # the first upgrade only
                 self._note_impact(proof, meter, step.seconds)
             self._after[url] = _Integrity(connection, validated)
             before.compare(self._after[url], direction, proof)
@@ -245,7 +246,7 @@ class Runs:
 
 
 class _Integrity:
-    """The faults of a database at one moment.
+    """The faults that a database has at one time.
 
     The faults are rows that refer to missing rows, unchecked foreign keys, and sequences whose next number is in use.
     """
@@ -256,7 +257,7 @@ class _Integrity:
         self._late = integrity.late_sequences(connection)
 
     def compare(self, now: _Integrity, direction: Direction, proof: Proof) -> None:
-        """Add a finding for each fault that is only in `now`, the faults of the same database at a later moment."""
+        """Add a finding for each fault that is only in `now`, the faults of the same database at a later time."""
         worse = sorted(now._violations - self._violations)
         for table, to in worse:
             proof.add("V505", f"{direction}: rows of {table} refer to no row of {to}", item=table, table=table)

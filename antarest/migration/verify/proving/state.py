@@ -63,7 +63,7 @@ class State:
     name: str = ""
     waiting: list[str] = field(default_factory=list)
     _filled: dict[Awkward, Filled] = field(default_factory=dict)
-    _labels: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)  # with which the copies were filled
+    _labels: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)  # the labels in the copies
 
     @property
     def bare(self) -> URL:
@@ -144,7 +144,7 @@ class State:
     def learn_labels(self, after: Inventory) -> None:
         """Note the enum labels of each column whose type the next revision changes to an enum.
 
-        If it is a text column, the proof fills it with only these labels, because the revision has to convert them.
+        A text column is filled with only these labels, because the revision has to convert the texts to labels.
         """
         for name in self.schema.tables.keys() & after.tables.keys():
             for column in after.tables[name].columns:
@@ -153,7 +153,7 @@ class State:
                     self.runs.hints.labels[name, column.name] = enum.labels
 
     def _forget_rows_without_labels(self) -> None:
-        """Forget all copies if the next revision has shown that a column has the labels of an enum."""
+        """Drop all copies if other enum labels are known for the columns now than when the copies were filled."""
         tables = self.schema.tables
         known = {each: labels for each, labels in self.runs.hints.labels.items() if each[0] in tables}
         known = {(table, column): labels for (table, column), labels in known.items() if tables[table].column(column)}

@@ -132,7 +132,7 @@ def _savepoint(connection: Any) -> Any:
 
 def _changes_no_table(construct: Any, version_table: str) -> bool:
     if getattr(getattr(construct, "table", None), "name", "") == version_table:
-        return False  # Alembic records the revision.
+        return False  # Alembic must record the revision.
     if isinstance(construct, str | sa.TextClause):
         return bool(_CHANGES_NO_TABLE.match(str(construct)))
     return isinstance(construct, sa.Select | sa.Insert | sa.Update | sa.Delete)
@@ -246,5 +246,5 @@ class _RebuildWatcher(Watcher):
     def __init__(self, guard: RebuildGuard) -> None:
         self._guard = guard
 
-    def before(self, statement: str, attempt: Attempt | None = None) -> None:  # noqa: ARG002 - it only looks
+    def before(self, statement: str, attempt: Attempt | None = None) -> None:  # noqa: ARG002 - a watcher only looks
         self._guard.note_statement(statement)

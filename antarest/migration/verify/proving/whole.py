@@ -1,4 +1,4 @@
-"""Proves the history as a whole: all revisions in one run, the models, and databases that ran earlier revisions."""
+"""Proves the history as a whole: runs all revisions at once, compares the models, and upgrades older databases."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def prove_whole(
         runs: runs the revisions.
         since: the earlier versions of the project that other databases have run.
         states: the states of the database at head. There are several if the history has alternative bases.
-        blocked: the revisions that no path reaches.
+        blocked: a mapping from each revision that cannot run to the failed revision that is the cause.
         start: the schema before the revisions that are proved; None if no revision is proved.
     """
     proof = Proof("", runs.clones.engine)
@@ -87,9 +87,8 @@ def _prove_one_run(runs: Runs, proof: Proof, state: State, *, is_only: bool) -> 
     heads = ("heads",) if is_only else _heads(runs, state)
     why = runs.upgrade(url, runs.target, heads)
     if why and runs.clones.engine == "sqlite" and not runs.target.is_own:
-        url = (
-            runs.new()
-        )  # On SQLite, plain Alembic commits each revision, and a second connection of a revision sees it.
+        # On SQLite, plain Alembic commits each revision. Therefore a second connection can see its effect.
+        url = runs.new()
         with suppress(ScratchRunFailed):
             runs.only_upgrade(url, state.applied, as_alembic=True)
             why = ""
@@ -114,7 +113,7 @@ def _prove_snapshot(runs: Runs, proof: Proof, replayed: URL) -> None:
         with runs.connected(url) as connection:
             if not load_snapshot(project, connection, project.history.heads):
                 return
-    except Doubt as doubt:  # No command loads it.
+    except Doubt as doubt:  # No command loads such a snapshot.
         proof.not_tried.append(f"the snapshot: {doubt}")
         return
     except DBAPIError as error:

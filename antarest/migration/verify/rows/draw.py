@@ -95,7 +95,7 @@ class TableDraw:
         indexed = (key for index in table.indexes for key in index.keys)
         self._indexed = self._distinct | self._names_in(*indexed)
         checked = [self._names_in(canonical(check.expression)) for check in table.checks]
-        # A check of one column needs no attention: the pool has only values that it allows.
+        # A check of one column is ignored here, because the pool has only values that the check allows.
         self._constrained = self._distinct.union(*(names for names in checked if len(names) > 1))
         self._pools = dict(self._own_pools(referring - given))
         self._referred = {key: self._rows_referred_to(key) for key in self._keys}
@@ -214,7 +214,7 @@ class TableDraw:
 
     def _rows_referred_to(self, key: ForeignKey) -> list[KeyValues]:
         clause = self._tables.get(key.referred_table)
-        if clause is None or not key.referred_columns:  # The table or its primary key does not exist.
+        if clause is None or not key.referred_columns:  # no such table, or no primary key
             return []
         columns = [clause.c[column] for column in key.referred_columns]
         question = sa.select(*columns).distinct().where(*(column.is_not(None) for column in columns))
@@ -223,12 +223,12 @@ class TableDraw:
         )
         chosen = self._random.sample(found, len(found))
         own = self._table.primary_key
-        # A table that extends another one has no row for some rows of that.
+        # If a primary key is also a foreign key, at least one referred row stays without a row in this table.
         is_extension = own is not None and own.columns == key.columns and len(chosen) > 1
         return chosen[1:] if is_extension else chosen
 
     def _options(self, key: ForeignKey, row: Draw) -> Iterator[KeyValues]:
-        """Yield the possible values of a foreign key: NULL, keys to which it can refer, and keys with some NULLs."""
+        """Yield the possible values of a foreign key: NULL, keys of referred rows, and such keys with some NULLs."""
         found = list(self._referred[key])
         if self._nullable.issuperset(key.columns):
             yield (None,) * len(key.columns)
@@ -254,7 +254,7 @@ class TableDraw:
     def _unique_texts(self, row: Draw) -> Iterator[tuple[tuple[str, ...], str]]:
         """Yield the values of each unique key as text.
 
-        A key with a NULL is left out, because the database treats it as different from every other key.
+        A key with a NULL is left out, because the database treats such a key as different from every other key.
         """
         for columns in self._seen:
             values = [row.get(column) for column in columns]

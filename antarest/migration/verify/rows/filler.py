@@ -1,8 +1,8 @@
 """Generates rows for every table of a schema, from the schema alone.
 
-Each column has a pool of awkward values. Each value appears at least once if the constraints allow it. Foreign keys,
-unique keys and checks of one column are respected beforehand. The database checks all other constraints. If the
-database refuses a row, another row is tried.
+Each column has a pool of awkward values. Each value appears at least once if the constraints allow it. The generated
+rows respect foreign keys, unique keys and checks of one column. The database checks all other constraints. If it
+refuses a row, another row is tried.
 """
 
 from __future__ import annotations
@@ -95,13 +95,13 @@ class _Filler:
         self._values = values
         self._inventory = schema
         self._memory = memory
-        self._drawn: dict[str, list[Draw]] = {}  # by table that got its rows here, in one statement
+        self._drawn: dict[str, list[Draw]] = {}  # the rows of each table that was filled by one statement
         self._tables = reflect_tables(connection, exclude)
         self._inserter = Inserter(connection, self._tables)
         self._order, self._cuts = insertion_order(self._inventory.tables)
         self._numbered = 0
         self._advanced: set[str] = set()
-        self._waiting: list[tuple[Table, Remembered]] = []  # tables whose rows are known
+        self._waiting: list[tuple[Table, Remembered]] = []  # tables with the remembered rows to insert
 
     def fill(self) -> dict[str, int]:
         added = dict.fromkeys(sorted(self._order), 0)
@@ -164,7 +164,7 @@ class _Filler:
         return TableDraw(self._connection, table, self._tables, self._values, later, self._seed, self._pools)
 
     def _drawn_as(self, table: Table) -> tuple[Table, list[ForeignKey]]:
-        """Return the table with its earlier keys, and its foreign keys that are set after all tables have rows."""
+        """Return the table with its earlier unique keys too, and its foreign keys that have to wait for other rows."""
         before = self._formerly.get(table.name)
         later = [cut.key for cut in self._cuts if cut.table == table.name]
         return (_with_keys_of(table, before) if before else table), later
@@ -178,7 +178,7 @@ class _Filler:
         for key in table.foreign_keys:
             if key.referred_table not in self._drawn or key.referred_table in self._advanced:
                 return ""
-            rows = self._drawn[key.referred_table]  # A number from the database is the position of the row.
+            rows = self._drawn[key.referred_table]  # Numbers from the database depend only on the order of the rows.
             referred.append([[row.get(column) for column in key.referred_columns] for row in rows])
         columns = [*self._tables[table.name].c]
         pools = facts_of(table.name, [column.name for column in columns])
@@ -187,7 +187,7 @@ class _Filler:
         return "" if pools is None else hashlib.sha256(repr(facts).encode()).hexdigest()
 
     def _add_together(self, table: str, draw: TableDraw, numbers: Iterable[int]) -> list[Draw]:
-        """Add all rows in one statement, and return these rows; empty if a row is refused, or refers to its own table.
+        """Add all rows in one statement, and return them; add none if a row is refused, or the table refers to itself.
 
         This saves three round trips to the server for each row, and time on SQLite too.
         """
@@ -246,7 +246,7 @@ class _Filler:
             return
         driver = self._connection.connection.driver_connection
         if driver is not None and not driver.in_transaction:
-            # The pragma ends with the transaction, and sqlite3 begins one only with the first row.
+            # The pragma needs a transaction. sqlite3 itself would begin a transaction only before the first INSERT.
             self._connection.exec_driver_sql("BEGIN")
         self._connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
         yield

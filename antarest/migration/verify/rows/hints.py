@@ -152,7 +152,7 @@ class Hints:
 
 
 def _shape(source: str) -> Any:
-    """Return JSON of the shape that the source of a revision reads, in Python or in SQL."""
+    """Return an example of the JSON that a revision reads, in Python or in SQL; "1" if the shape is not known."""
     shape, lists = shape_of(ast.parse(source)), _ELEMENTS.findall(source)
     keys: Any = dict.fromkeys(_KEYS.findall(source), "1") | {key: ["1"] for key in lists if key}
     if "" in lists and isinstance(shape, str):

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, StatementError
 from ...errors.text import reason
 from .draw import Draw
 
-_MOST_QUESTIONS = 200  # in one statement; SQLite has a limit
+_MOST_QUESTIONS = 200  # parameters in one statement; SQLite has a limit
 _NUMBERED = {
     "sqlite": "SELECT name FROM sqlite_sequence",
     "postgresql": """
@@ -114,7 +114,7 @@ class Inserter:
         """Run an insertion in a savepoint, which is rolled back if the database refuses a row."""
         driver: Any = self._connection.connection.driver_connection
         if not self._is_postgresql and not driver.in_transaction:
-            self._connection.exec_driver_sql("BEGIN")  # Else the end of the savepoint commits.
+            self._connection.exec_driver_sql("BEGIN")  # Otherwise the end of the savepoint commits the row.
         with self._connection.begin_nested() as savepoint:
             refusal = insert()
             if refusal:

@@ -9,7 +9,7 @@ from typing import Any
 Path = tuple[str, ...]
 _ELEMENT = "[]"
 _READS = {"get", "pop", "setdefault"}
-_LEAF = "1"  # It is a text, and `int()` and `float()` read it too.
+_LEAF = "1"  # a text that `int()` and `float()` can read too
 
 
 def shape_of(tree: ast.Module) -> Any:

@@ -1,4 +1,4 @@
-"""Plain values, as an application writes them: dates of this century, short texts, small numbers, usable JSON."""
+"""Makes plain values, which an application could write, such as dates of this century, short texts, small numbers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .snapshots import FloatAsDecimal
 _TEXTS = ("alpha", "Beta 2", "Zürich", "a longer text, as somebody would write it")
 Fresh = Callable[[int], object] | None
 
-# What a text column gets if a revision reads it as another kind of value.
+# The texts for a text column that a revision reads as another kind of value, such as "integer".
 _READ_AS: dict[str, tuple[tuple[str, ...], Fresh]] = {
     "integer": (("1", "42", "100000"), str),
     "number": (("0.5", "2.25", "100"), str),
@@ -33,14 +33,14 @@ _JSON: tuple[Any, ...] = ({"a": 1}, {"a": 2, "b": ["x"]})
 _SPACE = uuid.UUID("5c0f6a52-6f3f-4d0a-9d3c-3a7c8a4f1f10")
 _HEX, _DASHED = 32, 36  # characters of a UUID
 _SHORTEST_JSON = 16
-_LONGEST_FULL = 255  # Somebody fills a shorter column to its end.
+_LONGEST_FULL = 255  # Applications write texts of the full length only to short columns.
 _MOMENTS = tuple(
     dt.datetime(2026, month, month, 8 + month, 30, 15, 1000 * month)  # noqa: DTZ001 - naive, as a column has it
     for month in (1, 4, 9)
 )
 
 Awkward = Callable[[str, str, object], bool]
-"""A function: it takes a table, a column and an awkward value, and returns whether the column gets this value."""
+"""A function that takes a table, a column and an awkward value, and returns whether the column gets this value."""
 
 
 class PlainValues:
@@ -67,7 +67,10 @@ class PlainValues:
         return ValuePool(distinct((*(left or written), *more)) or pool.values, pool.fresh or other.fresh)
 
     def facts(self, table: str, columns: Sequence[str]) -> object:
-        """Return everything on which the pools of some columns depend, except the types; None if this is not known."""
+        """Return everything that determines the values in the pools of some columns, except the types of the columns.
+
+        The result is None if this is not known.
+        """
         name = getattr(self._awkward, "__name__", "<lambda>")
         asked = [self._hints.about(table, each) for each in columns]
         return None if name.startswith("<") else (name, asked)
@@ -107,7 +110,7 @@ class PlainValues:
         return ValuePool(distinct([*(text[:length] for text in _TEXTS), *full]), fresh)
 
     def _read_as(self, table: str, column: str, kind: Any, fresh: Fresh) -> tuple[tuple[str, ...], Fresh]:
-        """Return the texts for a column that a revision reads as numbers or dates, and a function that makes more."""
+        """Return the texts for a column that a revision reads as numbers or dates, and a function for more texts."""
         read_as = self._hints.casts.get(column, "")
         if read_as == "uuid":
             return tuple(str(_uuid(table, number)) for number in range(3)), lambda n: str(_uuid(table, 1000 + n))

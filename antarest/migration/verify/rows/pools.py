@@ -1,4 +1,4 @@
-"""Awkward values by type: the limits of each range, empty values, and text that is neither short nor ASCII."""
+"""Makes awkward values of each type, such as the limits of its range, empty values, and long or non-ASCII texts."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class ValuePool:
 
 
 PoolMaker = Callable[[str, str, sa.types.TypeEngine[Any]], ValuePool]
-"""A function: it takes a table, a column and the type of the column, and returns the pool of its values."""
+"""A function that takes a table, a column and the type of the column, and returns the pool of values."""
 
 
 def awkward(_table: str, _column: str, kind: sa.types.TypeEngine[Any]) -> ValuePool:

@@ -19,8 +19,8 @@ from ...schema.reflection import OWN_TABLES, only_reading
 
 Row = tuple[object, ...]
 _MOST_REFLECTIONS = 16
-_MOST_ROWS = 5000  # tables
-_MOST_QUESTIONS = 200  # in one statement
+_MOST_ROWS = 5000  # tables whose rows are remembered
+_MOST_QUESTIONS = 200  # queries in one statement
 _STATE = {
     "sqlite": "SELECT type, name, tbl_name, sql FROM sqlite_master",
     "postgresql": """
@@ -36,11 +36,11 @@ _STATE = {
         ORDER BY 3, 4, 7
     """,
 }
-"""The facts of the catalogue on which the reflected tables depend."""
+"""The query for the part of the catalogue on which the reflected tables depend, by engine."""
 _FIRST_WITH_JSONB = (3, 45)
 Sample = list[tuple[str, ...]]
 """The names of the columns of a table, and the texts of a few of its rows."""
-_SAMPLE = 5  # rows
+_SAMPLE = 5  # rows of a table
 _CELL = 40  # characters of a value
 
 
@@ -178,7 +178,7 @@ def _read_what_can_be_read(connection: Connection, table: TableClause) -> list[R
 
 
 def _is_driven(column: sa.ColumnClause[Any], connection: Connection) -> bool:
-    """Return whether the driver converts the values of a column. The driver fails if Python cannot store the year."""
+    """Return whether the driver converts the values of a column, which fails for years that Python cannot store."""
     return connection.dialect.name == "postgresql" and isinstance(column.type, (sa.DateTime, sa.Date))
 
 
@@ -211,7 +211,7 @@ class FloatAsDecimal(sa.TypeDecorator[Decimal]):
 
     def __init__(self, numeric: sa.Numeric[Any]) -> None:
         super().__init__()
-        self.numeric = numeric  # A float has no number of digits.
+        self.numeric = numeric  # `sa.Float` does not keep the number of digits.
 
     @override
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> float | None:
