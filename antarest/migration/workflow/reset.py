@@ -80,8 +80,10 @@ def plan_reset(project: Project, connection: Connection, note: Tell) -> ResetPla
         note: called with a line before a scratch database is made on the server of the database.
 
     Raises:
+        MultipleHeads: there are several heads that are not meant to stay.
         NoPostgres, ScratchRunFailed: the history cannot be run anywhere, so its objects are not known.
     """
+    _ = project.history.ends  # This raises MultipleHeads.
     try:
         made = objects_of_history(project, connection, note)
     except ScratchRunFailed as error:
