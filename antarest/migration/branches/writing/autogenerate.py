@@ -94,6 +94,9 @@ class _Rules:
                 self._enums = complete_enums(upgrade, way_back, self._writing.project.metadata())
         if change := self._given.get("process_revision_directives"):
             change(context, revision, directives)
+        for script in directives:
+            for ops_ in (*script.upgrade_ops_list, *script.downgrade_ops_list):
+                _quote_schemas(ops_, context.opts.get("sqlalchemy_module_prefix") or "")
         is_empty = all(ops_.is_empty() for script in directives for ops_ in script.upgrade_ops_list)
         if self._writing.only_changes and is_empty:
             directives.clear()
@@ -257,6 +260,27 @@ def _name_constraints(operations: ops.OpContainer) -> None:
             end = "fkey" if isinstance(each, ops.CreateForeignKeyOp) else "key"
             name = "_".join([constraint.table.name, *constraint.columns.keys(), end])
             each.constraint_name = name if len(name.encode()) < _LONGEST_NAME else None
+
+
+class _Quoted(str):
+    """The name of a schema. Its Python code makes Alembic quote the whole name, and not each part between dots."""
+
+    __slots__ = ("prefix",)
+    prefix: str
+
+    def __repr__(self) -> str:
+        return f"{self.prefix}quoted_name({str(self)!r}, quote=True)"
+
+
+def _quote_schemas(operations: ops.OpContainer, prefix: str) -> None:
+    """Quote a schema with a dot in its name, where Alembic would take it for two names: in ALTER TABLE statements."""
+    for each in operations.ops:
+        if isinstance(each, ops.OpContainer):
+            _quote_schemas(each, prefix)
+        schema = getattr(each, "schema", None) or ""
+        if "." in schema and isinstance(each, (ops.ModifyTableOps, ops.AlterTableOp)):
+            each.schema = _Quoted(schema)
+            each.schema.prefix = prefix
 
 
 def _full_name(operation: Any, home: str | None = None) -> str:
