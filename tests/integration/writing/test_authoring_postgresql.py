@@ -106,45 +106,6 @@ def test_a_schema_that_the_administrator_has_created_is_there_in_scratch_databas
     workflow.rollback(workflow.plan_rollback(), Agreement(everything=True))
 
 
-MADE = Script(
-    "made",
-    upgrade="""
-        sql('CREATE SCHEMA "my.schema"')
-        columns = [sa.Column(name, sa.Integer) for name in ("n", "old")]
-        op.create_table("t", sa.Column("id", sa.Integer, primary_key=True), *columns, schema="my.schema")
-    """,
-    downgrade="""
-        op.drop_table("t", schema="my.schema")
-        sql('DROP SCHEMA "my.schema"')
-    """,
-    lossy={"downgrade": {"my.schema.t": "made here"}},
-)
-DOTTED = """
-sa.Table("t", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("n", sa.BigInteger),
-    sa.Column("new", sa.Text, unique=True), schema="my.schema", comment="of a schema with a dot")
-sa.Table("other", metadata, sa.Column("t", sa.ForeignKey("my.schema.t.id", name="other_t"), primary_key=True))
-"""
-
-
-def test_the_name_of_a_schema_with_a_dot_is_quoted_as_one_name(author: Author, on_postgresql: DbConfig) -> None:
-    """Alembic quotes each part between the dots: ALTER TABLE my.schema.t."""
-    author.write(MADE)
-    author.models(DOTTED)
-
-    written = author.revise(on_postgresql)
-
-    assert (written.by_hand, author.findings(on_postgresql)) == ((), [])
-    file = written.path
-    assert file
-    file.write_text(file.read_text().replace("'downgrade'", "'upgrade': {'my.schema.t.old': 'why'}, 'downgrade'"))
-    workflow = MigrationWorkflow(author.project, on_postgresql)
-    workflow.upgrade("made")
-    with create_engine(on_postgresql.migration_url).begin() as connection:
-        connection.execute(text("""INSERT INTO "my.schema".t VALUES (1, 2, 3)"""))
-    assert [each.item for each in workflow.upgrade().losses] == ["my.schema.t.old"]
-    workflow.rollback(workflow.plan_rollback(), Agreement(everything=True))
-
-
 PERCENT_SIGNS = """
 sa.Table("t", metadata, sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("a", sa.Text, server_default="5%", comment="in %"),

@@ -16,6 +16,7 @@ from sqlalchemy.sql.functions import FunctionElement, next_value
 
 from ...losses.tracking.conversions import can_convert
 from ...project.project import Project
+from .deferred_keys import keep_deferrable
 from .enums import EnumName, complete_enums, render_enum
 
 _REASON = "the downgrade drops it"
@@ -90,6 +91,8 @@ class _Rules:
                 _create_keys_last(upgrade)
                 _drop_in_order(upgrade)
                 _name_constraints(upgrade)
+                assert context.connection is not None  # noqa: S101 - a comparison has one
+                keep_deferrable(upgrade, context.connection)
                 upgrade.reverse_into(way_back)
                 self._enums = complete_enums(upgrade, way_back, self._writing.project.metadata())
         if change := self._given.get("process_revision_directives"):
