@@ -81,8 +81,8 @@ def write_revision(
 ) -> Written:
     """Write a revision file from the differences between the models and the migrations.
 
-    On each engine of the project, one scratch database gets the schema of the models, and another scratch database runs
-    the migrations and the new revision. The differences that remain have to be written by hand.
+    On each engine, one scratch database gets the schema of the models, and another one runs the migrations and the new
+    revision. The differences that remain have to be written by hand.
 
     Args:
         project: the project that gets the revision.
@@ -98,20 +98,24 @@ def write_revision(
         MultipleHeads: the history has several heads, and none is named.
         InvalidProject: the models cannot be imported.
         ScratchRunFailed, ModelsNotMade: the migrations or the models do not work. No file was written.
-        RevisionUnfinished: the file was written, but the revision fails on a scratch database, and has to be fixed.
+        RevisionUnfinished: the file was written, but the revision fails on a scratch database.
     """
     head = _checked(project, message, head)
     with staging(project) as place:
         if empty:
-            if path := _write(Writing(place.project), place, message, head=head):
-                return _put(place, Written(path))
-            raise InvalidProject(project.ini, _REMOVED, Hint("Let it keep a revision without changes"))
+            return _write_empty(place, message, head)
         try:
             return _put(place, _write_changes(place, message, None, db, note, head))
         except ScratchRunFailed as error:
             if made := next(place.folder.rglob("*.py"), None):
                 raise RevisionUnfinished(error, place.put(made)) from error
             raise
+
+
+def _write_empty(place: Staging, message: str, head: str) -> Written:
+    if path := _write(Writing(place.project), place, message, head=head):
+        return _put(place, Written(path))
+    raise InvalidProject(place.project.ini, _REMOVED, Hint("Let it keep a revision without changes"))
 
 
 def _written(
