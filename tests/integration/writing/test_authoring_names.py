@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import URL, create_engine, text
 
+from antarest.migration.branches import snapshots
+from antarest.migration.errors.facts.run import ScratchRunFailed
 from antarest.migration.errors.loss import Agreement
 from antarest.migration.errors.settings.db_config import DbConfig
 from antarest.migration.schema.compare import differences
@@ -70,6 +73,37 @@ def test_the_name_of_a_schema_with_a_dot_is_quoted_as_one_name(author: Author, o
         connection.execute(text("""INSERT INTO "my.schema".t VALUES (1, 2, 3)"""))
     assert [each.item for each in workflow.upgrade().losses] == ["my.schema.t.old"]
     workflow.rollback(workflow.plan_rollback(), Agreement(everything=True))
+
+
+EXPECTED = Script(
+    "expected",
+    upgrade='op.create_table("t", sa.Column("id", sa.Integer, primary_key=True), schema="one")',
+    downgrade='op.drop_table("t", schema="one")',
+    lossy={"downgrade": {"one.t": "made here"}},
+)
+
+
+@pytest.mark.usefixtures("scratch_here")
+def test_a_schema_that_only_the_models_name_is_expected_where_no_database_can_be_asked(
+    author: Author, on_postgresql: DbConfig
+) -> None:
+    """A build server has no database, and the administrator has made the schema elsewhere."""
+    nowhere = DbConfig(on_postgresql.migration_url.set(port=1))
+    author.write(EXPECTED)
+    author.models("sa.Table('t', metadata, sa.Column('id', sa.Integer, primary_key=True), schema='one')")
+    told: list[str] = []
+
+    assert author.findings(nowhere) == []
+    path = snapshots.write(author.project, "postgresql", told.append)
+
+    assert told == ["schema one: no revision creates it, so it is assumed"]
+    assert path
+    with create_engine(on_postgresql.migration_url).begin() as connection:
+        connection.execute(text("CREATE SCHEMA one"))
+    assert MigrationWorkflow(author.project, on_postgresql).upgrade().after == ("expected",)
+    author.write(replace(EXPECTED, upgrade=EXPECTED.upgrade.replace('"one"', '"two"')))
+    with pytest.raises(ScratchRunFailed):
+        author.findings(nowhere)
 
 
 DEFERRED = Script(
