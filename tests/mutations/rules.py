@@ -129,6 +129,6 @@ RULES = (
         "antarest/migration/errors/baseline.py",
         "self.digests.get(finding[1]) == digest_of(path)",
         "self.digests.get(finding[1]) != digest_of(path.parent)",
-        ["integration/writing/test_baseline.py::test_gates_are_green_on_the_day_of_adoption_and_red_for_what_comes"],
+        ["integration/verify/test_baseline.py::test_gates_are_green_on_the_day_of_adoption_and_red_for_what_comes"],
     ),
 )

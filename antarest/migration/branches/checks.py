@@ -84,7 +84,7 @@ def check(
     no_models = _no_models(project)
     no_module = "" if project.metadata_name else "[antarest] metadata is not set"
     return [
-        Check("one head", [*_heads(project)]),
+        _heads(project),
         _rollback_script(project),
         *([_unchanged_since_deployed(project)] if project.deployed else []),
         _unedited(status),
@@ -105,19 +105,25 @@ def _no_models(project: Project) -> str:
         return error.message
 
 
-def _heads(project: Project) -> Iterator[CheckFailure]:
-    history, heads = project.history, project.history.heads
+def _heads(project: Project) -> Check:
+    claim, history, heads = "one head", project.history, project.history.heads
+    if history.stays_apart:
+        return Check(f"{len(heads)} heads of branches that stay apart")
     if len(heads) > 1:
-        yield CheckFailure("heads", f"the history has {len(heads)} heads: {', '.join(heads)}", "inv db.history")
-    elif project.deployed in history and project.deployed not in (*heads, *history.states_below(heads)):
+        fact = f"the history has {len(heads)} heads: {', '.join(heads)}"
+        return Check(claim, [CheckFailure("heads", fact, "inv db.history")])
+    if project.deployed in history and project.deployed not in (*heads, *history.states_below(heads)):
         fact = f"revision {project.deployed} is not below the head {history.head}"
-        yield CheckFailure("deployed", fact, "inv db.history")
+        return Check(claim, [CheckFailure("deployed", fact, "inv db.history")])
+    return Check(claim)
 
 
 def _rollback_script(project: Project) -> Check:
     claim, path = "rollback.sh in sync", project.rollback_script
     if path is None:
         return Check(claim, skipped="[antarest] rollback_script is not set")
+    if not rollback_script.has_target(project):
+        return Check(claim, skipped="the history has several heads, so no script can go back from them")
     if rollback_script.is_in_sync(project):
         return Check(claim)
     revision, head = rollback_script.parse(path)

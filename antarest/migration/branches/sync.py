@@ -66,8 +66,7 @@ class SyncPlan:
         """The current revisions of the database after the plan has run."""
         if not self.apply:
             return self.between
-        head = self.project.history.head
-        return () if head == BASE else (head,)
+        return tuple(sorted(self.project.history.ends))
 
     @property
     def is_empty(self) -> bool:
@@ -111,10 +110,10 @@ def plan_sync(
         RevisionLost: the file of a revision to undo cannot be found.
         ScriptChanged: the file that was found differs from the applied file, and the options do not allow this.
         Irreversible: a revision cannot be undone.
-        MultipleHeads: the checkout has several heads.
+        MultipleHeads: the checkout has several heads that are not meant to stay.
     """
     history = goal.history
-    _ = history.head  # This raises MultipleHeads.
+    _ = history.ends  # This raises MultipleHeads.
     current = read_current(connection, home.version_table)
     applied = read_applied(home, history, current, read_record(connection, home.version_table, database), database)
     kept, edited = _kept(home, history, applied, options.again)

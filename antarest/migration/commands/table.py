@@ -62,7 +62,11 @@ VERBS = {
     "history": Verb(
         database.history, ("to",), {"to": Flag("only the revisions that lead there", "REF")}, only_looks=True
     ),
-    "revision": Verb(revisions.revision, ("message", "empty", "amend", "discard_edits", *_ASKED)),
+    "revision": Verb(
+        revisions.revision,
+        ("message", "empty", "head", "amend", "discard_edits", *_ASKED),
+        {"head": Flag("the head that it follows, if the history has several heads that stay apart", "REV")},
+    ),
     "redo": Verb(branches.redo, _ASKED),
     "rebase": Verb(branches.rebase, ("onto", *_ASKED)),
     "merge": Verb(branches.merge, ("message",)),

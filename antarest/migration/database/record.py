@@ -30,6 +30,10 @@ _OTHER_SCHEMAS = text("""
         AND n.nspname !~ '^pg_' AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
     ORDER BY n.nspname
 """)
+_TYPE_OF_IDS = """
+    SELECT format_type(atttypid, atttypmod) FROM pg_catalog.pg_attribute
+    WHERE attrelid = to_regclass(:table) AND attname = 'version_num'
+"""
 
 
 def _table(version_table: VersionTable) -> Table:
@@ -49,6 +53,21 @@ def _table(version_table: VersionTable) -> Table:
         Column("host", String(255), nullable=False),
         schema=version_table.schema or None,
     )
+
+
+def type_of_ids(connection: Connection, table: str) -> str:
+    """Return the type of the ids in a version table of PostgreSQL, such as `character varying(32)`.
+
+    Args:
+        connection: the connection.
+        table: the name of the table, quoted.
+
+    Returns:
+        The type; empty on SQLite, which stores an id of any length, or if there is no such table.
+    """
+    if connection.dialect.name != "postgresql":
+        return ""
+    return connection.execute(text(_TYPE_OF_IDS), {"table": table}).scalar() or ""
 
 
 def make_schema_of(version_table: VersionTable, connection: Connection) -> None:

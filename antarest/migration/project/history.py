@@ -10,7 +10,7 @@ from collections.abc import Collection, Container, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 from ..errors.base import Hint
 from ..errors.facts.project import (
@@ -105,8 +105,34 @@ class History:
             MultipleHeads: there is more than one head.
         """
         if len(self.heads) > 1:
-            raise MultipleHeads(self.heads)
+            raise MultipleHeads(self.heads, stay_apart=self.stays_apart)
         return self.heads[0] if self.heads else BASE
+
+    @cached_property
+    def stays_apart(self) -> bool:
+        """Whether there are several heads that are meant to stay.
+
+        No two of these heads have a common ancestor, or each head has a branch label that no other head has.
+        """
+        lines = [self.below(head) | {head} for head in self.heads]
+        labels = [{label for id_ in line for label in self._by_id[id_].branch_labels} for line in lines]
+        pairs = [*combinations(range(len(lines)), 2)]
+        unrelated = all(
+            lines[a].isdisjoint(lines[b]) or (labels[a] - labels[b] and labels[b] - labels[a]) for a, b in pairs
+        )
+        return bool(pairs) and unrelated
+
+    @property
+    def ends(self) -> tuple[str, ...]:
+        """The revisions at which a database is when all revisions are applied; empty if there are no revisions.
+
+        Raises:
+            MultipleHeads: there are several heads that are not meant to stay.
+        """
+        if not self.stays_apart:
+            return (self.head,) if self.heads else ()
+        needed = {each for revision in self._by_id.values() for each in revision.depends_on}
+        return tuple(head for head in self.heads if head not in needed)
 
     def resolve(self, reference: str) -> str:
         """Return the id for a reference: `head`, `base`, an id or its beginning, a branch label, or `label@head`.
@@ -140,7 +166,7 @@ class History:
                 followers.add(id_)
         heads = [id_ for id_ in self.heads if id_ in followers]
         if len(heads) > 1:
-            raise MultipleHeads(heads)
+            raise MultipleHeads(heads, stay_apart=self.stays_apart)
         return heads[0]
 
     def unknown(self, current: Collection[str]) -> tuple[str, ...]:
@@ -270,9 +296,11 @@ class History:
             why = "the database is at several revisions, so one step back is not clear"
         else:
             why = f"revision {at[0]} stands on several revisions without a common state below it"
+        one = next((down for id_ in sorted(at) for down in self._by_id[id_].down[:1]), "") if self.stays_apart else ""
         raise OutOfReach(
             why,
             ", ".join(sorted(at)),
+            *([Hint("Undo the last revision of one branch", f"alembic downgrade {one}")] if one else []),
             Hint(
                 f"See what a rollback to {below} would undo ({count(len(undone), 'revision')})",
                 f"inv db.rollback --to={below} --dry-run",

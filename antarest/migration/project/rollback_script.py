@@ -127,10 +127,18 @@ def parse(path: Path) -> tuple[str, str]:
     return found.get("REVISION", ""), found.get("HEAD", "")
 
 
+def has_target(project: Project) -> bool:
+    """Return whether the project has a script, and heads of which a script can go back.
+
+    A history with several heads that are meant to stay has no single state below its heads.
+    """
+    return project.rollback_script is not None and not project.history.stays_apart
+
+
 def is_in_sync(project: Project) -> bool:
-    """Return whether the script is up to date and executable. Return True if the project has no script."""
+    """Return whether the script is up to date and executable. Return True if the project has no script to keep."""
     path = project.rollback_script
-    if path is None:
+    if path is None or not has_target(project):
         return True
     try:
         expected = render(project)

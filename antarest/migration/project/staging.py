@@ -18,7 +18,7 @@ from ..errors.settings import whole_file
 from ..errors.settings.whole_file import unfinished_folder, write_whole
 from . import rollback_script
 from .project import Project
-from .revision_files import write_files
+from .revision_files import parse_revision, write_files
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Staging:
         """
         self.require_found(made)
         content, old = made.read_bytes(), self._replaced
-        path = _folder_of_next(self._home, old) / made.relative_to(self.folder)
+        path = self._folder_for(content, made) / made.relative_to(self.folder)
         if path.exists() and not (old and path.samefile(old.path)):
             hint = Hint("Give it another message", 'inv db.revision --message="..."')
             raise UsageError(f"there is a revision file {path.name} already", hint)
@@ -62,6 +62,17 @@ class Staging:
             write_whole(path, content)
         rollback_script.sync(Project.load(self._home.ini))  # Load it again: the history has changed.
         return path
+
+    def _folder_for(self, content: bytes, made: Path) -> Path:
+        """Return the folder for a new revision file.
+
+        If the new file replaces another file, this is the folder of the other file. If not, it is the only folder of
+        revisions, or the folder of the revision that the new one follows if there are several folders.
+        """
+        if self._replaced:
+            return self._replaced.path.parent
+        down = parse_revision(content, made).down if len(self._home.versions) > 1 else ()
+        return self._home.history[down[0]].path.parent if down else self._home.versions[0]
 
     def require_found(self, made: Path) -> None:
         """Refuse a new file in a subfolder, if the settings of the project do not let Alembic look there.
@@ -98,15 +109,3 @@ def delete_left(project: Project) -> list[Path]:
     """Delete the unfinished files that killed commands have left beside a project's files, and return their paths."""
     files = [project.ini, *project.versions, *filter(None, [project.rollback_script, project.diagram])]
     return whole_file.delete_left([*project.versions, *(file.parent for file in files)])
-
-
-def _folder_of_next(project: Project, replaced: Revision | None) -> Path:
-    """Return the folder for the next revision file.
-
-    If the new file replaces another file, this is the folder of the other file. If not, it is the only folder of
-    revisions, or the folder of the head if there are several folders.
-    """
-    if replaced:
-        return replaced.path.parent
-    heads = project.history.heads
-    return project.history[heads[0]].path.parent if heads and len(project.versions) > 1 else project.versions[0]

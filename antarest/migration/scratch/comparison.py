@@ -30,9 +30,9 @@ from ..schema.inventory import Inventory
 from ..schema.reflection import reflect
 from .databases import EngineName, NoPostgres, scratch_database
 from .included import called_equal, included
-from .migrated import revision_texts, scratch_at, upgrade_scratch
+from .migrated import asked_or_expected, revision_texts, scratch_at, upgrade_scratch
 from .runner import ScratchRunner
-from .servers import ScratchServer, ScratchServers, asked_of, scratch_servers
+from .servers import ScratchServer, ScratchServers, scratch_servers
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 BOTH: tuple[EngineName, ...] = ("sqlite", "postgresql")
@@ -265,7 +265,7 @@ def bench(
         only_first: whether only the most important engine is required, even if the project names both.
     """
     engines, required = engines_of(project, db)
-    asked = asked_of(db) if "postgresql" in engines else None
+    asked = asked_or_expected(project, db) if "postgresql" in engines else None
     with scratch_servers(asked, revision_texts(project), note) as servers, ExitStack() as stack:
         yield Bench(project, engines, required[:1] if only_first else required, stack, servers)
 
@@ -296,7 +296,7 @@ def connected_at_head(project: Project, db: DbConfig | None) -> Iterator[Connect
             stack.enter_context(attempt.pop_all())
         return server, url
 
-    with scratch_servers(asked_of(db), revision_texts(project)) as servers, ExitStack() as stack:
+    with scratch_servers(asked_or_expected(project, db), revision_texts(project)) as servers, ExitStack() as stack:
         server, url = servers.run(migrate)
         with server.connected(url) as connection:
             yield connection

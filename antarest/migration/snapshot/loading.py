@@ -54,6 +54,9 @@ class Candidate:
             with postgresql.set_for_dump(connection):  # All statements are sent together.
                 script = ";\n".join(self.snapshot.statements)
                 connection.exec_driver_sql(script, execution_options={"no_parameters": True})
+        if self.snapshot.ids:
+            table = connection.dialect.identifier_preparer.format_table(migration._version)  # noqa: SLF001
+            connection.exec_driver_sql(f"ALTER TABLE {table} ALTER COLUMN version_num TYPE {self.snapshot.ids}")
         rows = [{"version_num": each} for each in self.snapshot.current]
         connection.execute(migration._version.insert(), rows)  # noqa: SLF001
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import URL, Connection, text
 
 from ..database.catalog import Tables, measure, read_tables
+from ..database.record import type_of_ids
 from ..database.waits import Tell
 from ..errors.base import Hint
 from ..errors.facts.refusal import ResetNotConfirmed, ResetRefused
@@ -26,10 +27,6 @@ from ..scratch.migrated import objects_of_history
 _BEFORE_TABLES = frozenset({"event trigger", "materialized view", "view"})
 _MAY_STAY = frozenset({"extension", "foreign-data wrapper", "schema", "server"})  # if other objects use them
 _HAS_DEPENDENTS = "2BP01"
-_TYPE_OF_IDS = """
-    SELECT format_type(atttypid, atttypmod) FROM pg_catalog.pg_attribute
-    WHERE attrelid = to_regclass(:table) AND attname = 'version_num'
-"""
 
 
 @dataclass(frozen=True)
@@ -80,8 +77,10 @@ def plan_reset(project: Project, connection: Connection, note: Tell) -> ResetPla
         note: called with a line before a scratch database is made on the server of the database.
 
     Raises:
+        MultipleHeads: there are several heads that are not meant to stay.
         NoPostgres, ScratchRunFailed: the history cannot be run anywhere, so its objects are not known.
     """
+    _ = project.history.ends  # This raises MultipleHeads.
     try:
         made = objects_of_history(project, connection, note)
     except ScratchRunFailed as error:
@@ -133,9 +132,7 @@ def _drop_record(project: Project, connection: Connection) -> None:
     quote = connection.dialect.identifier_preparer.quote_identifier
     place = project.version_table
     table, record = (".".join(map(quote, filter(None, (place.schema, name)))) for name in (place.name, place.history))
-    kind = None
-    if connection.dialect.name == "postgresql":
-        kind = connection.execute(text(_TYPE_OF_IDS), {"table": table}).scalar()
+    kind = type_of_ids(connection, table)
     for name in (table, record):
         connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
     if kind:

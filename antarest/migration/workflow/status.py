@@ -72,6 +72,8 @@ def not_checked(
         record: the time and the user of each revision that was applied.
     """
     found = {} if project.rollback_script else {"rollback.sh": "[antarest] rollback_script is not set"}
+    if project.rollback_script and project.history.stays_apart:
+        found["rollback.sh"] = "the history has several heads, so no script can go back from them"
     if current and not record:
         found[EDITED] = "the database has no record of what was applied"
     if role and not project.has_metadata:

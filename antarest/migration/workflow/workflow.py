@@ -18,7 +18,7 @@ from ..database.waits import Tell, say_nothing
 from ..errors.facts.refusal import InMemoryDatabase
 from ..errors.listener import Listener
 from ..errors.loss import Agreement
-from ..errors.revision import HEAD, Direction
+from ..errors.revision import HEAD, HEADS, Direction
 from ..errors.settings.config import Config
 from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import is_memory, redact_url
@@ -141,7 +141,9 @@ class MigrationWorkflow:
             other_project=str((other := other_project(self.project, self.others, current)) or ""),
             elsewhere="" if other else self.project.describe_location(next(iter(unknown), "")),
             deployed=self.project.deployed,
-            rollback_script_in_sync=rollback_script.is_in_sync(self.project) if self.project.rollback_script else None,
+            rollback_script_in_sync=rollback_script.is_in_sync(self.project)
+            if rollback_script.has_target(self.project)
+            else None,
             recorded_elsewhere=elsewhere,
             missing_grants=tuple(grant.sql for grant in missing),
             rollback_script=str(self.project.rollback_script or ""),
@@ -300,12 +302,13 @@ class MigrationWorkflow:
         """
         from . import reset
 
-        head = self.project.history.head
+        history = self.project.history
+        ends, target = history.ends, HEADS if history.stays_apart else history.head
 
         def prepare(connection: Connection) -> None:
             reset.drop_objects(self.project, connection, plan, everything=everything)
 
-        return self.run(_steps("upgrade", head), replace(self.request, prepare=prepare, upgrades_to=(head,)), head)
+        return self.run(_steps("upgrade", target), replace(self.request, prepare=prepare, upgrades_to=ends), target)
 
     def grant(self) -> list[str]:
         """Grant the missing rights of the application's role.

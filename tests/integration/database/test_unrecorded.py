@@ -131,6 +131,23 @@ def test_a_version_table_in_another_schema_is_found(tmp_path: Path, postgres_dat
     assert database.workflow.status().recorded_elsewhere == {"ours": ("a1",)}
 
 
+def test_each_tenant_has_a_schema_with_a_history_of_its_own(tmp_path: Path, postgres_database: URL) -> None:
+    project = write_project(tmp_path / "project", TABLES, COLUMN)
+    hints = []
+    for tenant in ("first", "second", "third"):
+        there = Database(postgres_database.update_query_dict({"options": f"-csearch_path={tenant}"}), project)
+        there.execute(f"CREATE SCHEMA {tenant}")
+        if tenant != "first":
+            with pytest.raises(Unrecorded) as error:
+                there.workflow.upgrade()
+            hints.append([hint.command for hint in error.value.hints])
+            assert "as for tenants" in error.value.hints[-1].text
+
+        assert there.workflow.upgrade(from_base=True).after == ("b2",)
+
+    assert hints == [["version_table_schema = first", "inv db.upgrade --from-base"], ["inv db.upgrade --from-base"]]
+
+
 def test_two_revisions_of_which_one_includes_the_other_are_refused(history: Build) -> None:
     database = history(TABLES, COLUMN, CENTS)
     database.workflow.upgrade(to="b2")

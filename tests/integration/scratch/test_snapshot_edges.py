@@ -106,6 +106,24 @@ def test_its_revisions_can_be_rolled_back_and_loaded_again(tmp_path: Path, empty
     assert workflow.status().edited == ()
 
 
+WIDE = Script(
+    "wide",
+    'if is_postgresql(): sql("ALTER TABLE alembic_version ALTER COLUMN version_num TYPE VARCHAR(99)")',
+    "pass",
+)
+LONG = replace(LATER_BACK, id="a_long_id_that_needs_the_room_which_the_first_revision_made")
+
+
+@pytest.mark.parametrize("last", [TABLE, LONG], ids=["room for later ids", "a long id"])
+def test_a_revision_may_give_the_version_table_room_for_long_ids(
+    tmp_path: Path, empty_database: URL, last: Script
+) -> None:
+    database = Snapshotted.create(tmp_path / "p", empty_database, WIDE, last)
+    assert "2 revisions from" in database.upgraded()
+    write_script(database.project.versions[0], replace(LONG, id=f"{LONG.id}_too", upgrade="pass"), last.id)
+    assert database.again.workflow.upgrade().after == (f"{LONG.id}_too",)
+
+
 def test_line_ends_of_windows_are_no_change(tmp_path: Path, empty_database: URL) -> None:
     database = Snapshotted.create(tmp_path / "p", empty_database, BACK, LATER_BACK)
     for path in (*database.versions.glob("*.py"), database.file):

@@ -146,6 +146,31 @@ def test_a_history_starts_from_tables_that_something_else_makes(run: Run, tmp_pa
     assert wrong.fact == "--start is 'nothing'"
 
 
+def test_the_models_may_need_what_an_administrator_creates(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "versions").mkdir()
+    (tmp_path / "start.sql").write_text("CREATE SCHEMA app; CREATE DOMAIN app.short AS VARCHAR(9);")
+    (tmp_path / "versions" / "r1.py").write_text(
+        'from alembic import op\nrevision = "r1"\ndown_revision = None\n\n\n'
+        'def upgrade():\n    op.execute("CREATE TABLE app.t (id INTEGER PRIMARY KEY, s app.short)")\n\n\n'
+        'def downgrade():\n    op.execute("DROP TABLE app.t")\n'
+    )
+    (tmp_path / "shop_models.py").write_text(
+        "import sqlalchemy as sa\nfrom sqlalchemy.dialects.postgresql import DOMAIN\n"
+        "metadata = sa.MetaData(schema='app')\n"
+        "short = DOMAIN('short', sa.String(9), schema='app', create_type=False)\n"
+        "sa.Table('t', metadata, sa.Column('id', sa.Integer, primary_key=True, autoincrement=False),"
+        " sa.Column('s', short))\n"
+    )
+    flags = ("--versions=versions", "--engine=postgresql", "--metadata=shop_models:metadata")
+
+    without = run(PROGRAM, *flags, cwd=tmp_path)
+    done = run(PROGRAM, *flags, "--start=start.sql", cwd=tmp_path)
+
+    assert "create it in a file of SQL for `--start`" in without.out
+    assert "not proved" not in done.out, done.out
+    assert done.code == EXIT_DONE, done.out + done.err
+
+
 def test_env_py_is_run_with_nothing_but_the_scratch_database_in_reach(run: Run, tmp_path: Path) -> None:
     """It connects to production with each driver, asks for a variable, and puts everything into an own schema."""
     flags = (f"--project={HISTORIES.parent / 'runs_env' / 'alembic.ini'}", "--run-env")

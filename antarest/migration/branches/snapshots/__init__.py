@@ -13,7 +13,7 @@ from ...errors.settings.whole_file import write_whole
 from ...project.project import Project
 from ...scratch.comparison import BOTH
 from ...scratch.databases import EngineName, NoPostgres
-from ...scratch.migrated import revision_texts
+from ...scratch.migrated import asked_or_expected, revision_texts
 from ...scratch.servers import scratch_servers, server_at
 from ...snapshot.file import Doubt, path_of
 from ...snapshot.loading import find
@@ -47,7 +47,7 @@ def write(project: Project, engine: EngineName, note: Tell = say_nothing) -> Pat
     if engine == "sqlite":
         made = SnapshotWriter.of(project, SqliteGround()).make()
     else:
-        with scratch_servers(None, revision_texts(project), note) as servers:
+        with scratch_servers(asked_or_expected(project, None), revision_texts(project), note) as servers:
             try:
                 made = servers.run(lambda server: SnapshotWriter.of(project, PostgresGround(server)).make())
             except NoPostgres as error:

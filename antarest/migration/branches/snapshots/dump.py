@@ -47,13 +47,16 @@ class _ScriptPiece(NamedTuple):
     text: str
 
 
-def dumped(connection: Connection, exclude: Collection[str], home: str) -> tuple[str, ...]:
+def dumped(
+    connection: Connection, exclude: Collection[str], home: str, expected: Collection[str] = ()
+) -> tuple[str, ...]:
     """Return the statements that create a copy of a database. They do not contain the name of the schema `home`.
 
     Args:
         connection: a connection to the database, without a transaction.
         exclude: the tables to leave out, which are the tables of Alembic and of the workflow.
         home: the current schema of the database.
+        expected: the schemas that no revision creates, and that a database may have.
 
     Raises:
         SnapshotUnfit: there is no `pg_dump` for the server, or `pg_dump` fails, or a statement would give a right to
@@ -63,7 +66,8 @@ def dumped(connection: Connection, exclude: Collection[str], home: str) -> tuple
     script = _script(connection, exclude)
     quote = connection.dialect.identifier_preparer.quote
     # The run makes the schema of the version table, before it loads the snapshot.
-    schemas = {f"CREATE SCHEMA {quote(name.rpartition('.')[0])}" for name in exclude if "." in name}
+    there = {*expected, *(name.rpartition(".")[0] for name in exclude if "." in name)}
+    schemas = {f"CREATE SCHEMA {quote(name)}" for name in there}
     found = (_at_home(each, home, user) for each in _statements(script))
     statements = tuple(each.replace("SCHEMA", "SCHEMA IF NOT EXISTS", 1) if each in schemas else each for each in found)
     role = re.compile(rf"\b(?:TO|FROM|FOR ROLE) (?:{re.escape(user)}\b|\"{re.escape(user)}\")")

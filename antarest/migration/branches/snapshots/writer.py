@@ -20,6 +20,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from ...database.connection import read_current
+from ...database.record import type_of_ids
 from ...errors.facts.project import SnapshotUnfit
 from ...errors.facts.run import ScratchRunFailed
 from ...errors.revision import VersionTable
@@ -28,7 +29,7 @@ from ...project.project import Project
 from ...project.revision_files import digest_of
 from ...scratch.runner import ScratchRunner
 from ...snapshot.facts import read_facts, unequal
-from ...snapshot.file import Doubt, Snapshot, with_lf
+from ...snapshot.file import TYPE_OF_IDS, Doubt, Snapshot, with_lf
 from ...snapshot.loading import Candidate, find, naming_of
 from ...snapshot.outside import reached, reads_clock
 from .grounds import Ground
@@ -182,10 +183,14 @@ class SnapshotWriter:
         proved: tuple[str, ...] = (self.ground.version(connection),)
         if self.old and found == self.old.snapshot.statements:
             proved = self.old.snapshot.proved  # The new revisions changed no statement.
-        current = read_current(connection, VersionTable(self.runner.options["version_table"]))
+        table: str = self.runner.options["version_table"]
+        current = read_current(connection, VersionTable(table))
+        ids = type_of_ids(connection, connection.dialect.identifier_preparer.quote(table))
+        ids = "" if ids == TYPE_OF_IDS else ids
         connection.rollback()
         digests = {id_: digest_of(with_lf(history[id_].path.read_bytes())) for id_ in history.order}
-        return Snapshot(self.ground.engine, proved, home, current, naming_of(self.runner.options), digests, found)
+        naming = naming_of(self.runner.options)
+        return Snapshot(self.ground.engine, proved, home, current, naming, ids, digests, found)
 
     def _prove(self, snapshot: Snapshot, facts: Facts, *, by_statements: bool = True) -> None:
         """Load the snapshot into a scratch database, and compare this database with `facts`.

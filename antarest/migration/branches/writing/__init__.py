@@ -16,12 +16,13 @@ from alembic.script import Script
 from ...database.waits import Tell, say_nothing
 from ...errors.base import Hint
 from ...errors.facts.configuration import UsageError
-from ...errors.facts.project import InvalidProject
+from ...errors.facts.project import InvalidProject, MultipleHeads
 from ...errors.facts.run import RevisionUnfinished, ScratchRunFailed
-from ...errors.revision import Revision
+from ...errors.revision import HEAD, Revision
 from ...errors.settings.db_config import DbConfig
 from ...errors.syntax import parse
 from ...project.env_options import undisturbed
+from ...project.history import History
 from ...project.project import Project
 from ...project.staging import Staging, staging
 from ...schema.compare import Difference
@@ -57,6 +58,7 @@ class Written:
         retypes: the detected changes of a column's type that can change values of the column.
         by_hand: the changes that have to be written by hand, because Alembic does not detect them.
         skipped: a mapping from an engine to the reason why nothing was compared on this engine.
+        beside: the heads of the other branches, on top of which the changes were compared too.
     """
 
     path: Path | None
@@ -65,6 +67,7 @@ class Written:
     retypes: tuple[str, ...] = ()
     by_hand: tuple[str, ...] = ()
     skipped: Mapping[EngineName, str] = field(default_factory=dict)
+    beside: tuple[str, ...] = ()
 
 
 def write_revision(
@@ -72,41 +75,47 @@ def write_revision(
     message: str,
     *,
     empty: bool = False,
+    head: str = "",
     db: DbConfig | None = None,
     note: Tell = say_nothing,
 ) -> Written:
     """Write a revision file from the differences between the models and the migrations.
 
-    On each engine of the project, one scratch database gets the schema of the models, and another scratch database runs
-    the migrations and the new revision. The differences that remain have to be written by hand.
+    On each engine, one scratch database gets the schema of the models, and another one runs the migrations and the new
+    revision. The differences that remain have to be written by hand.
 
     Args:
         project: the project that gets the revision.
         message: the purpose of the revision. The name of the file is made from its words.
         empty: whether to write an empty revision, without looking at the models.
+        head: the head that the revision follows, for a history with several heads; empty for the only head.
         db: the configured database. It is only read, to create scratch databases like it.
         note: called with a message before a scratch database is created on the server of the configured database.
 
     Raises:
         InstalledCopy: the project is an installed copy.
-        UsageError: the message has no letter or digit.
-        MultipleHeads: the history has several heads.
+        UsageError: the message has no letter or digit, or `head` is no head.
+        MultipleHeads: the history has several heads, and none is named.
         InvalidProject: the models cannot be imported.
         ScratchRunFailed, ModelsNotMade: the migrations or the models do not work. No file was written.
-        RevisionUnfinished: the file was written, but the revision fails on a scratch database, and has to be fixed.
+        RevisionUnfinished: the file was written, but the revision fails on a scratch database.
     """
-    _refuse(project, message)
+    head = _checked(project, message, head)
     with staging(project) as place:
         if empty:
-            if path := _write(Writing(place.project), place, message):
-                return _put(place, Written(path))
-            raise InvalidProject(project.ini, _REMOVED, Hint("Let it keep a revision without changes"))
+            return _write_empty(place, message, head)
         try:
-            return _put(place, _write_changes(place, message, None, db, note))
+            return _put(place, _write_changes(place, message, None, db, note, head))
         except ScratchRunFailed as error:
             if made := next(place.folder.rglob("*.py"), None):
                 raise RevisionUnfinished(error, place.put(made)) from error
             raise
+
+
+def _write_empty(place: Staging, message: str, head: str) -> Written:
+    if path := _write(Writing(place.project), place, message, head=head):
+        return _put(place, Written(path))
+    raise InvalidProject(place.project.ini, _REMOVED, Hint("Let it keep a revision without changes"))
 
 
 def _written(
@@ -128,21 +137,46 @@ def _written(
     return Written(path, seen, gone, retyped, tuple(_shown(left)), skipped)
 
 
-def _refuse(project: Project, message: str) -> None:
-    """Refuse a message without a letter or digit, and a project in which no revision can be written."""
+def _checked(project: Project, message: str, head: str) -> str:
+    """Return the head that a new revision follows, if its message and the project allow to write one."""
     if not re.search(r"[^\W_]", message):
         hint = Hint("Name its purpose", 'inv db.revision --message="add study horizon"')
         raise UsageError("the message of a revision needs at least one letter or digit", hint)
     project.refuse_installed()
-    _ = project.history.head  # This raises MultipleHeads.
+    follows = _head(project.history, head)
     require_template(project)
+    return follows
 
 
-def _write_changes(place: Staging, message: str, id_: str | None, db: DbConfig | None, note: Tell) -> Written:
+def _head(history: History, named: str) -> str:
+    """Return the head that a new revision follows; `base` if there are no revisions.
+
+    Raises:
+        UsageError: the named revision is no head.
+        MultipleHeads: there are several heads, and none is named.
+    """
+    if named:
+        if (id_ := history.resolve(named)) in history.heads:
+            return id_
+        heads = [Hint(f"Follow {each}", f'inv db.revision --head={each} --message="..."') for each in history.heads[:2]]
+        raise UsageError(f"revision {id_} is no head, so a new revision cannot follow it", *heads)
+    try:
+        return history.head
+    except MultipleHeads as error:
+        if history.stays_apart:
+            example = f'inv db.revision --head={history.heads[0]} --message="..."'
+            error.hints = (Hint("Name the head that it follows", example),)
+        raise
+
+
+def _write_changes(
+    place: Staging, message: str, id_: str | None, db: DbConfig | None, note: Tell, head: str = HEAD
+) -> Written:
     with bench(place.project, db, note, only_first=True) as compared:
         before = compared.compare()
         added = operations_of_libraries(place.project, compared.at_head[before[0].engine])
-        path = _write(_changes(compared, before[0]), place, message, id_) if before[0].found or added else None
+        writing = _changes(compared, before[0])
+        path = _write(writing, place, message, id_, head) if before[0].found or added else None
         try:
             left = compared.compare_again(replace(place.project)) if path else before  # The history is read again.
         except ScratchRunFailed as error:
@@ -150,7 +184,8 @@ def _write_changes(place: Staging, message: str, id_: str | None, db: DbConfig |
                 error.details["by hand"] = "; ".join(_render(by_hand))
             raise
     written = _written(path, before, left, compared.skipped)
-    return replace(written, detected=(*written.detected, *added))
+    others = tuple(each for each in place.project.history.heads if each != head)
+    return replace(written, detected=(*written.detected, *added), beside=() if head == HEAD else others)
 
 
 def _is_unseen(difference: Difference) -> bool:
@@ -183,11 +218,11 @@ def _shown(comparisons: Sequence[Comparison]) -> Iterator[str]:
         yield line if len(engines) == len(comparisons) else f"{engines[0]}: {line}"
 
 
-def _write(writing: Writing, place: Staging, message: str, id_: str | None = None) -> Path | None:
+def _write(writing: Writing, place: Staging, message: str, id_: str | None = None, head: str = HEAD) -> Path | None:
     config, folder = writing.project.alembic_config(antarest=writing), str(place.folder)
     # Alembic reports each write hook, even with `quiet`.
     with undisturbed(), without_warnings(), naming_template(writing.project, place.folder):
-        script = command.revision(config, message, writing.only_changes, rev_id=id_, version_path=folder)
+        script = command.revision(config, message, writing.only_changes, head=head, rev_id=id_, version_path=folder)
     if not isinstance(script, Script):
         return None
     path = Path(script.path)

@@ -16,6 +16,7 @@ from sqlalchemy.sql.functions import FunctionElement, next_value
 
 from ...losses.tracking.conversions import can_convert
 from ...project.project import Project
+from .deferred_keys import keep_deferrable
 from .enums import EnumName, complete_enums, render_enum
 
 _REASON = "the downgrade drops it"
@@ -90,10 +91,15 @@ class _Rules:
                 _create_keys_last(upgrade)
                 _drop_in_order(upgrade)
                 _name_constraints(upgrade)
+                assert context.connection is not None  # noqa: S101 - a comparison has one
+                keep_deferrable(upgrade, context.connection)
                 upgrade.reverse_into(way_back)
                 self._enums = complete_enums(upgrade, way_back, self._writing.project.metadata())
         if change := self._given.get("process_revision_directives"):
             change(context, revision, directives)
+        for script in directives:
+            for ops_ in (*script.upgrade_ops_list, *script.downgrade_ops_list):
+                _quote_schemas(ops_, context.opts.get("sqlalchemy_module_prefix") or "")
         is_empty = all(ops_.is_empty() for script in directives for ops_ in script.upgrade_ops_list)
         if self._writing.only_changes and is_empty:
             directives.clear()
@@ -260,6 +266,27 @@ def _name_constraints(operations: ops.OpContainer) -> None:
             end = "fkey" if isinstance(each, ops.CreateForeignKeyOp) else "key"
             name = "_".join([constraint.table.name, *constraint.columns.keys(), end])
             each.constraint_name = name if len(name.encode()) < _LONGEST_NAME else None
+
+
+class _Quoted(str):
+    """The name of a schema. Its Python code makes Alembic quote the whole name, and not each part between dots."""
+
+    __slots__ = ("prefix",)
+    prefix: str
+
+    def __repr__(self) -> str:
+        return f"{self.prefix}quoted_name({str(self)!r}, quote=True)"
+
+
+def _quote_schemas(operations: ops.OpContainer, prefix: str) -> None:
+    """Quote a schema with a dot in its name, where Alembic would take it for two names: in ALTER TABLE statements."""
+    for each in operations.ops:
+        if isinstance(each, ops.OpContainer):
+            _quote_schemas(each, prefix)
+        schema = getattr(each, "schema", None) or ""
+        if "." in schema and isinstance(each, (ops.ModifyTableOps, ops.AlterTableOp)):
+            each.schema = _Quoted(schema)
+            each.schema.prefix = prefix
 
 
 def _full_name(operation: Any, home: str | None = None) -> str:

@@ -228,6 +228,9 @@ def written(written: Written, rollback_script: Path | None, diagram: Path | None
         ]
     elif not written.by_hand:
         lines.append("no changes: the models match the migrations, and nothing was written")
+    if written.path and written.beside:
+        others = shorten(written.beside)
+        lines.append(f"careful        it may need what {others} made. If so, name {others} in depends_on of the file")
     lines += [f"by hand        {each}: Alembic does not see it" for each in written.by_hand]
     lines += [f"not compared   {ENGINES[engine]}: {why}" for engine, why in written.skipped.items()]
     if written.by_hand and not written.path:

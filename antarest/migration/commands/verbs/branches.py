@@ -105,15 +105,15 @@ def install_hooks(context: CommandContext) -> int:
     return EXIT_DONE
 
 
-def refuse_message_with_amend(message: str | None, *, empty: bool) -> None:
-    """Refuse `--message` and `--empty` together with `--amend`, because an amended revision keeps its message.
+def refuse_with_amend(**given: object) -> None:
+    """Refuse the flags of a new revision together with `--amend`, because an amended revision keeps its message.
 
     Raises:
-        UsageError: `--message` or `--empty` was given.
+        UsageError: one of the flags was given.
     """
-    if message or empty:
+    if name := next((name for name, value in given.items() if value), ""):
         hint = Hint("Keep its id and message", "inv db.revision --amend")
-        raise UsageError(f"--amend and {'--message' if message else '--empty'} cannot be given together", hint)
+        raise UsageError(f"--amend and --{name} cannot be given together", hint)
 
 
 def _carry_out(

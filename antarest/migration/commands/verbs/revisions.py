@@ -20,6 +20,7 @@ def revision(
     empty: bool = False,
     amend: bool = False,
     discard_edits: bool = False,
+    head: str | None = None,
     **flags: bool,
 ) -> int:
     """Write a revision from the difference between the models and the migrations."""
@@ -27,7 +28,7 @@ def revision(
     from ...scratch.servers import sharing_servers
 
     if amend:
-        branches.refuse_message_with_amend(message, empty=empty)
+        branches.refuse_with_amend(message=message, empty=empty, head=head)
         with sharing_servers():
             return branches.amend(context, discard_edits=discard_edits, **flags)
     if not message:
@@ -36,9 +37,11 @@ def revision(
     from ...branches.writing import write_revision
 
     with sharing_servers():
-        written = write_revision(context.project, message, empty=empty, db=context.db, note=context.progress.note)
+        note = context.progress.note
+        written = write_revision(context.project, message, empty=empty, head=head or "", db=context.db, note=note)
         diagram = development.follow(context.project) if written.path else None
-        context.report(results.written(written, context.project.rollback_script, diagram))
+        script = context.project.rollback_script if rollback_script.has_target(context.project) else None
+        context.report(results.written(written, script, diagram))
         if written.path:
             development.follow_snapshots(context)
     return EXIT_FAILED if written.by_hand and not written.path else EXIT_DONE

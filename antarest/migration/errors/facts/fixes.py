@@ -18,6 +18,41 @@ _HAS_DEFAULT = re.compile(r'column "(.*)" of relation "(.*)" already has a defau
 _IS_GENERATED = re.compile(r'cannot INSERT into generated column "(.*)"')
 _NEW_LABEL = re.compile(r'unsafe use of new value "(.*)" of enum type')
 
+_NOT_AVAILABLE = re.compile(r'extension "(.+)" is not available|/([^/"]+)\.control"')
+_UNKNOWN = re.compile(r'(?:type|function|operator class|access method) "?([a-z_0-9.]+)')
+SERVER = "export ANTAREST_TEST_POSTGRES_URL=postgresql://USER:PASSWORD@HOST:5432/postgres"
+"""The command that names a server for scratch databases."""
+
+_MAKES = {
+    "citext": "citext",
+    "hstore": "hstore",
+    "ltree": "ltree lquery",
+    "cube": "cube",
+    "postgis": "geometry geography",
+    "vector": "vector halfvec hnsw ivfflat",
+    "uuid-ossp": "uuid_generate_v1 uuid_generate_v4 uuid_generate_v5",
+    "pgcrypto": "crypt gen_salt digest hmac gen_random_bytes",
+    "pg_trgm": "gin_trgm_ops gist_trgm_ops similarity",
+    "unaccent": "unaccent",
+}
+_EXTENSION_OF = {name: extension for extension, names in _MAKES.items() for name in names.split()}
+
+
+def missing_extension(reason: str) -> tuple[str, bool]:
+    """Return the extension that a database lacks, and whether its server lacks the extension too.
+
+    Args:
+        reason: the text of the error.
+
+    Returns:
+        The name of the extension; empty if the error is about something else, or about an unknown type or function.
+    """
+    if found := _NOT_AVAILABLE.search(reason):
+        return found[1] or found[2], True
+    if "does not exist" in reason and (name := _UNKNOWN.search(reason)):
+        return _EXTENSION_OF.get(name[1].rpartition(".")[2], ""), False
+    return "", False
+
 
 def fixes_of(revision: str, reason: str) -> Iterator[Hint]:
     """Yield the lines to write into a revision that failed with this error of the engine, if they are known.
@@ -28,6 +63,12 @@ def fixes_of(revision: str, reason: str) -> Iterator[Hint]:
     """
     if "value too long" in reason and len(revision) > ID_LENGTH:
         yield Hint(f"Give it an id of at most {ID_LENGTH} characters, or write into the first revision", _WIDEN)
+    extension, is_unavailable = missing_extension(reason)
+    if is_unavailable:
+        yield Hint(f"For scratch databases, name a server that has the extension {extension}", SERVER)
+    elif extension:
+        create = f'CREATE EXTENSION IF NOT EXISTS "{extension}"'
+        yield Hint(f"If no administrator creates the extension {extension}, create it first", f"op.execute({create!r})")
     if _PENDING in reason:
         yield _RUN_THEM
     if found := _NO_LABEL.search(reason):

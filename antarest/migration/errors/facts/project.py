@@ -133,20 +133,26 @@ class UnknownRevision(MigrationError, code="db.E201"):
 class MultipleHeads(MigrationError, code="db.E202"):
     """The history has more than one head, so "head" names no single revision.
 
-    Why: two branches each added a revision after the same revision, and both were merged.
+    Why: two branches each added a revision after the same revision, and both were merged. Or the project has branches
+    that stay apart: heads without a common ancestor, or heads that each have a branch label of their own.
 
     To do: `inv db.rebase` puts the revisions of this branch on top of the other head, and brings the database to the
-    new head. If both heads are deployed, join them with `inv db.merge`. If the branches of a project stay apart,
-    `inv db.upgrade --to=heads` applies them all, and `--to=LABEL@head` applies one of them.
+    new head. If both heads are deployed, join them with `inv db.merge`. If the branches stay apart, `inv db.upgrade
+    --to=heads` applies them all, and `--to=LABEL@head` applies one of them. `inv db.revision --head=LABEL@head` writes
+    the next revision of a branch.
     """
 
-    def __init__(self, heads: Sequence[str]) -> None:
-        super().__init__(
-            f"the history has {len(heads)} heads: {shorten(heads)}",
+    def __init__(self, heads: Sequence[str], *, stay_apart: bool = False) -> None:
+        self.stay_apart = stay_apart
+        diverged = [
             Hint("Put the revisions of this branch on top of the others", "inv db.rebase"),
             Hint("Or, where both are deployed, join them", "inv db.merge"),
-            Hint("Or, where they stay apart, apply them all", "inv db.upgrade --to=heads"),
-        )
+        ]
+        apart = [
+            Hint("They are branches that stay apart; apply them all", "inv db.upgrade --to=heads"),
+            Hint("Or join them", "inv db.merge"),
+        ]
+        super().__init__(f"the history has {len(heads)} heads: {shorten(heads)}", *(apart if stay_apart else diverged))
 
 
 class InvalidRevisionFile(MigrationError, code="db.E203"):

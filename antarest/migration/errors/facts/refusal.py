@@ -102,7 +102,9 @@ class Unrecorded(MigrationError, code="db.E706"):
 
     To do: name the schema of the version table. Or use `alembic stamp` to record the revision that the database is at:
     the message names the revisions after which a database has the same tables and columns. If the revisions expect that
-    the tables exist, run all revisions with `inv db.upgrade --from-base` (`alembic -x from-base upgrade head`).
+    the tables exist, run all revisions with `inv db.upgrade --from-base` (`alembic -x from-base upgrade head`). Do this
+    too if each schema has a history of its own, as for tenants: the URL of a tenant names the schema, with
+    `?options=-csearch_path%3DTENANT`.
     """
 
     def __init__(
@@ -114,17 +116,24 @@ class Unrecorded(MigrationError, code="db.E706"):
         version_table: str,
     ) -> None:
         self.tables, self.fits = tuple(tables), tuple(fits)
-        schema, recorded = next(iter(elsewhere.items()), ("", ()))
-        named = Hint("Read that one: in alembic.ini, section [antarest]", f"version_table_schema = {schema}")
+        recorded = [f"{' and '.join(ids)} in {schema}.{version_table}" for schema, ids in elsewhere.items()]
+        named = [
+            Hint("Read that one: in alembic.ini, section [antarest]", f"version_table_schema = {schema}")
+            for schema in elsewhere
+        ]
+        # Two version tables are those of two tenants. A database with one may be that of the first tenant.
+        start = "If the history is meant to meet what is there"
+        if elsewhere and not tables:
+            start = "If each schema has a history of its own, as for tenants, begin in this one"
         revision = fits[0] if len(fits) == 1 else "REV"
         stamp = Hint("Record the revision that it is at", f"alembic stamp {revision}")
         super().__init__(
             "the database has no recorded revision, and is not empty: an upgrade would start at base",
-            *([named] if schema else []),
+            *(named if len(named) == 1 else []),
             *([stamp] if tables else []),
-            Hint("If the history is meant to meet what is there", "inv db.upgrade --from-base"),
+            Hint(start, "inv db.upgrade --from-base"),
             details={"database": database}
-            | ({"recorded": f"{', '.join(recorded)}, in {schema}.{version_table}"} if schema else {})
+            | ({"recorded": shorten(recorded)} if recorded else {})
             | ({"tables": shorten(tables)} if tables else {})
             | ({"as after": shorten(fits)} if fits else {}),
             state=f"{NOTHING_CHANGED} The database is still at base.",

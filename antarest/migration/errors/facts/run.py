@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..base import EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_UNREPORTED, SEE_STATUS, Hint, MigrationError
-from .fixes import fixes_of
+from .fixes import SERVER, fixes_of
 
 _ROLLED_BACK = "Everything that was not committed was rolled back."
 _TRACEBACK = Hint("The same command with --debug shows the traceback.")
-_SERVER = "export ANTAREST_TEST_POSTGRES_URL=postgresql://USER:PASSWORD@HOST:5432/postgres"
 
 
 class RevisionFailed(MigrationError, code="db.E601"):
@@ -294,7 +293,7 @@ class ModelsNotMade(MigrationError, code="db.E617"):
             hints = [
                 Hint("Let a revision make what is missing, first", 'inv db.revision --message="..." --empty'),
                 Hint("In that revision, for an extension", extension),
-                Hint("If this server cannot have it, name another one", _SERVER),
+                Hint("If this server cannot have it, name another one", SERVER),
             ]
         super().__init__(
             f"the models cannot be created on {engine}: {reason}",

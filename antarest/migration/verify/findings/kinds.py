@@ -88,7 +88,8 @@ _ALL = (
         "V301",
         "the upgrade fails on empty tables",
         "Nobody can make a new database, or upgrade an old database past this revision.",
-        "Read the message of the engine. Use SQL that both engines know, or ask `op.get_bind().dialect.name`.",
+        "Read the message of the engine. Use SQL that both engines know, or ask `op.get_bind().dialect.name`. If an "
+        "administrator creates the missing schema or extension, create it in a file of SQL for `--start`.",
     ),
     FindingKind(
         "V302",

@@ -23,7 +23,8 @@ def findings(target: Target, wanted: Collection[str]) -> Iterator[Finding]:
     history = target.history
     if len(history.heads) > 1:
         # If a history has separate trees, a database may have run only one of them.
-        severity = "error" if len(history.heads) > _trees(history) else "note"
+        is_meant = history.stays_apart or len(history.heads) <= _trees(history)
+        severity = "note" if is_meant else "error"
         yield Finding.of("V101", f"{len(history.heads)} heads: {', '.join(history.heads)}", severity=severity)
     project = target.project
     if target.is_own and project.rollback_script and not rollback_script.is_in_sync(project):

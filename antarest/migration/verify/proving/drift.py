@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Dialect, MetaData
 from sqlalchemy.exc import NoReferencedTableError, SQLAlchemyError
+from sqlalchemy.schema import CreateSchema
 
 from ...branches import checks
 from ...errors.text import first_line
@@ -106,18 +107,24 @@ def _unreadable_labels(
 
 
 def _schema_of_models(runs: Runs, proof: Proof, metadata: MetaData) -> Inventory | None:
-    url = runs.prepared()
-    try:
-        with runs.connected(url) as connection:
-            metadata.create_all(connection)
-            connection.commit()
-    except NoReferencedTableError as error:
-        proof.add("V702", f"{first_line(error)}; the module of {error.table_name} was not imported")
-        return None
-    except SQLAlchemyError as error:
-        proof.not_proved.append(f"the models: this engine cannot make their tables: {first_line(error)}")
-        return None
-    return runs.schema(url)
+    """Create the tables of the models in an empty database; if this fails, in one that `--start` has prepared."""
+    why, schemas = "", {table.schema for table in metadata.tables.values() if table.schema}
+    for make in (runs.prepared, *([runs.new] if runs.target.start.get(runs.clones.engine) else [])):
+        url = make()
+        try:
+            with runs.connected(url) as connection:
+                for schema in sorted(schemas if runs.clones.engine == "postgresql" else ()):
+                    connection.execute(CreateSchema(schema, if_not_exists=True))
+                metadata.create_all(connection)
+                connection.commit()
+            return runs.schema(url)
+        except NoReferencedTableError as error:
+            proof.add("V702", f"{first_line(error)}; the module of {error.table_name} was not imported")
+            return None
+        except SQLAlchemyError as error:
+            why = first_line(error)
+    proof.not_proved.append(f"the models: this engine cannot make their tables: {why}")
+    return None
 
 
 def _filter(metadata: MetaData, include_object: Callable[..., bool] | None) -> Callable[[Difference], bool]:

@@ -1,0 +1,135 @@
+"""Revisions with names and options that Alembic or SQLAlchemy does not read from PostgreSQL, or writes wrongly."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL, create_engine, text
+
+from antarest.migration.branches import snapshots
+from antarest.migration.errors.facts.run import ScratchRunFailed
+from antarest.migration.errors.loss import Agreement
+from antarest.migration.errors.settings.db_config import DbConfig
+from antarest.migration.schema.compare import differences
+from antarest.migration.schema.reflection import reflect
+from antarest.migration.workflow.workflow import MigrationWorkflow
+from tests.support.projects.author import Author
+from tests.support.projects.histories import Script
+
+
+@pytest.fixture
+def author(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Author]:
+    name = f"models_{tmp_path.name.replace('-', '_')}"
+    monkeypatch.syspath_prepend(str(tmp_path / "project"))
+    made = Author(tmp_path / "project", name)
+    made.settings("engines = postgresql")
+    yield made
+    sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def on_postgresql(postgres_database: URL) -> DbConfig:
+    return DbConfig(postgres_database)
+
+
+MADE = Script(
+    "made",
+    upgrade="""
+        sql('CREATE SCHEMA "my.schema"')
+        columns = [sa.Column(name, sa.Integer) for name in ("n", "old")]
+        op.create_table("t", sa.Column("id", sa.Integer, primary_key=True), *columns, schema="my.schema")
+    """,
+    downgrade="""
+        op.drop_table("t", schema="my.schema")
+        sql('DROP SCHEMA "my.schema"')
+    """,
+    lossy={"downgrade": {"my.schema.t": "made here"}},
+)
+DOTTED = """
+sa.Table("t", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("n", sa.BigInteger),
+    sa.Column("new", sa.Text, unique=True), schema="my.schema", comment="of a schema with a dot")
+sa.Table("other", metadata, sa.Column("t", sa.ForeignKey("my.schema.t.id", name="other_t"), primary_key=True))
+"""
+
+
+def test_the_name_of_a_schema_with_a_dot_is_quoted_as_one_name(author: Author, on_postgresql: DbConfig) -> None:
+    """Alembic quotes each part between the dots: ALTER TABLE my.schema.t."""
+    author.write(MADE)
+    author.models(DOTTED)
+
+    written = author.revise(on_postgresql)
+
+    assert (written.by_hand, author.findings(on_postgresql)) == ((), [])
+    file = written.path
+    assert file
+    file.write_text(file.read_text().replace("'downgrade'", "'upgrade': {'my.schema.t.old': 'why'}, 'downgrade'"))
+    workflow = MigrationWorkflow(author.project, on_postgresql)
+    workflow.upgrade("made")
+    with create_engine(on_postgresql.migration_url).begin() as connection:
+        connection.execute(text("""INSERT INTO "my.schema".t VALUES (1, 2, 3)"""))
+    assert [each.item for each in workflow.upgrade().losses] == ["my.schema.t.old"]
+    workflow.rollback(workflow.plan_rollback(), Agreement(everything=True))
+
+
+EXPECTED = Script(
+    "expected",
+    upgrade='op.create_table("t", sa.Column("id", sa.Integer, primary_key=True), schema="one")',
+    downgrade='op.drop_table("t", schema="one")',
+    lossy={"downgrade": {"one.t": "made here"}},
+)
+
+
+@pytest.mark.usefixtures("scratch_here")
+def test_a_schema_that_only_the_models_name_is_expected_where_no_database_can_be_asked(
+    author: Author, on_postgresql: DbConfig
+) -> None:
+    """A build server has no database, and the administrator has made the schema elsewhere."""
+    nowhere = DbConfig(on_postgresql.migration_url.set(port=1))
+    author.write(EXPECTED)
+    author.models("sa.Table('t', metadata, sa.Column('id', sa.Integer, primary_key=True), schema='one')")
+    told: list[str] = []
+
+    assert author.findings(nowhere) == []
+    path = snapshots.write(author.project, "postgresql", told.append)
+
+    assert told == ["schema one: no revision creates it, so it is assumed"]
+    assert path
+    with create_engine(on_postgresql.migration_url).begin() as connection:
+        connection.execute(text("CREATE SCHEMA one"))
+    assert MigrationWorkflow(author.project, on_postgresql).upgrade().after == ("expected",)
+    author.write(replace(EXPECTED, upgrade=EXPECTED.upgrade.replace('"one"', '"two"')))
+    with pytest.raises(ScratchRunFailed):
+        author.findings(nowhere)
+
+
+DEFERRED = Script(
+    "deferred",
+    upgrade="""
+        op.create_table("t", sa.Column("a", sa.Integer), sa.Column("b", sa.Integer),
+            sa.UniqueConstraint("a", name="t_a", deferrable=True, initially="DEFERRED"),
+            sa.UniqueConstraint("b", name="t_b", deferrable=True))
+        op.create_table("gone", sa.Column("a", sa.Integer), sa.UniqueConstraint("a", name="gone_a", deferrable=True))
+    """,
+)
+
+
+def test_a_dropped_key_comes_back_deferrable(author: Author, on_postgresql: DbConfig) -> None:
+    """SQLAlchemy does not read it, so the downgrade made a key that is checked at once."""
+    author.write(DEFERRED)
+    author.models("sa.Table('t', metadata, sa.Column('a', sa.Integer), sa.Column('b', sa.Integer))")
+    workflow = MigrationWorkflow(author.project, on_postgresql)
+    workflow.upgrade()
+    with create_engine(on_postgresql.migration_url).connect() as connection:
+        before = reflect(connection)
+
+    assert author.revise(on_postgresql).by_hand == ()
+
+    workflow = MigrationWorkflow(author.project, on_postgresql)
+    workflow.upgrade()
+    workflow.rollback(workflow.plan_rollback(), Agreement(everything=True))
+    with create_engine(on_postgresql.migration_url).connect() as connection:
+        assert differences(before, reflect(connection)) == []

@@ -1,0 +1,41 @@
+"""What to write into a revision that a database has refused, and what a server lacks."""
+
+from __future__ import annotations
+
+import pytest
+
+from antarest.migration.errors.facts.fixes import SERVER, fixes_of, missing_extension
+from antarest.migration.errors.facts.run import ScratchRunFailed
+from antarest.migration.scratch.databases import NoPostgres
+
+LACKING = {
+    'extension "postgis" is not available': ("postgis", True),
+    'could not open extension control file "/usr/share/postgresql/15/extension/vector.control": No such file': (
+        "vector",
+        True,
+    ),
+    'type "citext" does not exist': ("citext", False),
+    'type "public.hstore" does not exist': ("hstore", False),
+    "function uuid_generate_v4() does not exist": ("uuid-ossp", False),
+    'operator class "gin_trgm_ops" does not exist for access method "gin"': ("pg_trgm", False),
+    'type "mood" does not exist': ("", False),
+    "syntax error at end of input": ("", False),
+}
+
+
+@pytest.mark.parametrize(("reason", "found"), LACKING.items(), ids=LACKING)
+def test_the_extension_that_is_missing_is_named(reason: str, found: tuple[str, bool]) -> None:
+    assert missing_extension(reason) == found
+    fixes = [hint for hint in fixes_of("a1", reason) if hint.command == SERVER or "CREATE EXTENSION" in hint.command]
+    assert len(fixes) == bool(found[0])
+    assert all(found[0] in hint.text for hint in fixes)
+
+
+def test_a_project_for_sqlite_is_suggested_only_where_no_server_was_found() -> None:
+    failed = ScratchRunFailed("a1", "upgrade", 'extension "postgis" is not available', "PostgreSQL")
+
+    refused = NoPostgres({"embedded": failed.message}, failed)
+
+    assert refused.message == "no PostgreSQL for scratch databases has the extension postgis"
+    assert [hint.command for hint in refused.hints] == [SERVER]
+    assert "engines = sqlite" in [hint.command for hint in NoPostgres({"embedded": "not installed"}).hints]
