@@ -80,13 +80,8 @@ def moving_engine(url: URL, database: Callable[[], str]) -> Engine:
         else:
             named["dbname"] = database()
 
-<<<<<<< HEAD
-    # Nobody else uses the database, so a writer that waits is a second connection of a revision, and waits for ever.
-    engine = _engine(DbConfig(url, busy_timeout=1), _begin_as_first_or_beside(), is_scratch=True)
-=======
     # Nobody else uses the database. So only a second connection of a revision can wait, and it would wait for ever.
-    engine = _engine(DbConfig(url, busy_timeout=1), _begin_as_first_or_beside(), query_cache_size=500)
->>>>>>> 433ff878e3bbe041249bea945b1e0935f0bdd9ab
+    engine = _engine(DbConfig(url, busy_timeout=1), _begin_as_first_or_beside(), is_scratch=True)
     event.listen(engine, "do_connect", choose)
     return engine
 
