@@ -48,6 +48,13 @@ NOBODY_IS_KEPT_WAITING = (
         ],
     ),
     Patch(
+        "Nobody is kept waiting: the limit that a revision sets is not named",
+        f"{_LOCK}/limits.py",
+        "if self._connection",
+        "if False and self._connection",
+        [f"{_TESTS}/run/test_waiting.py::test_the_limit_that_was_in_force_is_named[set local]"],
+    ),
+    Patch(
         "Nobody is kept waiting: a run waits long for the lock on a table",
         f"{_LOCK}/postgresql.py",
         'f"{self._db.lock_timeout}s"',

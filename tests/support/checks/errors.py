@@ -196,7 +196,9 @@ EXAMPLES = [
         "another run", "pid 4711, antarest-migration 812@db1 20261123T054159Z", "2026-11-23 05:41 UTC", DATABASE, 60
     ),
     ThreadLocked(DATABASE, 60),
-    ObjectLocked("the upgrade of revision x", "pid 4711", DATABASE, tries=6, timeout=5, state="Nothing was changed."),
+    ObjectLocked(
+        "the upgrade of revision x", "pid 4711", DATABASE, tries=6, time=" of 5 s", state="Nothing was changed."
+    ),
     LockLost(DATABASE),
     Overtaken(IDS, DATABASE, "Nothing was changed."),
     NoRoomForLocks("no room for more locks", Hint("In parts", "inv db.upgrade --to=a"), database=DATABASE),
