@@ -117,8 +117,8 @@ class TableLocked(DatabaseLocked, code="db.E407"):
     """Another session holds a lock on a table that a command has to read.
 
     Why: `VACUUM FULL`, `LOCK TABLE`, an `ALTER TABLE` that was not committed, or a prepared transaction holds the
-    lock. A command that reads waits for at most `--lock-timeout` seconds; without this flag, for at most
-    `db.migration_lock_timeout` seconds.
+    lock. If the table is a system catalog, such as `pg_class`, nobody can use the database. A command that reads waits
+    for at most `--lock-timeout` seconds; without this flag, for at most `db.migration_lock_timeout` seconds.
 
     To do: end the session that the message names, or wait for it, and run the same command again. A prepared
     transaction ends with `COMMIT PREPARED` or `ROLLBACK PREPARED`.
