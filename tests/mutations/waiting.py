@@ -48,6 +48,20 @@ NOBODY_IS_KEPT_WAITING = (
         ],
     ),
     Patch(
+        "Nobody is kept waiting: who holds a system catalog is not asked for in another database",
+        f"{_DATABASE}/sessions.py",
+        'OTHER_DATABASES = ("postgres", "template1")',
+        "OTHER_DATABASES = ()",
+        [f"{_HELD}::test_who_holds_a_system_catalog_is_named[pg_class]"],
+    ),
+    Patch(
+        "Nobody is kept waiting: the limit that a revision sets is not named",
+        f"{_LOCK}/limits.py",
+        "if self._connection",
+        "if False and self._connection",
+        [f"{_TESTS}/run/test_waiting.py::test_the_limit_that_was_in_force_is_named[set local]"],
+    ),
+    Patch(
         "Nobody is kept waiting: a run waits long for the lock on a table",
         f"{_LOCK}/postgresql.py",
         'f"{self._db.lock_timeout}s"',

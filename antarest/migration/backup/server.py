@@ -14,7 +14,8 @@ from sqlalchemy import Connection, NullPool, create_engine, text
 
 from ..database.connection import APPLICATION_NAME
 from ..database.driver_errors import server_command, translate_errors
-from ..database.waits import ReadWatch, ServerSession, Tell, limited
+from ..database.sessions import ServerSession
+from ..database.waits import ReadWatch, Tell, limited
 from ..errors.base import Hint
 from ..errors.facts.backup import DatabaseInUse, RestoreNotAllowed
 from ..errors.facts.database import DatabaseError

@@ -170,9 +170,10 @@ class CommandContext:
         urls = [url for url in configured if url is not None]
         return redact(text, *urls)
 
-    def last_words(self) -> str:
+    def last_words(self, interruption: KeyboardInterrupt) -> str:
         """Return the message after Ctrl-C or SIGTERM."""
-        is_unchanged = self.only_looks or self.again is not None
+        is_at_question = isinstance(interruption, Stopped) and interruption.is_at_question and not self.progress.end
+        is_unchanged = self.only_looks or self.again is not None or is_at_question
         return interrupted(self.progress.end, only_looks=is_unchanged, again=self.again)
 
     def known(self, error: BaseException) -> AntarestError:
@@ -223,7 +224,7 @@ def guard(
         except KeyboardInterrupt as interruption:
             handler.is_decided = True
             context.progress.stop()
-            complain(f"\n{context.last_words()}")
+            complain(f"\n{context.last_words(interruption)}")
             code = interruption.exit_code if isinstance(interruption, Stopped) else EXIT_INTERRUPTED
     return code
 

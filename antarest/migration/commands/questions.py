@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from ..database.signals import Stopped
 from ..errors.base import NOTHING_CHANGED, Hint
 from ..errors.facts.configuration import UsageError
 from ..errors.facts.loss import LossNotConfirmed
@@ -74,11 +75,15 @@ def ask(question: str, command: str) -> None:
 
     Raises:
         NotConfirmed: the answer is not yes, or there is no terminal.
+        Stopped: a signal came instead of an answer.
     """
     if not sys.stdin.isatty():
         raise NotConfirmed(question, command)
     try:
         answer = input(f"{question} [y/N] ")
+    except Stopped as stopped:
+        stopped.is_at_question = True
+        raise
     except (EOFError, OSError, UnicodeError):  # Nobody is there any more, or what was typed is no text.
         answer = ""
     if answer.strip().lower() not in ("y", "yes"):

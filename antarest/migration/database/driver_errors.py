@@ -35,6 +35,7 @@ from ..errors.facts.database import (
 )
 from ..errors.settings.urls import redact, redact_url, server_name, servers
 from .file_locks import holder
+from .sessions import catalog_locked
 
 _LOOK = Hint("Look again", "inv db.status")
 _CORRECT = Hint("Correct the configuration, and look again", "inv db.status --config=PATH")
@@ -190,6 +191,12 @@ _RAISE = Hint(
     "A migration takes two or three of a pooler's connections: raise its pool size, then look", "inv db.status"
 )
 _unreachable = _on_server(DatabaseUnreachable, "cannot connect to PostgreSQL on {server}", _is_up, _LOOK)
+_silent = _on_server(
+    DatabaseUnreachable,
+    "{server} gave no answer in time: is it down, or does a session hold a lock on a system catalog?",
+    lambda url: Hint("Does it accept connections? If so, end that session", server_command("pg_isready", url)),
+    _LOOK,
+)
 _lost = _on_server(ConnectionLost, "the connection to PostgreSQL on {server} was lost", _is_up, _LOOK)
 _too_many = _on_server(TooManyConnections, "PostgreSQL on {server} has no connection left", _LOWER)
 _pool_is_used_up = _on_server(TooManyConnections, "no connection was free on {server}: is its pool used up?", _RAISE)
@@ -246,6 +253,7 @@ _KNOWN: Sequence[tuple[str, Callable[[URL, str], DatabaseError]]] = (
     (r'role ".*" does not exist', lambda url, reason: role_missing(url, url.username or reason.split('"')[1], reason)),
     (r"too many (clients|connections)|connection slots are reserved|no more connections allowed", _too_many),
     (r"query_wait_timeout", _pool_is_used_up),  # of PgBouncer
+    (r"timeout expired", _silent),
     (r"^no answer within", _no_answer),  # of driver_connections.py
     (r"authentication failed|no password supplied|no pg_hba\.conf entry|pg_hba\.conf rejects", _refused),
     (r"not permitted to log in|permission denied for database", _refused),
@@ -329,4 +337,4 @@ def translate_errors(url: URL) -> Iterator[None]:
     except Exception as error:
         if not is_connection_error(error):
             raise
-        raise connection_error(error, url) from error
+        raise catalog_locked(error, url) or connection_error(error, url) from error

@@ -26,11 +26,16 @@ _AGAIN = 0.01  # seconds until a signal is sent again
 
 
 class Stopped(KeyboardInterrupt):
-    """Raised when a signal ends the run."""
+    """Raised when a signal ends the run.
+
+    Attributes:
+        is_at_question: whether the user was asked for consent at that moment, so that nothing had begun.
+    """
 
     def __init__(self, signum: int) -> None:
         super().__init__(signal.Signals(signum).name)
         self.signum = signum
+        self.is_at_question = False
 
     @property
     def exit_code(self) -> int:

@@ -12,8 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final, NamedTuple, Self
 
 from sqlalchemy import Connection, Engine, event, text
@@ -25,6 +23,7 @@ from ..errors.settings.urls import redact_url
 from .driver_connections import Attempt, Watcher
 from .driver_errors import LOCK_FAILURES, sqlstate
 from .file_locks import blocker
+from .sessions import ServerSession, held_catalog
 
 _EVERY: Final = 0.25  # seconds between two looks
 _SILENCE: Final = 1.0  # seconds of waiting until a line says for whom
@@ -69,38 +68,6 @@ Tell = Callable[[str], object]
 
 def say_nothing(_text: str) -> None:
     """Ignore a line of text for the user."""
-
-
-@dataclass(frozen=True)
-class ServerSession:
-    """A session of a PostgreSQL server, with the values that this role can see. Its transaction began at `begin`.
-
-    Attributes:
-        prepared: the name of a prepared transaction, which has no session any more.
-    """
-
-    pid: int | None = None
-    application: str | None = None
-    role: str | None = None
-    address: str | None = None
-    state: str | None = None
-    begin: datetime | None = None
-    prepared: str | None = None
-
-    @property
-    def described(self) -> str:
-        """The session in one line: pid, application, role, state and host."""
-        if self.prepared is not None:
-            return f"the prepared transaction '{self.prepared}' (COMMIT or ROLLBACK PREPARED ends it), role {self.role}"
-        if self.pid is None:
-            return "a session that has ended since"
-        parts = [f"pid {self.pid}", self.application, f"role {self.role}" if self.role else "", self.state]
-        return ", ".join(part for part in parts if part) + (f", from {self.address}" if self.address else "")
-
-    @property
-    def since(self) -> str:
-        """The time when the session's transaction began; empty if this role cannot see the time."""
-        return f"{self.begin:%Y-%m-%d %H:%M:%S} UTC" if self.begin else ""
 
 
 class Blocked(NamedTuple):
@@ -298,8 +265,9 @@ class ReadWatch(LockWatch, Watcher):
             self.stop()
             if sqlstate(error) not in LOCK_FAILURES and not (self._has_cancelled and sqlstate(error) == _CANCELLED):
                 raise
-            database = redact_url(self._engine.url)
-            raise TableLocked(self.seen.table, self.seen.holder, database, waited=self._seconds) from error
+            url, seen = self._engine.url, self.seen
+            table, holder = seen if seen.holder else held_catalog(url) or seen
+            raise TableLocked(table, holder, redact_url(url), waited=self._seconds) from error
         finally:
             self.stop()
 

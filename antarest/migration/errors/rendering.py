@@ -17,13 +17,13 @@ def interrupted(committed: str = "", *, only_looks: bool = False, again: Hint | 
 
     Args:
         committed: the revision of the database after the last commit of this command; empty if there was no commit.
-        only_looks: whether the command only reads. If so, nothing was changed.
+        only_looks: whether the command has only read until now, so that nothing was changed.
         again: the next step; by default the command that shows the status of the database.
     """
     then = again or SEE_STATUS
     hint = Hint(then.text, spell(then.command))
-    subject = f"the database is at {committed}, and what" if committed else "a run that"
-    fact = "nothing was changed" if only_looks else f"{subject} was not committed was rolled back"
+    place = f"the database is at {committed}, and " if committed else ""
+    fact = "nothing was changed" if only_looks else f"{place}what was not committed was rolled back"
     return "\n".join([f"interrupted: {fact}", *_hints([hint])]) + "\n"
 
 

@@ -29,6 +29,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, event
 
 from ..database.driver_connections import Attempt, Watcher, is_in_transaction, set_watcher
+from ..database.lock.limits import WaitLimit
 from ..database.lock.tables import EVERYBODY, Learned
 from ..errors.loss import Loss, Missing
 from ..errors.revision import Direction, Revision
@@ -65,6 +66,7 @@ class LossGuard(Watcher):
         rebuilds: RebuildGuard | None = None,
         learned: Learned | None = None,
         note: Callable[[str], None] = lambda _text: None,
+        limit: WaitLimit | None = None,
     ) -> None:
         """Prepare to watch a transaction.
 
@@ -75,6 +77,7 @@ class LossGuard(Watcher):
             learned: the tables that earlier tries of the transaction had to lock. `start()` locks these tables. Each
                 further table that this try has to lock is added (PostgreSQL).
             note: called with a line for the user.
+            limit: the time for which a statement waits for a lock. A revision can change this time.
         """
         self.losses: list[Loss] = []
         self.overtaken: list[str] = []
@@ -83,6 +86,8 @@ class LossGuard(Watcher):
         self._rebuilds = rebuilds
         self._learned = {} if learned is None else learned
         self._note = note
+        self._limit = limit or WaitLimit(connection, 0)
+        self._running = ""
         self._connection = connection
         self._tracker = open_tracker(connection, exclude)
         self._counter: LossCounter | None = None
@@ -105,6 +110,7 @@ class LossGuard(Watcher):
         Raises:
             NotAllowed: a deferred constraint cannot be deferred again.
         """
+        self._running = revision.id
         with self.unwatched():
             self._deferred.defer_again()
             self._row_security.begin()
@@ -167,6 +173,7 @@ class LossGuard(Watcher):
     def before(self, statement: str, attempt: Attempt | None = None) -> None:
         """Lock the tables from which a statement is about to remove data, and count their rows and values."""
         self._require_transaction()
+        self._limit.before(statement)
         if self._rebuilds:
             self._rebuilds.note_statement(statement)
         self._deferred.before(statement)
@@ -180,6 +187,7 @@ class LossGuard(Watcher):
 
     def after(self, statement: str) -> None:
         """Note the effects of a statement that has run."""
+        self._limit.after(statement, self._running)
         self._row_security.after(statement)
         if self._counter:
             self._counter.after(has_changed_tables=self._tracker.after(statement))

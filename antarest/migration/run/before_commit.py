@@ -151,9 +151,9 @@ def naming_blockers(what: str, request: RunRequest, writer: Writer) -> Iterator[
     except Exception as error:
         if not is_lock_failure(error, committing=False):
             raise
-        limit = request.db.lock_timeout
+        limit = f" of {request.db.lock_timeout} s"
         blockers = writer.blockers()
-        raise ObjectLocked(what, blockers, request.database, tries=1, timeout=limit, state=NOTHING_CHANGED) from error
+        raise ObjectLocked(what, blockers, request.database, tries=1, time=limit, state=NOTHING_CHANGED) from error
 
 
 def holder_of_table(error: BaseException) -> str:

@@ -13,6 +13,7 @@ from sqlalchemy import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError
 
 from ..database.lock.base import Patience
+from ..database.lock.limits import WaitLimit
 from ..errors.base import NOTHING_CHANGED, Hint
 from ..errors.facts.project import InvalidProject
 from ..errors.listener import Listener
@@ -49,6 +50,7 @@ class Segment:
         has_changed_files: whether the change of files has begun. Perhaps only some files were changed.
         is_committing: whether the commit has begun.
         is_unsure: whether the connection was lost during the commit, so that the result of the commit is not known.
+        limit: the time for which its statements wait for locks; None before the transaction has begun.
     """
 
     running: tuple[Revision, Direction] | None = None
@@ -60,6 +62,13 @@ class Segment:
     has_changed_files: bool = False
     is_committing: bool = False
     is_unsure: bool = False
+    limit: WaitLimit | None = None
+
+    def waited(self, lock_timeout: int) -> tuple[str, str]:
+        """Return how long the last try has waited for a lock, and who has set this time; see `WaitLimit.described`."""
+        if self.limit and not self.is_committing:
+            return self.limit.described()
+        return f" of {lock_timeout} s", ""
 
 
 @dataclass

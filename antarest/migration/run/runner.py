@@ -23,6 +23,7 @@ from ..database.connection import looking, moving, read_current
 from ..database.driver_errors import is_refusal
 from ..database.lock import in_this_process, one_writer
 from ..database.lock.base import Patience, Writer
+from ..database.lock.limits import WaitLimit
 from ..database.lock.tables import Learned
 from ..database.record import Recorder, make_schema_of
 from ..database.signals import Signals
@@ -133,8 +134,8 @@ class _Run:
         running, db, state = segment.running, self.request.db, self.outcome.state(failed=True)
         named = f"the {running[1]} of revision {running[0].id}" if running else "the run"
         what = "the commit" if segment.is_committing else named
-        limits = {"tries": db.lock_retries + 1, "timeout": db.lock_timeout}
-        return ObjectLocked(what, blockers, self.request.database, **limits, state=state)
+        limits = dict(zip(("time", "setter"), segment.waited(db.lock_timeout), strict=True))
+        return ObjectLocked(what, blockers, self.request.database, tries=db.lock_retries + 1, **limits, state=state)
 
     def _run_segment(self, segment: Segment) -> None:
         """Run one segment and commit it, or roll all of it back."""
@@ -207,7 +208,8 @@ class _Run:
         if connection.dialect.name == "sqlite":
             let_blocks_pass(context)
             return LossGuard(connection, exclude, RebuildGuard(context, exclude))
-        guard = LossGuard(connection, exclude, learned=self.learned, note=self.request.listener.note)
+        limit = self.outcome.segment.limit = WaitLimit(connection, self.request.db.lock_timeout)
+        guard = LossGuard(connection, exclude, learned=self.learned, note=self.request.listener.note, limit=limit)
         self.blocks = Blocks(context, guard, partial(self._leave, guard), self.patience)
         return guard
 

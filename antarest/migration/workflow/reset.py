@@ -6,9 +6,10 @@ import ipaddress
 import os
 import socket
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import URL, Connection, text
 
@@ -16,7 +17,7 @@ from ..database.catalog import Tables, measure, read_tables
 from ..database.record import type_of_ids
 from ..database.waits import Tell
 from ..errors.base import Hint
-from ..errors.facts.refusal import ResetNotConfirmed, ResetRefused
+from ..errors.facts.refusal import ResetBlocked, ResetNotConfirmed, ResetRefused
 from ..errors.facts.run import ScratchRunFailed
 from ..errors.settings.urls import redact_url
 from ..errors.text import count
@@ -27,6 +28,7 @@ from ..scratch.migrated import objects_of_history
 _BEFORE_TABLES = frozenset({"event trigger", "materialized view", "view"})
 _MAY_STAY = frozenset({"extension", "foreign-data wrapper", "schema", "server"})  # if other objects use them
 _HAS_DEPENDENTS = "2BP01"
+_DEPENDS = " depends on "
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,7 @@ def drop_objects(project: Project, connection: Connection, plan: ResetPlan, *, e
 
     Raises:
         ResetNotConfirmed: there are now more rows than in the plan.
+        ResetBlocked: objects of others depend on objects of the history.
     """
     found = _Found.read(project, connection, plan.made)
     if connection.dialect.name == "postgresql":
@@ -224,9 +227,18 @@ def _drop(objects: list[DatabaseObject], connection: Connection) -> None:
                     raise
         if len(blocked) == len(left):
             if reasons:
-                raise reasons[0]
+                own = {" ".join(each.key) for each in objects}
+                database = redact_url(connection.engine.url)
+                raise ResetBlocked(_dependents(reasons, own), database) from reasons[0]
             return
         left = blocked
+
+
+def _dependents(reasons: Iterable[Any], own: Collection[str]) -> list[str]:
+    """Return the lines in which PostgreSQL says what depends on the objects of a reset, without these objects."""
+    lines = [line for each in reasons for line in (each.diag.message_detail or "").splitlines()]
+    theirs = [line for line in lines if line.partition(_DEPENDS)[0] not in own]
+    return list(dict.fromkeys(theirs or lines)) or [str(each).partition("\n")[0] for each in reasons]
 
 
 def _execute(connection: Connection, statement: str) -> None:

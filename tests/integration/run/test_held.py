@@ -20,7 +20,7 @@ from antarest.migration.errors.facts.lock import TableLocked
 from antarest.migration.errors.settings.db_config import DbConfig
 from antarest.migration.scratch.databases import PostgresServer, scratch_database
 from antarest.migration.scratch.embedded_postgres import embedded_server
-from tests.support.programs.runs import Run, Runner, Start, refused, session
+from tests.support.programs.runs import GATE, Run, Runner, Start, refused, session
 from tests.support.projects.histories import Database, Script, write_project
 from tests.support.servers.roles import execute
 
@@ -70,15 +70,50 @@ def test_a_table_is_counted_and_dumped_only_while_nobody_holds_it(
     assert not list((tmp_path / "backups").glob("*.dump"))
 
 
-def test_a_held_catalog_is_not_said_to_be_a_full_pool(runner: Start, postgres_database: URL) -> None:
+@pytest.mark.parametrize("catalog", ["pg_class", "pg_attribute", "pg_statistic", "pg_type"])
+def test_who_holds_a_system_catalog_is_named(runner: Start, postgres_database: URL, catalog: str) -> None:
+    """The database itself lets nobody in, or gives no answer. Another database of the server has the answer."""
     here = runner(postgres_database, TABLE, connect_timeout=2, migration_lock_timeout=2)
     here.database.workflow.upgrade()
-    with session(postgres_database, "LOCK TABLE pg_statistic"):
-        error = refused(here.module("status"), "db.E302", EXIT_UNREACHABLE)
+    with session(postgres_database, f"LOCK TABLE {catalog}"):
+        for run in started(here, "status", "upgrade", "rollback --yes"):
+            error = refused(run, "db.E407")
+            assert error.fact == f"cannot get a lock on {catalog}: another transaction holds it"
+            assert ", somebody, " in error.details["held by"]
 
-    assert error.fact.endswith(
-        "gave no answer: is the pool used up, or does a session hold a lock on a system catalog?"
-    )
+
+def test_a_held_catalog_of_all_databases_is_not_said_to_be_a_full_pool(runner: Start) -> None:
+    """Nobody can connect to any database, so that nobody can be asked."""
+    with embedded_server({"fsync": "off"}) as server:
+        here = runner(server.url, TABLE, connect_timeout=2, migration_lock_timeout=2)
+        here.database.workflow.upgrade()
+        with session(server.url, "LOCK TABLE pg_authid"):
+            error = refused(here.module("status"), "db.E301", EXIT_UNREACHABLE)
+
+    assert "gave no answer in time: is it down, or does a session hold a lock on a system catalog?" in error.fact
+
+
+def test_who_holds_a_system_catalog_in_the_middle_of_a_command_is_named(runner: Start, postgres_database: URL) -> None:
+    """Those who look for the holder cannot connect to the database."""
+    gate = Script("gate", upgrade=f'{GATE}\nsql("SELECT * FROM study WHERE id = 1")')
+    here = runner(postgres_database, TABLE, gate, connect_timeout=2, lock_timeout=2, lock_retries=0)
+    here.database.workflow.upgrade("table")
+    limited = DbConfig(postgres_database, connect_timeout=2, migration_lock_timeout=2)
+
+    def read(holder: Any) -> None:
+        with looking(limited) as reader:
+            reader.execute(text("SELECT 1"))
+            run = here.started()
+            holder.cursor().execute("LOCK TABLE pg_statistic")
+            here.open()
+            assert ", somebody, " in refused(run, "db.E404").details["blocked by"]
+            reader.execute(text("SELECT * FROM study WHERE id = 1"))
+
+    with session(postgres_database) as holder, pytest.raises(TableLocked) as error:
+        read(holder)
+
+    assert error.value.message.startswith("cannot get a lock on pg_statistic")
+    assert ", somebody, " in error.value.details["held by"]
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def test_who_only_looks_yet_is_stopped_in_the_same_words(runner: Start, sqlite_d
         ended = run.end()
 
     assert ended.code == 143
-    assert "interrupted: a run that was not committed was rolled back" in ended.err
+    assert "interrupted: what was not committed was rolled back" in ended.err
 
 
 LOST = """

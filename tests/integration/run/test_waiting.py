@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
+import pytest
 from sqlalchemy import URL
 
 from antarest.migration.database.file_locks import _PENDING, _holding
@@ -75,6 +76,39 @@ def test_readers_are_not_kept_waiting_by_a_run_that_waits(runner: Start, postgre
 
     assert run.end().code == EXIT_DONE
     assert longest < HANGS / 10  # Without a limit it is as long as the reader in front: until the test hangs.
+
+
+def setting(statement: str) -> str:
+    return f'sql("{statement}", "ALTER TABLE study ADD COLUMN name TEXT")'
+
+
+OWN_LIMITS = {
+    "set": (setting("SET lock_timeout = '1500ms'"), " of 1.5 s", "revision own sets it"),
+    "set local": (setting("SET LOCAL lock_timeout = '1500ms'"), " of 1.5 s", "revision own sets it"),
+    "set_config": (setting("SELECT set_config('lock_timeout', '1500ms', true)"), " of 1.5 s", "revision own sets it"),
+    "a block": (setting("DO 'BEGIN SET LOCAL lock_timeout = 1500; END'"), " of 1.5 s", "revision own sets it"),
+    "taken back": (
+        'sql("SAVEPOINT s", "SET LOCAL lock_timeout = 1500", "ROLLBACK TO s", "LOCK TABLE study")', " of 1 s", ""
+    ),
+    "the same statement": (
+        'sql("SET LOCAL lock_timeout = 20; LOCK TABLE study")', ", the last of 0.", "the statement sets it itself"
+    ),
+    "nowait": ('sql("LOCK TABLE study NOWAIT")', ", the last of 0.", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("upgrade", "time", "setter"), OWN_LIMITS.values(), ids=OWN_LIMITS)
+def test_the_limit_that_was_in_force_is_named(
+    runner: Start, postgres_database: URL, upgrade: str, time: str, setter: str
+) -> None:
+    here = runner(postgres_database, TABLE, Script("own", upgrade=upgrade), lock_timeout=1, lock_retries=0)
+    here.database.workflow.upgrade("table")
+
+    with session(postgres_database, *reads(postgres_database)):
+        error = refused(here.module("upgrade"), "db.E404")
+
+    assert error.fact.startswith(f"the upgrade of revision own cannot get a lock that it needs, in 1 try{time}")
+    assert error.details.get("lock_timeout", "") == setter
 
 
 def test_a_holder_that_was_not_seen_is_not_said_to_have_ended(runner: Start, postgres_database: URL) -> None:

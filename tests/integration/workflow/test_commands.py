@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import runpy
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -238,6 +239,20 @@ def test_rollback_asks_on_a_terminal_and_no_changes_nothing(user_with_tasks: Use
     assert done.code == EXIT_DONE
     assert_shows(done.out, "lose this? [y/N]", f"the database is at {BEFORE_TASKS}")
     assert user_with_tasks.current() == (BEFORE_TASKS,)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+@pytest.mark.parametrize("verb", ["rollback", "reset"])
+def test_a_signal_at_a_question_says_that_nothing_was_changed(
+    user_with_tasks: User, verb: str, number: signal.Signals
+) -> None:
+    before = user_with_tasks.database.rows()
+
+    done = user_with_tasks.at_terminal("inv", f"db.{verb}", signum=number)
+
+    assert done.code == 128 + number
+    assert_shows(done.out, "[y/N]", "interrupted: nothing was changed\n", "inv db.status")
+    assert (user_with_tasks.current(), user_with_tasks.database.rows()) == ((TASKS,), before)
 
 
 def test_a_terminal_gets_colours_unless_it_wants_none(user_with_tasks: User) -> None:

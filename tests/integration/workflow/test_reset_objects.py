@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from antarest.migration.errors.facts.refusal import ResetNotConfirmed
-from antarest.migration.errors.facts.run import RunFailed
+from antarest.migration.errors.base import NOTHING_CHANGED
+from antarest.migration.errors.facts.refusal import ResetBlocked, ResetNotConfirmed
 from antarest.migration.schema.objects import ObjectKey, read_objects
 from antarest.migration.scratch.databases import EngineName
 from tests.integration.conftest import Build
@@ -107,18 +107,50 @@ def test_every_kind_of_object_of_the_history_is_dropped_and_made_again(filled: B
     assert objects(database) == made | theirs
 
 
-def test_the_object_of_others_that_depends_on_the_history_is_named(postgres_filled: Build) -> None:
-    database = postgres_filled(
-        Script("kinds", upgrade='sql("CREATE SCHEMA archive", "CREATE TABLE archive.t (id INT)")')
-    )
+DEPENDENTS = {
+    "a view on a view": (
+        ("CREATE VIEW theirs AS SELECT * FROM study_labels", "CREATE VIEW other AS SELECT * FROM theirs"),
+        ("view theirs depends on view study_labels", "view other depends on view theirs"),
+    ),
+    "a foreign key": (
+        ("CREATE TABLE theirs (study INTEGER CONSTRAINT to_study REFERENCES study)",),
+        ("constraint to_study on table theirs depends on table study",),
+    ),
+    "a default": (
+        ("CREATE TABLE theirs (id INTEGER DEFAULT one())",),
+        ("default value for column id of table theirs depends on function one()",),
+    ),
+    "a type": (
+        ("CREATE TABLE theirs (mood mood)",),
+        ("column mood of table theirs depends on type mood",),
+    ),
+    "a function": (
+        ("CREATE FUNCTION theirs() RETURNS SETOF study LANGUAGE sql AS 'SELECT * FROM study'",),
+        ("function theirs() depends on type study",),
+    ),
+    "a subclass": (
+        ("CREATE TABLE theirs () INHERITS (study)",),
+        ("table theirs depends on table study",),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("theirs", "named"), DEPENDENTS.values(), ids=DEPENDENTS)
+def test_the_objects_of_others_that_depend_on_the_history_are_named(
+    postgres_filled: Build, theirs: tuple[str, ...], named: tuple[str, ...]
+) -> None:
+    function = "CREATE FUNCTION one() RETURNS INTEGER LANGUAGE sql AS 'SELECT 1'"
+    made = [function, "CREATE VIEW study_labels AS SELECT id FROM study", "CREATE TYPE mood AS ENUM ('good')"]
+    database = postgres_filled(Script("kinds", upgrade=f"sql(*{made!r})"))
     database.workflow.upgrade()
-    database.execute("CREATE VIEW theirs AS SELECT * FROM study")
+    database.execute(*theirs)
     before = database.state()
 
-    with pytest.raises(RunFailed) as refused:
+    with pytest.raises(ResetBlocked) as refused:
         database.workflow.reset(database.workflow.plan_reset(allow_production=True), everything=True)
 
-    assert "view theirs depends on table study" in refused.value.details["detail"]
+    assert refused.value.dependents == tuple(named)
+    assert refused.value.state == NOTHING_CHANGED
     assert database.state() == before
 
 

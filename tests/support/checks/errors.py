@@ -103,6 +103,7 @@ from antarest.migration.errors.facts.refusal import (
     NotAtHead,
     NotConfirmed,
     PackageMissing,
+    ResetBlocked,
     ResetNotConfirmed,
     ResetRefused,
     RollbackScriptStale,
@@ -196,7 +197,9 @@ EXAMPLES = [
         "another run", "pid 4711, antarest-migration 812@db1 20261123T054159Z", "2026-11-23 05:41 UTC", DATABASE, 60
     ),
     ThreadLocked(DATABASE, 60),
-    ObjectLocked("the upgrade of revision x", "pid 4711", DATABASE, tries=6, timeout=5, state="Nothing was changed."),
+    ObjectLocked(
+        "the upgrade of revision x", "pid 4711", DATABASE, tries=6, time=" of 5 s", state="Nothing was changed."
+    ),
     LockLost(DATABASE),
     Overtaken(IDS, DATABASE, "Nothing was changed."),
     NoRoomForLocks("no room for more locks", Hint("In parts", "inv db.upgrade --to=a"), database=DATABASE),
@@ -275,6 +278,7 @@ EXAMPLES = [
     NotRecorded(IDS[1], IDS[0], DATABASE),
     InMemoryDatabase(FILE),
     ResetRefused("its server db1 is not on this host", DATABASE),
+    ResetBlocked(["view theirs depends on table study"], DATABASE),
     ResetNotConfirmed(DATABASE, "1,204 rows", 7),
     NotConfirmed("Roll back to base?", "inv db.rollback --yes"),
     SqlNotSupported("sqlite:////srv/antarest/antarest.db"),

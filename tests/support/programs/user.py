@@ -56,8 +56,13 @@ class User:
         assert "\x1b" not in done.out + done.err
         return done
 
-    def at_terminal(self, *command: str | Path, answer: str = "", env: Mapping[str, str] | None = None) -> Result:
-        """Run a command at a terminal, which shows both of its streams, and type an answer ahead."""
+    def at_terminal(
+        self, *command: str | Path, answer: str = "", env: Mapping[str, str] | None = None, signum: int = 0
+    ) -> Result:
+        """Run a command at a terminal, which shows both of its streams.
+
+        Type an answer ahead, or send a signal when the command asks its question.
+        """
         here, there = pty.openpty()
         search = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         with Popen(
@@ -70,8 +75,14 @@ class User:
             start_new_session=True,
         ) as process:
             os.close(there)
-            os.write(here, f"{answer}\n".encode())
-            shown = _read(here)
+            shown = ""
+            if signum:
+                while "[y/N]" not in shown:
+                    shown += os.read(here, 65_536).decode()
+                process.send_signal(signum)
+            else:
+                os.write(here, f"{answer}\n".encode())
+            shown += _read(here)
             done = Result(process.wait(_HANGS), shown, "")
         self._check(done)
         return done

@@ -28,7 +28,8 @@ from ...errors.revision import VersionTable
 from ...errors.settings.db_config import DbConfig
 from ...errors.settings.urls import redact_url
 from ..connection import moving
-from ..waits import LockWatch, ServerSession, configure, undisturbed
+from ..sessions import ServerSession, held_catalog
+from ..waits import LockWatch, configure, undisturbed
 from .base import Patience
 
 _RUN: Final = 0x414E5441  # the first half of the key; the second half is for the version table
@@ -124,7 +125,10 @@ class PostgresWriter:
     def blockers(self) -> str:
         """Return a text that names the session for which the last transaction waited; empty if no session was seen."""
         self._stop_watching()
-        return self._watch.seen.holder if self._watch else ""
+        if self._watch is None:
+            return ""
+        _, holder = self._watch.seen if self._watch.seen.holder else held_catalog(self._db.migration_url) or ("", "")
+        return holder
 
     def wait_for_end(self) -> bool:
         """Wait until the last transaction has ended, but at most ten seconds, because the server could be down.

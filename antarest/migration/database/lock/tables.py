@@ -22,7 +22,7 @@ from sqlalchemy import Connection, text
 
 from ..catalog import CatalogTable
 from ..driver_errors import LOCK_FAILURES
-from ..waits import ServerSession
+from ..sessions import ServerSession
 
 Learned = dict[Hashable, int]
 """The tables to lock at the beginning of a transaction: for each identity, which sessions the lock excludes."""

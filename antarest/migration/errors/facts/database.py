@@ -38,7 +38,8 @@ class DatabaseUnreachable(DatabaseError, code="db.E301", exit_code=EXIT_UNREACHA
     """The server does not answer; trying again can help.
 
     Why: the server is starting, restarting or down; the host or the port in `db.url` is wrong; a firewall drops the
-    packets; or the name of the host is unknown.
+    packets; or the name of the host is unknown. If the server accepts connections and gives no answer, a session
+    holds a lock on a system catalog of all databases, such as `pg_authid`.
 
     To do: `pg_isready --host=HOST --port=PORT` says whether the server answers. If the server answers, compare the host
     and port with those that `inv db.status` shows. Exit code 3 says that trying again can help.
@@ -50,7 +51,7 @@ class TooManyConnections(DatabaseUnreachable, code="db.E302"):
 
     Why: all connections that `max_connections` of the server allows are in use. Often the pools of all processes
     together are larger than this limit. If a server gives no answer at all, perhaps the pool of a pooler is used up, or
-    a session holds a lock on a system catalog, such as `pg_statistic`.
+    a session that this role cannot see holds a lock on a system catalog.
 
     To do: wait and try again, or stop a process that holds many connections. To prevent the error, lower `db.pool_size`
     and `db.max_overflow`, or use a pooler.

@@ -43,20 +43,35 @@ class ObjectLocked(DatabaseLocked, code="db.E404"):
     """Another session holds a lock on a table that a revision has to lock.
 
     Why: a long transaction, a forgotten `psql`, or an autovacuum against wraparound holds the lock. Each try of the run
-    was rolled back, so that other sessions did not have to wait for the run.
+    was rolled back, so that other sessions did not have to wait for the run. A try waits for `db.lock_timeout` seconds,
+    or for the `lock_timeout` that a revision sets itself; the message names this time. If the last try ended earlier,
+    because of `NOWAIT` or a deadlock, the message names the time that it took.
 
     To do: end the session that the message names, or wait for it, and run the same command again.
     """
 
-    def __init__(self, what: str, blockers: str, database: str, *, tries: int, timeout: int, state: str) -> None:
+    def __init__(
+        self, what: str, blockers: str, database: str, *, tries: int, time: str, state: str, setter: str = ""
+    ) -> None:
+        """Name the lock.
+
+        Args:
+            what: what needs the lock.
+            blockers: the session that holds the lock; empty if it is not known.
+            database: the URL of the database, redacted.
+            tries: the number of tries.
+            time: the time of each try, or of the last one.
+            state: the state of the database.
+            setter: who has set the time; empty for the configuration.
+        """
         super().__init__(
-            f"{what} cannot get a lock that it needs, in {count(tries, 'try', 'tries')} of {timeout} s",
+            f"{what} cannot get a lock that it needs, in {count(tries, 'try', 'tries')}{time}",
             Hint("When that session has ended, run the same command again"),
             SEE_STATUS,
             database=database,
             state=state,
         )
-        self.details |= {"blocked by": blockers or _NOT_SEEN}
+        self.details |= {"blocked by": blockers or _NOT_SEEN} | ({"lock_timeout": setter} if setter else {})
 
 
 class Overtaken(DatabaseLocked, code="db.E408"):
@@ -102,18 +117,18 @@ class TableLocked(DatabaseLocked, code="db.E407"):
     """Another session holds a lock on a table that a command has to read.
 
     Why: `VACUUM FULL`, `LOCK TABLE`, an `ALTER TABLE` that was not committed, or a prepared transaction holds the
-    lock. A command that reads waits for at most `--lock-timeout` seconds; without this flag, for at most
-    `db.migration_lock_timeout` seconds.
+    lock. If the table is a system catalog, such as `pg_class`, nobody can use the database. A command that reads waits
+    for at most `--lock-timeout` seconds; without this flag, for at most `db.migration_lock_timeout` seconds.
 
     To do: end the session that the message names, or wait for it, and run the same command again. A prepared
     transaction ends with `COMMIT PREPARED` or `ROLLBACK PREPARED`.
     """
 
-    def __init__(self, table: str, holder: str, database: str, *, waited: float) -> None:
+    def __init__(self, table: str, holder: str, database: str, *, waited: float = 0) -> None:
         super().__init__(
             f"cannot get a lock {f'on {table}' if table else 'that it needs'}: another transaction holds it",
             Hint("When that transaction has ended, run the same command again"),
             SEE_STATUS,
             database=database,
         )
-        self.details |= {"held by": holder or _NOT_SEEN, "waited": f"{waited:g} s"}
+        self.details |= {"held by": holder or _NOT_SEEN} | ({"waited": f"{waited:g} s"} if waited else {})

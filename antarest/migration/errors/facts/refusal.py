@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..base import EXIT_NOT_PROVED, EXIT_USAGE, NOTHING_CHANGED, Hint, MigrationError
 from ..settings.location import PACKAGE
-from ..text import count, shorten
+from ..text import count, numbered, shorten
 
 
 class InMemoryDatabase(MigrationError, code="db.E701", exit_code=EXIT_USAGE):
@@ -61,6 +61,26 @@ class ResetNotConfirmed(MigrationError, code="db.E703"):
             + (f", and you have agreed to lose {agreed}" if agreed else ""),
             Hint("Agree to the loss", "inv db.reset --yes --allow-data-loss"),
             details={"database": database},
+        )
+
+
+class ResetBlocked(MigrationError, code="db.E708"):
+    """A reset was rolled back, because objects that the history did not create depend on objects of the history.
+
+    Why: somebody has created a view on a table of the history, a foreign key to the table, or a table with a default
+    or a type from the history. A reset drops no object of others, and PostgreSQL drops no object on which another one
+    depends.
+
+    To do: the message names these objects. Drop them, or remove the foreign key, the default or the column. After the
+    reset, create them again. If a revision should create them, write this revision first.
+    """
+
+    def __init__(self, dependents: Sequence[str], database: str) -> None:
+        self.dependents = tuple(dependents)
+        super().__init__(
+            "db.reset cannot drop all objects of the history, because objects of others depend on them",
+            Hint("Drop what depends on the history, then reset again, and create it again", "inv db.reset"),
+            details={"database": database} | numbered("because", dependents, 3),
         )
 
 

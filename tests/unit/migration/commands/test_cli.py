@@ -292,7 +292,7 @@ def test_an_interruption_is_no_error_of_ours(run_verb: Callable[..., int], capsy
     assert run_verb(raising(KeyboardInterrupt())) == EXIT_INTERRUPTED
 
     _, first, second = capsys.readouterr().err.splitlines()
-    assert first == "interrupted: a run that was not committed was rolled back"
+    assert first == "interrupted: what was not committed was rolled back"
     assert re.fullmatch(
         r"  See where the database is:   inv db\.status --config=\S+/application\.yaml --project=\S+/alembic.ini",
         second,

@@ -112,7 +112,7 @@ def test_a_second_signal_finds_the_first_one_told(sent: Signals) -> None:
 
     assert told.code == 128 + sent
     first, *others = told.err.strip().splitlines()
-    assert first == "interrupted: a run that was not committed was rolled back"
+    assert first == "interrupted: what was not committed was rolled back"
     assert [line.strip().split(":")[0] for line in others] == ["See where the database is"]
 
 
