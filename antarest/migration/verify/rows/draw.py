@@ -164,17 +164,18 @@ class TableDraw:
             raise NoValidRow(
                 self._table.name, f"no value is known for {column.name}, {column.type} NOT NULL, that its checks allow"
             )
-        return ValuePool(
-            (*pool.values, None) if nullable else pool.values, pool.fresh if column.name in self._distinct else None
-        )
+        is_distinct = column.name in self._distinct or not pool.repeats
+        values = (*pool.values, None) if nullable else pool.values
+        return replace(pool, values=values, fresh=pool.fresh if is_distinct else None)
 
     def _shuffled(self, pool: ValuePool) -> ValuePool:
         return replace(pool, values=tuple(self._random.sample(pool.values, len(pool.values))))
 
     def _value(self, pool: ValuePool, number: int, *, by_chance: bool) -> object:
-        if pool.values and not by_chance:
+        is_used_up = number >= len(pool.values) and not pool.repeats
+        if pool.values and not by_chance and not is_used_up:
             return pool.values[number % len(pool.values)]
-        if pool.values and (pool.fresh is None or self._random.getrandbits(1)):
+        if pool.values and not is_used_up and (pool.fresh is None or self._random.getrandbits(1)):
             return self._random.choice(pool.values)
         if pool.fresh is None:
             return None
