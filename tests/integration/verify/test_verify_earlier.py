@@ -144,7 +144,9 @@ def test_a_later_revision_that_validates_a_constraint_makes_the_proof_of_the_con
         return made, {(each["id"], each["revision"]) for each in found["findings"] if each["severity"] == "error"}
 
     assert proved_again() == (["r1", "r2", "r3"], set())
-    later.write_text(validates.replace("VALIDATE CONSTRAINT", "RENAME CONSTRAINT").replace("id\"'", "id\" TO ck_other'"))
+    later.write_text(
+        validates.replace("VALIDATE CONSTRAINT", "RENAME CONSTRAINT").replace("id\"'", "id\" TO ck_other'")
+    )
     assert proved_again()[0][:2] == ["r2", "r3"]
     assert ("V505", "r2") in proved_again()[1]
     later.write_text(validates)
