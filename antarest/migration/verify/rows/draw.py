@@ -102,6 +102,17 @@ class TableDraw:
         referred = (min(len(found), _SHOWN_REFERENCES) for found in self._referred.values())
         self.longest = max((*(len(pool.values) for pool in self._pools.values()), *referred), default=0)
 
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether rows that were added one by one get the same numbers in another database.
+
+        PostgreSQL also gives numbers to refused rows.
+        """
+        own = (key.referred_columns for key in self._keys if key.referred_table == self._table.name)
+        is_sqlite = self._connection.dialect.name == "sqlite"
+        has_gaps = not is_sqlite and any(map(self._is_numbered, self._table.columns))
+        return not has_gaps and all(self._pools.keys() >= {*columns} for columns in own)
+
     def row(self, number: int, attempt: int) -> Draw | None:
         """Return a row, or None if its values break a constraint.
 
