@@ -19,13 +19,14 @@ from queue import SimpleQueue
 
 from antarest.migration.scratch.databases import KIND_VARIABLE, URL_VARIABLE, postgres_server
 from tests.mutations.findings import FINDINGS
+from tests.mutations.generated_rows import ROWS
 from tests.mutations.patch import Patch, failing
 from tests.mutations.promises import PROMISES
 from tests.mutations.proof import PROOF
 from tests.mutations.rules import RULES
 from tests.support.projects.checkouts import Checkout
 
-PATCHES = (*PROMISES, *RULES, *FINDINGS, *PROOF)
+PATCHES = (*PROMISES, *RULES, *FINDINGS, *PROOF, *ROWS)
 
 
 def main() -> int:

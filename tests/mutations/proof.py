@@ -10,28 +10,29 @@ _HISTORY = "integration/verify/test_verify_findings.py::test_the_history_of_anot
 _COMMAND = "integration/verify/test_verify_foreign.py"
 
 
-def _patch(name: str, path: str, old: str, new: str, *histories: str) -> Patch:
+def of_history(name: str, path: str, old: str, new: str, *histories: str) -> Patch:
+    """Return a mutation that the tests of these foreign histories notice."""
     return Patch(f"The proof: {name}", path, old, new, [f"{_HISTORY}[{each}]" for each in histories])
 
 
 _EARLIER = ["integration/verify/test_verify_earlier.py::test_a_change_of_one_byte_makes_the_proof_again"]
 
 PROOF = (
-    _patch(
+    of_history(
         "a text that becomes an enum has the labels of the enum",
         f"{_VERIFY}/proving/state.py",
         "if known != self._labels:",
         "if known == self._labels:",
         "text_becomes_enum",
     ),
-    _patch(
+    of_history(
         "rows exist that an upgrade has deleted",
         f"{_VERIFY}/rows/hints.py",
         "return replace(self, literals=left, shapes=shapes)",
         "return replace(self, shapes=shapes)",
         "refuses_rows",
     ),
-    _patch(
+    of_history(
         "a moment as a number differs from another one",
         f"{_VERIFY}/findings/row_values.py",
         "return _NOW if is_now else format",
@@ -52,36 +53,28 @@ PROOF = (
         "_server(connection), options",
         _EARLIER,
     ),
-    _patch(
-        "plain rows have awkward values too",
-        f"{_VERIFY}/proving/state.py",
-        '"""Return False: no column gets an awkward value, so the rows are plain."""\n    return False',
-        '"""Return False: no column gets an awkward value, so the rows are plain."""\n    return True',
-        "awkward_dates",
-        "parsed_json",
-    ),
-    _patch(
+    of_history(
         "tables have the same keys",
         f"{_VERIFY}/rows/plain.py",
         'f"{table} {number}"',
         'f"{number}"',
         "equal_keys",
     ),
-    _patch(
+    of_history(
         "JSON in another order has changed",
         f"{_VERIFY}/rows/snapshots.py",
         "if any(isinstance(column.type, sa.JSON) for column in table.c):",
         "if False:",
         "json_key_renamed",
     ),
-    _patch(
+    of_history(
         "JSON has the keys of both directions",
         f"{_VERIFY}/rows/hints.py",
         "shapes |= dict.fromkeys(columns, shape) if isinstance(shape, (dict, list)) else {}",
         "pass",
         "json_key_moved",
     ),
-    _patch(
+    of_history(
         "the shape of a column of JSON is not known",
         f"{_VERIFY}/rows/json_shapes.py",
         "reader = _JsonReader({*_json_columns(tree)})",
@@ -95,56 +88,56 @@ PROOF = (
         "}",
         [f"{_COMMAND}::test_env_py_is_run_with_nothing_but_the_scratch_database_in_reach"],
     ),
-    _patch(
+    of_history(
         "keys of another table are as good",
         f"{_VERIFY}/findings/integrity.py",
         "if _same_values(then.tables[name], other.columns, now.tables[name], key.columns):",
         "if False:",
         "key_to_another_table",
     ),
-    _patch(
+    of_history(
         "a copy has other keys than its table",
         f"{_VERIFY}/proving/row_proof.py",
         "{table, to} <= words and not words.isdisjoint(_INSERTS)",
         "False",
         "key_to_another_table",
     ),
-    _patch(
+    of_history(
         "an exchange on purpose is a fault",
         f"{_VERIFY}/findings/row_changes.py",
         "if not is_moved and not is_assigned:",
         "if not is_moved:",
         "columns_exchanged",
     ),
-    _patch(
+    of_history(
         "values for a new NOT NULL are an error",
         f"{_VERIFY}/proving/row_proof.py",
         'severity="note" if is_note else finding.severity',
         "severity=finding.severity",
         "gaps_filled",
     ),
-    _patch(
+    of_history(
         "a table that a revision reads is one that it makes",
         f"{_VERIFY}/rows/hints.py",
         "called in _MAKERS and not _is_read(node)",
         "called in _MAKERS",
         "table_read_from_elsewhere",
     ),
-    _patch(
+    of_history(
         "the package of the revisions is not the application",
         f"{_VERIFY}/findings/static.py",
         " or _is_around(path, name)",
         "",
         "package_imported",
     ),
-    _patch(
+    of_history(
         "an enum of SQLite gets any text",
         f"{_VERIFY}/proving/steps.py",
         "if isinstance(kind, sa.Enum):",
         "if isinstance(kind, sa.Boolean):",
         "text_becomes_enum",
     ),
-    _patch(
+    of_history(
         "a value that cannot be read ends it",
         f"{_VERIFY}/rows/snapshots.py",
         "        rows = _read_what_can_be_read(connection, table)",
@@ -152,63 +145,63 @@ PROOF = (
         "date_becomes_number",
         "table_as_select",
     ),
-    _patch(
+    of_history(
         "nothing behind a failure is proved",
         f"{_VERIFY}/proving/paths.py",
         "return next((found for path in paths for found in path), None)",
         "return None",
         "not_proved_is_not_zero",
     ),
-    _patch(
+    of_history(
         "an alternative base has no database of its own",
         f"{_VERIFY}/proving/paths.py",
         "if state.applied and not revision.predecessors and",
         "if False and",
         "alternative_bases",
     ),
-    _patch(
+    of_history(
         "a second connection is locked out",
         f"{_VERIFY}/proving/paths.py",
         "if failed.reason != _LOCKED:",
         "if failed:",
         "writes_beside",
     ),
-    _patch(
+    of_history(
         "a difference from before the range is its finding",
         f"{_VERIFY}/comparison.py",
         "self.known |= {_text(each) for each in _differences(sqlite.before, postgresql.before)}",
         "pass",
         "differs_from_before",
     ),
-    _patch(
+    of_history(
         "a difference that was removed stays an error",
         f"{_VERIFY}/__init__.py",
         'if each.id == "V601" and each.found not in current else each',
         "if False else each",
         "healed_later",
     ),
-    _patch(
+    of_history(
         "sa.Enum is no parity",
         f"{_VERIFY}/comparison.py",
         "if text not in self.known and not (_is_enum(each) and not target.is_own)",
         "if text not in self.known",
         "enum_value_added",
     ),
-    _patch(
+    of_history(
         "a name that SQLAlchemy shortens is a difference",
         f"{_VERIFY}/comparison.py",
         "parity(_with_short_names(sqlite, integrity.names(postgresql)), postgresql)",
         "parity(sqlite, postgresql)",
         "shortened_names",
     ),
-    _patch(
+    of_history(
         "a CHECK that is replaced is a loss",
         "antarest/migration/losses/rebuilds.py",
         "kept = kept or _listed(condition) in replaced",
         "kept = kept or False",
         "check_replaced_by_another",
     ),
-    _patch(
+    of_history(
         "a CHECK is not known by the name of the convention",
         "antarest/migration/losses/rebuilds.py",
         "return _plain(name) if name else None",
@@ -222,56 +215,56 @@ PROOF = (
         "yield from ()",
         [f"{_SOURCE}::test_a_package_above_env_py_is_found_although_no_search_path_names_its_folder"],
     ),
-    _patch(
+    of_history(
         "a role that another database has cannot be made",
         f"{_VERIFY}/clones.py",
         'event.listen(self._engine, "before_cursor_execute", self._pretend, retval=True)',
         "pass",
         "makes_a_role",
     ),
-    _patch(
+    of_history(
         "random values differ between the engines",
         f"{_VERIFY}/proving/row_proof.py",
         "if not _RANDOM.search(self._source):",
         "if self._source:",
         "random_values",
     ),
-    _patch(
+    of_history(
         "rows that an upgrade makes again have changed",
         f"{_VERIFY}/findings/row_changes.py",
         "for table in before.tables.keys() - between.tables.keys():",
         "for table in set[str]():",
         "random_values",
     ),
-    _patch(
+    of_history(
         "equal values in other rows are the same",
         f"{_VERIFY}/findings/row_values.py",
         'Counter((key if key in keys.get(name, ()) else "", _made',
         'Counter(("", _made',
         "numbered_by_order",
     ),
-    _patch(
+    of_history(
         "objects that no inventory has may stay",
         f"{_VERIFY}/proving/revision_proof.py",
         "for kind, name in sorted(new - old):",
         "for kind, name in sorted(new - new):",
         "objects_stay",
     ),
-    _patch(
+    of_history(
         "a deferred constraint is not tried in one run",
         f"{_VERIFY}/proving/row_proof.py",
         "if self._leaves_events(before):",
         "if False:",
         "deferred_rows_in_one_run",
     ),
-    _patch(
+    of_history(
         "revisions that are committed one by one are run at once",
         "antarest/migration/scratch/runner.py",
         "return [*steps[:1]] if self.commits_each else",
         "return [*steps[:1]] if False else",
         "deferred_rows_committed_each",
     ),
-    _patch(
+    of_history(
         "a label that a revision writes is not tried",
         f"{_VERIFY}/proving/drift.py",
         "return [each for each in sorted(texts) if repr(each) not in gone] if there else []",
@@ -287,7 +280,7 @@ PROOF = (
             "unit/migration/verify/test_row_values.py::test_another_spelling_of_a_value_and_an_unrelated_value_are_no_loss"
         ],
     ),
-    _patch(
+    of_history(
         "the keys are not compared with their types",
         f"{_VERIFY}/findings/lints.py",
         "if one and other and one.type != other.type:",
@@ -315,7 +308,7 @@ PROOF = (
         'return Finding.of("V901", f"{what}{found}", "",',
         ["integration/verify/test_verify_since.py::test_a_revision_that_was_changed_after_it_was_applied"],
     ),
-    _patch(
+    of_history(
         "a row with another key is a lost one and a new one",
         f"{_VERIFY}/findings/row_changes.py",
         "if number := _other_keys(table, now, key):",
@@ -335,6 +328,13 @@ PROOF = (
         "if _NEEDS_ASYNC not in error.message:",
         "if error:",
         [f"{_COMMAND}::test_an_env_py_with_an_async_engine_gets_an_async_driver"],
+    ),
+    Patch(
+        "The proof: tables that env.py adds are unknown, and the models differ",
+        f"{_VERIFY}/env_reader.py",
+        "    return min(lines, default=None)",
+        "    return None",
+        [f"{_COMMAND}::test_tables_that_env_py_adds_to_its_metadata_are_known_only_if_it_is_run"],
     ),
     Patch(
         "The proof: env.py reaches other files",

@@ -147,8 +147,10 @@ def prove_history(
 def _look_at_files(target: Target, found: Verification, wanted: Collection[str]) -> None:
     """Add the findings that need no database, and note everything that cannot be checked."""
     found.add(*static.findings(target, wanted))
+    is_env_asked = target.models_problem or target.run_env is not None  # The proof itself says what env.py gives.
+    names_none = "no metadata is named by [antarest] or --metadata"
     reasons = {
-        "the models": "" if target.metadata_name else "no metadata is named by [antarest] or --metadata",
+        "the models": "" if target.metadata_name or is_env_asked else names_none,
         "the history as a whole": "" if found.is_whole else "the head is not among the revisions",
         "one engine against the other": "" if len(found.engines) > 1 else "only one was asked for",
         "rollback.sh": "[antarest] rollback_script is not set"

@@ -158,10 +158,31 @@ def _metadata(env: SourceModule) -> _Models:
     is_made_here = isinstance(node, ast.Call) and ast.unparse(node.func).endswith("MetaData")
     if node is name or is_made_here or (isinstance(node, ast.Constant) and node.value is None):
         return _Models()
+    if (changed := _changed(env, nodes[0] if nodes else name)) is not None:
+        return _Models(problem=f"target_metadata after line {changed} of {env.path.name}")
     if place := env.dotted(node):
         imports = {each for each in env.imported_names() if each.partition(".")[0] not in LIBRARIES}
         return _Models(place, tuple(sorted(imports)))
     return _Models(problem=f"target_metadata in line {node.lineno} of {env.path.name}")
+
+
+def _changed(env: SourceModule, metadata: ast.expr) -> int | None:
+    """Return the first line of `env.py` that calls a method of the metadata, or gives the metadata to other code.
+
+    Such code may add tables, for example in a loop. Only a run of `env.py` shows these tables.
+    """
+    texts = {ast.unparse(each) for each in (metadata, env.assigned(metadata))}
+    own = {each.name for each in ast.walk(env.tree) if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)}
+    lines = []
+    for node in ast.walk(env.tree):
+        if not isinstance(node, ast.Call):
+            continue
+        called = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        given = [node.func.value] if isinstance(node.func, ast.Attribute) else []
+        if called not in {"configure", "run", "dict", "getattr", *own}:
+            given += [*node.args, *(each.value for each in node.keywords)]
+        lines += [node.lineno for each in given if ast.unparse(each) in texts]
+    return min(lines, default=None)
 
 
 def _convention(env: SourceModule, package: str) -> tuple[Mapping[str, str], list[str]]:

@@ -158,10 +158,8 @@ class Target:
             self._imported_metadata()
         except InvalidProject as error:
             return error.message
-        return (
-            self.models_problem
-            and f"{self.models_problem} cannot be read: --metadata=package.module:attribute names it"
-        )
+        ways = "--run-env reads it, or --metadata=package.module:attribute names it"
+        return self.models_problem and f"{self.models_problem} cannot be read: {ways}"
 
     def _imported_metadata(self) -> MetaData | None:
         if isinstance(given := self.env_options.get("target_metadata"), MetaData):

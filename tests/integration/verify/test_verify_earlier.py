@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -11,12 +12,14 @@ import pytest
 from sqlalchemy import create_engine
 
 from antarest.migration.errors.base import EXIT_FAILED
+from antarest.migration.scratch.databases import KIND_VARIABLE, URL_VARIABLE, PostgresServer
 from antarest.migration.verify.earlier import proofs
 from antarest.migration.verify.earlier.files import FileWatch
 from antarest.migration.verify.earlier.proofs import EarlierProofs
 from antarest.migration.verify.env_reader import target_of
 from antarest.migration.verify.target import Target
 from tests.support.projects.checkouts import run
+from tests.support.projects.verify import OTHERS
 
 PROJECT = {
     "alembic.ini": "[alembic]\nscript_location = %(here)s\nprepend_sys_path = %(here)s\n",
@@ -122,6 +125,32 @@ def test_a_change_of_one_byte_makes_the_proof_again(project: Path) -> None:
     (project / "env.py").write_text(PROJECT["env.py"].replace("True", "False"))
     assert proved(project)[0] == everything
     assert proved(project, "--rows=4")[0] == everything
+
+
+def test_a_later_revision_that_validates_a_constraint_makes_the_proof_of_the_constraint_again(
+    tmp_path: Path, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is wrong with r2 depends on r3: its constraint is NOT VALID for ever, or only until r3."""
+    monkeypatch.setenv(URL_VARIABLE, postgres.url.render_as_string(hide_password=False))
+    monkeypatch.setenv(KIND_VARIABLE, "url")
+    versions = Path(shutil.copytree(OTHERS / "validated_later" / "versions", tmp_path / "versions"))
+    later, file = versions / "r3.py", tmp_path / "found.json"
+    validates = later.read_text()
+
+    def proved_again() -> tuple[list[str], set[tuple[str, str]]]:
+        run("antarest-verify", "--engine=postgresql", f"--versions={versions}", f"--json={file}", cwd=tmp_path)
+        found = json.loads(file.read_text())
+        made = [each["revision"] for each in found["proofs"] if not each["earlier"]]
+        return made, {(each["id"], each["revision"]) for each in found["findings"] if each["severity"] == "error"}
+
+    assert proved_again() == (["r1", "r2", "r3"], set())
+    later.write_text(
+        validates.replace("VALIDATE CONSTRAINT", "RENAME CONSTRAINT").replace("id\"'", "id\" TO ck_other'")
+    )
+    assert proved_again()[0][:2] == ["r2", "r3"]
+    assert ("V505", "r2") in proved_again()[1]
+    later.write_text(validates)
+    assert proved_again() == ([], set())  # The first proofs count again.
 
 
 def test_kept_proofs_are_safe_to_delete_and_to_damage_and_stay_small(

@@ -205,9 +205,8 @@ def test_an_env_py_with_an_async_engine_gets_an_async_driver(run: Run, tmp_path:
 
     # It is env.py that gives these options, on each engine.
     assert (done.code, revisions(done)) == (EXIT_DONE, ["r1"]), done.out + done.err
-    assert re.findall(r"not checked: (.+)", done.out) == [
-        "the models: no metadata is named by [antarest] or --metadata"
-    ]
+    reasons = {each.partition("; ")[0] for each in re.findall(r"the models: (.+)", done.out)}
+    assert reasons == {"the metadata of env.py has no tables"}
     refused = refusal(without, "db.E210", EXIT_USAGE)
     assert "it raises ModuleNotFoundError: no aiosqlite" in refused.fact
     assert refused.commands == ["pip install aiosqlite"]
@@ -231,6 +230,36 @@ def test_the_models_are_those_that_an_adopted_env_py_names(run: Run, tmp_path: P
 
     assert "not read" not in done.out
     assert "the models: the metadata of env.py has no tables" in done.out
+
+
+def test_tables_that_env_py_adds_to_its_metadata_are_known_only_if_it_is_run(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "versions").mkdir()
+    (tmp_path / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s\nprepend_sys_path = %(here)s\n")
+    (tmp_path / "versions" / "r1.py").write_text(
+        "import sqlalchemy as sa\nfrom alembic import op\nrevision = 'r1'\ndown_revision = None\n"
+        "def upgrade():\n    for name in 'ab':\n        op.create_table(name, sa.Column('x', sa.Integer))\n"
+        "def downgrade():\n    for name in 'ba':\n        op.drop_table(name)\n"
+    )
+    (tmp_path / "two_bases.py").write_text(
+        "import sqlalchemy as sa\none, other = sa.MetaData(), sa.MetaData()\n"
+        "for name, metadata in {'a': one, 'b': other}.items():\n"
+        "    sa.Table(name, metadata, sa.Column('x', sa.Integer))\n"
+    )
+    (tmp_path / "env.py").write_text(
+        "import two_bases\nimport sqlalchemy as sa\nfrom alembic import context\n"
+        "target_metadata = two_bases.one\nfor table in two_bases.other.sorted_tables:\n"
+        "    table.to_metadata(target_metadata)\n"
+        "engine = sa.create_engine(context.config.get_main_option('sqlalchemy.url') or 'sqlite://')\n"
+        "context.configure(connection=engine.connect(), target_metadata=target_metadata)\ncontext.run_migrations()\n"
+    )
+    command = (PROGRAM, f"--project={tmp_path / 'alembic.ini'}", "--engine=sqlite")
+
+    read, ran = run(*command), run(*command, "--run-env")
+
+    assert "V701" not in read.out
+    assert "not proved: the history on SQLite: the models: target_metadata after line 6 of env.py cannot be" in read.out
+    assert "V701" not in ran.out
+    assert "the models" not in ran.out, ran.out + ran.err
 
 
 def test_a_module_that_is_called_like_one_of_python_hides_nothing(run: Run) -> None:

@@ -205,6 +205,7 @@ FOREIGN: dict[str, Foreign] = {
     "no_grant": Foreign(
         _on("V705", "r1", _POSTGRESQL), _on("V705", "r1", _POSTGRESQL), metadata="grant_models:metadata"
     ),
+    "key_over_old_rows": Foreign(_on("V302", "r2", *BOTH)),
     "keys_renumbered": Foreign(_on("V504", "r2", *BOTH)),
     "numbered_by_order": Foreign(_on("V603", "r2")),  # PostgreSQL sorts NULLs last.
     "rows_differ_between_engines": Foreign(_on("V603", "r2")),

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
 
 from ...errors.text import count
+from ...schema.inventory import Inventory
 from ..rows.snapshots import Row, RowSnapshot, TableRows
 from .proof import ColumnValues
 
@@ -76,6 +77,17 @@ def differing_values(
                 number = count(max((one - other).total(), (other - one).total()), "other value")
                 sides = f"SQLite {_example(one - other)}, PostgreSQL {_example(other - one)}"
                 yield f"{name}.{column}", f"{number} in {name}.{column}: {sides}"
+
+
+def with_another_type(before: Inventory, after: Inventory | None) -> set[str]:
+    """Return each "table.column" that exists before and after a revision, with different types."""
+    return {
+        f"{name}.{column.name}"
+        for name, table in (after.tables if after else {}).items()
+        if name in before.tables
+        for column in table.columns
+        if (old := before.tables[name].column(column.name)) and old.type != column.type
+    }
 
 
 def _values(columns: Mapping[str, tuple[tuple[str, str], ...]]) -> dict[str, list[str]]:

@@ -18,6 +18,7 @@ from ...scratch.included import called_equal, switched_off, switched_on
 from ..findings.finding import Finding
 from ..findings.models import unreadable_defaults, unreadable_labels, use_classes
 from ..findings.proof import Proof
+from ..target import Target
 from .runs import Runs
 from .state import State
 
@@ -36,11 +37,8 @@ def compare_models(runs: Runs, proof: Proof, state: State, start: Inventory | No
         start: the schema before the revisions that are proved. A difference that this schema already has is a note.
     """
     target = runs.target
-    if why := target.why_no_models:
-        proof.not_proved.append(f"the models: {why}")
-    metadata = target.metadata
-    if metadata is None or (not metadata.tables and target.models_of_env):
-        proof.not_tried += ["the models: the metadata of env.py has no tables"] if metadata is not None else []
+    metadata = _known_metadata(target, proof)
+    if metadata is None:
         return
     with runs.connected(state.bare) as connection:
         unreadable = unreadable_defaults(connection, metadata, state.schema)
@@ -104,6 +102,19 @@ def _unreadable_labels(
         writer = hints.written.get((table, column), {}).get(label, "")
         found = f"{item}: {'the revision writes' if writer else 'the column permits'} {label!r}, no label of the model"
         yield Finding.of("V704", found, writer, proof.engine, item=item, table=table)
+
+
+def _known_metadata(target: Target, proof: Proof) -> MetaData | None:
+    """Return the metadata of the models; None if it is not known, or is that of `env.py` and has no tables."""
+    if why := target.why_no_models:
+        proof.not_proved.append(f"the models: {why}")
+    metadata = target.metadata
+    is_of_env = bool(target.models_of_env) or target.run_env is not None
+    if metadata is not None and (metadata.tables or not is_of_env):
+        return metadata
+    lack = "the metadata of env.py has no tables" if metadata is not None else "env.py gives no metadata"
+    proof.not_tried += [f"the models: {lack}"] if is_of_env and not why else []
+    return None
 
 
 def _schema_of_models(runs: Runs, proof: Proof, metadata: MetaData) -> Inventory | None:

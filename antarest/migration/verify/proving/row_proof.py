@@ -17,12 +17,12 @@ from sqlalchemy import URL
 from ...errors.facts.run import ScratchRunFailed
 from ...errors.revision import Direction, Revision
 from ...schema.compare import differences
-from ...schema.inventory import Inventory
 from ..findings import integrity, row_changes
 from ..findings.behaviour import momentary
 from ..findings.finding import Finding
 from ..findings.proof import Proof
-from ..findings.row_values import column_values
+from ..findings.row_values import column_values, with_another_type
+from ..rows.equal_keys import new_keys
 from ..rows.plain import Awkward
 from ..rows.snapshots import RowSnapshot, samples
 from .culprits import culprit
@@ -85,7 +85,7 @@ class RowProof:
 
     def upwards(self, before: State) -> None:
         """Run the upgrade and the downgrade, on rows of the schema before the revision."""
-        self._cast = _with_another_type(before.schema, self._proof.schema)
+        self._cast = with_another_type(before.schema, self._proof.schema)
         before.learn_labels(self._proof.schema or before.schema)
         plain = self._begin(before.take(nowhere), "upgrade")
         if plain.between:
@@ -95,6 +95,7 @@ class RowProof:
             self._proof.rows = (then, now)
             self._add_misdirected_keys(before, plain.before, plain.between)
             self._compare_schema(plain)
+            self._try_equal_keys(before)
             for place, written in row_changes.written_texts(plain.before, plain.between):
                 self._runs.hints.written.setdefault(place, {}).setdefault(written, self._revision.id)
         if self._leaves_events(before):
@@ -105,6 +106,18 @@ class RowProof:
             self._runs.hints.gone |= row_changes.replaced_values(shown.before, shown.between)
             more = row_changes.compare_rows(shown.before, shown.between).changed
             self._added = {item for item in more if "." not in item} - {each.item for each in shown.found}
+
+    def _try_equal_keys(self, before: State) -> None:
+        """Run the upgrade on two rows that are equal in a new unique key, since an application may have such rows."""
+        keys = new_keys(before.schema, self._proof.schema or before.schema)
+        if not keys:
+            return
+        trial = self._begin(before.fill(nowhere, keys), "upgrade")
+        self._runs.clones.drop(trial.url)
+        named = " or ".join(f"{table}({', '.join(columns)})" for table, columns in keys)
+        for each in trial.proof.findings:
+            if each.id == "V302":
+                self._proof.add("V302", f"{each.found} (two rows have equal values in {named})")
 
     def _compare_schema(self, upgraded: _Trial) -> None:
         """Compare the schema with that of upgraded empty tables, if the revision has conditions or catches errors."""
@@ -327,17 +340,6 @@ class RowProof:
             return any(_is_same(finding, each) for each in trial.proof.findings)
 
         return fails
-
-
-def _with_another_type(before: Inventory, after: Inventory | None) -> set[str]:
-    """Return each "table.column" that exists before and after a revision, with different types."""
-    return {
-        f"{name}.{column.name}"
-        for name, table in (after.tables if after else {}).items()
-        if name in before.tables
-        for column in table.columns
-        if (old := before.tables[name].column(column.name)) and old.type != column.type
-    }
 
 
 def _is_same(one: Finding, other: Finding) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ from sqlalchemy import URL
 
 from ...schema.inventory import Inventory
 from ..rows.draw import NoValidRow
+from ..rows.equal_keys import Key, make_equal
 from ..rows.filler import fill, shorten_moments
 from ..rows.plain import Awkward, PlainValues
 from ..rows.snapshots import RowSnapshot, snapshot
@@ -96,8 +98,13 @@ class State:
         del self._filled[awkward]
         return filled
 
-    def fill(self, awkward: Awkward) -> Filled:
-        """Create a copy of the database, and fill the copy with rows."""
+    def fill(self, awkward: Awkward, equal: Sequence[Key] = ()) -> Filled:
+        """Create a copy of the database, and fill the copy with rows.
+
+        Args:
+            awkward: says which awkward values the rows have.
+            equal: keys in which two rows of a table get equal values, if the schema allows such rows.
+        """
         runs, skipped = self.runs, dict[str, str]()
         url = runs.clones.copy(self.bare)
         values = runs.target.values_at(self.applied)
@@ -120,6 +127,8 @@ class State:
                         )
                         if awkward is everywhere:
                             shorten_moments(connection, exclude=exclude)
+                        for key in equal:
+                            make_equal(connection, key, self.schema.tables[key[0]])
                     break
                 except NoValidRow as error:
                     skipped[error.table] = str(error)

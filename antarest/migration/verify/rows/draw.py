@@ -102,6 +102,17 @@ class TableDraw:
         referred = (min(len(found), _SHOWN_REFERENCES) for found in self._referred.values())
         self.longest = max((*(len(pool.values) for pool in self._pools.values()), *referred), default=0)
 
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether rows that were added one by one get the same numbers in another database.
+
+        PostgreSQL also gives numbers to refused rows.
+        """
+        own = (key.referred_columns for key in self._keys if key.referred_table == self._table.name)
+        is_sqlite = self._connection.dialect.name == "sqlite"
+        has_gaps = not is_sqlite and any(map(self._is_numbered, self._table.columns))
+        return not has_gaps and all(self._pools.keys() >= {*columns} for columns in own)
+
     def row(self, number: int, attempt: int) -> Draw | None:
         """Return a row, or None if its values break a constraint.
 
@@ -164,17 +175,18 @@ class TableDraw:
             raise NoValidRow(
                 self._table.name, f"no value is known for {column.name}, {column.type} NOT NULL, that its checks allow"
             )
-        return ValuePool(
-            (*pool.values, None) if nullable else pool.values, pool.fresh if column.name in self._distinct else None
-        )
+        is_distinct = column.name in self._distinct or not pool.repeats
+        values = (*pool.values, None) if nullable else pool.values
+        return replace(pool, values=values, fresh=pool.fresh if is_distinct else None)
 
     def _shuffled(self, pool: ValuePool) -> ValuePool:
         return replace(pool, values=tuple(self._random.sample(pool.values, len(pool.values))))
 
     def _value(self, pool: ValuePool, number: int, *, by_chance: bool) -> object:
-        if pool.values and not by_chance:
+        is_used_up = number >= len(pool.values) and not pool.repeats
+        if pool.values and not by_chance and not is_used_up:
             return pool.values[number % len(pool.values)]
-        if pool.values and (pool.fresh is None or self._random.getrandbits(1)):
+        if pool.values and not is_used_up and (pool.fresh is None or self._random.getrandbits(1)):
             return self._random.choice(pool.values)
         if pool.fresh is None:
             return None

@@ -102,6 +102,7 @@ class _Filler:
         self._numbered = 0
         self._advanced: set[str] = set()
         self._waiting: list[tuple[Table, Remembered]] = []  # tables with the remembered rows to insert
+        self._statements: list[bytes] = []  # the statements that have added the rows of the last table
 
     def fill(self) -> dict[str, int]:
         added = dict.fromkeys(sorted(self._order), 0)
@@ -122,13 +123,19 @@ class _Filler:
     def _fill_table(self, table: Table) -> int:
         if (origin := self._origin(table)) and self._memory is not None:
             if known := self._memory.get(origin):
+                if known.refusal:
+                    raise NoValidRow(table.name, known.refusal)
                 self._waiting.append((table, known))
                 self._drawn[table.name] = known.rows
                 return len(known.rows)
             self._insert_waiting()
-            added = self._draw_table(table)
+            try:
+                added = self._draw_table(table)
+            except NoValidRow as error:
+                self._memory[origin] = Remembered([], self._numbered, b"", error.reason)
+                raise
             if rows := self._drawn.get(table.name):
-                self._memory[origin] = Remembered(rows, self._numbered, self._inserter.statement)
+                self._memory[origin] = Remembered(rows, self._numbered, b";".join(self._statements))
             return added
         self._insert_waiting()
         return self._draw_table(table)
@@ -144,20 +151,22 @@ class _Filler:
             self._draw_table(table)
 
     def _draw_table(self, table: Table) -> int:
+        self._statements.clear()
         draw = self._draw(table)
         numbers = range(max(self._rows, draw.longest + 1))
         rows = self._add_together(table.name, draw, numbers)
-        added = len(rows)
-        if rows:
-            self._drawn[table.name] = rows
+        is_together = bool(rows)
+        if is_together:
+            self._statements.append(self._inserter.statement)
         else:
             draw = self._draw(table)
-            refusals = [self._add(table.name, draw, number) for number in numbers]
-            if "" not in refusals:
+            refusals = [self._add(table.name, draw, number, rows) for number in numbers]
+            if not rows:
                 raise NoValidRow(table.name, draw.obstacle or refusals[0])
-            added = refusals.count("")
+        if is_together or (draw.is_repeatable and any(rows)):
+            self._drawn[table.name] = rows
         self._numbered = max(self._numbered, draw.numbered)
-        return added
+        return len(rows)
 
     def _draw(self, table: Table) -> TableDraw:
         table, later = self._drawn_as(table)
@@ -176,6 +185,8 @@ class _Filler:
             return ""
         referred = []
         for key in table.foreign_keys:
+            if key.referred_table == table.name:
+                continue  # The rows themselves decide.
             if key.referred_table not in self._drawn or key.referred_table in self._advanced:
                 return ""
             rows = self._drawn[key.referred_table]  # Numbers from the database depend only on the order of the rows.
@@ -201,16 +212,18 @@ class _Filler:
             return []
         return rows
 
-    def _add(self, table: str, draw: TableDraw, number: int) -> str:
-        """Try rows until the database accepts one. Return the reason if it accepts no row; otherwise an empty text."""
+    def _add(self, table: str, draw: TableDraw, number: int, rows: list[Draw]) -> str:
+        """Try rows until the database accepts one, and add it to `rows`. Return the reason if it accepts no row."""
         reason = "every row that was tried breaks a unique key"
         for attempt in range(_ATTEMPTS):
             row = draw.row(number, attempt)
             if row is None:
                 continue
-            refusal = self._inserter.execute(sa.insert(self._tables[table]).values(row))
+            refusal = self._inserter.insert_one(table, row)
             if not refusal:
                 draw.accept(row)
+                rows.append(row)
+                self._statements.append(self._inserter.statement)
                 return ""
             reason = refusal
         return reason

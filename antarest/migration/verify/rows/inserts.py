@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -28,11 +29,19 @@ _NUMBERED = {
 
 
 class Remembered(NamedTuple):
-    """Rows that a database has accepted, the largest of their generated numbers, and their INSERT statement."""
+    """The rows of a table that a database has accepted.
+
+    Attributes:
+        rows: the rows.
+        numbered: the largest of their generated numbers.
+        statement: their INSERT statements, as the driver sent them to PostgreSQL.
+        refusal: the reason why the database has accepted no row; empty if there are rows.
+    """
 
     rows: list[Draw]
     numbered: int
     statement: bytes
+    refusal: str = ""
 
 
 Memory = dict[str, Remembered]
@@ -68,6 +77,14 @@ class Inserter:
         """Execute a statement. If the database or a type of SQLAlchemy refuses a value, return the reason."""
         # On PostgreSQL a failed statement aborts the transaction.
         return self._together(lambda: self._execute(statement)) if self._is_postgresql else self._execute(statement)
+
+    def insert_one(self, table: str, row: Draw) -> str:
+        """Insert a row. If the database or a type of SQLAlchemy refuses a value, return the reason."""
+        insertion = sa.insert(self._tables[table])
+        if not row:
+            return self.execute(insertion)
+        add = partial(self._execute, insertion, [row])
+        return self._together(add) if self._is_postgresql else add()
 
     def with_rows(self, tables: Sequence[str]) -> set[str]:
         """Return the names of the tables that have rows."""

@@ -64,7 +64,8 @@ class PlainValues:
         # If an upgrade has replaced all of these values, the application writes values such as those of the upgrade.
         written = () if column in self._hints.shapes else tuple(self._hints.written.get((table, column), ()))
         more = (value for value in more if repr(value) not in gone and not self._hints.labels_of(table, column))
-        return ValuePool(distinct((*(left or written), *more)) or pool.values, pool.fresh or other.fresh)
+        values = distinct((*(left or written), *more)) or pool.values
+        return ValuePool(values, pool.fresh or other.fresh, pool.repeats)
 
     def facts(self, table: str, columns: Sequence[str]) -> object:
         """Return everything that determines the values in the pools of some columns, except the types of the columns.
@@ -84,7 +85,7 @@ class PlainValues:
             return ValuePool(tuple(json.dumps(value).encode() for value in self._json(column)))
         if isinstance(kind, sa.Uuid):
             own = tuple(_uuid(table, number) for number in range(3))
-            return ValuePool(own, lambda n: _uuid(table, 1000 + n))
+            return ValuePool(own, lambda n: _uuid(table, 1000 + n), repeats=may_repeat(column, kind))
         if isinstance(kind, sa.ARRAY):
             item = self._plain(table, column, kind.item_type).values
             return ValuePool(distinct(([], list(item[:2]))))
@@ -101,7 +102,8 @@ class PlainValues:
         if read_as:
             return ValuePool(read_as, fresh)
         if length in (_HEX, _DASHED) or isinstance(kind, sa.CHAR):
-            return ValuePool(tuple(_identity(table, number, kind) for number in range(3)), fresh)
+            own = tuple(_identity(table, number, kind) for number in range(3))
+            return ValuePool(own, fresh, repeats=may_repeat(column, kind))
         is_parsed = column in self._hints.shapes or "json" in column.lower()
         if is_parsed and (length is None or length >= _SHORTEST_JSON):
             texts = _that_fit([json.dumps(value) for value in self._json(column)], length)
@@ -120,6 +122,13 @@ class PlainValues:
     def _json(self, column: str) -> tuple[Any, ...]:
         shape = self._hints.shapes.get(column)
         return (shape,) if isinstance(shape, (dict, list)) else _JSON
+
+
+def may_repeat(column: str, kind: sa.types.TypeEngine[Any]) -> bool:
+    """Return whether two rows may have equal values in a column: not if it has UUIDs, and is no reference by name."""
+    length = getattr(kind, "length", None)
+    has_uuids = isinstance(kind, sa.Uuid) or length == _DASHED or (isinstance(kind, sa.CHAR) and length == _HEX)
+    return not has_uuids or column.lower().endswith("_id")
 
 
 def _without_wrapper(kind: sa.types.TypeEngine[Any]) -> sa.types.TypeEngine[Any]:

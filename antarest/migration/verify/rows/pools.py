@@ -46,10 +46,17 @@ _JSON: tuple[object, ...] = ({}, [], {"clé": ["é🙂", 1, None, True, {"deep":
 
 @dataclass(frozen=True)
 class ValuePool:
-    """The values for a column, and a function that makes more values for a column with a unique key."""
+    """The values for a column, and a function that makes more values.
+
+    Attributes:
+        values: the values.
+        fresh: makes a value that differs from all others. It is called for a column with a unique key.
+        repeats: whether two rows may have the same value if no unique key forbids it.
+    """
 
     values: tuple[object, ...] = ()
     fresh: Callable[[int], object] | None = None
+    repeats: bool = True
 
     def including(self, literals: Iterable[object]) -> ValuePool:
         """Return the pool with the literals of checks added. Literals that do not suit the pool's type are left out."""

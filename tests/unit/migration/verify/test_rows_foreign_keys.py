@@ -9,6 +9,7 @@ from sqlalchemy import URL, Connection
 from sqlalchemy.exc import IntegrityError
 
 from antarest.migration.verify.proving.state import everywhere
+from antarest.migration.verify.rows.draw import NoValidRow
 from antarest.migration.verify.rows.filler import _Filler, fill
 from antarest.migration.verify.rows.hints import Hints
 from antarest.migration.verify.rows.inserts import Memory
@@ -184,3 +185,40 @@ def test_remembered_rows_are_those_that_would_be_drawn(database: Connection, mon
     assert len(memory) == len(drawn.tables)
     assert remembered == drawn
     assert {name for name, table in snapshot(database).tables.items() if table.rows} == {*drawn.tables}
+
+
+def test_rows_that_were_added_one_by_one_are_remembered_too(
+    database: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows of a table that refers to itself, or whose check combines columns, and that there is no row."""
+    run(
+        database,
+        "CREATE TABLE folder (id CHAR(36) PRIMARY KEY, parent_id CHAR(36) REFERENCES folder (id));"
+        "CREATE TABLE span (id CHAR(36) PRIMARY KEY, low INTEGER NOT NULL, high INTEGER NOT NULL, CHECK (low < high));"
+        "CREATE TABLE note (id CHAR(36) PRIMARY KEY, folder_id CHAR(36) REFERENCES folder (id))",
+    )
+    memory: Memory = {}
+    pools = PlainValues(Hints(), everywhere)
+    fill(database, pools=pools, memory=memory)
+    drawn = snapshot(database)
+    database.rollback()
+
+    with monkeypatch.context() as patch:
+        patch.delattr(_Filler, "_draw_table")
+        fill(database, pools=pools, memory=memory)
+        remembered = snapshot(database)
+    database.rollback()
+    run(
+        database,
+        "CREATE TABLE never (low INTEGER NOT NULL, high INTEGER NOT NULL, CHECK (low < high), CHECK (high < low))",
+    )
+    run(database, "DROP TABLE note")
+
+    assert remembered == drawn
+    assert all(table.rows for table in drawn.tables.values())
+    with pytest.raises(NoValidRow):
+        fill(database, pools=pools, memory=memory)
+    database.rollback()
+    monkeypatch.delattr(_Filler, "_draw_table")
+    with pytest.raises(NoValidRow, match="never"):
+        fill(database, pools=pools, memory=memory)
