@@ -166,6 +166,7 @@ class ScratchRunner:
         """
         self._prepare(connection)
         running, fixes, deferred = list[Any](), list[Hint](), DeferredConstraints(connection)
+        is_sqlite = connection.dialect.name == "sqlite"
 
         def steps(_current: object, context: MigrationContext) -> Iterator[Any]:
             for step in steps_in(context):
@@ -178,7 +179,6 @@ class ScratchRunner:
                 if self.runs_deferred:
                     deferred.run()
 
-        is_sqlite = connection.dialect.name == "sqlite"
         options = {"fn": steps, "script": self.script, "as_sql": False, **self.options}
         context = MigrationContext.configure(connection, opts=options)
         if is_sqlite:
@@ -265,10 +265,8 @@ def _failure(step: Any, error: BaseException, connection: Connection, fixes: Seq
     return ScratchRunFailed(step.revision.revision, direction, why, engine, details=details, fixes=fixes)
 
 
-def _called(
-    steps_of: Callable[[Sequence[Any]], Iterable[Any]], steps: Sequence[Any], _context: object
-) -> Iterable[Any]:
-    return steps_of(steps)
+def _called(call: Callable[[Sequence[Any]], Iterable[Any]], steps: Sequence[Any], _context: object) -> Iterable[Any]:
+    return call(steps)
 
 
 def _each(steps: Sequence[Any], after_step: Callable[[str], object], _context: MigrationContext) -> Iterator[Any]:
