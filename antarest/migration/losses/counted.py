@@ -44,7 +44,7 @@ class Values:
         return max(self.now.minus(now)) - max(deleted - self.deleted, 0)
 
     def begin(self, now: Fullness, deleted: int) -> None:
-        """Make `now` the last count. Values that changed since the previous count do not count as overwritten."""
+        """Store a new count as the last count. The method does not compare it, and adds nothing to `overwritten`."""
         self.now, self.deleted = now, deleted
 
 

@@ -157,7 +157,10 @@ def naming_blockers(what: str, request: RunRequest, writer: Writer) -> Iterator[
 
 
 def holder_of_table(error: BaseException) -> str:
-    """Return the session that held a table for too long, as the error of a segment names it; empty if there is none."""
+    """Return the text about the session that held a table for too long. The text comes from the `NotLocked` error.
+
+    The text is empty if `error` has no `NotLocked` among its causes, or if the session was not seen.
+    """
     cause: BaseException | None = error
     while cause and not isinstance(cause, NotLocked):
         cause = cause.__cause__

@@ -51,8 +51,9 @@ def comparison_options(writing: Writing, connection: sa.Connection) -> dict[str,
     """Return the options for `context.configure` with which Alembic compares the models with a scratch database.
 
     Args:
-        writing: the request. Its project has the options of `env.py`, on which the result is based. Its table names
-            omit the default schema of the database, even if a model names this schema.
+        writing: the request. The result is based on the options of `env.py`, which are in `writing.project`. The
+            names in `writing.tables` and `writing.columns` omit the default schema of the database, even if a model
+            names this schema.
         connection: a connection to the scratch database.
     """
     given, ours = writing.project.options, _Rules(writing, connection.dialect.default_schema_name)

@@ -43,8 +43,8 @@ class Patience:
 
     Attributes:
         tell: prints a line for the user.
-        is_over: returns whether a signal told the run to stop. It is for code in which the exception that a signal
-            raises would be lost.
+        is_over: returns whether a signal told the run to stop. A commit that waits asks this, because signals raise no
+            exception during a commit.
     """
 
     def __init__(self, seconds: float, tell: Callable[[str], None]) -> None:

@@ -205,7 +205,7 @@ class PostgresTracker:
         return found
 
     def _lock_by_attempts(self, attempt: Attempt, takes: Takes, written: Iterable[CatalogTable]) -> None:
-        """Find the tables that the statement locks, by attempts that are rolled back, and lock these tables first."""
+        """Lock the tables that the statement will lock. Repeated attempts, which are rolled back, show these tables."""
         tried, attempted = set[str](), set[Hashable]()
         while True:
             state = self._save()

@@ -74,7 +74,10 @@ class ImpactMeter:
         self.impact = Impact()
 
     def start(self, connection: Connection) -> None:
-        """Note which file stores each table, and end the transaction."""
+        """Note the file (PostgreSQL) or root page (SQLite) of each table, and end the transaction.
+
+        `read` looks at these again. If the file or page of a table has changed, the table counts as rewritten.
+        """
         self._before = self._files(connection)
         connection.rollback()
 

@@ -163,7 +163,7 @@ class Prover:
         return next((state for state in self._states if below <= {*state.applied}), None)
 
     def _take(self, after: State, before: State) -> None:
-        """Store the state `after` a revision. Keep `before` too, if one of its revisions has not run in `after`."""
+        """Replace the state `before` by `after`. Keep both if a revision has run in `before`, but not in `after`."""
         if {*before.applied} <= {*after.applied}:
             self._states[self._states.index(before)] = after
         else:
