@@ -80,9 +80,9 @@ def failures(request: RunRequest, outcome: RunOutcome) -> Iterator[None]:
         raise
     except BaseException as error:
         # A revision that calls sys.exit(0) must not end the command as if it had succeeded.
-        why = redact(reason(error) if isinstance(error, Exception) else described(error), url)
+        why = redact(reason(error) if isinstance(error, Exception) else described(error), *request.db.urls)
         state = outcome.state(failed=True)
-        said = {name: redact(value, url) for name, value in details_of(error).items()}
+        said = {name: redact(value, *request.db.urls) for name, value in details_of(error).items()}
         failed: AntarestError
         if segment.running is None:
             failed = RunFailed(why, database=request.database, state=state, details=said)
@@ -95,7 +95,7 @@ def failures(request: RunRequest, outcome: RunOutcome) -> Iterator[None]:
                 why,
                 database=request.database,
                 state=state,
-                statement=redact(_statement(error), url),
+                statement=redact(_statement(error), *request.db.urls),
                 details=said,
             )
         failed.hints = (*_rights(error, str(url.username)), *failed.hints)
