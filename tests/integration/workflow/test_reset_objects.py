@@ -167,6 +167,34 @@ def test_rows_that_others_write_after_the_agreement_are_refused(filled: Build) -
     assert database.value("SELECT count(*) FROM study_tag") == 0
 
 
+def test_large_objects_stay(postgres_filled: Build) -> None:
+    """No large object belongs to a table. The number of one is only a value of a row, and others may have it too."""
+    database = postgres_filled(
+        Script("made", upgrade="sql(\"CREATE TABLE paper AS SELECT lo_from_bytea(0, 'ours') AS content\")")
+    )
+    database.workflow.upgrade()
+    ours = database.value("SELECT content FROM paper")
+    theirs = database.value("SELECT lo_from_bytea(0, 'theirs')")
+
+    plan = database.workflow.plan_reset(allow_production=True)
+    database.workflow.reset(plan)
+
+    assert plan.rows["paper"] == 1
+    assert database.value("SELECT content FROM paper") != ours
+    found = [database.value(f"SELECT convert_from(lo_get({number}), 'UTF8')") for number in (ours, theirs)]
+    assert found == ["ours", "theirs"]
+
+
+def test_a_large_object_that_a_revision_deletes_is_not_counted(postgres_filled: Build) -> None:
+    made = "CREATE TABLE paper AS SELECT lo_from_bytea(0, 'text') AS content"
+    database = postgres_filled(
+        Script("made", upgrade=f'sql("{made}")'), Script("gone", upgrade='sql("SELECT lo_unlink(content) FROM paper")')
+    )
+
+    assert database.workflow.upgrade().losses == []
+    assert database.value("SELECT count(*) FROM pg_largeobject_metadata") == 0
+
+
 def test_rows_that_the_role_cannot_see_are_an_unknown_number(login: URL, tmp_path: Path) -> None:
     database = Database(login, write_project(tmp_path / "project", STUDY_TABLES))
     database.workflow.upgrade()
