@@ -154,6 +154,27 @@ def test_the_objects_of_others_that_depend_on_the_history_are_named(
     assert database.state() == before
 
 
+def test_rows_of_others_that_would_refer_to_nothing_are_refused(sqlite_filled: Build) -> None:
+    """A row that a revision inserts is there again after the reset."""
+    made = ["CREATE TABLE country (code TEXT PRIMARY KEY)", "INSERT INTO country VALUES ('fr')"]
+    database = sqlite_filled(Script("country", upgrade=f"sql(*{made!r})"))
+    database.workflow.upgrade()
+    database.execute(
+        "CREATE TABLE theirs (study INTEGER REFERENCES study, country TEXT REFERENCES country)",
+        "INSERT INTO theirs VALUES (1, 'fr')",
+    )
+    before = database.state()
+
+    with pytest.raises(ResetBlocked) as refused:
+        database.workflow.reset(database.workflow.plan_reset(), everything=True)
+    assert refused.value.dependents == ("rows of table theirs depend on table study",)
+    assert database.state() == before
+
+    database.execute("UPDATE theirs SET study = NULL")
+    database.workflow.reset(database.workflow.plan_reset(), everything=True)
+    assert database.value("SELECT country FROM theirs") == "fr"
+
+
 def test_rows_that_others_write_after_the_agreement_are_refused(filled: Build) -> None:
     database = filled()
     plan = database.workflow.plan_reset(allow_production=True)
