@@ -320,6 +320,13 @@ NOTHING_IS_LOST = (
         [f"{_RESET}::test_the_objects_of_others_that_depend_on_the_history_are_named[a view on a view]"],
     ),
     Patch(
+        "Nothing is lost: a reset leaves rows of others that refer to nothing",
+        f"{_RUN}/before_commit.py",
+        "if worse and request.prepare:",
+        "if request.prepare:\n        return\n    if worse and request.prepare:",
+        [f"{_RESET}::test_rows_of_others_that_would_refer_to_nothing_are_refused"],
+    ),
+    Patch(
         "Nothing is lost: a reset drops what was written after the agreement",
         f"{_WORKFLOW}/workflow/reset.py",
         "if not everything and not all(",

@@ -16,6 +16,8 @@ from dataclasses import replace
 from functools import cached_property
 from types import FrameType
 
+from sqlalchemy import URL
+
 from ..database.signals import Stopped, insisting
 from ..errors.base import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, NOTHING_CHANGED, AntarestError, Hint
 from ..errors.facts.run import NotReported, OutputFailed
@@ -165,10 +167,13 @@ class CommandContext:
         self.report(fields(facts))
 
     def redact(self, text: str) -> str:
-        """Mask the passwords of the configuration in a text, if the configuration was read."""
-        configured = (self.config.db.url, self.config.db.admin_url) if "config" in self.__dict__ else ()
-        urls = [url for url in configured if url is not None]
-        return redact(text, *urls)
+        """Mask the passwords of the configuration in a text."""
+        return redact(text, *self._urls)
+
+    @property
+    def _urls(self) -> Sequence[URL]:
+        """The URLs of the configuration; empty if there is none."""
+        return self.db.urls if self.db else ()
 
     def last_words(self, interruption: KeyboardInterrupt) -> str:
         """Return the message after Ctrl-C or SIGTERM."""
@@ -178,7 +183,9 @@ class CommandContext:
 
     def known(self, error: BaseException) -> AntarestError:
         """Return an error of this package that explains an error of any kind to the user."""
-        known = explain(error, self.config.db.migration_url if "config" in self.__dict__ else None)
+        known = explain(error, self.config.db.migration_url if "config" in self.__dict__ else None, *self._urls)
+        if quoted := getattr(known, "reason", ""):  # A revision wrote it, and perhaps ran on a scratch database.
+            known.message = known.message.replace(quoted, self.redact(quoted))
         if known is not error:
             undone = "What was not committed was rolled back."
             known.state = f"The database is at {self.progress.end}. {undone}" if self.progress.end else undone

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+from collections.abc import Sequence
 
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -25,18 +26,19 @@ _RIGHTS = {"sequence": "USAGE ON SEQUENCE", "schema": "USAGE ON SCHEMA"}
 _AS_OWNER = Hint("Name its owner in the configuration", "db.admin_url: postgresql://OWNER@HOST/DATABASE")
 
 
-def explain(error: BaseException, url: URL | None = None) -> AntarestError:
+def explain(error: BaseException, url: URL | None = None, *others: URL) -> AntarestError:
     """Return an error of this package that explains `error` to a user.
 
     Args:
         error: an error of any kind.
         url: the URL of the database that the command works on; None if it is not known.
+        others: other URLs whose passwords are masked.
     """
-    urls = [url] if url else []
+    urls = [url, *others] if url else [*others]
     if isinstance(error, AntarestError):
         return error
     if driver_error(error) is not None or isinstance(error, SQLAlchemyError):
-        return _refused(error, url)
+        return _refused(error, url, urls)
     if isinstance(error, (OSError, UnicodeError)):
         return SystemRefused(redact(_of_the_system(error), *urls))
     if type(error).__module__ == "alembic.util.exc":
@@ -44,11 +46,10 @@ def explain(error: BaseException, url: URL | None = None) -> AntarestError:
     return UnexpectedFailure(redact(described(error), *urls))
 
 
-def _refused(error: BaseException, url: URL | None) -> AntarestError:
+def _refused(error: BaseException, url: URL | None, urls: Sequence[URL]) -> AntarestError:
     raised = driver_error(error)
     if url and raised and is_connection_error(error):
         return connection_error(error, url)
-    urls = [url] if url else []
     details = {key: redact(value, *urls) for key, value in details_of(error).items()}
     said, database = redact(reason(error), *urls), redact_url(url) if url else ""
     if getattr(raised, "pgcode", None) == _NO_RIGHT:

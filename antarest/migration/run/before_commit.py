@@ -22,7 +22,8 @@ from ..database.lock.tables import NotLocked
 from ..errors.base import NOTHING_CHANGED, AntarestError, Hint
 from ..errors.facts.database import DatabaseError, NoRoomForLocks
 from ..errors.facts.lock import ObjectLocked, Overtaken, TableLocked
-from ..errors.facts.loss import LossNotConfirmed, LossNotDeclared
+from ..errors.facts.loss import ForeignKeysViolated, LossNotConfirmed, LossNotDeclared
+from ..errors.facts.refusal import ResetBlocked
 from ..errors.facts.run import DeferredConstraintFailed, RevisionFailed, RunFailed
 from ..errors.settings.urls import redact
 from ..errors.text import described, details_of, reason
@@ -59,11 +60,23 @@ def refuse_losses(request: RunRequest, guard: LossGuard, state: str) -> None:
         raise LossNotConfirmed(refused, request.database, state, command=request.command, agreement=request.agreement)
 
 
-def new_violations(before: set[tuple[Any, ...]], after: set[tuple[Any, ...]]) -> list[str]:
-    """Return the foreign keys that are now violated by more rows than before, as "table -> referred table"."""
+def refuse_violations(
+    request: RunRequest, before: set[tuple[Any, ...]], after: set[tuple[Any, ...]], state: str
+) -> None:
+    """Refuse rows that would refer to nothing, unless as many rows did so before the run.
+
+    Raises:
+        ResetBlocked: the rows of others would refer to rows that the reset deletes.
+        ForeignKeysViolated: a revision leaves such rows.
+    """
     # In a table without an integer key, a rebuild can change the row numbers. So rows are counted, not identified.
     counts, known = (Counter((row[0], row[2]) for row in rows) for rows in (after, before))
-    return [f"{table} -> {referred}" for table, referred in sorted(counts - known)]
+    worse = sorted(counts - known)
+    if worse and request.prepare:
+        theirs = [f"rows of table {table} depend on table {referred}" for table, referred in worse]
+        raise ResetBlocked(theirs, request.database)
+    if worse:
+        raise ForeignKeysViolated([f"{table} -> {referred}" for table, referred in worse], request.database, state)
 
 
 @contextmanager
@@ -85,9 +98,9 @@ def failures(request: RunRequest, outcome: RunOutcome) -> Iterator[None]:
         raise
     except BaseException as error:
         # A revision that calls sys.exit(0) must not end the command as if it had succeeded.
-        why = redact(reason(error) if isinstance(error, Exception) else described(error), url)
+        why = redact(reason(error) if isinstance(error, Exception) else described(error), *request.db.urls)
         state = outcome.state(failed=True)
-        said = {name: redact(value, url) for name, value in details_of(error).items()}
+        said = {name: redact(value, *request.db.urls) for name, value in details_of(error).items()}
         failed: AntarestError
         if segment.running is None:
             failed = RunFailed(why, database=request.database, state=state, details=said)
@@ -100,7 +113,7 @@ def failures(request: RunRequest, outcome: RunOutcome) -> Iterator[None]:
                 why,
                 database=request.database,
                 state=state,
-                statement=redact(_statement(error), url),
+                statement=redact(_statement(error), *request.db.urls),
                 details=said,
             )
         failed.hints = (*_rights(error, str(url.username)), *failed.hints)

@@ -51,6 +51,7 @@ class Segment:
         is_committing: whether the commit has begun.
         is_unsure: whether the connection was lost during the commit, so that the result of the commit is not known.
         limit: the time for which its statements wait for locks; None before the transaction has begun.
+        violations: the rows that refer to nothing at the beginning of the transaction (SQLite).
     """
 
     running: tuple[Revision, Direction] | None = None
@@ -63,6 +64,7 @@ class Segment:
     is_committing: bool = False
     is_unsure: bool = False
     limit: WaitLimit | None = None
+    violations: set[tuple[Any, ...]] = field(default_factory=set)
 
     def waited(self, lock_timeout: int) -> tuple[str, str]:
         """Return how long the last try has waited for a lock, and who has set this time; see `WaitLimit.described`."""

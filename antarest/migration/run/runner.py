@@ -29,7 +29,7 @@ from ..database.record import Recorder, make_schema_of
 from ..database.signals import Signals
 from ..errors.base import AntarestError
 from ..errors.facts.lock import ObjectLocked, Overtaken
-from ..errors.facts.loss import ForeignKeysViolated, InTheWay, RebuildLoses, RowsHidden
+from ..errors.facts.loss import InTheWay, RebuildLoses, RowsHidden
 from ..errors.facts.refusal import InMemoryDatabase
 from ..errors.facts.run import NotRecorded
 from ..errors.revision import BASE, Direction
@@ -39,7 +39,7 @@ from ..losses.rebuilds import RebuildGuard
 from ..project.env_options import stand_in
 from ..project.revision_store import keeping
 from .after_commit import finish, grant, note_grants
-from .before_commit import failures, holder_of_table, is_lock_failure, new_violations, note_next_try, refuse_losses
+from .before_commit import failures, holder_of_table, is_lock_failure, note_next_try, refuse_losses, refuse_violations
 from .ending import ending_at_signals, naming_backup
 from .operations import REPORT
 from .request import RunOutcome, RunRequest, Segment, Step
@@ -217,6 +217,7 @@ class _Run:
         """Begin a segment's transaction, and return its steps. Until its end, no other run can change the revision."""
         request, outcome = self.request, self.outcome
         current = read_current(connection, request.project.version_table)
+        outcome.segment.violations = foreign_key_violations(connection)
         if not outcome.steps:
             self._begin(connection, current)
         elif current != outcome.after:
@@ -259,7 +260,6 @@ class _Run:
         request, outcome, segment = self.request, self.outcome, self.outcome.segment
         migration = self.context.get_context()
         make_schema_of(request.project.version_table, connection)
-        violations = set() if segment.from_snapshot else foreign_key_violations(connection)
         guard.start()
         try:
             with revision_operations(migration):
@@ -273,8 +273,7 @@ class _Run:
         guard.finish()
         segment.losses = guard.losses
         refuse_losses(request, guard, outcome.state())
-        if worse := new_violations(violations, foreign_key_violations(connection)):
-            raise ForeignKeysViolated(worse, request.database, outcome.state())
+        refuse_violations(request, segment.violations, foreign_key_violations(connection), outcome.state())
         note_grants(request, grant(request, connection))
         if not segment.steps:
             segment.goal = tuple(sorted(migration.get_current_heads()))

@@ -154,6 +154,27 @@ def test_the_objects_of_others_that_depend_on_the_history_are_named(
     assert database.state() == before
 
 
+def test_rows_of_others_that_would_refer_to_nothing_are_refused(sqlite_filled: Build) -> None:
+    """A row that a revision inserts is there again after the reset."""
+    made = ["CREATE TABLE country (code TEXT PRIMARY KEY)", "INSERT INTO country VALUES ('fr')"]
+    database = sqlite_filled(Script("country", upgrade=f"sql(*{made!r})"))
+    database.workflow.upgrade()
+    database.execute(
+        "CREATE TABLE theirs (study INTEGER REFERENCES study, country TEXT REFERENCES country)",
+        "INSERT INTO theirs VALUES (1, 'fr')",
+    )
+    before = database.state()
+
+    with pytest.raises(ResetBlocked) as refused:
+        database.workflow.reset(database.workflow.plan_reset(), everything=True)
+    assert refused.value.dependents == ("rows of table theirs depend on table study",)
+    assert database.state() == before
+
+    database.execute("UPDATE theirs SET study = NULL")
+    database.workflow.reset(database.workflow.plan_reset(), everything=True)
+    assert database.value("SELECT country FROM theirs") == "fr"
+
+
 def test_rows_that_others_write_after_the_agreement_are_refused(filled: Build) -> None:
     database = filled()
     plan = database.workflow.plan_reset(allow_production=True)
@@ -165,6 +186,34 @@ def test_rows_that_others_write_after_the_agreement_are_refused(filled: Build) -
     assert database.state() == before
     database.workflow.reset(plan, everything=True)
     assert database.value("SELECT count(*) FROM study_tag") == 0
+
+
+def test_large_objects_stay(postgres_filled: Build) -> None:
+    """No large object belongs to a table. The number of one is only a value of a row, and others may have it too."""
+    database = postgres_filled(
+        Script("made", upgrade="sql(\"CREATE TABLE paper AS SELECT lo_from_bytea(0, 'ours') AS content\")")
+    )
+    database.workflow.upgrade()
+    ours = database.value("SELECT content FROM paper")
+    theirs = database.value("SELECT lo_from_bytea(0, 'theirs')")
+
+    plan = database.workflow.plan_reset(allow_production=True)
+    database.workflow.reset(plan)
+
+    assert plan.rows["paper"] == 1
+    assert database.value("SELECT content FROM paper") != ours
+    found = [database.value(f"SELECT convert_from(lo_get({number}), 'UTF8')") for number in (ours, theirs)]
+    assert found == ["ours", "theirs"]
+
+
+def test_a_large_object_that_a_revision_deletes_is_not_counted(postgres_filled: Build) -> None:
+    made = "CREATE TABLE paper AS SELECT lo_from_bytea(0, 'text') AS content"
+    database = postgres_filled(
+        Script("made", upgrade=f'sql("{made}")'), Script("gone", upgrade='sql("SELECT lo_unlink(content) FROM paper")')
+    )
+
+    assert database.workflow.upgrade().losses == []
+    assert database.value("SELECT count(*) FROM pg_largeobject_metadata") == 0
 
 
 def test_rows_that_the_role_cannot_see_are_an_unknown_number(login: URL, tmp_path: Path) -> None:

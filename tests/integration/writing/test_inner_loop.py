@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
+from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, NOTHING_CHANGED
 from antarest.migration.project.revision_files import read_revision
 from antarest.migration.project.rollback_script import parse
 from tests.support.checks.refusals import refusal
@@ -122,6 +122,18 @@ def test_a_loss_is_named_before_a_revision_is_written_anew(small: Clone) -> None
 
     assert path.read_text() == before
     assert small.database.value("SELECT count(*) FROM reserve") == 1
+
+
+def test_nothing_is_undone_that_cannot_be_written_again(small: Clone) -> None:
+    """This project has no `script.py.mako`."""
+    small.write(table("reserve"))
+    small.sync()
+    before = small.database.state()
+
+    refused = refusal(small.inv("revision", "--amend", "--discard-edits", "--yes"), "db.E210", EXIT_USAGE)
+
+    assert refused.state == NOTHING_CHANGED
+    assert small.database.state() == before
 
 
 def test_what_others_have_is_not_written_anew(small: Clone) -> None:

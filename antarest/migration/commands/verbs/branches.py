@@ -79,9 +79,11 @@ def amend(context: CommandContext, *, discard_edits: bool = False, **flags: bool
     If the revision is applied, undo it first.
     """
     from ...branches.writing import write_again
+    from ...branches.writing.template import require_template
     from ...project.revision_store import keeping
     from .development import follow, follow_snapshots
 
+    require_template(context.project)  # Without it, the revision would be undone and not written again.
     with _follower(context.workflow).amending(discard_edits=discard_edits) as (plan, revision):
         if not plan.is_empty or flags.get("dry_run"):
             _carry_out(context, plan, **flags)

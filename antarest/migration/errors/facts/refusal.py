@@ -69,10 +69,10 @@ class ResetBlocked(MigrationError, code="db.E708"):
 
     Why: somebody has created a view on a table of the history, a foreign key to the table, or a table with a default
     or a type from the history. A reset drops no object of others, and PostgreSQL drops no object on which another one
-    depends.
+    depends. On SQLite, rows of others would refer to rows that the reset deletes.
 
-    To do: the message names these objects. Drop them, or remove the foreign key, the default or the column. After the
-    reset, create them again. If a revision should create them, write this revision first.
+    To do: the message names these objects. Drop them, or remove the foreign key, the default, the column or the rows.
+    After the reset, create them again. If a revision should create them, write this revision first.
     """
 
     def __init__(self, dependents: Sequence[str], database: str) -> None:

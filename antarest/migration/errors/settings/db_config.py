@@ -75,6 +75,11 @@ class DbConfig:
         return self.admin_url or self.url
 
     @property
+    def urls(self) -> tuple[URL, ...]:
+        """The URLs of the configuration, whose passwords no message shows."""
+        return (self.url, self.admin_url) if self.admin_url else (self.url,)
+
+    @property
     def role_to_grant(self) -> str | None:
         """The role that gets rights on the tables that another role creates; None if no role needs such rights."""
         if self.url.get_backend_name() != "postgresql":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
@@ -115,18 +116,27 @@ def redact(text: str, *urls: URL | str) -> str:
 
     Args:
         text: any text.
-        urls: the URLs whose passwords are masked everywhere in the text, even if they are quoted or escaped. Other
-            secrets are masked only in a URL and after a keyword such as `password=`.
+        urls: the URLs whose passwords are masked everywhere in the text, even if they are quoted or escaped. With a
+            URL, the same holds for the variable PGPASSWORD of libpq. Other secrets are masked only in a URL and after a
+            keyword such as `password=`.
     """
     for url in urls:
         parsed = _try_parse(url) if isinstance(url, str) else url
         if parsed is None:
             text = text.replace(str(url), redact_url(url))
             continue
-        forms = {form for secret in _secrets(parsed) for form in _written_forms(secret)}
-        for form in sorted(forms, key=len, reverse=True):
-            text = text.replace(form, _MASK) if len(form) >= _LONG else _alone(form).sub(_MASK, text)
+        text = _without(_secrets(parsed), text)
+    if urls:
+        text = _without([os.environ.get("PGPASSWORD", "")], text)
     return _SERVICE.sub(_MASK, _KEYWORD.sub(_masked, _URL.sub(_masked_url, text)))
+
+
+def _without(secrets: Iterable[str], text: str) -> str:
+    """Return the text with these secrets masked, in each form in which somebody may write them."""
+    forms = {form for secret in secrets if secret for form in _written_forms(secret)}
+    for form in sorted(forms, key=len, reverse=True):
+        text = text.replace(form, _MASK) if len(form) >= _LONG else _alone(form).sub(_MASK, text)
+    return text
 
 
 def server_name(url: URL) -> str:

@@ -258,6 +258,14 @@ def test_a_secret_is_masked_where_it_is_written_and_nobody_knows_it(text: str, s
     assert redact(text) == shown
 
 
+def test_a_secret_in_no_known_place_is_masked_only_if_libpq_knows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PGPASSWORD", raising=False)
+    assert redact("cannot use geheim", "postgresql://u:other@h/d") == "cannot use geheim"
+    monkeypatch.setenv("PGPASSWORD", "geheim")
+    assert redact("cannot use geheim", "postgresql://u@h/d") == "cannot use ***"
+    assert redact("the role geheim") == "the role geheim"  # Nobody quotes a foreign text here.
+
+
 def test_a_short_password_changes_no_word_around_it() -> None:
     url = "postgresql://up:up@h/d"
 
