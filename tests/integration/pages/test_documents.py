@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from antarest.migration.commands.flags import FLAGS, HIDDEN
+from antarest.migration.commands.flags import HIDDEN
 from antarest.migration.commands.table import VERBS
 from antarest.migration.errors.settings.urls import redact_url
 from antarest.migration.scratch.databases import EngineName, PostgresServer, scratch_database
@@ -94,7 +94,7 @@ def _verb(code: list[str]) -> tuple[str, list[str]] | None:
 
 def _flags(verb: str) -> set[str]:
     names = {*VERBS[verb].flags, "config", "debug", "project"}
-    return {name.strip("_").replace("_", "-") for name in names if FLAGS[name].help != HIDDEN} | {"help"}
+    return {name.strip("_").replace("_", "-") for name in names if VERBS[verb].flag(name).help != HIDDEN} | {"help"}
 
 
 def test_commands_that_are_not_run_say_why() -> None:
