@@ -20,7 +20,7 @@ from ..database.waits import Tell, say_nothing
 from ..errors.base import AntarestError
 from ..errors.settings.db_config import DbConfig
 from ..losses.tracking import open_tracker
-from ..losses.tracking.base import ChangeTracker, NotAllowed, WritesElsewhere
+from ..losses.tracking.base import ChangeTracker, ElsewhereUsed, NotAllowed
 from ..project.project import Project
 from ..schema.objects import ObjectKey, read_objects
 from ..snapshot.file import Doubt
@@ -267,7 +267,7 @@ class _TrackerWatcher(Watcher):
             self._guard.before(statement, attempt)
         try:
             self._tracker.before(statement)
-        except WritesElsewhere:
+        except ElsewhereUsed:
             raise
         except NotAllowed:
             pass

@@ -34,7 +34,7 @@ from ..errors.settings.urls import ENGINES, redact
 from ..errors.text import described, details_of, reason
 from ..losses.deferred import DeferredConstraints
 from ..losses.rebuilds import in_the_way
-from ..losses.tracking.base import NotAllowed, WritesElsewhere
+from ..losses.tracking.base import ElsewhereUsed, NotAllowed, elsewhere
 from ..project.env_options import outer_kept, stand_in
 from ..project.history import History
 from ..project.project import Project
@@ -309,29 +309,28 @@ def _learning_fixes(connection: Connection, fixes: list[Hint]) -> Iterator[None]
 
 @contextmanager
 def _writing_only_here(connection: Connection) -> Iterator[None]:
-    """Refuse statements in the `with` block that write to an attached database, which is no scratch database (SQLite).
+    """Refuse statements in the `with` block that write to an attached database, or attach a missing file (SQLite).
 
     Raises:
-        WritesElsewhere: a statement was refused.
+        ElsewhereUsed: a statement was refused.
     """
     driver: Any = connection.connection.dbapi_connection
     if connection.dialect.name != "sqlite":
         yield
         return
-    refused = list[str]()
+    refused = list[ElsewhereUsed]()
 
-    def allow(code: int, _first: str | None, _second: str | None, place: str | None, _trigger: str | None) -> int:
-        if code in _ROW_WRITES and place not in (None, "main", "temp"):
-            refused.append(place)
-            return sqlite3.SQLITE_DENY
-        return sqlite3.SQLITE_OK
+    def allow(code: int, first: str | None, _second: str | None, place: str | None, _trigger: str | None) -> int:
+        if error := elsewhere(code, first, place, _ROW_WRITES):
+            refused.append(error)
+        return sqlite3.SQLITE_DENY if error else sqlite3.SQLITE_OK
 
     driver.set_authorizer(allow)
     try:
         yield
     except DBAPIError as error:
         if refused:
-            raise WritesElsewhere(refused[0]) from error
+            raise refused[0] from error
         raise
     finally:
         driver.set_authorizer(None)

@@ -34,7 +34,8 @@ MOVES = {
     "Record the one that it is at, alone",
     "If you know the revision of the database, record it",
     "If the history is meant to meet what is there",
-    "Or, where they stay apart, apply them all",  # An upgrade was asked for.
+    "They are branches that stay apart; apply them all",  # An upgrade was asked for.
+    "Undo the last revision of one branch",  # A rollback has failed.
     "Apply all branches beside each other",  # So here.
 }
 """The labels of the hints that move the database, which is what the failed command was about."""

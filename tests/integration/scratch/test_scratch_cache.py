@@ -237,3 +237,9 @@ def test_a_revision_on_a_scratch_database_reads_an_attached_file_and_does_not_wr
 
     with closing(sqlite3.connect(other)) as connection:
         assert connection.execute("SELECT label FROM tag").fetchall() == [("theirs",)]
+
+    missing = tmp_path / "missing.db"
+    lost = write_project(tmp_path / "lost", Script("lost", f"sql(\"ATTACH '{missing}' AS a\")"))
+    with pytest.raises(ScratchRunFailed, match="there is no such file"), scratch_at(lost, ["lost"]):
+        pass
+    assert not missing.exists()

@@ -18,7 +18,7 @@ from antarest.migration.schema.compare import differences
 from antarest.migration.schema.reflection import reflect
 from antarest.migration.workflow.workflow import MigrationWorkflow
 from tests.support.projects.author import Author
-from tests.support.projects.histories import Script
+from tests.support.projects.histories import Script, write_script
 
 
 @pytest.fixture
@@ -73,6 +73,44 @@ def test_the_name_of_a_schema_with_a_dot_is_quoted_as_one_name(author: Author, o
         connection.execute(text("""INSERT INTO "my.schema".t VALUES (1, 2, 3)"""))
     assert [each.item for each in workflow.upgrade().losses] == ["my.schema.t.old"]
     workflow.rollback(workflow.plan_rollback(), Agreement(everything=True))
+
+
+MOOD = """
+sa.Table("t", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("m", sa.Enum({}, name="mood")))
+"""
+
+
+def test_a_label_with_another_name_is_listed_with_the_statement_that_renames_it(
+    author: Author, on_postgresql: DbConfig
+) -> None:
+    author.models(MOOD.format("'it\\'s good', 'bad'"))
+    first = author.revise(on_postgresql).path
+    assert first
+    MigrationWorkflow(author.project, on_postgresql).upgrade()
+    engine = create_engine(on_postgresql.migration_url)
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO t VALUES (1, 'it''s good')"))
+    author.models(MOOD.format("'fine', 'bad'"))
+
+    (line,) = author.revise(on_postgresql).by_hand
+
+    assert author.findings(on_postgresql) != []
+    statement = line.partition("if this is a rename: ")[2].removesuffix(")")
+    script = Script("second", f"sql({statement!r})", "pass")
+    write_script(author.project.versions[0], script, author.project.history.head)
+    assert author.findings(on_postgresql) == []
+    MigrationWorkflow(author.project, on_postgresql).upgrade()
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT m FROM t")).scalar() == "fine"
+
+
+@pytest.mark.parametrize("labels", ["'bad', 'good'", "'good', 'bad', 'more'", "'one', 'two'"])
+def test_other_changes_of_labels_are_no_rename(author: Author, on_postgresql: DbConfig, labels: str) -> None:
+    author.models(MOOD.format("'good', 'bad'"))
+    author.revise(on_postgresql)
+    author.models(MOOD.format(labels))
+
+    assert "rename" not in "".join(author.revise(on_postgresql).by_hand)
 
 
 EXPECTED = Script(

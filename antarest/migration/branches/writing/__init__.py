@@ -30,6 +30,7 @@ from ...schema.postgresql import without_warnings
 from ...scratch.comparison import Bench, Comparison, bench
 from ...scratch.databases import EngineName
 from .autogenerate import Writing, comparison_options, correct_comparison, may_convert
+from .enums import how_to_rename
 from .libraries import operations_of_libraries
 from .template import naming_template, require_template
 
@@ -309,6 +310,6 @@ def format_file(path: str) -> None:
 def _render(differences: Iterable[Difference]) -> Iterator[str]:
     for difference in differences:
         if difference.aspect:
-            yield difference.render("the migrations", "the models")
+            yield difference.render("the migrations", "the models") + how_to_rename(difference)
         else:
             yield f"{'drops' if difference.after is None else 'adds'} {difference.kind} {difference.path}"

@@ -16,6 +16,8 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 from sqlalchemy.dialects.postgresql import DOMAIN
 
+from ...schema.compare import Difference
+
 EnumName = tuple[str | None, str]
 """The schema and the name of an enum type."""
 EnumType = sa.Enum | DOMAIN
@@ -84,6 +86,19 @@ def complete_enums(upgrade: ops.OpContainer, way_back: ops.OpContainer, metadata
         operations.ops[:0] = [EnumOp(kind, "create") for kind in own if kind.name not in theirs]
         operations.ops += [EnumOp(kind, "drop") for kind in dropped.values() if kind.name not in theirs]
     return frozenset(there)
+
+
+def how_to_rename(difference: Difference) -> str:
+    """Return the statement that renames a label of an enum, in brackets; empty if no single label has another name."""
+    before, after = difference.before, difference.after
+    is_enum = difference.kind == "enum" and difference.aspect == "labels"
+    if not is_enum or not isinstance(before, tuple) or not isinstance(after, tuple) or len(before) != len(after):
+        return ""
+    renamed = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
+    if len(renamed) != 1 or renamed[0][1] in before:
+        return ""
+    labels = [f"'{label.replace(chr(39), chr(39) * 2)}'" for label in renamed[0]]
+    return f" (if this is a rename: ALTER TYPE {difference.path} RENAME VALUE {labels[0]} TO {labels[1]})"
 
 
 def _all(metadata: sa.MetaData) -> Iterator[sa.Column[Any]]:

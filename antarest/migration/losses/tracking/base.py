@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Mapping
+import sqlite3
+from collections.abc import Callable, Collection, Hashable, Mapping
+from pathlib import Path
 from typing import Generic, NamedTuple, Protocol, TypeVar
+from urllib.parse import unquote, urlsplit
 
 from ...database.catalog import CatalogTable, Tables
 from ...database.driver_connections import Attempt
@@ -43,13 +46,29 @@ class NotAllowed(Exception):
     """A revision did something that the run does not allow, because the run cannot watch it."""
 
 
-class WritesElsewhere(NotAllowed):
-    """A revision writes to an attached database (SQLite)."""
+class ElsewhereUsed(NotAllowed):
+    """A revision writes to an attached database, or attaches a file that does not exist (SQLite)."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(
-            f"it writes to the attached database {name}, which no run protects: only reading from it is possible"
-        )
+
+def elsewhere(code: int, first: str | None, place: str | None, writes: Collection[int]) -> ElsewhereUsed | None:
+    """Return the error for an action that uses another database in a way that no run protects; None for other actions.
+
+    Args:
+        code: the action, as SQLite reports it to an authorizer.
+        first: the first argument of the action. For ATTACH, this is the file, if the statement contains its name.
+        place: the name of the database; None if the action has none.
+        writes: the actions that write.
+    """
+    if code in writes and place not in (None, "main", "temp"):
+        why = f"it writes to the attached database {place}, which no run protects: only reading from it is possible"
+        return ElsewhereUsed(why)
+    if code != sqlite3.SQLITE_ATTACH:
+        return None
+    url = urlsplit(first or "")
+    path = unquote(url.path) if url.scheme == "file" else first
+    if not path or ":memory:" in path or "mode=memory" in url.query or Path(path).exists():
+        return None
+    return ElsewhereUsed(f"it attaches {path}, and there is no such file: SQLite would create an empty one")
 
 
 class ChangeTracker(Protocol):

@@ -142,6 +142,7 @@ class PostgresTracker:
             return {}
         if seen.does(CHANGES_TABLES):
             self.look()
+            self._retypes.count_attributes(statement, self.tables)
         named = [table for table in self.tables.values() if seen.names(table.bare_name)]
         self._named = self._links.reached({table.identity for table in named}, "i")
         if seen.does(READS) and seen.does(COPIES):

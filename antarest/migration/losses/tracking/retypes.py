@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from ...database.catalog import CatalogTable, Tables, quote
 from ...schema.sql import Piece, pieces
 from .conversions import Conversion, can_convert, count_changed
 from .origins import Origins
+
+_NAME = r'(?:"[^"]+"|\w+)'
+_ALTERS_TYPE = re.compile(rf"\bALTER\s+TYPE\s+({_NAME}(?:\.{_NAME})?)((?:[^;'\"]|\"[^\"]*\")*)", re.IGNORECASE)
+_DROPS_ATTRIBUTE = re.compile(rf"\bDROP\s+ATTRIBUTE\s+(?:IF\s+EXISTS\s+)?({_NAME})", re.IGNORECASE)
+_COLUMNS_OF_TYPE = text("""
+    WITH RECURSIVE used (oid) AS (
+        SELECT to_regtype(:type)::oid
+        UNION SELECT t.oid FROM used JOIN pg_catalog.pg_type t ON used.oid IN (t.typelem, t.typbasetype)
+            OR t.typrelid IN (SELECT attrelid FROM pg_catalog.pg_attribute WHERE atttypid = used.oid)
+    )
+    SELECT n.nspname, c.relname, a.attname, a.atttypid = to_regtype(:type)::oid
+    FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE a.atttypid IN (SELECT oid FROM used) AND c.relkind IN ('r', 'p', 'm') AND NOT a.attisdropped
+""")
 
 
 class Retype(NamedTuple):
@@ -44,10 +60,35 @@ class Retypes:
         self._connection = connection
         self._origins = origins
         self._counts: dict[Hashable, int | None] = {}
+        self._without_attribute: dict[Hashable, int | None] = {}
 
     def forget(self) -> None:
         """Forget the counts, so that the next statement can begin."""
         self._counts.clear()
+        self._without_attribute.clear()
+
+    def count_attributes(self, statement: str, tables: Tables) -> None:
+        """Count the values that lose something when a statement drops an attribute of a composite type.
+
+        In a column of arrays, or of a type that contains the composite type, each value counts.
+        """
+        for altered in _ALTERS_TYPE.finditer(statement):
+            names = [each.strip('"') if '"' in each else each.lower() for each in _DROPS_ATTRIBUTE.findall(altered[2])]
+            found = self._connection.execute(_COLUMNS_OF_TYPE, {"type": altered[1]}).all() if names else ()
+            for schema, name, column, is_direct in found:
+                table = next((t for t in tables.values() if (t.schema, t.bare_name) == (schema, name)), None)
+                if table and column in table.columns:
+                    number = self._with_attribute(table, column, names if is_direct else []) if table.readable else None
+                    self._without_attribute[table.columns[column]] = number
+
+    def _with_attribute(self, table: CatalogTable, column: str, attributes: Sequence[str]) -> int:
+        """Return the number of values with one of these attributes; without attributes, the number of all values."""
+        lost = f"{quote(column)} IS DISTINCT FROM NULL"
+        if attributes:
+            lost = f"jsonb_strip_nulls(to_jsonb({quote(column)})) ?| CAST(:names AS text[])"
+        query = text(f"SELECT count(*) FROM {table.sql} WHERE {lost}")
+        number: int = self._connection.scalar(query, {"names": [*attributes]} if attributes else {})
+        return number
 
     def count(self, statement: str, tables: Iterable[CatalogTable]) -> None:
         """Count the values of these tables that change when a statement changes the type of their column."""
@@ -75,6 +116,9 @@ class Retypes:
                     unknown = None if can_convert("postgresql", type_, table.types[name]) else 0
                     for origin in self._origins.of(identity):
                         self._origins.add(identity, origin, self._counts.get(identity, unknown))
+        for identity, number in self._without_attribute.items():
+            for origin in self._origins.of(identity):
+                self._origins.add(identity, origin, number)
 
 
 def read_retypes(statement: str) -> list[Retype]:

@@ -17,7 +17,7 @@ from ...database.catalog import CatalogTable, Tables, measure, read_tables
 from ...database.driver_connections import Attempt
 from ...database.lock.tables import Learned
 from ..replaced import Replaced, may_insert_several
-from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Savepoints, Takes, WritesElsewhere
+from .base import ENDS_TRANSACTION, ElsewhereUsed, NotAllowed, RowChanges, Savepoints, Takes, elsewhere
 from .origins import Origins, OriginsState
 
 _ROW_ACTIONS = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
@@ -95,7 +95,7 @@ class SqliteTracker:
         self._writes: _Actions = []
         self._replaces = False
         self._is_heard = True
-        self._written_to = ""  # the attached file to which it writes
+        self._elsewhere: ElsewhereUsed | None = None
         self._renaming = False
         self._changes_schema = False
         self._refilled: set[Hashable] = set()
@@ -157,8 +157,8 @@ class SqliteTracker:
         codes = {code for code, _, _ in actions}
         if sqlite3.SQLITE_TRANSACTION in codes:
             raise NotAllowed(ENDS_TRANSACTION)
-        if self._written_to:
-            raise WritesElsewhere(self._written_to)
+        if self._elsewhere:
+            raise self._elsewhere
         self._renaming = sqlite3.SQLITE_ALTER_TABLE in codes
         self._changes_schema = any(table == "sqlite_master" for _, table, _ in actions)
         self._replaces = self._any_replaces or "REPLACE" in statement.upper()
@@ -281,14 +281,13 @@ class SqliteTracker:
 
         def hear(code: int, first: str | None, second: str | None, third: str | None, _trigger: str | None) -> int:
             asked.add(code)
+            self._elsewhere = self._elsewhere or elsewhere(code, first, third, _WRITES)
             if code in _COPIES and not str(first).startswith("sqlite_"):
                 written.add(f"{third}.{first}")
             if code == sqlite3.SQLITE_ALTER_TABLE:
                 heard.append((code, second or "", third))
             elif code in _WRITES and third in {"main", None}:
                 heard.append((code, first or "", second))
-            elif code in _WRITES and third != "temp":
-                self._written_to = third or ""
             elif code == sqlite3.SQLITE_PRAGMA and (first or "").lower() == "writable_schema":
                 self._is_text_true = False
             elif code == sqlite3.SQLITE_READ and (table := self.tables.get(first or "")):
@@ -297,7 +296,7 @@ class SqliteTracker:
                 self._reads |= {table.identity, column}
             return sqlite3.SQLITE_OK
 
-        self._is_heard, self._written_to = True, ""
+        self._is_heard, self._elsewhere = True, None
         self._driver.set_authorizer(hear)
         try:
             # The number prevents the driver from using a statement that is already compiled.

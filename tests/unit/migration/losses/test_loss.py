@@ -20,6 +20,17 @@ Database = Callable[[EngineName], URL]
 
 # ---- tables and columns
 
+COMPOSITE = (
+    'CREATE TYPE spot AS (x INT, y INT, "No" TEXT, z INT)',
+    "CREATE TYPE area AS (middle spot)",
+    "CREATE DOMAIN spots AS spot[]",
+    "CREATE TABLE place (a spot, b spot[], c area, d spots)",
+    (
+        "INSERT INTO place VALUES ((1, 2, NULL, NULL), ARRAY[(1, 2, 'n', 3)::spot], ROW((1, 2, 'n', 3)::spot),"
+        " ARRAY[(1, 2, 'n', 3)::spot]), ((1, NULL, 'n', NULL), NULL, NULL, NULL),"
+        " ((1, NULL, NULL, NULL), NULL, NULL, NULL), (NULL, NULL, NULL, NULL)"
+    ),
+)
 ARCHIVE = (
     "CREATE SCHEMA archive",
     "CREATE TABLE archive.old (id INT)",
@@ -61,6 +72,10 @@ PARTITIONS = (
          before=ARCHIVE),
     case("a whole schema", "DROP SCHEMA archive CASCADE", loses={"archive.old": 2},
          on=POSTGRESQL, before=ARCHIVE),
+    case("an attribute of a type", 'ALTER TYPE spot DROP ATTRIBUTE IF EXISTS "No", DROP ATTRIBUTE y',
+         loses={"place.a": 2, "place.b": 1, "place.c": 1, "place.d": 1}, on=POSTGRESQL, before=COMPOSITE),
+    case("an attribute without values", "ALTER TYPE spot DROP ATTRIBUTE z",
+         loses={"place.b": 1, "place.c": 1, "place.d": 1}, on=POSTGRESQL, before=COMPOSITE),
     case("a column with its type", "DROP TYPE mood CASCADE", loses={"diary.mood": 1},
          on=POSTGRESQL, before=("CREATE TYPE mood AS ENUM ('good')", "CREATE TABLE diary (id INT, mood mood)",
                                 "INSERT INTO diary VALUES (1, 'good')")),

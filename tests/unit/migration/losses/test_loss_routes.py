@@ -226,6 +226,12 @@ def test_an_attached_file_is_read_and_not_written_to(database: Database, tmp_pat
     for writes in ("DELETE FROM other.tag", "DROP TABLE other.tag", "CREATE TABLE other.more (id INTEGER)"):
         assert_not_allowed("attached database other", database("sqlite"), attach, writes)
 
+    missing = tmp_path / "missing.db"
+    for attaches in (f"ATTACH '{missing}' AS missing", f"ATTACH 'file:{missing}?mode=rwc' AS missing"):
+        assert_not_allowed("there is no such file", database("sqlite"), attaches)
+        assert not missing.exists()
+    assert losses(database("sqlite"), Case("", ("ATTACH ':memory:' AS m", "ATTACH '' AS t"), {}, ())) == {}
+
 
 @pytest.mark.parametrize("later", [(), ("SET LOCAL track_counts = on",)])
 def test_a_server_that_does_not_count_is_refused(database: Database, later: tuple[str, ...]) -> None:
