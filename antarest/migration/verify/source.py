@@ -152,7 +152,7 @@ class SourceModule:
             if isinstance(node, ast.Import):
                 yield from (alias.name for alias in node.names)
             elif node.module and not node.level:
-                yield node.module
+                yield from (f"{node.module}:{alias.name}" for alias in node.names)
 
 
 def _joined(name: str, attributes: list[str]) -> str:
