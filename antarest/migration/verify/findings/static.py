@@ -14,7 +14,7 @@ from ..source import LIBRARIES
 from ..target import Target
 from .finding import Finding
 
-_MOST_FOLDERS = 4  # from a folder of revisions to the package that contains it
+_MOST_FOLDERS = 8  # from a folder of revisions to the package that contains it
 _SKIPPED = {"alembic", "tests"}  # folders that are named like a package of others, or are not the application
 
 
