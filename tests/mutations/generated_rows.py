@@ -29,4 +29,18 @@ ROWS = (
         "return True",
         "key_over_old_rows",
     ),
+    of_history(
+        "a text that becomes an enum has the labels of the enum",
+        f"{_VERIFY}/proving/state.py",
+        "if known != self._labels:",
+        "if known == self._labels:",
+        "text_becomes_enum",
+    ),
+    of_history(
+        "rows exist that an upgrade has deleted",
+        f"{_VERIFY}/rows/hints.py",
+        "return replace(self, literals=left, shapes=shapes)",
+        "return replace(self, shapes=shapes)",
+        "refuses_rows",
+    ),
 )

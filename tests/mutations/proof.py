@@ -19,20 +19,6 @@ _EARLIER = ["integration/verify/test_verify_earlier.py::test_a_change_of_one_byt
 
 PROOF = (
     of_history(
-        "a text that becomes an enum has the labels of the enum",
-        f"{_VERIFY}/proving/state.py",
-        "if known != self._labels:",
-        "if known == self._labels:",
-        "text_becomes_enum",
-    ),
-    of_history(
-        "rows exist that an upgrade has deleted",
-        f"{_VERIFY}/rows/hints.py",
-        "return replace(self, literals=left, shapes=shapes)",
-        "return replace(self, shapes=shapes)",
-        "refuses_rows",
-    ),
-    of_history(
         "a moment as a number differs from another one",
         f"{_VERIFY}/findings/row_values.py",
         "return _NOW if is_now else format",
@@ -307,6 +293,13 @@ PROOF = (
         'return Finding.of("V901", f"{what}{found}", id_,',
         'return Finding.of("V901", f"{what}{found}", "",',
         ["integration/verify/test_verify_since.py::test_a_revision_that_was_changed_after_it_was_applied"],
+    ),
+    of_history(
+        "a revision that fails in Python hides all later revisions",
+        f"{_VERIFY}/proving/paths.py",
+        "    if not isinstance(failed.__cause__, DBAPIError):\n        step",
+        "    if isinstance(failed.__cause__, DBAPIError):\n        step",
+        "fails_in_python",
     ),
     of_history(
         "a row with another key is a lost one and a new one",

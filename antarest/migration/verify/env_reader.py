@@ -161,7 +161,7 @@ def _metadata(env: SourceModule) -> _Models:
     if (changed := _changed(env, nodes[0] if nodes else name)) is not None:
         return _Models(problem=f"target_metadata after line {changed} of {env.path.name}")
     if place := env.dotted(node):
-        imports = {each for each in env.imported_names() if each.partition(".")[0] not in LIBRARIES}
+        imports = {each for each in env.imported_names() if re.split("[.:]", each)[0] not in LIBRARIES}
         return _Models(place, tuple(sorted(imports)))
     return _Models(problem=f"target_metadata in line {node.lineno} of {env.path.name}")
 

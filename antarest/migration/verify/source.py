@@ -1,19 +1,35 @@
-"""Reads the source of Python modules without importing the modules, to find literals and the origin of names."""
+"""Reads the source of Python modules, to find literals and the origin of names without importing the modules.
+
+`skipping` changes the source of a revision, so that the revision passes over its failing statements.
+"""
 
 from __future__ import annotations
 
 import ast
+import re
 import sys
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from alembic.operations import BatchOperations, Operations
+from sqlalchemy.exc import DBAPIError
 
 LIBRARIES = sys.stdlib_module_names | {"alembic", "sqlalchemy"}  # Their modules contain no code of the project.
 _OURS = str(__package__).rpartition(".")[0]  # the package of the workflow, which contains no code of the project either
 _MOST_FOLDERS = 4  # the number of folders above a module in which its imports are searched
+_HARMLESS = {"execute", "get_bind", "get_context", "bulk_insert", "inline_literal", "f", "run_async"}
+_CHANGES = {name for kind in (Operations, BatchOperations) for name in dir(kind) if not name.startswith("_")}
+_CHANGES = _CHANGES - _HARMLESS | {"create", "create_all", "drop", "drop_all"}
+_DDL = re.compile(r"\b(?:ALTER|CREATE|DROP|RENAME|TRUNCATE)\b", re.IGNORECASE)
+_NAME = "__skipping__"
+_PARTS = ("body", "orelse", "finalbody")  # of a compound statement
+_UNCHANGED = (ast.FunctionDef, ast.ClassDef, ast.Global, ast.Nonlocal, ast.Import, ast.ImportFrom)
 
 
 @dataclass(frozen=True)
@@ -131,12 +147,12 @@ class SourceModule:
         return [node for node in ast.walk(self.tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
 
     def imported_names(self) -> Iterator[str]:
-        """Yield the full names of the modules that this module imports."""
+        """Yield the names that this module imports: a module, or `module:name`, which may be a module too."""
         for node in self._imports:
             if isinstance(node, ast.Import):
                 yield from (alias.name for alias in node.names)
             elif node.module and not node.level:
-                yield node.module
+                yield from (f"{node.module}:{alias.name}" for alias in node.names)
 
 
 def _joined(name: str, attributes: list[str]) -> str:
@@ -152,3 +168,90 @@ def _joined(name: str, attributes: list[str]) -> str:
             if find_spec(".".join([name, *modules[:number]])):
                 return f"{'.'.join([name, *modules[:number]])}:{'.'.join([*modules[number:], last])}"
     return f"{name}:{'.'.join([*modules, last])}"
+
+
+@contextmanager
+def skipping(module: ModuleType, function: str) -> Iterator[None]:
+    """Inside the `with` block, let a function of a revision skip each statement that fails and changes no schema.
+
+    Only failures in Python are skipped. A statement may change the schema if it calls an operation of Alembic or a
+    function of the application, or has SQL such as ALTER. The failure of such a statement ends the revision as usual,
+    and so does each error of the database.
+
+    Args:
+        module: the revision file.
+        function: `upgrade` or `downgrade`.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    path = str(module.__file__)
+    tree = ast.parse(Path(path).read_bytes(), filename=path)
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    changers = _changers(tree, functions)
+    for each in functions:
+        each.body = _guarded(each.body, changers)
+    made = ast.fix_missing_locations(ast.Module(body=[*functions], type_ignores=[]))
+    namespace: dict[str, Any] = {**vars(module), _NAME: _skipped}
+    exec(compile(made, path, "exec"), namespace)  # noqa: S102 - the file itself, which Alembic runs too
+    original = getattr(module, function)
+    setattr(module, function, namespace[function])
+    try:
+        yield
+    finally:
+        setattr(module, function, original)
+
+
+@contextmanager
+def _skipped() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError:
+        raise
+    except Exception:  # noqa: BLE001, S110 - the finding about the usual run names it
+        pass
+
+
+def _changers(tree: ast.Module, functions: Sequence[ast.FunctionDef]) -> set[str]:
+    """Return the names of the functions that may change the schema: the application's, and some of the revision."""
+    found = set()
+    for node in ast.walk(tree):
+        module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
+        for alias in node.names if isinstance(node, ast.Import | ast.ImportFrom) else ():
+            top = (module or alias.name).partition(".")[0]
+            found |= {(alias.asname or alias.name).partition(".")[0]} if top not in LIBRARIES else set()
+    while more := {each.name for each in functions if each.name not in found and _may_change(each, found)}:
+        found |= more
+    return found
+
+
+def _may_change(node: ast.AST, changers: set[str]) -> bool:
+    for each in ast.walk(node):
+        if isinstance(each, ast.Constant) and isinstance(each.value, str) and _DDL.search(each.value):
+            return True
+        if isinstance(each, ast.Call) and not changers.isdisjoint(_names(each.func)):
+            return True
+        if isinstance(each, ast.Call) and getattr(each.func, "attr", "") in _CHANGES:
+            return True
+    return False
+
+
+def _names(node: ast.expr) -> list[str]:
+    return [each.id for each in ast.walk(node) if isinstance(each, ast.Name)]
+
+
+def _guarded(body: Sequence[ast.stmt], changers: set[str]) -> list[ast.stmt]:
+    """Return statements, each inside a `with` block if it changes no schema."""
+    found: list[ast.stmt] = []
+    for each in body:
+        if isinstance(each, _UNCHANGED):
+            found.append(each)
+        elif _may_change(each, changers):
+            for part in _PARTS:
+                if inner := getattr(each, part, None):
+                    setattr(each, part, _guarded(inner, changers))
+            found.append(each)
+        else:
+            call = ast.Call(ast.Name(_NAME, ast.Load()), [], [])
+            found.append(ast.copy_location(ast.With([ast.withitem(call)], [each]), each))
+    return found

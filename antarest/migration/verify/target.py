@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from alembic.config import Config
@@ -49,7 +50,8 @@ class Target:
         naming_convention: the naming convention of the metadata, if it could be read without an import.
         commits_each: whether each revision is committed on its own: the option `transaction_per_migration` of `env.py`.
         enforces_keys: whether `env.py` switches on the foreign keys of SQLite.
-        models_of_env: the modules that `env.py` imports, if the metadata comes from `env.py` and not from the user.
+        models_of_env: the modules and names (`module:name`) that `env.py` imports, if the metadata comes from `env.py`
+            and not from the user.
         models_problem: the reason why the metadata of `env.py` is not known.
         is_own: whether the project has adopted this workflow, and therefore declares the losses of its revisions.
         unknown: the options in `env.py` that could not be read.
@@ -170,9 +172,10 @@ class Target:
         try:
             found: Any = importlib.import_module(module)
             for name in attribute.split("."):
-                found = getattr(found, name)
+                found = _member(found, name)
             for each in self.models_of_env:
-                importlib.import_module(each)
+                module, _, name = each.partition(":")
+                _member(importlib.import_module(module), name or "*")
         except Exception as error:  # a module may raise anything
             reason = f"the metadata {self.metadata_name} cannot be imported: {described(error)}"
             raise InvalidProject(self.project.ini, reason, Hint("Name another one")) from error
@@ -254,6 +257,13 @@ class Target:
         found = next((each for each in folders if Path(each, _PACKAGE).is_dir()), None)
         is_other = found is not None and not self.is_own and not Path(found, _PACKAGE).samefile(own)
         return [found] if found and is_other and _PACKAGE != _PROGRAM else []
+
+
+def _member(owner: Any, name: str) -> Any:
+    """Return what `from owner import name` gives: an attribute, or a module in the package."""
+    if isinstance(owner, ModuleType) and name != "*" and not hasattr(owner, name):
+        return importlib.import_module(f"{owner.__name__}.{name}")
+    return owner if name == "*" else getattr(owner, name)
 
 
 def _revision(script: Script) -> Revision:

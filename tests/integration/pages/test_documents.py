@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +18,7 @@ from antarest.migration.scratch.embedded_postgres import free_port
 from tests.support.checks.documents import Command, Page, follow, pages
 from tests.support.projects.branches import SETTINGS
 from tests.support.projects.checkouts import ROOT, Checkout, ConfigFile
+from tests.support.projects.installation import link_needed
 from tests.support.servers.forwarding import forwarded
 
 # On which engines a page is followed: on both where it is the tour of them all, else where it makes a difference.
@@ -35,7 +37,12 @@ LANGUAGES = {"console", "ini", "mermaid", "python", "sql", "text", "yaml"}  # a 
 
 @pytest.mark.parametrize(("page", "engine"), FOLLOWED)
 def test_the_page_shows_what_happens(
-    page: Page, engine: EngineName, postgres: PostgresServer, checkout: Checkout, config_file: ConfigFile
+    page: Page,
+    engine: EngineName,
+    postgres: PostgresServer,
+    checkout: Checkout,
+    config_file: ConfigFile,
+    tmp_path: Path,
 ) -> None:
     """Every command, in its order, in a new checkout with an empty database, prints what the page shows."""
     checkout.install()
@@ -47,8 +54,22 @@ def test_the_page_shows_what_happens(
         source = config_file(url, server={"port": port})
         examples = {**_paths(checkout, source, url), "127.0.0.1:8080": f"127.0.0.1:{port}"}
         environment = {**SETTINGS, "ANTAREST_CONF": str(source), "PYTHONPATH": str(checkout.path)}
+        if "/bin/pip " in page.text:
+            environment |= _without_an_index(tmp_path / "packages", checkout)
 
         follow(page, checkout.path, environment, examples)
+
+
+def _without_an_index(packages: Path, checkout: Checkout) -> dict[str, str]:
+    """The variables with which pip finds all packages that the wheel needs, and asks no index."""
+    packages.mkdir()
+    link_needed(packages, "postgresql")
+    return {
+        "PYTHONPATH": os.pathsep.join([str(checkout.path), str(packages)]),
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_NO_INDEX": "1",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    }
 
 
 def _paths(checkout: Checkout, source: Path, url: URL) -> dict[str, str]:

@@ -232,6 +232,31 @@ def test_the_models_are_those_that_an_adopted_env_py_names(run: Run, tmp_path: P
     assert "the models: the metadata of env.py has no tables" in done.out
 
 
+def test_modules_that_env_py_imports_from_a_package_belong_to_the_models(run: Run, tmp_path: Path) -> None:
+    """The package imports none of its modules, and the revision uses one that only `env.py` has imported."""
+    settings = "[alembic]\nscript_location = %(here)s\nprepend_sys_path = %(here)s\n"
+    for name, text in {
+        "alembic.ini": settings,
+        "env.py": "from alembic import context\nfrom pack_of_tables import base, users\n"
+        "context.configure(target_metadata=base.metadata)\n",
+        "pack_of_tables/__init__.py": "",
+        "pack_of_tables/base.py": "import sqlalchemy as sa\nmetadata = sa.MetaData()\nName = sa.String\n",
+        "pack_of_tables/users.py": "import sqlalchemy as sa\nfrom pack_of_tables import base\n"
+        "sa.Table('users', base.metadata, sa.Column('name', base.Name(20)))\n",
+        "versions/r1.py": "import pack_of_tables\nimport sqlalchemy as sa\nfrom alembic import op\n"
+        "revision = 'r1'\ndown_revision = None\ndef upgrade():\n"
+        "    op.create_table('users', sa.Column('name', pack_of_tables.base.Name(20)))\n"
+        "def downgrade():\n    op.drop_table('users')\n",
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+
+    done = run(PROGRAM, f"--project={tmp_path / 'alembic.ini'}", "--engine=sqlite")
+
+    assert re.findall(r"^(V\d+|not proved)", done.out, re.MULTILINE) == ["V201"], done.out + done.err
+    assert "the models" not in done.out
+
+
 def test_tables_that_env_py_adds_to_its_metadata_are_known_only_if_it_is_run(run: Run, tmp_path: Path) -> None:
     (tmp_path / "versions").mkdir()
     (tmp_path / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s\nprepend_sys_path = %(here)s\n")

@@ -130,6 +130,9 @@ FOREIGN: dict[str, Foreign] = {
         gaps={("", _POSTGRESQL)},
     ),
     "enum_value_added": Foreign(_on("V403", "a2", _POSTGRESQL)),
+    "fails_in_python": Foreign(
+        _on("V301", "r2", *BOTH) | _on("V404", "r3", *BOTH), gaps={("", "sqlite"), ("", _POSTGRESQL)}
+    ),
     "folders_by_year": Foreign(),
     "id_too_long": Foreign(
         _on("V103", _LONG) | _on("V301", _LONG, _POSTGRESQL) | _on("V404", "r3", *BOTH), gaps={("", _POSTGRESQL)}

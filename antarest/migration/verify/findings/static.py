@@ -14,7 +14,7 @@ from ..source import LIBRARIES
 from ..target import Target
 from .finding import Finding
 
-_MOST_FOLDERS = 4  # the most folders to go up from a revision file to its package
+_MOST_FOLDERS = 8  # the most folders to go up from a revision file to its package
 _SKIPPED = {"alembic", "tests"}  # folders that are named like a package of others, or are not the application
 
 

@@ -26,6 +26,7 @@ from ...errors.loss import Missing
 from ...errors.revision import Direction, Revision
 from ...losses.rebuilds import RebuildGuard
 from ..rows.hints import Hints
+from ..source import skipping
 from ..target import Target
 
 _REBUILT = "_alembic_tmp_"  # the beginning of the name under which Alembic rebuilds a table
@@ -46,6 +47,7 @@ class RevisionStep:
         hints: receives the labels of the enums that the revision gives to columns.
         passes: whether to skip each failing statement that cannot change the schema of a table, such as INSERT. If so,
             the run also creates each missing enum type that a column needs. It creates no type that exists.
+        skips: whether to skip each statement that fails in Python and changes no schema.
         seconds: the duration of the run.
         missing: the objects that a rebuild of a table on SQLite lost.
         left_out: the errors of the skipped statements.
@@ -56,6 +58,7 @@ class RevisionStep:
     before_commit: Callable[[Connection], object] = lambda _: None
     hints: Hints = field(default_factory=Hints)
     passes: bool = False
+    skips: bool = False
     seconds: float = 0
     missing: list[Missing] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
@@ -89,7 +92,11 @@ class RevisionStep:
             self.before_commit(connection)
 
         began = time.perf_counter()
-        with _types_only_once() if self.passes else nullcontext():
+        module = target.script.get_revision(self.revision).module
+        with (
+            _types_only_once() if self.passes else nullcontext(),
+            skipping(module, self.direction) if self.skips else nullcontext(),
+        ):
             target.runner.run(connection, steps)
         self.seconds = time.perf_counter() - began
 
