@@ -300,11 +300,11 @@ class History:
         raise OutOfReach(
             why,
             ", ".join(sorted(at)),
-            *([Hint("Undo the last revision of one branch", f"alembic downgrade {one}")] if one else []),
             Hint(
                 f"See what a rollback to {below} would undo ({count(len(undone), 'revision')})",
                 f"inv db.rollback --to={below} --dry-run",
             ),
+            *([Hint("Or undo the last revision of one branch", f"alembic downgrade {one}")] if one else []),
         )
 
     def require_upgrade(self, current: Collection[str], target: str) -> None:
