@@ -73,6 +73,17 @@ def test_it_finds_what_a_new_one_finds(files: Path, command: tuple[str, ...], op
     assert found[1]["ours"] == []
 
 
+def test_it_finds_another_package_with_the_name_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "antarest").mkdir()
+    (tmp_path / "antarest" / "__init__.py").write_text("name = 'another'")
+
+    ended, out, err = started("python", "-c", f"import antarest\nprint(antarest.name)\n{LINE}", cwd=tmp_path)
+
+    assert (ended, err) == (0, "")
+    assert out.startswith("another\n")
+    assert "forkserver.py" in out
+
+
 def test_a_script_of_the_environment_is_forked_too(tmp_path: Path) -> None:
     (tmp_path / "tasks.py").write_text(
         "import json, sys\nfrom invoke import task\n@task\ndef state(context, flag=False):\n"

@@ -40,7 +40,7 @@ print(json.dumps({
     "hooks": [sys.excepthook is sys.__excepthook__, sys.getrecursionlimit(), sys.gettrace()],
     "main": [main.__dict__ is globals(), main.__name__, type(main.__loader__).__name__, str(main.__spec__)[:60]],
     "names": [sorted(set(globals()) - {"main", "stream"}), main.__package__, globals().get("__file__"), main.__doc__],
-    "ours": [name for name in sys.modules if name.partition(".")[0] in ("antarest", "tests", "tasks")],
+    "ours": [name for name in sys.modules if name.partition(".")[0] in ("tests", "tasks")],
 }))
 """
 

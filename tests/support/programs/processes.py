@@ -1,9 +1,9 @@
 """Start processes in tests: like `Popen` of the standard library, but with a faster start of Python.
 
-A command of ours spends most of its time on imports of SQLAlchemy, Alembic and others. A server that has imported them
-forks instead (`forkserver.py`). The fork is a child of the test, and has its own id, folder, environment, streams,
-signals and exit code. Where a fork cannot behave like a new Python, or with ANTAREST_TEST_FRESH=1, a new Python is
-started.
+A command of ours spends most of its time on imports of SQLAlchemy, Alembic, others and our own modules. A server that
+has imported them forks instead (`forkserver.py`). The fork is a child of the test, and has its own id, folder,
+environment, streams, signals and exit code. Where a fork cannot behave like a new Python, or with
+ANTAREST_TEST_FRESH=1, a new Python is started.
 """
 
 from __future__ import annotations
