@@ -8,6 +8,7 @@ _VERIFY = "antarest/migration/verify"
 _SOURCE = "unit/migration/verify/test_source.py"
 _HISTORY = "integration/verify/test_verify_findings.py::test_the_history_of_another_project_has_exactly_its_faults"
 _COMMAND = "integration/verify/test_verify_foreign.py"
+_ENV = "integration/verify/test_verify_env.py"
 
 
 def of_history(name: str, path: str, old: str, new: str, *histories: str) -> Patch:
@@ -72,7 +73,7 @@ PROOF = (
         f"{_VERIFY}/env_run.py",
         ', "psycopg.generators": "connect"}',
         "}",
-        [f"{_COMMAND}::test_env_py_is_run_with_nothing_but_the_scratch_database_in_reach"],
+        [f"{_ENV}::test_env_py_is_run_with_nothing_but_the_scratch_database_in_reach"],
     ),
     of_history(
         "keys of another table are as good",
@@ -320,20 +321,20 @@ PROOF = (
         f"{_VERIFY}/env_run.py",
         "if _NEEDS_ASYNC not in error.message:",
         "if error:",
-        [f"{_COMMAND}::test_an_env_py_with_an_async_engine_gets_an_async_driver"],
+        [f"{_ENV}::test_an_env_py_with_an_async_engine_gets_an_async_driver"],
     ),
     Patch(
         "The proof: tables that env.py adds are unknown, and the models differ",
         f"{_VERIFY}/env_reader.py",
         "    return min(lines, default=None)",
         "    return None",
-        [f"{_COMMAND}::test_tables_that_env_py_adds_to_its_metadata_are_known_only_if_it_is_run"],
+        [f"{_ENV}::test_tables_that_env_py_adds_to_its_metadata_are_known_only_if_it_is_run"],
     ),
     Patch(
         "The proof: env.py reaches other files",
         f"{_VERIFY}/env_run.py",
         'if name == "sqlite3.connect":',
         'if name == "":',
-        [f"{_COMMAND}::test_env_py_is_run_with_nothing_but_the_scratch_database_in_reach"],
+        [f"{_ENV}::test_env_py_is_run_with_nothing_but_the_scratch_database_in_reach"],
     ),
 )

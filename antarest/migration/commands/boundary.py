@@ -172,8 +172,11 @@ class CommandContext:
 
     @property
     def _urls(self) -> Sequence[URL]:
-        """The URLs of the configuration; empty if there is none."""
-        return self.db.urls if self.db else ()
+        """The URLs of the configuration; empty if there is none, or if it cannot be read."""
+        try:
+            return self.db.urls if self.db else ()
+        except OSError:
+            return ()
 
     def last_words(self, interruption: KeyboardInterrupt) -> str:
         """Return the message after Ctrl-C or SIGTERM."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import select
+import signal
+import socket
 import sys
 
 from ..database.signals import Stopped
@@ -80,7 +83,9 @@ def ask(question: str, command: str) -> None:
     if not sys.stdin.isatty():
         raise NotConfirmed(question, command)
     try:
-        answer = input(f"{question} [y/N] ")
+        print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+        _wait_for_answer()
+        answer = input()
     except Stopped as stopped:
         stopped.is_at_question = True
         raise
@@ -88,3 +93,18 @@ def ask(question: str, command: str) -> None:
         answer = ""
     if answer.strip().lower() not in ("y", "yes"):
         raise NotConfirmed(question, command)
+
+
+def _wait_for_answer() -> None:
+    """Wait until somebody has typed a line, or a signal has come.
+
+    `input` alone would handle a signal that comes just before the wait only after the answer.
+    """
+    reader, writer = socket.socketpair()
+    with reader, writer:
+        writer.setblocking(False)
+        before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+        try:
+            select.select([sys.stdin, reader], [], [])
+        finally:
+            signal.set_wakeup_fd(before, warn_on_full_buffer=False)

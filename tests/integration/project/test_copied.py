@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED
+from tests.support.programs.processes import FRESH
 from tests.support.projects.checkouts import ROOT, run
 
 ENV = """\
@@ -71,8 +72,8 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_a_copy_of_the_folder_shows_and_upgrades_a_database(project: Path) -> None:
-    before = run("python", "-c", ALONE, "status", cwd=project)
-    upgraded = run("python", "-c", ALONE, "upgrade", cwd=project)
+    before = run("python", "-c", ALONE, "status", cwd=project, env=FRESH)
+    upgraded = run("python", "-c", ALONE, "upgrade", cwd=project, env=FRESH)
     after = run("python", "-m", "other.db", "status", cwd=project)
 
     assert (before.code, upgraded.code, after.code) == (EXIT_FAILED, EXIT_DONE, EXIT_DONE), upgraded.err

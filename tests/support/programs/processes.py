@@ -183,7 +183,8 @@ def _request(asked: Mapping[str, Any]) -> tuple[bytes, _Server] | None:
     folders = [Path(path) for path in (first or folder, *paths)]
     if any(_hides(each, _server().imported | _RUN_AT_THE_START) for each in folders):
         return None
-    has_another = any(_hides(each, {"antarest"}) for each in folders if each != _ROOT)
+    above = [each.parent for each in folders]  # A program may add the folder above its own.
+    has_another = any(_hides(each, {"antarest"}) for each in (*folders, *above) if each != _ROOT)
     process = {
         "folder": str(folder),
         "environment": environment,

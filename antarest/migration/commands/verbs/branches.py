@@ -83,8 +83,8 @@ def amend(context: CommandContext, *, discard_edits: bool = False, **flags: bool
     from ...project.revision_store import keeping
     from .development import follow, follow_snapshots
 
-    require_template(context.project)  # Without it, the revision would be undone and not written again.
     with _follower(context.workflow).amending(discard_edits=discard_edits) as (plan, revision):
+        require_template(context.project)  # Without it, the revision would be undone and not written again.
         if not plan.is_empty or flags.get("dry_run"):
             _carry_out(context, plan, **flags)
         if flags.get("dry_run"):
