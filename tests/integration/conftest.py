@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import URL
 
 from antarest.migration.commands.program import main
+from antarest.migration.errors.settings.db_config import DbConfig
 from antarest.migration.scratch.databases import (
     KIND_VARIABLE,
     URL_VARIABLE,
@@ -23,6 +24,7 @@ from antarest.migration.verify import processes
 from tests.support.checks.refusals import SECRET
 from tests.support.data.backups import Place, dumping_server
 from tests.support.programs.runs import Runner, Start
+from tests.support.projects.author import Author
 from tests.support.projects.branches import SETTINGS, Clone
 from tests.support.projects.checkouts import ROOT, Result
 from tests.support.projects.histories import STUDY_ROWS, STUDY_TABLES, Database, Script, write_project
@@ -48,6 +50,21 @@ def scratch_here(postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> N
     """Make the scratch databases of PostgreSQL on the server of the tests, instead of starting another one."""
     monkeypatch.delenv(KIND_VARIABLE, raising=False)
     monkeypatch.setenv(URL_VARIABLE, postgres.url.render_as_string(hide_password=False))
+
+
+@pytest.fixture
+def author(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Author]:
+    """A project in this process. Its models are a module with a name of its own."""
+    name = f"models_{tmp_path.name.replace('-', '_')}"
+    monkeypatch.syspath_prepend(str(tmp_path / "project"))
+    yield Author(tmp_path / "project", name)
+    sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def on_postgresql(postgres_database: URL) -> DbConfig:
+    """The settings of an empty PostgreSQL database."""
+    return DbConfig(postgres_database)
 
 
 @pytest.fixture

@@ -175,7 +175,7 @@ class CommandContext:
         """The URLs of the configuration; empty if there is none, or if it cannot be read."""
         try:
             return self.db.urls if self.db else ()
-        except OSError:
+        except Exception:  # noqa: BLE001 - it is being explained already, or matters less than the error that is
             return ()
 
     def last_words(self, interruption: KeyboardInterrupt) -> str:

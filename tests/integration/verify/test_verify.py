@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, EXIT_UNREACHABLE, EXIT_USAGE
-from antarest.migration.scratch.databases import KIND_VARIABLE, URL_VARIABLE, PostgresServer
+from antarest.migration.scratch.databases import URL_VARIABLE
 from tests.support.checks.refusals import refusal
 from tests.support.data.database import HISTORY
 from tests.support.projects.checkouts import Checkout, Result, Run
 from tests.support.projects.histories import Script, write_project, write_script
 from tests.support.projects.verify import HISTORIES, OTHERS, Verify, assert_in_markdown, ini_of
 
+pytestmark = pytest.mark.usefixtures("scratch_here")  # The commands start no server.
 COMMANDS = {
     "inv": ("inv", "db.verify"),
     "module": ("python", "-m", "antarest.migration", "verify"),
@@ -24,13 +25,6 @@ COMMANDS = {
     "package": ("python", "-m", "antarest.migration.verify"),
 }
 BRANCHES = "clean_branches_and_merge"
-
-
-@pytest.fixture(autouse=True)
-def _one_server(postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The commands take the server of this run, and start none."""
-    monkeypatch.setenv(URL_VARIABLE, postgres.url.render_as_string(hide_password=False))
-    monkeypatch.setenv(KIND_VARIABLE, "url")
 
 
 def on_sqlite(verify: Verify, history: str, *flags: str) -> Result:

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from antarest.migration.errors.base import EXIT_DONE, EXIT_USAGE
-from antarest.migration.scratch.databases import KIND_VARIABLE, URL_VARIABLE, PostgresServer
 from tests.support.checks.refusals import refusal
-from tests.support.projects.checkouts import Result, Run
-from tests.support.projects.verify import HISTORIES, OTHERS
+from tests.support.projects.checkouts import Run
+from tests.support.projects.verify import HISTORIES, OTHERS, revisions
 
+pytestmark = pytest.mark.usefixtures("scratch_here")  # The commands start no server.
 PROGRAM = "antarest-verify"
 EMPTY = """
 def upgrade():
@@ -49,18 +49,6 @@ async def main():
 asyncio.run(main())
 """
 MODULE = ("python", "-m", "antarest.migration", "verify")
-
-
-@pytest.fixture(autouse=True)
-def _one_server(postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The commands take the server of this run, and start none."""
-    monkeypatch.setenv(URL_VARIABLE, postgres.url.render_as_string(hide_password=False))
-    monkeypatch.setenv(KIND_VARIABLE, "url")
-
-
-def revisions(done: Result) -> list[str]:
-    """The revisions that it printed a line for."""
-    return re.findall(r"^([0-9a-f]{12}|[ar]\d) ", done.out, re.MULTILINE)
 
 
 def test_env_py_is_run_with_nothing_but_the_scratch_database_in_reach(run: Run, tmp_path: Path) -> None:

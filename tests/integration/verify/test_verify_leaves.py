@@ -17,21 +17,15 @@ from sqlalchemy import NullPool, create_engine, inspect, make_url, text
 
 from antarest.migration.commands.rendering.proof_groups import NAMES
 from antarest.migration.errors.base import EXIT_DONE
-from antarest.migration.scratch.databases import KIND_VARIABLE, URL_VARIABLE, PostgresServer
+from antarest.migration.scratch.databases import PostgresServer
 from tests.support.projects.checkouts import ROOT, Run
 from tests.support.projects.histories import Script, write_project
 from tests.support.projects.suites import execute
 from tests.support.projects.verify import ini_of
 
+pytestmark = pytest.mark.usefixtures("scratch_here")  # The commands start no server.
 MODULE = ("python", "-m", "antarest.migration", "verify")
 HANGS = 300
-
-
-@pytest.fixture(autouse=True)
-def _one_server(postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The commands take the server of this run, and start none."""
-    monkeypatch.setenv(URL_VARIABLE, postgres.url.render_as_string(hide_password=False))
-    monkeypatch.setenv(KIND_VARIABLE, "url")
 
 
 # ---- when it is asked to

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from sqlalchemy import URL
 
 from antarest.migration.branches.writing import Written, write_again
 from antarest.migration.errors.facts.run import ModelsNotMade, RevisionUnfinished, ScratchRunFailed
@@ -20,17 +18,9 @@ from tests.support.projects.histories import Script
 
 
 @pytest.fixture
-def author(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Author]:
-    name = f"models_{tmp_path.name.replace('-', '_')}"
-    monkeypatch.syspath_prepend(str(tmp_path / "project"))
-    yield Author(tmp_path / "project", name)
-    for module in (name, "shoptypes"):
-        sys.modules.pop(module, None)
-
-
-@pytest.fixture
-def on_postgresql(postgres_database: URL) -> DbConfig:
-    return DbConfig(postgres_database)
+def author(author: Author) -> Iterator[Author]:
+    yield author
+    sys.modules.pop("shoptypes", None)
 
 
 WRITTEN_COMPLETELY = {

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from antarest.migration.branches.writing import Written
@@ -14,15 +10,6 @@ from antarest.migration.errors.facts.project import InvalidProject
 from tests.support.projects.author import Author
 from tests.support.projects.histories import Script
 from tests.support.projects.verify import Verify
-
-
-@pytest.fixture
-def author(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Author]:
-    name = f"models_{tmp_path.name.replace('-', '_')}"
-    monkeypatch.syspath_prepend(str(tmp_path / "project"))
-    yield Author(tmp_path / "project", name)
-    sys.modules.pop(name, None)
-
 
 INCLUDES = """
 from alembic import context

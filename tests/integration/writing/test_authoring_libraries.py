@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from sqlalchemy import URL
 
 from antarest.migration.branches.writing import Written
 from antarest.migration.errors.facts.project import InvalidProject
@@ -51,22 +49,14 @@ ASK = 'metadata.info["library_of_" + __name__] = {}\n'
 
 
 @pytest.fixture
-def author(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Author]:
-    name = f"models_{tmp_path.name.replace('-', '_')}"
-    monkeypatch.syspath_prepend(str(tmp_path / "project"))
-    made = Author(tmp_path / "project", name)
-    made.settings("engines = postgresql")
-    (made.folder / f"library_of_{name}.py").write_text(LIBRARY)
-    env = made.folder / "alembic" / "env.py"
-    env.write_text(f"import library_of_{name}\n{env.read_text()}")
-    yield made
-    for module in (name, f"library_of_{name}"):
-        sys.modules.pop(module, None)
-
-
-@pytest.fixture
-def on_postgresql(postgres_database: URL) -> DbConfig:
-    return DbConfig(postgres_database)
+def author(author: Author) -> Iterator[Author]:
+    author.settings("engines = postgresql")
+    library = f"library_of_{author.module}"
+    (author.folder / f"{library}.py").write_text(LIBRARY)
+    env = author.folder / "alembic" / "env.py"
+    env.write_text(f"import {library}\n{env.read_text()}")
+    yield author
+    sys.modules.pop(library, None)
 
 
 def test_what_a_library_compares_is_found_and_written(author: Author, on_postgresql: DbConfig) -> None:

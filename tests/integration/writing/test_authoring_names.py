@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from sqlalchemy import URL, create_engine, text
+from sqlalchemy import create_engine, text
 
 from antarest.migration.branches import snapshots
 from antarest.migration.errors.facts.run import ScratchRunFailed
@@ -22,18 +19,9 @@ from tests.support.projects.histories import Script, write_script
 
 
 @pytest.fixture
-def author(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Author]:
-    name = f"models_{tmp_path.name.replace('-', '_')}"
-    monkeypatch.syspath_prepend(str(tmp_path / "project"))
-    made = Author(tmp_path / "project", name)
-    made.settings("engines = postgresql")
-    yield made
-    sys.modules.pop(name, None)
-
-
-@pytest.fixture
-def on_postgresql(postgres_database: URL) -> DbConfig:
-    return DbConfig(postgres_database)
+def author(author: Author) -> Author:
+    author.settings("engines = postgresql")
+    return author
 
 
 MADE = Script(

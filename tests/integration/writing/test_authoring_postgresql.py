@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import URL, create_engine, text
+from sqlalchemy import create_engine, text
 
 from antarest.migration.branches.writing import Written
 from antarest.migration.errors.facts.run import RevisionUnfinished, ScratchRunFailed
@@ -19,18 +17,9 @@ from tests.support.projects.histories import Script
 
 
 @pytest.fixture
-def author(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Author]:
-    name = f"models_{tmp_path.name.replace('-', '_')}"
-    monkeypatch.syspath_prepend(str(tmp_path / "project"))
-    made = Author(tmp_path / "project", name)
-    made.settings("engines = postgresql")
-    yield made
-    sys.modules.pop(name, None)
-
-
-@pytest.fixture
-def on_postgresql(postgres_database: URL) -> DbConfig:
-    return DbConfig(postgres_database)
+def author(author: Author) -> Author:
+    author.settings("engines = postgresql")
+    return author
 
 
 PARTITIONS = Script(

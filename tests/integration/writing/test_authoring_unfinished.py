@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import alembic
@@ -18,19 +16,6 @@ from antarest.migration.errors.settings.db_config import DbConfig
 from antarest.migration.workflow.workflow import MigrationWorkflow
 from tests.support.projects.author import Author
 from tests.support.projects.histories import Database, Script, write_project
-
-
-@pytest.fixture
-def author(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Author]:
-    name = f"models_{tmp_path.name.replace('-', '_')}"
-    monkeypatch.syspath_prepend(str(tmp_path / "project"))
-    yield Author(tmp_path / "project", name)
-    sys.modules.pop(name, None)
-
-
-@pytest.fixture
-def on_postgresql(postgres_database: URL) -> DbConfig:
-    return DbConfig(postgres_database)
 
 
 def test_a_new_label_that_is_the_default_is_named(author: Author, on_postgresql: DbConfig) -> None:

@@ -283,3 +283,8 @@ def assert_in_markdown(page: str) -> None:
     assert '| V301 | b10000000000 | SQLite | unrecognized token: ":" |' in page
     assert re.search(r"^\| b10000000000 \| PostgreSQL \| \d\.\d\d \| .*\| river: \d+ \|$", page, re.MULTILINE)
     assert len({line.count("|") for line in lines if line.startswith(("| V", "| id"))}) == 1
+
+
+def revisions(done: Result) -> list[str]:
+    """Return the revisions for which a proof has printed a line."""
+    return re.findall(r"^([0-9a-f]{12}|[ar]\d) ", done.out, re.MULTILINE)
