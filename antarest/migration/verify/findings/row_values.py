@@ -79,11 +79,11 @@ def differing_values(
                 yield f"{name}.{column}", f"{number} in {name}.{column}: {sides}"
 
 
-def with_another_type(before: Inventory, after: Inventory | None) -> set[str]:
+def with_another_type(before: Inventory, after: Inventory) -> set[str]:
     """Return each "table.column" that exists before and after a revision, with different types."""
     return {
         f"{name}.{column.name}"
-        for name, table in (after.tables if after else {}).items()
+        for name, table in after.tables.items()
         if name in before.tables
         for column in table.columns
         if (old := before.tables[name].column(column.name)) and old.type != column.type

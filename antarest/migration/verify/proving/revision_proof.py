@@ -61,10 +61,10 @@ def _prove_there_and_back(runs: Runs, proof: Proof, revision: Revision, state: S
     there = None
     with proof.trying("the way back"):
         there = _prove_way_there_and_back(runs, proof, revision, state, bare)
-    rows = RowProof(runs, proof, revision)
+    assert proof.schema is not None  # noqa: S101 - the upgrade has run
+    rows = RowProof(runs, proof, revision, proof.schema)
     with proof.trying("the rows before the upgrade"):
         rows.upwards(state)
-    assert proof.schema is not None  # noqa: S101 - the upgrade has run
     state.go_on(revision.id, there or _again(runs, revision, state, bare), proof.schema)
     if not proof.is_irreversible:
         with proof.trying("the rows after the upgrade"):

@@ -17,6 +17,7 @@ from sqlalchemy import URL
 from ...errors.facts.run import ScratchRunFailed
 from ...errors.revision import Direction, Revision
 from ...schema.compare import differences
+from ...schema.inventory import Inventory
 from ..findings import integrity, row_changes
 from ..findings.behaviour import momentary
 from ..findings.finding import Finding
@@ -71,12 +72,14 @@ class _Trial:
 
 
 class RowProof:
-    """Proves a revision on tables with rows. Call `upwards`, `downwards` and `finish`."""
+    """Proves a revision, which leaves a schema, on tables with rows. Call `upwards`, `downwards` and `finish`."""
 
-    def __init__(self, runs: Runs, proof: Proof, revision: Revision) -> None:
+    def __init__(self, runs: Runs, proof: Proof, revision: Revision, schema: Inventory) -> None:
         self._runs = runs
         self._proof = proof
         self._revision = revision
+        self._schema = schema
+        self._momentary = momentary(schema)
         self._plain: list[row_changes.RowFinding] = []
         self._all: list[row_changes.RowFinding] = []
         self._awkward: list[Finding] = []
@@ -85,12 +88,11 @@ class RowProof:
 
     def upwards(self, before: State) -> None:
         """Run the upgrade and the downgrade, on rows of the schema before the revision."""
-        self._cast = with_another_type(before.schema, self._proof.schema)
-        before.learn_labels(self._proof.schema or before.schema)
+        self._cast = with_another_type(before.schema, self._schema)
+        before.learn_labels(self._schema)
         plain = self._begin(before.take(nowhere), "upgrade")
         if plain.between:
-            passing = momentary(self._proof.schema) if self._proof.schema else set()
-            passing |= self._random_columns(before, plain.between)
+            passing = self._momentary | self._random_columns(before, plain.between)
             then, now = (column_values(rows, passing, self._words) for rows in (plain.before, plain.between))
             self._proof.rows = (then, now)
             self._add_misdirected_keys(before, plain.before, plain.between)
@@ -109,7 +111,7 @@ class RowProof:
 
     def _try_equal_keys(self, before: State) -> None:
         """Run the upgrade on two rows that are equal in a new unique key, since an application may have such rows."""
-        keys = new_keys(before.schema, self._proof.schema or before.schema)
+        keys = new_keys(before.schema, self._schema)
         if not keys:
             return
         trial = self._begin(before.fill(nowhere, keys), "upgrade")
@@ -121,8 +123,8 @@ class RowProof:
 
     def _compare_schema(self, upgraded: _Trial) -> None:
         """Compare the schema with that of upgraded empty tables, if the revision has conditions or catches errors."""
-        if self._proof.schema and self._words & {"if", "IF", "except", "suppress", "while"}:
-            found = differences(self._proof.schema, self._runs.schema(upgraded.url))
+        if self._words & {"if", "IF", "except", "suppress", "while"}:
+            found = differences(self._schema, self._runs.schema(upgraded.url))
             self._proof.add_differences("V310", found, "the upgrade of empty tables", "the upgrade of tables with rows")
 
     def _add_misdirected_keys(self, before: State, then: RowSnapshot, now: RowSnapshot) -> None:
@@ -134,7 +136,7 @@ class RowProof:
         def is_copied(table: str, to: str) -> bool:
             return any({table, to} <= words and not words.isdisjoint(_INSERTS) for words in sources)
 
-        schemas = (before.schema, self._proof.schema or before.schema)
+        schemas = (before.schema, self._schema)
         for table, found in integrity.misdirected_keys(schemas, (then, now), is_copied):
             self._proof.add("V505", f"upgrade: {found}", item=table, table=table)
 
@@ -178,11 +180,11 @@ class RowProof:
 
         If so, the values in these tables do not matter.
         """
-        if plain.direction == "downgrade" or plain.between is None or plain.proof.findings or not self._proof.schema:
+        if plain.direction == "downgrade" or plain.between is None or plain.proof.findings:
             return False
         then, now = plain.before.tables, plain.between.tables
         return self._words.isdisjoint(then) and all(
-            self._proof.schema.tables.get(name) == table and then.get(name) == now.get(name)
+            self._schema.tables.get(name) == table and then.get(name) == now.get(name)
             for name, table in state.schema.tables.items()
         )
 
@@ -196,7 +198,7 @@ class RowProof:
 
     def _leaves_events(self, before: State) -> bool:
         """Return whether the upgrade may write rows that a deferred constraint checks at the commit (PostgreSQL)."""
-        schemas = [before.schema, *([self._proof.schema] if self._proof.schema else [])]
+        schemas = (before.schema, self._schema)
         tables = [table for schema in schemas for table in schema.tables.values()]
         options = [key.options for table in tables for key in table.foreign_keys]
         options += [key.options for table in tables for key in table.uniques]
@@ -210,7 +212,7 @@ class RowProof:
         return filled._replace(url=self._runs.clones.copy(filled.url))
 
     def _begin(self, filled: Filled, direction: Direction) -> _Trial:
-        trial = _Trial(filled.url, direction, self._new_proof(), filled.rows)
+        trial = _Trial(filled.url, direction, Proof(self._proof.revision, self._proof.engine), filled.rows)
         try:
             trial.between = self._runs.with_rows(trial.url, self._revision.id, direction, trial.proof)
         except ScratchRunFailed as failed:
@@ -227,9 +229,6 @@ class RowProof:
             except ScratchRunFailed as failed:
                 self._add_failure(trial, other, failed)
         self._compare(trial)
-
-    def _new_proof(self) -> Proof:
-        return Proof(self._proof.revision, self._proof.engine)
 
     def _add_failure(self, trial: _Trial, direction: Direction, failed: ScratchRunFailed) -> None:
         reason, after = failed.reason, trial.direction == "downgrade" and direction == "upgrade"
@@ -259,8 +258,7 @@ class RowProof:
 
     def _has_unknown_json(self) -> bool:
         """Return whether the revision names a column with generated JSON, whose shape is not known."""
-        tables = self._proof.schema.tables.values() if self._proof.schema else ()
-        columns = (each.name for table in tables for each in table.columns if each.type in _JSON)
+        columns = (each.name for table in self._schema.tables.values() for each in table.columns if each.type in _JSON)
         return self._runs.hints.invents_json(self._words, columns)
 
     def _compare(self, trial: _Trial) -> None:
@@ -275,9 +273,8 @@ class RowProof:
         trial.proof.add("V503", *(f"{trial.direction}: {each}" for each in impossible))
         trial.proof.add("V503", *(f"{trial.direction}: {each}" for each in unseen), severity="note")
         target = self._runs.target
-        passing = momentary(self._proof.schema) if self._proof.schema else set()
         found = row_changes.row_findings(
-            self._revision, trial.direction, moments, declares=target.declares, momentary=passing
+            self._revision, trial.direction, moments, declares=target.declares, momentary=self._momentary
         )
         if not target.declares:
             found = [self._with_severity(each, trial) for each in found]
@@ -293,7 +290,7 @@ class RowProof:
     def _with_severity(self, finding: row_changes.RowFinding, trial: _Trial) -> row_changes.RowFinding:
         """Return a finding, as a note if the upgrade only replaces NULLs in a column that is NOT NULL now."""
         table, column = trial.before.find(finding.item) or ("", None)
-        facts = self._proof.schema.tables.get(table) if self._proof.schema else None
+        facts = self._schema.tables.get(table)
         new = facts.column(column) if facts and column else None
         if finding.id != "V504" or trial.after is None or new is None or new.nullable:
             return finding
