@@ -44,13 +44,17 @@ class RowFinding(NamedTuple):
 def only_fills_gaps(before: RowSnapshot, after: RowSnapshot, item: str) -> bool:
     """Return whether a run has replaced only NULLs in a "table.column"."""
     name, column = before.find(item) or ("", None)
-    table, now = before.tables.get(name), after.tables.get(name)
-    if not (column and table and now and table.key and {*table.key, column} <= {*now.columns}):
-        return False
-    rows = dict(zip(now.pick(table.key), now.pick([column]), strict=True))
-    pairs = zip(table.pick(table.key), table.pick([column]), strict=True)
-    replaced = [value for key, (value,) in pairs if key in rows and repr(rows[key]) != repr((value,))]
+    replaced = _replaced(before.tables[name], after.tables[name], column) if column and name in after.tables else []
     return bool(replaced) and all(value is None for value in replaced)
+
+
+def _replaced(table: TableRows, now: TableRows, column: str) -> list[object]:
+    """Return the values of a column that a run has replaced, in the rows whose primary keys have stayed."""
+    if not table.key or not {*table.key, column} <= {*now.columns}:
+        return []
+    rows = dict(zip(now.pick(table.key), now.pick([column]), strict=True))
+    old = zip(table.pick(table.key), table.pick([column]), strict=True)
+    return [value for key, (value,) in old if key in rows and repr(rows[key]) != repr((value,))]
 
 
 def compare_rows(before: RowSnapshot, after: RowSnapshot) -> RowDifferences:
@@ -110,14 +114,10 @@ def _other_keys(table: TableRows, now: TableRows, key: Sequence[str]) -> int:
 def replaced_values(before: RowSnapshot, after: RowSnapshot) -> dict[tuple[str, str], set[str]]:
     """Return a mapping from a table and column to the values, as `repr`, that a run has replaced in every row."""
     found: dict[tuple[str, str], set[str]] = {}
-    for name, table in before.tables.items():
-        now = after.tables.get(name)
-        if now is None or not table.key or not {*table.key} <= {*now.columns}:
-            continue
+    for name in before.tables.keys() & after.tables.keys():
+        table, now = before.tables[name], after.tables[name]
         for column in {*table.columns} & {*now.columns} - {*table.key}:
-            rows = dict(zip(now.pick(table.key), now.pick([column]), strict=True))
-            old = zip(table.pick(table.key), table.pick([column]), strict=True)
-            replaced = {repr(value) for key, (value,) in old if key in rows and repr(rows[key]) != repr((value,))}
+            replaced = {repr(value) for value in _replaced(table, now, column)}
             if replaced := replaced - {repr(value) for (value,) in now.pick([column])}:
                 found[name, column] = replaced
     return found
