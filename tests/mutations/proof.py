@@ -149,8 +149,8 @@ PROOF = (
     of_history(
         "a second connection is locked out",
         f"{_VERIFY}/proving/paths.py",
-        "if failed.reason != _LOCKED:",
-        "if failed:",
+        "if failed.reason == _LOCKED:",
+        "if False:",
         "writes_beside",
     ),
     of_history(

@@ -92,33 +92,28 @@ def _kind(runs: Runs, failed: ScratchRunFailed) -> tuple[str, str]:
 
 def _as_alembic(runs: Runs, revision: Revision, state: State, failed: ScratchRunFailed) -> Iterator[Reached]:
     """Run the revision as plain Alembic does, since the proof's transaction may block a connection of the revision."""
-    if failed.reason != _LOCKED:
-        return
-    runs.beside.add(revision.id)
-    found = list(
-        _try(runs, state, partial(runs.without_rows, step=RevisionStep(revision.id, "upgrade")), is_proved=True)
-    )
-    if not found:
-        runs.beside.discard(revision.id)
-    yield from found
+    if failed.reason == _LOCKED:
+        yield from _from_now_on(runs.beside, runs, revision, state)
 
 
 def _with_old_calls(runs: Runs, revision: Revision, state: State, failed: ScratchRunFailed) -> Iterator[Reached]:
     """Run the revision with the calls that SQLAlchemy 2 refuses, since the revision may be older than SQLAlchemy 2."""
-    if isinstance(failed.__cause__, DBAPIError):
-        return
-    runs.old.add(revision.id)
-    upgrade = partial(runs.without_rows, step=RevisionStep(revision.id, "upgrade"))
-    found = list(_try(runs, state, upgrade, is_proved=True))
+    if not isinstance(failed.__cause__, DBAPIError):
+        yield from _from_now_on(runs.old, runs, revision, state)
+
+
+def _from_now_on(noted: set[str], runs: Runs, revision: Revision, state: State) -> Iterator[Reached]:
+    """Run the revision while its id is noted in a set of `runs`. The id stays noted if the revision succeeds."""
+    noted.add(revision.id)
+    found = list(_try(runs, state, _usual_upgrade(runs, revision), is_proved=True))
     if not found:
-        runs.old.discard(revision.id)
+        noted.discard(revision.id)
     yield from found
 
 
 def _from_nothing(runs: Runs, revision: Revision) -> Reached | None:
     """Run a base revision on an empty database, because a base sometimes cannot run after another base."""
-    upgrade = partial(runs.without_rows, step=RevisionStep(revision.id, "upgrade"))
-    return next(_try(runs, State.empty(runs), upgrade, is_proved=True), None)
+    return next(_try(runs, State.empty(runs), _usual_upgrade(runs, revision), is_proved=True), None)
 
 
 def _in_one_run(runs: Runs, revision: Revision, state: State) -> Iterator[Reached]:
@@ -136,7 +131,7 @@ def _with_room_for_id(runs: Runs, revision: Revision, state: State) -> Iterator[
     def upgrade(url: URL) -> Inventory:
         with runs.connected(url) as connection:
             runs.target.runner.make_room_for_ids(connection)
-        return runs.without_rows(url, RevisionStep(revision.id, "upgrade"))
+        return _usual_upgrade(runs, revision)(url)
 
     yield from _try(runs, state, upgrade, is_proved=False)
 
@@ -151,9 +146,7 @@ def _with_rows(runs: Runs, revision: Revision, state: State) -> Iterator[Reached
     """Run the revision on tables with rows, because it may need rows."""
     filled = state.fill(nowhere)
     with_rows = State(runs, filled.url, state.schema, state.applied)
-    yield from _try(
-        runs, with_rows, partial(runs.without_rows, step=RevisionStep(revision.id, "upgrade")), is_proved=False
-    )
+    yield from _try(runs, with_rows, _usual_upgrade(runs, revision), is_proved=False)
 
 
 def _without_python(runs: Runs, revision: Revision, state: State, failed: ScratchRunFailed) -> Iterator[Reached]:
@@ -161,6 +154,10 @@ def _without_python(runs: Runs, revision: Revision, state: State, failed: Scratc
     if not isinstance(failed.__cause__, DBAPIError):
         step = RevisionStep(revision.id, "upgrade", passes=True, skips=True)
         yield from _try(runs, state, partial(runs.without_rows, step=step), is_proved=False)
+
+
+def _usual_upgrade(runs: Runs, revision: Revision) -> Callable[[URL], Inventory]:
+    return partial(runs.without_rows, step=RevisionStep(revision.id, "upgrade"))
 
 
 def _try(
