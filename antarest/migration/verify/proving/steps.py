@@ -50,7 +50,6 @@ class RevisionStep:
         skips: whether to skip each statement that fails in Python and changes no schema.
         seconds: the duration of the run.
         missing: the objects that a rebuild of a table on SQLite lost.
-        left_out: the errors of the skipped statements.
     """
 
     revision: str
@@ -61,7 +60,6 @@ class RevisionStep:
     skips: bool = False
     seconds: float = 0
     missing: list[Missing] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
 
     def run(self, connection: Connection, target: Target) -> None:
         """Run the revision, and commit.
@@ -115,8 +113,7 @@ class RevisionStep:
             try:
                 with _savepoint(context.connection):
                     return execute(construct, *arguments, **named)
-            except DBAPIError as error:
-                self.left_out.append(str(error.orig))
+            except DBAPIError:
                 return None
 
         impl._exec = watch  # noqa: SLF001
