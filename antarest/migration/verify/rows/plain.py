@@ -10,11 +10,9 @@ from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import DOMAIN
 
 from .hints import Hints
-from .pools import ValuePool, distinct, pool_of
-from .snapshots import FloatAsDecimal
+from .pools import ValuePool, distinct, fixed, pool_of, without_wrapper
 
 _TEXTS = ("alpha", "Beta 2", "Zürich", "a longer text, as somebody would write it")
 Fresh = Callable[[int], object] | None
@@ -57,7 +55,7 @@ class PlainValues:
 
     def __call__(self, table: str, column: str, kind: sa.types.TypeEngine[Any]) -> ValuePool:
         """Return the pool of a column; empty if the type of the column is unknown."""
-        pool, other = self._plain(table, column, _without_wrapper(kind)), pool_of(kind)
+        pool, other = self._plain(table, column, without_wrapper(kind)), pool_of(kind)
         more = (value for value in other.values if self._awkward(table, column, value))
         gone = self._hints.gone.get((table, column), set())
         left = tuple(each for each in pool.values if repr(each) not in gone)
@@ -131,12 +129,6 @@ def may_repeat(column: str, kind: sa.types.TypeEngine[Any]) -> bool:
     return not has_uuids or column.lower().endswith("_id")
 
 
-def _without_wrapper(kind: sa.types.TypeEngine[Any]) -> sa.types.TypeEngine[Any]:
-    if isinstance(kind, DOMAIN):
-        return _without_wrapper(kind.data_type)
-    return kind.numeric if isinstance(kind, FloatAsDecimal) else kind
-
-
 def _that_fit(texts: Iterable[str], length: int | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text for text in texts if length is None or len(text) <= length))
 
@@ -163,10 +155,6 @@ def _numbered(kind: Any, table: str) -> Callable[[int], object]:
     return pool_of(kind).fresh or str
 
 
-def _numbers(*values: int) -> Callable[[Any], ValuePool]:
-    return lambda _: ValuePool(values, lambda n: n)
-
-
 def _numeric(kind: Any) -> ValuePool:
     scale, precision = kind.scale or 0, min(kind.precision or 10, 15)  # SQLite is exact up to 15 digits.
     step, full = Decimal(1).scaleb(-scale), Decimal(10**precision - 1).scaleb(-scale)
@@ -178,23 +166,19 @@ def _moment(kind: Any) -> ValuePool:
     return ValuePool(values, lambda n: values[0] + dt.timedelta(seconds=n))
 
 
-def _fixed(values: tuple[object, ...], fresh: Callable[[int], object] | None = None) -> Callable[[Any], ValuePool]:
-    return lambda _: ValuePool(values, fresh)
-
-
 # The first type that fits is used, so a subclass comes before its base.
 _MAKERS: tuple[tuple[Any, Callable[[Any], ValuePool]], ...] = (
-    (sa.SmallInteger, _numbers(1, 2, 42)),
-    (sa.BigInteger, _numbers(1, 42, 3_000_000_000)),
-    (sa.Integer, _numbers(1, 42, 100_000)),
-    (sa.Float, _fixed((0.5, 2.25, 100.0), float)),
+    (sa.SmallInteger, fixed((1, 2, 42), int)),
+    (sa.BigInteger, fixed((1, 42, 3_000_000_000), int)),
+    (sa.Integer, fixed((1, 42, 100_000), int)),
+    (sa.Float, fixed((0.5, 2.25, 100.0), float)),
     (sa.Numeric, _numeric),
     (sa.DateTime, _moment),
-    (sa.Date, _fixed(tuple(each.date() for each in _MOMENTS), lambda n: dt.date(2010, 1, 1) + dt.timedelta(days=n))),
+    (sa.Date, fixed(tuple(each.date() for each in _MOMENTS), lambda n: dt.date(2010, 1, 1) + dt.timedelta(days=n))),
     (
         sa.Time,
-        _fixed(tuple(each.time() for each in _MOMENTS), lambda n: (_MOMENTS[0] + dt.timedelta(seconds=n)).time()),
+        fixed(tuple(each.time() for each in _MOMENTS), lambda n: (_MOMENTS[0] + dt.timedelta(seconds=n)).time()),
     ),
-    (sa.Interval, _fixed((dt.timedelta(hours=1), dt.timedelta(days=2, minutes=30)))),
-    (sa.LargeBinary, _fixed((b"some bytes", b"\x89PNG\r\n"), lambda n: str(n).encode())),
+    (sa.Interval, fixed((dt.timedelta(hours=1), dt.timedelta(days=2, minutes=30)))),
+    (sa.LargeBinary, fixed((b"some bytes", b"\x89PNG\r\n"), lambda n: str(n).encode())),
 )

@@ -81,14 +81,15 @@ def awkward(_table: str, _column: str, kind: sa.types.TypeEngine[Any]) -> ValueP
 
 def pool_of(kind: sa.types.TypeEngine[Any]) -> ValuePool:
     """Return the pool of awkward values for a type; empty if the type is unknown."""
+    bare = without_wrapper(kind)
+    return next((make(bare) for known, make in _MAKERS if isinstance(bare, known)), ValuePool())
+
+
+def without_wrapper(kind: sa.types.TypeEngine[Any]) -> sa.types.TypeEngine[Any]:
+    """Return the type that a domain or a `FloatAsDecimal` stands for; a type of another kind is returned unchanged."""
     if isinstance(kind, DOMAIN):
-        return pool_of(kind.data_type)
-    if isinstance(kind, FloatAsDecimal):
-        return pool_of(kind.numeric)
-    for known, make in _MAKERS:
-        if isinstance(kind, known):
-            return make(kind)
-    return ValuePool()
+        return without_wrapper(kind.data_type)
+    return kind.numeric if isinstance(kind, FloatAsDecimal) else kind
 
 
 def _as_text(literal: object) -> Iterator[str]:
@@ -125,7 +126,7 @@ def _padded_text(kind: Any) -> ValuePool:
 
 def _integer(bits: int) -> Callable[[Any], ValuePool]:
     largest = 2 ** (bits - 1) - 1
-    return lambda _: ValuePool((0, 1, -1, largest, -largest - 1), lambda n: n)
+    return fixed((0, 1, -1, largest, -largest - 1), int)
 
 
 def _numeric(kind: Any) -> ValuePool:
@@ -139,7 +140,8 @@ def _enum(kind: Any) -> ValuePool:
     return ValuePool(tuple(kind.enums))
 
 
-def _fixed(values: tuple[object, ...], fresh: Callable[[int], object] | None = None) -> Callable[[Any], ValuePool]:
+def fixed(values: tuple[object, ...], fresh: Callable[[int], object] | None = None) -> Callable[[Any], ValuePool]:
+    """Return a function that returns the same pool for each type. The arguments are those of `ValuePool`."""
     return lambda _: ValuePool(values, fresh)
 
 
@@ -153,19 +155,19 @@ _MAKERS: tuple[tuple[Any, Callable[[Any], ValuePool]], ...] = (
     (sa.Enum, _enum),
     (sa.CHAR, _padded_text),
     (sa.String, _text),
-    (sa.Boolean, _fixed((True, False))),
+    (sa.Boolean, fixed((True, False))),
     (sa.SmallInteger, _integer(16)),
     (sa.BigInteger, _integer(64)),
     (sa.Integer, _integer(32)),
-    (sa.REAL, _fixed((0.0, -0.5, 1.5), float)),
-    (sa.Float, _fixed((0.0, -0.5, 0.1, 1e-300, 1.7976931348623157e308), float)),
+    (sa.REAL, fixed((0.0, -0.5, 1.5), float)),
+    (sa.Float, fixed((0.0, -0.5, 0.1, 1e-300, 1.7976931348623157e308), float)),
     (sa.Numeric, _numeric),
     (sa.DateTime, _moment),
-    (sa.Date, _fixed(_DATES, lambda n: dt.date(2000, 1, 1) + dt.timedelta(days=n))),
-    (sa.Time, _fixed(_TIMES, lambda n: (dt.datetime(2000, 1, 1) + dt.timedelta(seconds=n)).time())),  # noqa: DTZ001
-    (sa.Interval, _fixed((dt.timedelta(0), dt.timedelta(days=-1, seconds=1), dt.timedelta(days=4000)))),
-    (sa.LargeBinary, _fixed((b"", b"\x00\xff'\\", bytes(range(256))), lambda n: str(n).encode())),
-    (sa.JSON, _fixed(_JSON)),
-    (sa.Uuid, _fixed((uuid.UUID(int=0), uuid.UUID(int=2**128 - 1)), lambda n: uuid.UUID(int=n))),
-    (sa.ARRAY, _fixed(([],))),
+    (sa.Date, fixed(_DATES, lambda n: dt.date(2000, 1, 1) + dt.timedelta(days=n))),
+    (sa.Time, fixed(_TIMES, lambda n: (dt.datetime(2000, 1, 1) + dt.timedelta(seconds=n)).time())),  # noqa: DTZ001
+    (sa.Interval, fixed((dt.timedelta(0), dt.timedelta(days=-1, seconds=1), dt.timedelta(days=4000)))),
+    (sa.LargeBinary, fixed((b"", b"\x00\xff'\\", bytes(range(256))), lambda n: str(n).encode())),
+    (sa.JSON, fixed(_JSON)),
+    (sa.Uuid, fixed((uuid.UUID(int=0), uuid.UUID(int=2**128 - 1)), lambda n: uuid.UUID(int=n))),
+    (sa.ARRAY, fixed(([],))),
 )
