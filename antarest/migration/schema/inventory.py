@@ -22,6 +22,11 @@ class Column:
     collation: str | None = None
     comment: str | None = None
 
+    @property
+    def is_generated(self) -> bool:
+        """Whether PostgreSQL numbers the column, as an identity or from a sequence."""
+        return self.identity is not None or (self.default or "").startswith("nextval(")
+
 
 @dataclass(frozen=True)
 class PrimaryKey:
@@ -100,6 +105,21 @@ class Table:
     def column(self, name: str) -> Column | None:
         """Return the column with this name; None if the table has no such column."""
         return next((column for column in self.columns if column.name == name), None)
+
+    def is_sole_key(self, column: str) -> bool:
+        """Return whether the primary key is this column alone."""
+        return self.primary_key is not None and self.primary_key.columns == (column,)
+
+    @property
+    def unique_keys(self) -> list[tuple[str, ...]]:
+        """The columns of each unique key, without the unique indexes on expressions or on only some rows."""
+        names = {column.name for column in self.columns}
+        indexes = (each for each in self.indexes if each.unique and each.where is None)
+        return [
+            *([self.primary_key.columns] if self.primary_key else ()),
+            *(each.columns for each in self.uniques),
+            *(each.keys for each in indexes if names.issuperset(each.keys)),
+        ]
 
 
 @dataclass(frozen=True)

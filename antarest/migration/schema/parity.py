@@ -117,10 +117,11 @@ def _labels(expression: str) -> tuple[str, list[str]]:
 
 
 def _column(column: Column, family: str, table: Table, inventory: Inventory, counterpart: Table | None) -> Column:
-    alias = inventory.engine == "sqlite" and _is_rowid(table, column)
+    # SQLite's row number, which is never NULL and always generated
+    alias = inventory.engine == "sqlite" and column.type == "INTEGER" and table.is_sole_key(column.name)
     other = counterpart.column(column.name) if counterpart else None
-    default = _GENERATED if _is_generated(column) else _default(column.default, family)
-    if alias and other and _is_generated(other):
+    default = _GENERATED if column.is_generated else _default(column.default, family)
+    if alias and other and other.is_generated:
         default = _GENERATED
     if (alias or _refers(table, column)) and inventory.engine == "sqlite" and family == "INTEGER" and other:
         # An INTEGER of SQLite has 64 bits. It stands for a BIGINT id, and for columns that refer to one.
@@ -141,18 +142,8 @@ def _computed(text: str) -> str:
     return f"{canonical(expression)} {kind}"
 
 
-def _is_rowid(table: Table, column: Column) -> bool:
-    """Return whether the column is SQLite's row number, which is never NULL and always generated."""
-    key = table.primary_key
-    return column.type == "INTEGER" and key is not None and key.columns == (column.name,)
-
-
 def _refers(table: Table, column: Column) -> bool:
     return any(column.name in key.columns for key in table.foreign_keys)
-
-
-def _is_generated(column: Column) -> bool:
-    return column.identity is not None or (column.default or "").startswith("nextval(")
 
 
 def _default(default: str | None, family: str) -> str | None:

@@ -89,7 +89,7 @@ class TableDraw:
         referring = {column for key in self._keys for column in key.columns}
         self.refers_to_itself = any(key.referred_table == table.name for key in self._keys)
         self._nullable = {column.name for column in table.columns if self._takes_null(column)}
-        self._seen: dict[tuple[str, ...], set[str]] = {columns: set() for columns in self._uniques()}
+        self._seen: dict[tuple[str, ...], set[str]] = {columns: set() for columns in table.unique_keys}
         keys = (key for index in table.indexes if index.unique for key in index.keys)
         self._distinct = self._names_in(*keys).union(*self._seen)
         indexed = (key for index in table.indexes for key in index.keys)
@@ -163,7 +163,7 @@ class TableDraw:
         nullable = column.name in self._nullable
         if column.name in self._later and nullable:
             return ValuePool((None,))
-        if self._is_sole_key(column) and isinstance(self._type(column), sa.Integer):
+        if self._table.is_sole_key(column.name) and isinstance(self._type(column), sa.Integer):
             return ValuePool(fresh=int)
         clause = self._tables[self._table.name]
         made = self._make_pool(self._table.name, column.name, self._type(column))
@@ -196,10 +196,6 @@ class TableDraw:
     def _type(self, column: Column) -> sa.types.TypeEngine[object]:
         return self._tables[self._table.name].c[column.name].type
 
-    def _is_sole_key(self, column: Column) -> bool:
-        key = self._table.primary_key
-        return key is not None and key.columns == (column.name,)
-
     def _names_in(self, *texts: str) -> set[str]:
         """Return the columns of the table that some SQL expressions name."""
         words = {name_of(token) for text in texts for token in tokenise(text)}
@@ -219,8 +215,8 @@ class TableDraw:
 
     def _is_numbered(self, column: Column) -> bool:
         if self._connection.dialect.name == "sqlite":
-            return column.type == "INTEGER" and self._is_sole_key(column)
-        return column.identity is not None or (column.default or "").startswith("nextval(")
+            return column.type == "INTEGER" and self._table.is_sole_key(column.name)
+        return column.is_generated
 
     # ---- foreign keys
 
@@ -252,16 +248,6 @@ class TableDraw:
                 yield tuple(None if c in self._nullable else v for c, v in zip(key.columns, each, strict=True))
 
     # ---- unique keys
-
-    def _uniques(self) -> Iterator[tuple[str, ...]]:
-        """Yield the columns of each unique key. Unique indexes on expressions, or on only some rows, are left out."""
-        if self._table.primary_key:
-            yield self._table.primary_key.columns
-        yield from (unique.columns for unique in self._table.uniques)
-        names = {column.name for column in self._table.columns}
-        for index in self._table.indexes:
-            if index.unique and index.where is None and names.issuperset(index.keys):
-                yield index.keys
 
     def _unique_texts(self, row: Draw) -> Iterator[tuple[tuple[str, ...], str]]:
         """Yield the values of each unique key as text.

@@ -5,7 +5,6 @@ Nothing in the schema before the revision forbids such rows, so an application m
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -28,8 +27,8 @@ def new_keys(before: Inventory, after: Inventory) -> list[Key]:
     return [
         (name, columns)
         for name in sorted(before.tables.keys() & after.tables.keys())
-        for columns in dict.fromkeys(_keys(after.tables[name]))
-        if columns not in _keys(before.tables[name]) and all(map(before.tables[name].column, columns))
+        for columns in dict.fromkeys(after.tables[name].unique_keys)
+        if columns not in before.tables[name].unique_keys and all(map(before.tables[name].column, columns))
     ]
 
 
@@ -55,10 +54,3 @@ def make_equal(connection: Connection, key: Key, facts: Table) -> None:
         change = sa.update(table).where(row == other[0]).values(dict(zip(columns, one[1:], strict=True)))
         if not inserter.execute(change):
             return
-
-
-def _keys(table: Table) -> Iterator[tuple[str, ...]]:
-    if table.primary_key:
-        yield table.primary_key.columns
-    yield from (each.columns for each in table.uniques)
-    yield from (each.keys for each in table.indexes if each.unique and each.where is None)
