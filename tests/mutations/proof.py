@@ -106,8 +106,8 @@ PROOF = (
     of_history(
         "a table that a revision reads is one that it makes",
         f"{_VERIFY}/rows/hints.py",
-        "called in _MAKERS and not _is_read(node)",
-        "called in _MAKERS",
+        "last_name(node) in _MAKERS and not _is_read(node)",
+        "last_name(node) in _MAKERS",
         "table_read_from_elsewhere",
     ),
     of_history(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...errors.revision import Revision
-from .json_shapes import shape_of
+from .json_shapes import last_name, shape_of
 
 _TEXT = r"'((?:[^']|'')*)'"
 _COMPARED = re.compile(rf"(\w+)[\"`\]]?\s*(?:=|<>|!=|\bI?LIKE\b|\bGLOB\b)\s*{_TEXT}", re.IGNORECASE)
@@ -173,8 +173,7 @@ def _without(source: str, tree: ast.Module, function: str) -> str:
 
 def _made(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
-        called = getattr(node.func, "attr", getattr(node.func, "id", "")) if isinstance(node, ast.Call) else ""
-        if isinstance(node, ast.Call) and called in _MAKERS and not _is_read(node):
+        if isinstance(node, ast.Call) and last_name(node) in _MAKERS and not _is_read(node):
             yield from (text for each in node.args for text in _texts(each))
 
 
@@ -202,16 +201,10 @@ def _casts(tree: ast.AST) -> Iterator[tuple[str, str]]:
             for *columns, kind, one, other, of in _CAST.findall(node.value):
                 yield next(filter(None, (*columns, one, other))), _kind(kind or of)
         elif isinstance(node, ast.Call) and node.args:
-            call = _name(node.func)
-            kind = _kind(_name(node.args[-1]) if call == "cast" else "" if call == "bool" else call)
+            call = last_name(node.func)
+            kind = _kind(last_name(node.args[-1]) if call == "cast" else "" if call == "bool" else call)
             if kind and (column := _column(node.args[0])):
                 yield column, kind
-
-
-def _name(node: ast.expr) -> str:
-    """Return the last part of a name such as `sa.String`, also if the name is called: `sa.String(10)`."""
-    node = node.func if isinstance(node, ast.Call) else node
-    return str(getattr(node, "attr", getattr(node, "id", "")))
 
 
 def _kind(name: str) -> str:
@@ -229,7 +222,7 @@ def _deleted(tree: ast.Module) -> Iterator[tuple[str, str]]:
 
 
 def _is_delete(node: ast.AST) -> bool:
-    return isinstance(node, ast.Call) and "delete" in {getattr(node.func, "attr", ""), getattr(node.func, "id", "")}
+    return isinstance(node, ast.Call) and last_name(node) == "delete"
 
 
 def _in_sql(text: str) -> Iterator[tuple[str, str]]:

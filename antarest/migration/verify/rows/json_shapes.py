@@ -30,9 +30,15 @@ def _json_columns(tree: ast.Module) -> Iterator[str]:
     """Yield the columns that the code declares with a type of JSON. SQLAlchemy parses their values."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and len(node.args) > 1 and isinstance(node.args[0], ast.Constant):
-            kinds = (kind.func if isinstance(kind, ast.Call) else kind for kind in node.args[1:])
-            if {getattr(kind, "attr", getattr(kind, "id", "")) for kind in kinds} & {"JSON", "JSONB"}:
+            kinds = {last_name(kind) for kind in node.args[1:]}
+            if kinds & {"JSON", "JSONB"}:
                 yield str(node.args[0].value)
+
+
+def last_name(node: ast.expr) -> str:
+    """Return the last part of a name such as `sa.String`, also if the name is called: `sa.String(10)`."""
+    node = node.func if isinstance(node, ast.Call) else node
+    return str(getattr(node, "attr", getattr(node, "id", "")))
 
 
 class _JsonReader:
