@@ -66,12 +66,12 @@ class SourceModule:
 
     def assigned(self, node: ast.expr) -> ast.expr:
         """Return the expression that is assigned to a name at the top level. Return any other expression unchanged."""
-        for each in self.tree.body if isinstance(node, ast.Name) else ():
-            targets = each.targets if isinstance(each, ast.Assign) else []
-            targets = [each.target] if isinstance(each, ast.AnnAssign) else targets
-            is_it = any(isinstance(target, ast.Name) and target.id == node.id for target in targets)  # type: ignore[attr-defined]
-            if is_it and isinstance(each, (ast.Assign, ast.AnnAssign)) and each.value:
-                return each.value
+        name = node.id if isinstance(node, ast.Name) else None
+        for each in self.tree.body:
+            if isinstance(each, (ast.Assign, ast.AnnAssign)) and each.value:
+                targets = each.targets if isinstance(each, ast.Assign) else [each.target]
+                if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+                    return each.value
         return node
 
     def imported(self, name: str = "") -> Iterator[Path]:
