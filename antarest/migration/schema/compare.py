@@ -56,6 +56,11 @@ class Difference:
     before: object
     after: object
 
+    @property
+    def is_name_only(self) -> bool:
+        """Whether only a name differs that Alembic does not compare."""
+        return self.aspect == "name" and self.kind in {"primary key", "foreign key", "check"}
+
     @override
     def __str__(self) -> str:
         """Return the difference as one line, in which the two sides are called "before" and "after"."""

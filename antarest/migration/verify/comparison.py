@@ -22,7 +22,6 @@ from .target import Target
 
 _LONGEST_NAME = 63  # bytes; https://www.postgresql.org/docs/current/sql-syntax-lexical.html
 _WITH_A_ZONE = ("TIMESTAMP WITH TIME ZONE", "INTERVAL")
-_NOT_COMPARED_BY_ALEMBIC = ("primary key", "foreign key", "check")
 _VARCHAR = re.compile(r"VARCHAR(?:\((\d+)\))?")
 
 
@@ -115,8 +114,7 @@ def _severity(each: Difference, *, is_own: bool) -> Severity:
     SQLite cannot store time zones.
     """
     is_zone = each.aspect == "type" and each.after in _WITH_A_ZONE and not is_own
-    is_name = each.aspect == "name" and each.kind in _NOT_COMPARED_BY_ALEMBIC
-    return "note" if is_zone or is_name or _is_enum(each) else "error"
+    return "note" if is_zone or each.is_name_only or _is_enum(each) else "error"
 
 
 def _is_enum(each: Difference) -> bool:

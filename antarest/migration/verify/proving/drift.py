@@ -22,7 +22,6 @@ from ..target import Target
 from .runs import Runs
 from .state import State
 
-_NAMES_NOT_COMPARED = ("primary key", "foreign key", "check")  # by Alembic
 _TYPES = {"unique": "unique_constraint", "foreign key": "foreign_key_constraint"}  # the names of these kinds in Alembic
 _OWN_TYPES = ("table", "column", "index", *_TYPES)
 
@@ -55,7 +54,7 @@ def compare_models(runs: Runs, proof: Proof, state: State, start: Inventory | No
         return
     older = {_text(each) for each in differences(start, models)} if start and start.tables else set()
     for each in found:
-        is_note = _text(each) in older or (each.aspect == "name" and each.kind in _NAMES_NOT_COMPARED)
+        is_note = _text(each) in older or each.is_name_only
         severity = "note" if is_note else "error"
         proof.add("V701", _text(each), severity=severity, item=each.path, table=each.table)
     with runs.connected(runs.clones.copy(state.bare)) as connection:
