@@ -195,9 +195,9 @@ class Clones:
                 shutil.copyfile(str(template.database), file)
             return url.set(database=str(file))
         name = f"{self._location.prefix}{number}"
-        source = template.database if template else "template0"
-        self._roles[name] = {*self._roles.get(str(template.database), ())} if template else set()
-        create_database(self._maintenance, name, str(source))
+        source = str(template.database) if template else "template0"
+        self._roles[name] = {*self._roles.get(source, ())}
+        create_database(self._maintenance, name, source)
         return url.set(database=name)
 
 

@@ -172,16 +172,14 @@ class Prover:
     def _copy(self, state: State) -> URL:
         return self._runs.clones.copy(state.filled(everywhere).url)
 
-    def _keep_databases(self, proof: Proof, before: URL, after: State | None) -> None:
+    def _keep_databases(self, proof: Proof, before: URL, after: State) -> None:
         """Keep the databases before and after a revision, for the user to look at, if the revision has a finding."""
         if not any(each.severity == "error" for each in proof.findings):
             self._runs.clones.drop(before)
             return
-        databases = {"before": before, "after": self._copy(after) if after else None}
-        for when, url in databases.items():
-            if url:
-                found = self._runs.clones.keep(url, f"{proof.revision[:32]}_{when}")  # at most 63 bytes on PostgreSQL
-                proof.kept[when] = redact_url(found) if found else ""
+        for when, url in {"before": before, "after": self._copy(after)}.items():
+            found = self._runs.clones.keep(url, f"{proof.revision[:32]}_{when}")  # at most 63 bytes on PostgreSQL
+            proof.kept[when] = redact_url(found) if found else ""
 
 
 class _Attempt:
