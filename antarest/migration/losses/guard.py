@@ -114,13 +114,11 @@ class LossGuard(Watcher):
         with self.unwatched():
             self._deferred.defer_again()
             self._row_security.begin()
-        if self._tracker.tables:
-            with self.unwatched():
+            if self._tracker.tables:
                 self._tracker.begin()
                 moves = Moves(self._connection, self._tracker, revision.destinations(direction))
                 self._counter = LossCounter(self._connection, self._tracker, moves)
-        if self._rebuilds:
-            with self.unwatched():
+            if self._rebuilds:
                 self._rebuilds.begin()
 
     def end(self, revision: Revision, direction: Direction) -> None:
@@ -135,8 +133,7 @@ class LossGuard(Watcher):
                 self._tracker.foresee_deferred()
             self._deferred.run()
             self.hidden = [] if revision.row_security else self._row_security.written()
-        if self._counter:
-            with self.unwatched():
+            if self._counter:
                 self._tracker.look()
                 found = list(self._counter.lost())
                 for table in self._counter.overtaken(found, revision.losses(direction)):
@@ -146,10 +143,9 @@ class LossGuard(Watcher):
                     reason = revision.losses(direction).get(lost.item, "")
                     unit = "row" if lost.column is None else "value"
                     self.losses.append(Loss(revision.id, direction, lost.item, lost.amount, reason, unit))
-        self._counter = None
-        if self._rebuilds:
-            with self.unwatched():
+            if self._rebuilds:
                 self.missing = self._rebuilds.end(revision, direction)
+        self._counter = None
 
     def in_the_way(self, message: str) -> Missing | None:
         """Return the view or trigger that made a rebuild fail with this message; None for another cause."""

@@ -116,12 +116,12 @@ class RebuildGuard:
 
     def end(self, revision: Revision, direction: Direction) -> list[Missing]:
         """Return the objects that a revision has lost, apart from those that it dropped by name or declares."""
-        declared = revision.structure_losses(direction)
         self._after = after = self._look()
-        if after != self._before:
-            self._keep_counters(after)
-        found = [] if after == self._before else self._compare(after)
-        return [missing for missing in found if missing.item not in declared]
+        if after == self._before:
+            return []
+        self._keep_counters(after)
+        declared = revision.structure_losses(direction)
+        return [missing for missing in self._compare(after) if missing.item not in declared]
 
     def in_the_way(self, message: str) -> Missing | None:
         """Return the view or trigger that made a rebuild fail, because it refers to the rebuilt table."""
@@ -263,11 +263,8 @@ def _dependent(connection: Connection, kind: str, name: str) -> Missing:
 
 def _read(connection: Connection, exclude: str) -> list[_Row]:
     # Each revision reads the schema, so this avoids SQLAlchemy, which takes longer for the rows than SQLite.
-    driver = connection.connection.cursor()
-    try:
-        rows: list[_Row] = driver.execute(_MASTER, (exclude,)).fetchall()
-    finally:
-        driver.close()
+    with closing(connection.connection.cursor()) as cursor:
+        rows: list[_Row] = cursor.execute(_MASTER, (exclude,)).fetchall()
     return rows
 
 
