@@ -11,6 +11,7 @@ from sqlalchemy import Connection, text
 from ...database.catalog import CatalogTable, Tables, quote
 from ...schema.sql import Piece, pieces
 from .conversions import Conversion, can_convert, count_changed
+from .copies import outer
 from .origins import Origins
 
 _NAME = r'(?:"[^"]+"|\w+)'
@@ -127,13 +128,9 @@ def read_retypes(statement: str) -> list[Retype]:
     words = [part.word for part in parts]
     if words[:2] != ["alter", "table"]:
         return []
-    found, start, depth = [], 0, 0
-    for at, word in enumerate([*words, ","]):
-        depth += (word in {"(", "["}) - (word in {")", "]"})
-        if word == "," and depth == 0:
-            found.append(_read_action(statement, parts[start:at]))
-            start = at + 1
-    return [retype for retype in found if retype]
+    commas = [at for at in outer(words) if words[at] == ","]
+    actions = (parts[start + 1 : end] for start, end in zip([-1, *commas], [*commas, len(words)], strict=True))
+    return [retype for action in actions if (retype := _read_action(statement, action))]
 
 
 def _read_action(statement: str, parts: Sequence[Piece]) -> Retype | None:
