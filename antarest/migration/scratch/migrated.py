@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
@@ -29,6 +29,8 @@ from .cache import ScratchCache
 from .databases import scratch_database
 from .runner import ScratchRunner
 from .servers import Asked, ScratchServer, read_asked, scratch_servers
+
+Result = TypeVar("Result")
 
 _FINDS_EFFECTS = ("scratch/migrated", "scratch/servers", "losses/tracking/*")
 """The modules, besides those that run revisions, that determine the effect of a downgrade as the cache stores it."""
@@ -116,20 +118,37 @@ def objects_of_history(project: Project, connection: Connection, note: Tell = sa
     cache, key = ScratchCache(project, _order(project, project.history.heads)), f"objects {connection.dialect.name}"
     if (known := cache.facts(key)) is not None:
         return {ObjectKey(*each) for each in known}
-    if connection.dialect.name == "sqlite":
-        with scratch_database("sqlite") as url, moving(url) as scratch:
-            made = _objects_made(project, scratch)
-    else:
-
-        def run(server: ScratchServer) -> set[ObjectKey]:
-            with server.database() as scratch:
-                return _objects_made(project, scratch)
-
-        asked = read_asked(DbConfig(connection.engine.url), connection)
-        with scratch_servers(asked, revision_texts(project), note) as servers:
-            made = servers.run(run)
+    made = run_on_scratch(project, connection, _objects_made, note)
     cache.store_facts(key, sorted(made))
     return made
+
+
+def run_on_scratch(
+    project: Project, connection: Connection, run: Callable[[Project, Connection], Result], note: Tell
+) -> Result:
+    """Run a function on an empty scratch database of the same engine as the real database, and return its result.
+
+    Args:
+        project: the Alembic project.
+        connection: a connection to the real database, which shows what a scratch database needs.
+        run: the function. It gets the project and a connection to the scratch database, without a transaction.
+        note: called with a line before a scratch database is made on the server of the real database.
+
+    Raises:
+        NoPostgres: no PostgreSQL is available.
+        ScratchRunFailed: a revision fails on the scratch database.
+    """
+    if connection.dialect.name == "sqlite":
+        with scratch_database("sqlite") as url, moving(url) as scratch:
+            return run(project, scratch)
+
+    def on_server(server: ScratchServer) -> Result:
+        with server.database() as scratch:
+            return run(project, scratch)
+
+    asked = read_asked(DbConfig(connection.engine.url), connection)
+    with scratch_servers(asked, revision_texts(project), note) as servers:
+        return servers.run(on_server)
 
 
 def _objects_made(project: Project, connection: Connection) -> set[ObjectKey]:

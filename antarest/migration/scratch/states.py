@@ -7,15 +7,11 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from ..database.catalog import Catalog, read_catalog
-from ..database.connection import moving
 from ..database.waits import Tell, say_nothing
-from ..errors.settings.db_config import DbConfig
 from ..project.project import Project
 from .cache import ScratchCache
-from .databases import scratch_database
-from .migrated import revision_texts
+from .migrated import run_on_scratch
 from .runner import ScratchRunner
-from .servers import ScratchServer, read_asked, scratch_servers
 
 
 @dataclass(frozen=True)
@@ -69,18 +65,7 @@ def table_states(project: Project, connection: Connection, note: Tell = say_noth
     cache, key = ScratchCache(project, project.history.order), f"tables {connection.dialect.name}"
     if (known := cache.facts(key)) is not None:
         return TableStates({id_: {name: frozenset(columns) for name, columns in known[id_].items()} for id_ in known})
-    if connection.dialect.name == "sqlite":
-        with scratch_database("sqlite") as url, moving(url) as scratch:
-            after = _tables_after(project, scratch)
-    else:
-
-        def run(server: ScratchServer) -> dict[str, Catalog]:
-            with server.database() as scratch:
-                return _tables_after(project, scratch)
-
-        asked = read_asked(DbConfig(connection.engine.url), connection)
-        with scratch_servers(asked, revision_texts(project), note) as servers:
-            after = servers.run(run)
+    after = run_on_scratch(project, connection, _tables_after, note)
     cache.store_facts(key, {id_: {name: sorted(after[id_][name]) for name in after[id_]} for id_ in after})
     return TableStates(after)
 
