@@ -53,6 +53,11 @@ class Revision:
     branch_labels: tuple[str, ...] = ()
 
     @property
+    def text(self) -> str:
+        """The text of the file. Bytes that are not UTF-8 are replaced."""
+        return self.path.read_text(encoding="utf-8", errors="replace")
+
+    @property
     def predecessors(self) -> tuple[str, ...]:
         """The revisions that must be applied before this revision."""
         return self.down + self.depends_on

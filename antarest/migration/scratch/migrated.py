@@ -248,7 +248,7 @@ def asked_or_expected(project: Project, db: DbConfig | None) -> Asked:
 
 def revision_texts(project: Project) -> list[str]:
     """Return the texts of all revision files of a project."""
-    return [project.history[id_].path.read_text(encoding="utf-8", errors="replace") for id_ in project.history.order]
+    return [project.history[id_].text for id_ in project.history.order]
 
 
 def _effects(

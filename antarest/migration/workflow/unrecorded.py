@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from ..errors.text import shorten
 from ..project.project import Project
 from ..run.request import RunOutcome, RunRequest
 from ..run.segments import refuse_overlap
+from ..scratch.migrated import revision_texts
 from ..scratch.states import TableStates, table_states
 
 # Matches the names of tables that the text of a revision creates.
@@ -84,7 +85,7 @@ def _refuse_unrecorded(project: Project, connection: Connection, note: Tell) -> 
     mentioned = _mentioned(project, present)
     if not elsewhere and not mentioned:
         return  # The database is empty, or none of its tables is of the history.
-    states, made = TableStates(), set(_named(project))
+    states, made = TableStates(), {name for text in revision_texts(project) for name in _made(text)}
     try:
         states = table_states(project, connection, note)
     except ScratchRunFailed:  # The history may need tables that it does not create.
@@ -107,7 +108,7 @@ def note_left_over(request: RunRequest, undone: Iterable[Revision]) -> None:
         request: the request of the run.
         undone: the revisions that the run has undone.
     """
-    project, texts = request.project, [_text(each) for each in undone]
+    project, texts = request.project, [each.text for each in undone]
     with suppress(AntarestError), looking(request.db) as connection:
         current = read_current(connection, project.version_table)
         present = read_catalog(connection, exclude=project.workflow_tables)
@@ -120,26 +121,17 @@ def note_left_over(request: RunRequest, undone: Iterable[Revision]) -> None:
 
 def _may_have_made(text: str, present: Iterable[str]) -> bool:
     """Return whether a revision with this text may create one of these tables, or a table whose name is unknown."""
-    made = {found["called"] or found["written"] for found in _MAKES.finditer(text)}
+    made = _made(text)
     return not made.isdisjoint(name.rpartition(".")[2] for name in present) or len(_MAY_MAKE.findall(text)) > len(made)
+
+
+def _made(text: str) -> set[str]:
+    return {found["called"] or found["written"] for found in _MAKES.finditer(text)}
 
 
 def _mentioned(project: Project, tables: Collection[str]) -> set[str]:
     """Return the tables whose names occur in the texts of the revisions."""
     if not tables:
         return set()  # The database is empty, as usual, so no file needs to be read.
-    words = {word for text in _texts(project) for word in re.findall(r"\w+", text.lower())}
+    words = {word for text in revision_texts(project) for word in re.findall(r"\w+", text.lower())}
     return {name for name in tables if name.rpartition(".")[2].lower() in words}
-
-
-def _texts(project: Project) -> Iterator[str]:
-    return (_text(project.history[id_]) for id_ in project.history.order)
-
-
-def _text(revision: Revision) -> str:
-    return revision.path.read_text(encoding="utf-8", errors="replace")
-
-
-def _named(project: Project) -> Iterator[str]:
-    for content in _texts(project):
-        yield from (found["called"] or found["written"] for found in _MAKES.finditer(content))

@@ -43,16 +43,12 @@ def violations(connection: Connection) -> Counter[tuple[str, str]]:
 
 def validated_later(history: History, revision: str) -> set[str]:
     """Return the names, in lower case, of constraints that a revision makes NOT VALID and a later one validates."""
-    own = _text(history, revision)
+    own = history[revision].text
     if not _NOT_VALID.search(own):
         return set()
     following = history.order[history.order.index(revision) + 1 :]
-    found = {name for id_ in following for name in _VALIDATE.findall(_text(history, id_))}
+    found = {name for id_ in following for name in _VALIDATE.findall(history[id_].text)}
     return {name.lower() for name in found if name in own}
-
-
-def _text(history: History, revision: str) -> str:
-    return history[revision].path.read_text(encoding="utf-8", errors="replace")
 
 
 def unchecked(connection: Connection, validated: Collection[str]) -> set[str]:
