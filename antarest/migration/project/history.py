@@ -259,7 +259,8 @@ class History:
                 raise OutOfReach(
                     f"a rollback cannot go {count(steps, 'step')} back: {way}", shown, *([hint] if states else [])
                 )
-            self._require_single_steps(current, states[:steps])
+            for at, below in pairwise([tuple(current), *((state,) for state in states[:steps])]):
+                self._require_one_step(at, below[0])
             return states[steps - 1]
         if set(current) == {to} or (to == BASE and not current) or to in states:
             return to
@@ -275,10 +276,6 @@ class History:
             shown,
             Hint("Go to the state below", f"inv db.rollback --to={self._state_below(to, states)}"),
         )
-
-    def _require_single_steps(self, current: Collection[str], states: Sequence[str]) -> None:
-        for at, below in pairwise([tuple(current), *((state,) for state in states)]):
-            self._require_one_step(at, below[0])
 
     def _require_one_step(self, at: tuple[str, ...], below: str) -> None:
         """Refuse a step back from `at` to `below` that would undo more than the last revision.
