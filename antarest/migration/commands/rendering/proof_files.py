@@ -72,9 +72,8 @@ def as_markdown(found: Verification) -> str:
         lines += _table("id", "revision", "engine", "found", "fix")
         for each in found.findings:
             engine = NAMES[each.engine]
-            expected = f" (expected: {each.expected})" if each.expected else ""
             id_ = each.id + _mark([each])
-            lines.append(_row(id_, each.revision, engine, each.found + expected, spell(each.kind.fix)))
+            lines.append(_row(id_, each.revision, engine, each.text, spell(each.kind.fix)))
         lines.append("")
     lines += [*_gaps(found), ""] if found.not_proved else []
     if found.not_checked:
@@ -190,8 +189,7 @@ def as_annotations(found: Verification, target: Target) -> Iterator[str]:
 
 def _sentence(finding: Finding) -> str:
     where = " on ".join(filter(None, [finding.revision, NAMES[finding.engine] if finding.engine else ""]))
-    expected = f" (expected: {finding.expected})" if finding.expected else ""
-    return f"{f'{where}: ' if where else ''}{finding.found}{expected} - {spell(finding.kind.fix)}"
+    return f"{f'{where}: ' if where else ''}{finding.text} - {spell(finding.kind.fix)}"
 
 
 def _data(text: str) -> str:

@@ -118,7 +118,7 @@ def _entries(
         first = mine[0]
         others = [each for each in dict.fromkeys(each.item for each in mine) if each != first.item]
         later = len(again.get((first.id, first.found), ()))
-        text = f"{' and '.join(engines)}: {_text(first)}" if engines else _text(first)
+        text = f"{' and '.join(engines)}: {first.text}" if engines else first.text
         text += f"; the same: {shorten(others)}" if others else ""
         text += f" (and in {count(later, 'later revision')})" if later else ""
         followed = {
@@ -131,11 +131,7 @@ def _entries(
 
 def _as_consequence(finding: Finding, cause: Finding) -> str:
     place = f" in {finding.revision or 'the history'}" if finding.revision != cause.revision else ""
-    return f"{finding.id}{place}: {_text(finding)}"
-
-
-def _text(finding: Finding) -> str:
-    return finding.found + (f" (expected: {finding.expected})" if finding.expected else "")
+    return f"{finding.id}{place}: {finding.text}"
 
 
 def _without_object(finding: Finding) -> str:
@@ -144,8 +140,8 @@ def _without_object(finding: Finding) -> str:
     Findings for which this text is equal probably have the same cause.
     """
     if not finding.item:
-        return _text(finding)
-    text = _text(finding).replace(finding.item, finding.table if finding.id in _OF_ROWS else "", 1)
+        return finding.text
+    text = finding.text.replace(finding.item, finding.table if finding.id in _OF_ROWS else "", 1)
     return re.sub(r"^\d[\d,]*|(?<=: name: ).*| after \w+ and \w+$", "", text)
 
 

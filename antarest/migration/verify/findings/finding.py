@@ -43,6 +43,11 @@ class Finding:
         """The kind of this finding."""
         return KINDS[self.id]
 
+    @property
+    def text(self) -> str:
+        """The description, followed by the expected result."""
+        return f"{self.found} (expected: {self.expected})" if self.expected else self.found
+
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:
     """Return the findings without duplicates: errors before notes, and each group sorted by id."""
