@@ -13,14 +13,13 @@ from collections.abc import Sequence
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from ..database.driver_errors import connection_error, driver_error, is_connection_error
+from ..database.driver_errors import NO_RIGHT, connection_error, driver_error, is_connection_error, sqlstate
 from ..errors.base import AntarestError, Hint
 from ..errors.facts.database import RightMissing, StatementRefused
 from ..errors.facts.run import AlembicRefused, SystemRefused, UnexpectedFailure
 from ..errors.settings.urls import ENGINES, redact, redact_url
 from ..errors.text import described, details_of, reason
 
-_NO_RIGHT = "42501"
 _OBJECT = re.compile(r"for (?P<kind>table|view|materialized view|sequence|schema) (?P<name>\S+)")
 _RIGHTS = {"sequence": "USAGE ON SEQUENCE", "schema": "USAGE ON SCHEMA"}
 _AS_OWNER = Hint("Name its owner in the configuration", "db.admin_url: postgresql://OWNER@HOST/DATABASE")
@@ -52,7 +51,7 @@ def _refused(error: BaseException, url: URL | None, urls: Sequence[URL]) -> Anta
         return connection_error(error, url)
     details = {key: redact(value, *urls) for key, value in details_of(error).items()}
     said, database = redact(reason(error), *urls), redact_url(url) if url else ""
-    if getattr(raised, "pgcode", None) == _NO_RIGHT:
+    if sqlstate(error) == NO_RIGHT:
         role = f"the role {url.username}" if url and url.username else "this role"
         return RightMissing(f"{role} lacks a right: {said}", _grant(said, url), database=database, details=details)
     engine = ENGINES.get(url.get_backend_name(), "") if url else ""

@@ -22,7 +22,7 @@ from ..errors.revision import VersionTable
 from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import ENGINES, is_memory, redact_url
 from .driver_connections import SqliteConnection, postgres_connection, set_watcher
-from .driver_errors import translate_errors
+from .driver_errors import sqlstate, translate_errors
 from .waits import ReadWatch, Tell, configure, say_nothing, undisturbed
 
 APPLICATION_NAME = "antarest-migration"
@@ -143,7 +143,7 @@ def read_current(connection: Connection, version_table: VersionTable) -> tuple[s
 
 
 def _is_about_a_missing_table(error: DBAPIError) -> bool:
-    return getattr(error.orig, "pgcode", None) == _UNDEFINED_TABLE or str(error.orig).startswith("no such table: ")
+    return sqlstate(error) == _UNDEFINED_TABLE or str(error.orig).startswith("no such table: ")
 
 
 def engine_version(connection: Connection) -> str:

@@ -72,6 +72,9 @@ _OUT_OF_MEMORY = "53200"
 LOCK_TABLE = "max_locks_per_transaction"
 """The setting that limits the locks of all transactions. The server names it in a hint."""
 
+NO_RIGHT = "42501"
+"""The SQLSTATE of a statement for which the role lacks a right."""
+
 LOCK_FAILURES = frozenset({"55P03", "40P01"})
 """The SQLSTATEs of a lock that a session could not get in time, and of a deadlock."""
 

@@ -21,9 +21,9 @@ from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import redact_url
 from ..errors.text import shorten
 from ..project.project import Project
-from .driver_errors import role_missing
+from .catalog import quote
+from .driver_errors import NO_RIGHT, role_missing, sqlstate
 
-_INSUFFICIENT_PRIVILEGE: Final = "42501"
 _DEFAULT: Final = VersionTable()
 
 # The missing rights on the objects that exist, and on the sequences that their columns own. This locks nothing: the
@@ -129,8 +129,8 @@ class Grant:
     @property
     def sql(self) -> str:
         """The statement that grants the missing rights."""
-        path = ".".join(_quote(each) for each in (self.schema, self.name) if each)
-        return f"GRANT {', '.join(self.privileges)} ON {self.kind} {path} TO {_quote(self.role)}"
+        path = ".".join(quote(each) for each in (self.schema, self.name) if each)
+        return f"GRANT {', '.join(self.privileges)} ON {self.kind} {path} TO {quote(self.role)}"
 
 
 def lacking(project: Project, db: DbConfig, connection: Connection) -> list[Grant]:
@@ -198,7 +198,7 @@ def grant(connection: Connection, grants: Sequence[Grant]) -> None:
             # No parameters: a % in a name is not a placeholder.
             connection.exec_driver_sql(each.sql, execution_options={"no_parameters": True})
         except DBAPIError as error:
-            if getattr(error.orig, "pgcode", None) != _INSUFFICIENT_PRIVILEGE:
+            if sqlstate(error) != NO_RIGHT:
                 raise
             raise GrantRefused([each], database, str(error.orig).strip()) from error
     # Without the right to grant, PostgreSQL sometimes only prints a warning.
@@ -220,7 +220,3 @@ def _lacking(connection: Connection, role: str, objects: Sequence[_Object]) -> l
 
 def _order(right: _Right) -> tuple[int, str, str, int]:
     return _KINDS.index(right.kind), right.schema, right.name, _PRIVILEGES.index(right.privilege)
-
-
-def _quote(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

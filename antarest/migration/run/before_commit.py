@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-from ..database.driver_errors import LOCK_FAILURES, driver_error, translate_errors
+from ..database.driver_errors import LOCK_FAILURES, NO_RIGHT, driver_error, sqlstate, translate_errors
 from ..database.lock.base import Writer
 from ..database.lock.tables import NotLocked
 from ..errors.base import NOTHING_CHANGED, AntarestError, Hint
@@ -31,7 +31,6 @@ from ..losses.deferred import DeferredFails
 from ..losses.guard import LossGuard
 from .request import RunOutcome, RunRequest, Step
 
-_NO_RIGHT = "42501"
 _NO_CREATE = re.compile(r"permission denied for (schema|database) (\S+)")
 _LONGEST_STATEMENT = 100
 _LONGEST_PAUSE = 30.0  # seconds
@@ -122,9 +121,8 @@ def failures(request: RunRequest, outcome: RunOutcome) -> Iterator[None]:
 
 def _rights(error: BaseException, role: str) -> Iterator[Hint]:
     """If PostgreSQL says that the role lacks a right, yield hints about how to get it or to use another role."""
-    raised = driver_error(error)
-    if getattr(raised, "pgcode", None) == _NO_RIGHT:
-        if found := _NO_CREATE.search(str(raised)):
+    if sqlstate(error) == NO_RIGHT:
+        if found := _NO_CREATE.search(str(driver_error(error))):
             kind, name = found[1], found[2]
             yield Hint(f"Let the owner of the {kind} permit it", f"GRANT CREATE ON {kind.upper()} {name} TO {role};")
         yield Hint(
@@ -215,7 +213,7 @@ def is_lock_failure(error: BaseException, *, committing: bool) -> bool:
         if isinstance(cause, Overtaken):
             return True
         raised = cause.orig if isinstance(cause, DBAPIError) else cause
-        if getattr(raised, "pgcode", None) in LOCK_FAILURES:
+        if sqlstate(cause) in LOCK_FAILURES:
             return True
         if committing and isinstance(raised, sqlite3.Error):
             return raised.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY

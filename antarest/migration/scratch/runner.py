@@ -23,7 +23,7 @@ from sqlalchemy.engine.interfaces import ExceptionContext
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..database.connection import read_current
-from ..database.driver_errors import NO_SCHEMA
+from ..database.driver_errors import NO_SCHEMA, sqlstate
 from ..database.record import make_schema_of
 from ..errors.base import Hint
 from ..errors.facts.fixes import ID_LENGTH
@@ -287,7 +287,7 @@ def _learning_fixes(connection: Connection, fixes: list[Hint]) -> Iterator[None]
 
     def note(failed: ExceptionContext) -> None:
         nonlocal is_aborted
-        is_aborted = getattr(failed.original_exception, "pgcode", "") == _ABORTED
+        is_aborted = sqlstate(failed.original_exception) == _ABORTED
         if isinstance(failed.sqlalchemy_exception, DBAPIError) and not is_aborted:
             errors[:] = [failed.sqlalchemy_exception]
 

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, text
 
 from ..database.catalog import Tables, measure, read_tables
+from ..database.driver_errors import sqlstate
 from ..database.record import type_of_ids
 from ..database.waits import Tell
 from ..errors.base import Hint
@@ -223,7 +224,7 @@ def _drop(objects: list[DatabaseObject], connection: Connection) -> None:
                 savepoint.rollback()
                 blocked.append((kind, names))
                 reasons += [error] if kind not in _MAY_STAY else []
-                if kind not in _MAY_STAY and getattr(error, "pgcode", None) != _HAS_DEPENDENTS:
+                if kind not in _MAY_STAY and sqlstate(error) != _HAS_DEPENDENTS:
                     raise
         if len(blocked) == len(left):
             if reasons:

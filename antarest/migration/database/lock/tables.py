@@ -21,7 +21,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from ..catalog import CatalogTable
-from ..driver_errors import LOCK_FAILURES
+from ..driver_errors import LOCK_FAILURES, sqlstate
 from ..sessions import ServerSession
 
 Learned = dict[Hashable, int]
@@ -191,7 +191,7 @@ class TableLocks:
             try:
                 self._execute(f"{wait} LOCK TABLE {table.sql} IN {_MODES[mode]} MODE{nowait}")
             except Exception as error:
-                if not getattr(error, "pgcode", None):
+                if not sqlstate(error):
                     raise
                 self._execute("ROLLBACK TO SAVEPOINT antarest_lock; RELEASE SAVEPOINT antarest_lock")
                 return (table, mode), error

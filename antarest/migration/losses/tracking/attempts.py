@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from ...database.catalog import Tables, read_tables
 from ...database.driver_connections import Attempt
-from ...database.driver_errors import LOCK_FAILURES
+from ...database.driver_errors import LOCK_FAILURES, sqlstate
 from ...database.lock.tables import EVERYBODY, WRITERS, TableLocks
 from .base import Takes
 from .statement import Statement
@@ -63,7 +63,7 @@ def try_out(connection: Connection, locks: TableLocks, tables: Tables, attempt: 
         try:
             attempt()
         except Exception as error:
-            if getattr(error, "pgcode", None) in LOCK_FAILURES:
+            if sqlstate(error) in LOCK_FAILURES:
                 raise
             return Attempted(sure={table.identity for table in tables.values()})  # There is nothing to lock.
         needed = {table for table, mode in locks.held().items() if mode == EVERYBODY}
