@@ -1,4 +1,4 @@
-"""Compares the schemas, names, rows, and reactions to changes of rows in the proofs of one revision on both engines."""
+"""Compares the proofs of one revision on both engines: schemas, names, rows, and reactions to changes of rows."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def differing_values(
 ) -> Iterator[tuple[str, str]]:
     """Yield the columns in which the upgrade leaves different values on the two engines, each with a description.
 
-    If the rows already differ before the upgrade, nothing is compared.
+    If a table already has different values on the two engines before the upgrade, no column is yielded.
 
     Args:
         sqlite: the values before and after the upgrade, of the tables that the revision names.
@@ -100,7 +100,7 @@ def spelled(key: Row) -> tuple[str, ...]:
 
 
 def column_origins(table: TableRows, now: TableRows) -> dict[str, str]:
-    """Return a mapping from each column that got the values of another column, in every row, to the other column.
+    """For each column that got the values of another column in every row, return the other column.
 
     An unchanged column is not in the result, even if another column has the same values.
 

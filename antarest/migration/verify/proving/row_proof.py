@@ -159,7 +159,7 @@ class RowProof:
     # ---- one direction and back
 
     def _try(self, state: State, plain: _Trial) -> _Trial:
-        """Run a trial on plain and awkward rows. If this trial has findings, also run the trial on plain rows back."""
+        """Run a trial on plain and awkward rows. If this trial has findings, complete the trial on plain rows too."""
         both = plain
         if not self._touches_nothing(state, plain):
             is_last = plain.direction == "upgrade"  # No later trial needs the rows of this state.
@@ -291,7 +291,7 @@ class RowProof:
         trial.found = [each for each in found if not (each.id == "V504" and each.item in is_known)]
 
     def _with_severity(self, finding: row_changes.RowFinding, trial: _Trial) -> row_changes.RowFinding:
-        """Return a finding, as a note if the upgrade only replaces NULLs in a column that is NOT NULL now."""
+        """Return the finding. Make it a note if the upgrade only replaces NULLs in a column that is NOT NULL now."""
         table, column = trial.before.find(finding.item) or ("", None)
         facts = self._proof.schema.tables.get(table) if self._proof.schema else None
         new = facts.column(column) if facts and column else None

@@ -92,7 +92,7 @@ def pool_of(kind: sa.types.TypeEngine[Any]) -> ValuePool:
 
 
 def _as_text(literal: object) -> Iterator[str]:
-    """Yield a text for a literal. A number becomes a text of this length, because a check may compare the length."""
+    """Yield a text for a literal. For a number, the text has this length, because a check may compare lengths."""
     if isinstance(literal, str):
         yield literal
     elif isinstance(literal, int) and 0 < literal <= _LONG_TEXT:

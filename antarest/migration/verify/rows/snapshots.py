@@ -178,7 +178,10 @@ def _read_what_can_be_read(connection: Connection, table: TableClause) -> list[R
 
 
 def _is_driven(column: sa.ColumnClause[Any], connection: Connection) -> bool:
-    """Return whether the driver converts the values of a column, which fails for years that Python cannot store."""
+    """Return whether the driver converts the values of a column.
+
+    Such a conversion fails for years unknown to Python.
+    """
     return connection.dialect.name == "postgresql" and isinstance(column.type, (sa.DateTime, sa.Date))
 
 
