@@ -98,7 +98,7 @@ def ask(question: str, command: str) -> None:
 def _wait_for_answer() -> None:
     """Wait until somebody has typed a line, or a signal has come.
 
-    `input` alone would handle a signal that comes just before the wait only after the answer.
+    If a signal comes just before the wait begins, `input` alone would handle the signal only after the answer.
     """
     reader, writer = socket.socketpair()
     with reader, writer:

@@ -28,8 +28,8 @@ class CopiedRows:
         self._copied: dict[Hashable, Counter[Hashable]] = defaultdict(Counter)  # keys: a new table, then an old table
         self._unsure: set[tuple[Hashable, Hashable]] = set()  # a new and an old table: perhaps a row was copied twice
         self._is_simple = False  # whether the current statement is a simple copy
-        # For each table that the current statement reads: how many rows of each old table it contains. Below, for each
-        # table that the statement fills: the number of rows that were inserted before.
+        # `_sources`: for each table that the current statement reads, how many rows of each old table the read table
+        # has. `_inserted`: for each table that the statement fills, the number of rows inserted before the statement.
         self._sources: dict[Hashable, Mapping[Hashable, float]] = {}
         self._inserted: dict[Hashable, int] = {}
         self._known: Collection[Hashable] = ()

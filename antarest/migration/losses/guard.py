@@ -53,8 +53,8 @@ class LossGuard(Watcher):
 
     Attributes:
         losses: the losses until now, in order.
-        overtaken: the tables whose data a revision used and then removed, while others changed that data. Another try
-            can count exactly, because it locks these tables first.
+        overtaken: the tables whose data a revision used and then removed, while others changed that data. If the run is
+            tried again, it locks these tables first, so that the counts are exact.
         missing: the objects, such as triggers, that a rebuild in the last revision has lost.
         hidden: the tables that the last revision wrote to while row security may have hidden some of their rows.
     """

@@ -1,4 +1,4 @@
-"""Counts the rows and values that arrive at the destination to which a revision declares to move them.
+"""Counts the rows and values that arrive at the destination that a revision declares for them.
 
 If the source and the destination have the same type, their values are compared one by one, right before a statement
 removes them from the source. A value that is both in the source and in the destination at that time has arrived. This
@@ -45,13 +45,13 @@ class _Move:
         arrived: the number of rows or values that the destination had when a statement removed them from the source.
         is_compared: whether the destination had new data when a statement removed data from the source. If so, source
             and destination could be compared.
-        filled: a mapping from the identity of a table to the number of rows that statements wrote to this table while
-            they read the source.
+        filled: the number of rows that statements wrote to each table while they read the source. The key is the
+            identity of the table.
         taking: the number of rows or values that were both in the source and in the destination before the current
             statement; None if this statement removes nothing from the source.
         pairs: the columns that were compared before the current statement.
-        filling: a mapping from the identity of a table to the number of rows that were written to this table before the
-            current statement; None if this statement does not read the source.
+        filling: the number of rows that were written to each table before the current statement. The key is the
+            identity of the table. None if the current statement does not read the source.
     """
 
     table: CatalogTable
