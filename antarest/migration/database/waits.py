@@ -26,7 +26,7 @@ from .file_locks import blocker
 from .sessions import ServerSession, held_catalog
 
 _EVERY: Final = 0.25  # seconds between two looks
-_SILENCE: Final = 1.0  # seconds of waiting until a line says for whom
+_SILENCE: Final = 1.0  # seconds of waiting until a line names the other session
 _A_MOMENT: Final = 4.0  # seconds
 _SHORTEST: Final = 0.1  # seconds; PostgreSQL takes 0 for no limit
 
@@ -245,7 +245,7 @@ class ReadWatch(LockWatch, Watcher):
         self._limits = limits or {}
         self._db, self._seconds = db, float(db.migration_lock_timeout)
         self._connection: Connection | None = None  # the one that reports its statements, on PostgreSQL
-        self._deducted = 0.0  # the seconds of waiting by which the limit of the transaction is shorter
+        self._deducted = 0.0  # the seconds of earlier waits, by which the limit of the transaction was shortened
         self._statement, self._since = " ", self._begin  # If no connection reports, this statement runs all the time.
         self._next_line, self._has_cancelled = max(self._seconds, _SILENCE), False
         if engine.dialect.name == "postgresql":

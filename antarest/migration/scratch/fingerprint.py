@@ -1,4 +1,7 @@
-"""Names for databases that have run some revisions. Whatever can change a database also changes its name."""
+"""Names for databases that have run some revisions.
+
+A change of anything that can change a database also changes its name.
+"""
 
 from __future__ import annotations
 

@@ -55,11 +55,11 @@ def plan_upgrade(project: Project, current: tuple[str, ...], to: str) -> Upgrade
 
 @dataclass(frozen=True)
 class Drop:
-    """A table or column that a downgrade drops, or rows that it declares to delete.
+    """Data that a downgrade removes: a table or column that is dropped, or rows whose loss the revision declares.
 
     Attributes:
-        loss: the present number of rows or values in the table or column, with the declaration of the revision.
-        moved_to: the tables or columns to which the revision declares to move the values.
+        loss: the loss, counted as if the downgrade ran now, with the reason that the revision declares.
+        moved_to: the tables or columns that the revision declares as destinations of the data.
         is_drop: whether the table or column is dropped. If not, only some of the data may be lost, and the count is the
             largest possible loss.
     """
