@@ -27,7 +27,10 @@ class _Formatter(logging.Formatter):
 
 
 class _OnceAMinute(logging.Filter):
-    """Drops a message if the same text was logged within the last minute. The next one says how many were dropped."""
+    """Drops a message if the same text was logged within the last minute.
+
+    The next logged message counts the dropped ones.
+    """
 
     def __init__(self) -> None:
         super().__init__()

@@ -36,8 +36,7 @@ Options = Mapping[str, Any]
 """Options of `context.configure`, by name."""
 
 ASKED = "antarest_asked"
-"""The attribute of Alembic's configuration in which `environment.run` stores its options instead of running revisions.
-"""
+"""The attribute of Alembic's configuration in which `environment.run` only stores its options."""
 
 ALEMBIC = threading.RLock()
 """The lock that lets only one thread of this process call Alembic, because Alembic's context is global."""

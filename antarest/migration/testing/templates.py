@@ -137,7 +137,7 @@ def _failed_file(failed: Exception, folders: Collection[Path]) -> str:
 
 
 def sqlite_template(template: Template, for_all: Path, for_one: Path, run: str) -> Path:
-    """Return the file of a template for SQLite, which is created if it is missing.
+    """Return the file of a template for SQLite. Create the file if it is missing.
 
     Args:
         template: the content of the template.
@@ -185,7 +185,7 @@ def _is_whole(file: Path) -> bool:
 
 
 def postgres_template(template: Template, server: URL, maintenance: Connection, run: str, unfinished: str) -> str:
-    """Return the name of a template for PostgreSQL, which is created if it is missing.
+    """Return the name of a template for PostgreSQL. Create the template if it is missing.
 
     Args:
         template: the content of the template.
