@@ -50,7 +50,7 @@ COMPILES_ANEW = {"PYTHONDONTWRITEBYTECODE": "1"}
 
 BARE = "import sys, sqlalchemy, invoke; sqlalchemy.create_engine(sys.argv[1]).connect()"
 ABOVE_BARE = {10: 60, 100: 60, 1000: 60, 5000: 110}
-"""A mapping from a number of revisions to the CPU milliseconds that `inv db.upgrade` is allowed to add at head."""
+"""For each number of revisions, the CPU milliseconds that `inv db.upgrade` is allowed to add at head."""
 
 _STARTS = "Invoke reads tasks.py and its own settings, and our modules are imported"
 _GUARDS = "nothing is rebuilt; ours reads what each file declares, and watches each statement"

@@ -237,8 +237,8 @@ class ReadWatch(LockWatch, Watcher):
         Args:
             engine: connects to the database, without a pool.
             db: the configuration. Its `migration_lock_timeout` limits all waits together. Other work has no limit.
-            tell: called with a line that names the table that is being read, if a read takes longer than
-                `migration_lock_timeout`; also called with a line that names the session that holds a lock.
+            tell: called with a line for the user in two cases: if a read takes longer than `migration_lock_timeout`,
+                the line names the table; if another session holds a lock, the line names the session.
             limits: other settings for each transaction.
         """
         super().__init__(engine, tell)

@@ -49,7 +49,7 @@ class CopiedRows:
         self._inserted = {table.identity: self._rows_inserted(table) for table in into}
 
     def after(self) -> None:
-        """Count the rows that the statement of the last `before()` has copied."""
+        """Count the rows that the statement has copied for which `before()` was called last."""
         for table in self._new() if self._sources else ():
             if table.identity in self._inserted:
                 rows = self._rows_inserted(table) - self._inserted[table.identity]
@@ -71,8 +71,8 @@ class CopiedRows:
     def _compare(self, takes: Takes) -> None:
         """Count copied rows again before the next statement removes the old table from which they were copied.
 
-        The old table is compared with a new table if a row may have been copied twice, or if fewer rows were counted
-        as copied than the old table has.
+        The old table is compared with a new table in two cases: a row may have been copied twice, or fewer rows were
+        counted as copied than the old table has.
         """
         for old in (table for name, table in self._tracker.tables.items() if name in takes):
             for new in self._new() if {*old.columns} == takes[old.name] else ():

@@ -111,7 +111,7 @@ class Moves:
             move.filling = self._written_by(move) if self._reads(statement, move) else None
 
     def after(self) -> None:
-        """Count the rows and values that the statement of the last `before()` has moved."""
+        """Count the rows and values that the statement has moved for which `before()` was called last."""
         known = {table.identity for table in self._tables.values()}
         for move in self._all():
             self._find(move.place)  # Found now, because the next statement may rename it.
@@ -134,7 +134,7 @@ class Moves:
             losses: a mapping from "table" or "table.column" to the number of lost rows or values; None if unknown.
 
         Returns:
-            A mapping from the same keys to the numbers that did not arrive.
+            For each of these keys, the number of rows or values that did not arrive.
         """
         grown = {place: max(self._full(place) - full, 0) for place, full in self._full_at_first.items()}
         return {item: amount and self._rest(item, amount, grown) for item, amount in losses.items()}
@@ -174,7 +174,7 @@ class Moves:
         return table, column
 
     def _renamed(self, item: str) -> tuple[CatalogTable, str | None] | None:
-        """Return the table or column that had this name, and that the revision has renamed."""
+        """Return the table or column that the revision has renamed, by its old name."""
         if item not in self._seen:
             return None
         identity, wanted = self._seen[item]

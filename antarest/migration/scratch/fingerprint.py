@@ -1,6 +1,6 @@
 """Names for databases that have run some revisions.
 
-A change of anything that can change a database also changes its name.
+The name changes if anything changes that has an effect on the database.
 """
 
 from __future__ import annotations

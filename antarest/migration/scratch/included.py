@@ -29,7 +29,7 @@ _ASPECTS = {"compare_type": "type", "compare_server_default": "default"}
 
 
 def switched_off(options: Options) -> dict[str, str]:
-    """Return the attributes of columns that `env.py` excludes from comparisons, each with the responsible option."""
+    """Return the attributes, such as the type of a column, that `env.py` does not compare, each with the option."""
     return {aspect: f"{name}=False" for name, aspect in _ASPECTS.items() if options.get(name) is False}
 
 

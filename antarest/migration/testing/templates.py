@@ -240,7 +240,7 @@ def note_use(maintenance: Connection, database: str) -> None:
 
 
 def drop_templates_of(run: str, server: URL) -> None:
-    """Drop the templates on a server that were only for one run, which has ended."""
+    """Drop the templates on a server that only one run has used, after this run has ended."""
     own = text("SELECT datname FROM pg_database WHERE starts_with(datname, :beginning)")
     engine = create_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
     with suppress(DBAPIError), engine.connect() as maintenance:  # The server may have stopped already.

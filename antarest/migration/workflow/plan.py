@@ -230,8 +230,8 @@ def _plan_step(revision: Revision, effect: DowngradeEffect, counter: _Counter) -
 class _Counter:
     """A counter of the present data in tables and columns.
 
-    If a table or column does not exist yet, because a downgrade of the plan creates it from another table or column,
-    the data of that other table or column is counted.
+    A downgrade of the plan can create a table or column from another table or column. Because it has not run yet, the
+    data of the other table or column is counted.
     """
 
     def __init__(self, connection: Connection, exclude: Iterable[str]) -> None:

@@ -1,4 +1,4 @@
-"""Deferrable unique constraints of PostgreSQL, which SQLAlchemy does not read from a database."""
+"""Finds out which unique constraints of PostgreSQL are deferrable, because SQLAlchemy does not read this."""
 
 from __future__ import annotations
 

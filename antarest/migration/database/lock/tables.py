@@ -116,7 +116,7 @@ class TableLocks:
         self.first |= self.take([table for table in first if table not in written], written)
 
     def forget(self) -> None:
-        """Forget which locks were taken. It is possible that a rollback to a savepoint has released them."""
+        """Forget which locks the transaction holds, because a rollback to a savepoint may have released them."""
         self._taken.clear()
 
     def held(self) -> Learned:

@@ -76,7 +76,7 @@ class DbConfig:
 
     @property
     def urls(self) -> tuple[URL, ...]:
-        """The URLs of the configuration, whose passwords no message shows."""
+        """The URLs of the configuration. Messages mask the passwords of these URLs."""
         return (self.url, self.admin_url) if self.admin_url else (self.url,)
 
     @property

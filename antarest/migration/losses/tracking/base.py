@@ -155,7 +155,7 @@ class ChangeTracker(Protocol):
                 table.
 
         Returns:
-            The present names of the columns of each table that may have lost values. The key is the identity of the
+            For each table, the present names of the columns that may have lost values. The key is the identity of the
             table.
         """
 

@@ -104,7 +104,7 @@ def _prove_one_run(runs: Runs, proof: Proof, state: State, *, is_only: bool) -> 
 
 
 def _prove_snapshot(runs: Runs, proof: Proof, replayed: URL) -> None:
-    """Prove that a new database, which loads the snapshot, equals the database that has run the revisions."""
+    """Prove that a database that has loaded the snapshot equals a database that has run the revisions."""
     project = runs.target.project
     if not path_of(project, runs.clones.engine).is_file():
         return

@@ -75,7 +75,7 @@ class RowSnapshot:
 
 
 def samples(before: RowSnapshot, after: RowSnapshot) -> dict[str, tuple[Sample, Sample]]:
-    """Return a mapping from each table that differs between two snapshots to a few rows of each snapshot."""
+    """Return, for each table that differs between two snapshots, a few rows of each snapshot."""
     names = sorted({*before.tables, *after.tables})
     sides = {name: (before.tables.get(name), after.tables.get(name)) for name in names}
     changed = {
