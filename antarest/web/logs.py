@@ -60,5 +60,5 @@ def configure(redact: Callable[[str], str]) -> None:
     handler.setFormatter(_Formatter(redact))
     handler.addFilter(_OnceAMinute())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    # Wrong requests are answered. They are no concern of the operator.
+    # Wrong requests are answered. They do not concern the operator.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)

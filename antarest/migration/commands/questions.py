@@ -89,7 +89,7 @@ def ask(question: str, command: str) -> None:
     except Stopped as stopped:
         stopped.is_at_question = True
         raise
-    except (EOFError, OSError, UnicodeError):  # Nobody is there any more, or what was typed is no text.
+    except (EOFError, OSError, UnicodeError):  # Nobody is there any more, or what was typed is not text.
         answer = ""
     if answer.strip().lower() not in ("y", "yes"):
         raise NotConfirmed(question, command)

@@ -5,8 +5,8 @@ is really gone, and names each loss with its count before the run commits. The g
 when a statement is about to remove data from this table. Therefore a large table that no statement changes takes no
 time.
 
-The guard compares counts. A value that is overwritten with another value is no loss. A rebuilt table is no loss either,
-if all of its rows were copied and it has the same number of values. If the guard is not sure, it reports too much. For
+The guard compares counts. A value that is overwritten with another value is not a loss. Neither is a rebuilt table, if
+all of its rows were copied and it has the same number of values. If the guard is not sure, it reports too much. For
 example, rows that move to another partition count as lost. Rows that a revision inserts, and then deletes together with
 other rows, count as lost too.
 

@@ -84,7 +84,7 @@ class EngineComparison:
     def _long_names(self, revision: str, sqlite: Inventory, postgresql: Inventory) -> Iterator[Finding]:
         """Yield findings about names that PostgreSQL has cut because they are too long.
 
-        Names that SQLAlchemy itself has shortened are no findings.
+        Names that SQLAlchemy itself has shortened are not findings.
         """
         theirs = integrity.names(postgresql)
         for name in sorted(integrity.names(sqlite) - self.names):

@@ -95,7 +95,7 @@ def write_revision(
 
     Raises:
         InstalledCopy: the project is an installed copy.
-        UsageError: the message has no letter or digit, or `head` is no head.
+        UsageError: the message has no letter or digit, or `head` is not a head.
         MultipleHeads: the history has several heads, and none is named.
         InvalidProject: the models cannot be imported.
         ScratchRunFailed, ModelsNotMade: the migrations or the models do not work. No file was written.
@@ -153,7 +153,7 @@ def _head(history: History, named: str) -> str:
     """Return the head that a new revision follows; `base` if there are no revisions.
 
     Raises:
-        UsageError: the named revision is no head.
+        UsageError: the named revision is not a head.
         MultipleHeads: there are several heads, and none is named.
     """
     if named:

@@ -184,7 +184,7 @@ def row_findings(
         moments: the rows before the run, after the first direction, and after the second direction, if it was run.
         declares: whether the project declares losses. If not, a downgrade that drops a table or column is only a note.
         momentary: the columns whose default depends on the time. If a row was deleted and written again, a new value in
-            such a column is no finding.
+            such a column is not a finding.
     """
     before, between, after = moments
     other: Direction = "downgrade" if direction == "upgrade" else "upgrade"

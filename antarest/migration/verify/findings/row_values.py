@@ -128,9 +128,10 @@ def shown(value: object) -> str:
 
 
 def is_lost_by_cast(value: object, after: object) -> bool:
-    """Return whether a cast to another type has lost a part of a value. Another spelling of the value is no loss.
+    """Return whether a cast to another type has lost a part of a value. Another spelling of the value is not a loss.
 
-    An unrelated new value is no loss either, because a revision may translate values: for example, labels to numbers.
+    An unrelated new value is not a loss either, because a revision may translate values: for example, labels to
+    numbers.
     """
     if value is None or _plain(value) == _plain(after):
         return False

@@ -82,7 +82,7 @@ class Runs:
     def why_not(self, reason: str) -> str:
         """Return a text about what the server lacks, if a revision failed because of this; otherwise an empty text.
 
-        Such a failure is no finding. If the server lacks an extension, revisions also fail for objects that the
+        Such a failure is not a finding. If the server lacks an extension, revisions also fail for objects that the
         extension would create.
         """
         extension = next(filter(None, groups(_NO_EXTENSION, reason)), "")
