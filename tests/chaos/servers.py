@@ -136,7 +136,7 @@ class Server:
         return URL.create("postgresql+psycopg2", "postgres", self._password, database="postgres", query=query)
 
     def start(self, largest_file: int = 0) -> None:
-        """Start the server, and wait until it answers; `limit` is the largest size of each of its files, in bytes."""
+        """Start the server, and wait until it answers. No file of the server can become larger than `largest_file`."""
         arguments = ("start", "--silent", "--wait", f"--pgdata={self._data}", f"--log={self._data}.log")
         self._home.run("pg_ctl", *arguments, f"--options=-c port={self._port}", largest_file=largest_file)
 

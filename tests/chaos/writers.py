@@ -131,7 +131,7 @@ class _Session:
 
     @property
     def rest(self) -> float:
-        """The seconds between two transactions at most. SQLite gives a lock to the one who happens to ask in time."""
+        """The longest pause between two transactions, in seconds. On SQLite, others get the lock only in a pause."""
         return 0.1 if isinstance(self.connection, sqlite3.Connection) else 0
 
     def run_transaction(self, added: set[str], removed: set[str]) -> None:
