@@ -50,15 +50,15 @@ COMPILES_ANEW = {"PYTHONDONTWRITEBYTECODE": "1"}
 
 BARE = "import sys, sqlalchemy, invoke; sqlalchemy.create_engine(sys.argv[1]).connect()"
 ABOVE_BARE = {10: 60, 100: 60, 1000: 60, 5000: 110}
-"""A mapping from a number of revisions to the CPU milliseconds that `inv db.upgrade` is allowed to add at head."""
+"""For each number of revisions, the CPU milliseconds that `inv db.upgrade` is allowed to add at head."""
 
 _STARTS = "Invoke reads tasks.py and its own settings, and our modules are imported"
 _GUARDS = "nothing is rebuilt; ours reads what each file declares, and watches each statement"
 _HASHES = "the hash of each revision is compared, and each gets a line in the record"
 _REBUILDS = "nearly half of the time is Alembic's, which rebuilds one table after another"
-_READS = "45 ms of it read the files, from run to run more"
+_READS = "reading the files alone takes at least 45 ms"
 _FLOOR = "62 MiB are there before the first revision runs"
-_IMPORTS = "env.py says the options of the project, so Alembic has to be imported, and a process takes longer to begin"
+_IMPORTS = "env.py gives the options of the project, so Alembic has to be imported, and a process takes longer to begin"
 _MODELS = "300 tables, 100 revisions"
 _MAKES = "a server makes all tables twice, where `alembic check` is given a database that has them"
 _COMPARES = "ours brings a scratch database to head, compares more, and asks the libraries of env.py"
@@ -77,12 +77,12 @@ def at_head(folder: Path, server: PostgresServer) -> Iterator[Row]:
                 yield measured
                 bare = replace(ours, command=[sys.executable, "-c", BARE, ours.env["BENCH_URL"]])
                 above = (cpu_seconds(ours) - cpu_seconds(bare)) * 1000
-                what = "the same: CPU time beyond that of a process that only imports and connects, in ms"
+                what = "CPU time of this upgrade in ms, without the import of libraries and the connection"
                 yield within(what, above, ABOVE_BARE[size], "ms", known=Known(2.5 * ABOVE_BARE[size], _STARTS))
                 if size == max(SIZES):
                     shutil.rmtree(bench.folder / "versions" / "__pycache__")
                     ours, theirs = (replace(side, env={**side.env, **COMPILES_ANEW}) for side in (ours, theirs))
-                    what = f"the same, {engine}, where Python stores no compiled revisions, as in the container image"
+                    what = f"the same, {engine}, if Python stores no compiled revisions, as in the container image"
                     yield compare(what, ours, theirs, None)
         yield row(f"ours, {engine}, 5,000 revisions compared with 10", seconds[5000], seconds[10], 1.5)
 
@@ -166,7 +166,7 @@ def from_nothing(folder: Path, server: PostgresServer) -> Iterator[Row]:
             loaded = row(f"{what}, from the snapshot", _load(ours), measured.theirs, most_loaded, Known(2, _IMPORTS))
             yield loaded
             above = loaded.ours - run(replace(ours, prepare=lambda: None)) - _statements(ours, file)
-            what = "the same: time beyond `inv db.upgrade` at head and the snapshot's statements in the driver, in s"
+            what = "seconds of this upgrade, without `inv db.upgrade` at head and the snapshot's statements"
             yield within(what, above, 0.1, "s", known=Known(0.4, _IMPORTS))
             seconds[engine, size] = loaded.ours
     with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""The tests: `unit` for one module each, `integration` for the migrations and the commands as users run them."""
+"""The tests: `unit` tests single modules, and `integration` tests migrations and commands as users run them."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Remove the user's variables, so that no test depends on them. What runs in this process is called as by `inv`."""
+    """Remove the user's variables, so that no test depends on them. Commands in this process are named as in `inv`."""
     monkeypatch.setattr(sys, "argv", ["inv"])
     own = tmp_path_factory.getbasetemp() / f"cache-{secrets.token_hex(4)}"
     monkeypatch.setenv("XDG_CACHE_HOME", str(own))  # A proof of one test is none of another.

@@ -1,7 +1,8 @@
-"""Values for generated rows that cannot be read from the schema: JSON texts, flags, and kinds of joined tables.
+"""Values for generated rows that the schema does not show: JSON texts, flags, and kinds of joined tables.
 
-`ROWS` maps a revision to values by "table.column". An entry holds from its revision on, until a later revision has one
-for the same column or drops the column; an empty list ends it. `values_at` puts them together for a database.
+`ROWS` maps a revision to values by "table.column". An entry is valid from its revision on, until a later revision has
+an entry for the same column, or drops the column. An empty list ends the entry. `values_at` returns the values for a
+database.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def values_at(revisions: Iterable[str]) -> dict[str, list[object]]:
     """Return the values to draw from, by "table.column", for a database with these revisions.
 
     Args:
-        revisions: the applied ones, from base to current.
+        revisions: the applied revisions, from base to the current one.
     """
     values: dict[str, list[object]] = {}
     for revision in revisions:

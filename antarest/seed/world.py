@@ -75,6 +75,6 @@ class World:
         return begin + timedelta(seconds=self.random.randint(0, seconds))
 
     def some(self, choices: Sequence[str], most: int) -> list[str]:
-        """Return a few different choices: often none or one of them, and at most `most`."""
+        """Return a random number of different choices: often none or one, and never more than `most`."""
         number = min(int(self.random.triangular(0, most + 1, 0.6)), most, len(choices))
         return self.random.sample(choices, number)

@@ -27,7 +27,10 @@ class _Formatter(logging.Formatter):
 
 
 class _OnceAMinute(logging.Filter):
-    """Drops a message if the same text was logged within the last minute. The next one says how many were dropped."""
+    """Drops a message if the same text was logged within the last minute.
+
+    The next logged message counts the dropped ones.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,5 +60,5 @@ def configure(redact: Callable[[str], str]) -> None:
     handler.setFormatter(_Formatter(redact))
     handler.addFilter(_OnceAMinute())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    # Wrong requests are answered. They are no concern of the operator.
+    # Wrong requests are answered. They do not concern the operator.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)

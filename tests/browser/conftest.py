@@ -1,6 +1,7 @@
-"""A real Chromium, the one that the system has, and the desktop application in it.
+"""The Chromium of this computer, and the desktop application in it.
 
-No test here is skipped where there is none: `make test-browser` is asked for, and then says what is missing.
+If there is no Chromium, the tests fail, and name the package that is missing. They are not skipped, because only `make
+test-browser` runs them.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ Open = Callable[..., Page]
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """The browser, with a profile of its own."""
+    """The browser, with a new profile."""
     path = os.environ.get(VARIABLE) or next(filter(None, map(shutil.which, NAMES)), None)
     if path is None:
         pytest.fail(f"no Chromium is on the PATH: apt-get install chromium, or name one in {VARIABLE}", pytrace=False)
@@ -53,7 +54,7 @@ def browser() -> Iterator[Browser]:
 
 @contextmanager
 def running(folder: Path) -> Iterator[tuple[Desk, Server]]:
-    """The application on a database of its own in this folder."""
+    """Start the application on a new database in this folder."""
     desk = Desk.create(URL.create("sqlite", database=str(folder / "studies.db")), folder)
     with desk.start("--no-browser") as app:
         app.get("/")
@@ -71,7 +72,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The same with so many studies that they need pages."""
+    """The address of the application, on a database with so many studies that the list has several pages."""
     with running(tmp_path_factory.mktemp("crowded")) as (desk, app):
         with desk.session() as session:
             add_many(session, 45)
@@ -80,7 +81,7 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def filled_with_tags(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The same with a study that has thirty tags."""
+    """The address of the application, on a database with a study that has thirty tags."""
     with running(tmp_path_factory.mktemp("tags")) as (desk, app):
         with desk.session() as session:
             add_tagged(session, 30)
@@ -91,7 +92,7 @@ def filled_with_tags(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def open_(browser: Browser) -> Iterator[Open]:
     """Open a page: `open_(address, color_scheme="dark", viewport=PHONE)`.
 
-    At the end: nothing was complained about on its console, and nothing was asked of another host.
+    At the end of the test, the console must have no errors, and the page must not have asked another host for anything.
     """
     contexts, complaints, foreign = [], list[str](), list[str]()
 

@@ -1,4 +1,4 @@
-"""Measurements of the look of a page and of its accessibility."""
+"""Measures how a page looks, and whether it is accessible."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ def _evaluate(page: Page, expression: str) -> Any:
 
 
 def faint_texts(page: Page) -> list[dict[str, Any]]:
-    """The texts whose contrast is below what WCAG AA asks for."""
+    """Return the texts whose contrast is lower than WCAG AA requires."""
     found: list[dict[str, Any]] = _measure(page, "contrasts")
     assert len(found) > 5
     return [each for each in found if each["contrast"] < each["enough"]]
 
 
 def faults(page: Page) -> list[str]:
-    """The faults that hinder a user with a screen reader or a keyboard."""
+    """Return the faults that hinder a user with a screen reader or a keyboard."""
     found: list[str] = _measure(page, "faults")
     return found
 
 
 def scrolls_sideways(page: Page) -> bool:
-    """Whether the page as a whole is wider than the window."""
+    """Return whether the page as a whole is wider than the window."""
     return bool(_evaluate(page, "document.documentElement.scrollWidth > window.innerWidth"))
 
 
 def texts_that_do_not_fit(page: Page) -> list[str]:
-    """The tables of the diagram with a text that leaves its box, or meets another one."""
+    """Return the tables of the diagram with a text that leaves its box, or overlaps another text."""
     found: list[str] = _measure(page, "tooWide")
     return found

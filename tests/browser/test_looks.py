@@ -1,4 +1,4 @@
-"""How the pages look, and whom they serve: in light and dark, on a phone, without motion, for a keyboard."""
+"""How the pages look in light and dark, on a phone and without motion, and that a keyboard can use them."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_the_documentation_of_the_api_works_without_a_network(filled: str, open_
 
 
 def test_the_page_for_the_readme(filled: str, open_: Open, tmp_path: Path) -> None:
-    """It is the one of docs/images, but for the data of the day."""
+    """The page looks as in docs/images/desktop.png, except for dates that depend on today."""
     page = open_(filled, device_scale_factor=1, viewport={"width": 1280, "height": 860})
     picture = page.screenshot(path=tmp_path / "desktop.png")
 

@@ -1,4 +1,4 @@
-"""The page of a proof, as it is used."""
+"""The page of a proof, in a browser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The diagram, as it is used."""
+"""The diagram, in a browser."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tests.support.servers.server import wait_until
 
 
 def zoom(page: Page) -> int:
-    """The size that is shown, in per cent."""
+    """Return the size at which the diagram is shown, in per cent."""
     return int(page.get_by_label("Zoom").inner_text().removesuffix("%").strip())
 
 
 def scrolled(page: Page) -> tuple[float, float]:
-    """How far the diagram was moved."""
+    """Return how far the diagram was moved."""
     left, top = page.locator(".canvas").evaluate("canvas => [canvas.scrollLeft, canvas.scrollTop]")
     return left, top
 

@@ -1,4 +1,4 @@
-"""The list of studies, as it is used."""
+"""The list of studies, in a browser."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.browser.looks import scrolls_sideways
 
 
 def names(page: Page) -> list[str]:
-    """The names that are seen."""
+    """Return the names that the list shows."""
     return [each.inner_text() for each in page.locator(".study h2, .study h3, .study h4").all() if each.is_visible()]
 
 

@@ -1,7 +1,8 @@
-"""Breaks migrations on purpose, and counts what becomes of the database: `python -m tests.chaos --help`.
+"""Breaks migrations on purpose, and counts the damage to the database: `python -m tests.chaos --help`.
 
-Real processes run the commands that people run, on real databases with rows in every table; they are killed, raced,
-cut off, starved and locked out. What is tested is looked at from outside only. Read it in this order:
+Real processes run the commands that people run, on real databases with rows in every table. They are killed, raced, cut
+off, starved and locked out. The tests look at the commands and the databases only from outside. Read the modules in
+this order:
 
     faults/       what is done to a migration: one function a fault
     trial.py      what is judged afterwards, and how it is counted

@@ -1,4 +1,4 @@
-"""The databases of the trials: cloned from ones that are filled, and compared with what undisturbed runs arrive at."""
+"""The databases of the trials: clones of filled databases, which are compared with the results of undisturbed runs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = :name AND pid
 
 
 class Broken(Exception):
-    """A run that nothing disturbed failed, so that there is nothing to compare with."""
+    """A run failed although nothing disturbed it, so there is nothing to compare with."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ class Subject:
     """A database at the start of a passage, and the commands that move it.
 
     Attributes:
-        passage: where it is to go.
+        passage: the revision at which the database is, and the one to which it goes.
         url: the database.
-        folder: the folder with the configuration, and with what the commands print.
-        tool: who moves it.
+        folder: the folder with the configuration, and with the output of the commands.
+        tool: the tool that runs the revisions.
         project: where the history is installed.
     """
 
@@ -51,16 +51,16 @@ class Subject:
         """Start the command that goes to the target of the passage, or to a revision.
 
         Args:
-            number: which of the ways to say it.
+            number: the number of the command line, if there are several for the same work.
             to: the revision.
-            conditions: what shall happen to its process, as in `Command`.
+            conditions: the conditions of the process, as in `Command`.
         """
         target = to or self.passage.target
         command = self.tool.command(self.project, self.folder, self.passage, to=target, number=number)
         return self.run(command, **conditions)
 
     def start_threads(self) -> Running:
-        """Start a process in which four threads upgrade it."""
+        """Start a process in which four threads upgrade the database."""
         return self.run(self.tool.threads(self.project, self.folder))
 
     def run(self, command: Command, **conditions: Any) -> Running:
@@ -68,11 +68,11 @@ class Subject:
         return Running(replace(command, **conditions), self.folder / f"{time.monotonic_ns()}.out")
 
     def counting(self, **wishes: Any) -> Counting:
-        """Count the statements that it is sent, as in `Counting`."""
+        """Count the statements that the database is sent, as in `Counting`."""
         return Counting(str(self.url.database), **wishes)
 
     def wait_until_quiet(self) -> None:
-        """Wait until nobody is connected to it: on a server, who was killed may still be served for a while."""
+        """Wait until nobody is connected to the database: a server may still work for a killed process for a while."""
         if self.url.get_backend_name() == "sqlite":
             return
         end = time.monotonic() + HANGS
@@ -89,9 +89,9 @@ class Undisturbed:
     """A run that nothing disturbs.
 
     Attributes:
-        seconds: how long it takes.
-        statements: what is sent to the database, in order.
-        state: what the database is then.
+        seconds: how long the run takes.
+        statements: the statements that are sent to the database, in order.
+        state: the state of the database after the run.
     """
 
     seconds: float
@@ -100,7 +100,7 @@ class Undisturbed:
 
 
 class Lab:
-    """One tool on one engine. Everything that several trials need is made when the first one asks for it."""
+    """One tool on one engine. Each thing that several trials need is made when the first trial asks for it."""
 
     def __init__(
         self,
@@ -110,14 +110,14 @@ class Lab:
         folder: Path,
         passages: Sequence[Passage] = PASSAGES,
     ) -> None:
-        """Set it up.
+        """Set up the lab.
 
         Args:
-            tool: who runs the revisions.
+            tool: the tool that runs the revisions.
             engine: the engine.
-            server: where PostgreSQL databases are made.
-            folder: where projects and configurations are written; who has no rights must be able to read it.
-            passages: what is run.
+            server: the server for PostgreSQL databases.
+            folder: the folder for projects and configurations. A user without rights must be able to read this folder.
+            passages: the passages to run.
         """
         self.tool = tool
         self.engine = engine
@@ -135,12 +135,12 @@ class Lab:
         self._stack.close()
 
     def on(self, server: PostgresServer) -> Lab:
-        """The same with databases on another server."""
+        """Return the same lab, with databases on another server."""
         return Lab(self.tool, self.engine, server, self._folder, self.passages)
 
     @contextmanager
     def subject(self, passage: Passage, **db: Any) -> Iterator[Subject]:
-        """A database to do something to; `db` are settings that only we have."""
+        """Create a database for a trial; `db` are settings that only our own tool has."""
         template, project = self._template(passage), self._project(passage.history)
         with (
             scratch_database(self.engine, self._server, template) as url,

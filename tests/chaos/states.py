@@ -19,11 +19,11 @@ _BETWEEN_ROWS = "\x1e"  # the separator of records
 
 @dataclass(frozen=True)
 class State:
-    """All that a database holds.
+    """The complete content of a database.
 
     Attributes:
-        revisions: those that it records.
-        schema: its schema, without the table of the revisions.
+        revisions: the revisions that the database records.
+        schema: the schema of the database, without the version table.
         rows: the rows of each table as one text, sorted.
     """
 
@@ -32,21 +32,21 @@ class State:
     rows: Mapping[str, str]
 
     def other_objects(self, other: State) -> list[str]:
-        """Where the schema of another state differs from this one, on a line each."""
+        """Return the differences between the schemas of two states, one on each line."""
         return [str(each) for each in differences(self.schema, other.schema)]
 
     def other_rows(self, other: State) -> list[str]:
-        """The tables of both with other rows, on a line each."""
+        """Return the tables that both states have with different rows, one on each line."""
         shared = self.rows.keys() & other.rows.keys()
         return [f"other rows in {table}" for table in sorted(shared) if self.rows[table] != other.rows[table]]
 
     def rows_missing_in(self, other: State) -> int:
-        """How many rows of this state are in no table of another one, or only with other values."""
+        """Return how many rows of this state another state lacks, or has only with other values."""
         return 0 if self.rows == other.rows else (_counted(self) - _counted(other)).total()
 
 
 def read_state(url: URL) -> State:
-    """Read all that a database holds.
+    """Read the complete content of a database.
 
     Raises:
         SQLAlchemyError: it cannot be read.

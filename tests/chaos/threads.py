@@ -20,7 +20,7 @@ THREADS = 4
 
 
 def upgrade(tool: str, together: Barrier) -> str:
-    """Upgrade as one of the threads; returns what went wrong."""
+    """Upgrade in one of the threads; return the error."""
     together.wait()
     try:
         if tool == "antarest":
@@ -35,7 +35,7 @@ def upgrade(tool: str, together: Barrier) -> str:
 
 
 def main() -> int:
-    """Run the threads, and report what went wrong."""
+    """Run the threads, and report their errors."""
     together = Barrier(THREADS)
     with ThreadPoolExecutor(THREADS) as pool:
         failures = [text for text in pool.map(upgrade, sys.argv[1:] * THREADS, [together] * THREADS) if text]

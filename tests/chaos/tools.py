@@ -23,7 +23,7 @@ class Tool(Protocol):
     """A program that runs revisions.
 
     Attributes:
-        name: its name in the table.
+        name: the name of the tool in the table.
     """
 
     name: str
@@ -32,27 +32,27 @@ class Tool(Protocol):
         """Make a project of a history."""
 
     def configure(self, project: Path, folder: Path, url: URL, **db: Any) -> None:
-        """Write what names the database into a folder; `db` are settings that only we have."""
+        """Write the file that names the database into a folder; `db` are settings that only our own tool has."""
 
     def command(self, project: Path, folder: Path, passage: Passage, *, to: str, number: int) -> Command:
         """The command that moves a configured database.
 
         Args:
-            project: where the history was installed.
-            folder: where the database was configured.
-            passage: whether it goes up or down.
+            project: the folder of the project with the history.
+            folder: the folder with the configuration.
+            passage: the passage, whose direction is used.
             to: the revision to go to.
-            number: which of the ways to say it.
+            number: the number of the command line, if there are several for the same work.
         """
 
     def threads(self, project: Path, folder: Path) -> Command:
         """The command of a process in which four threads upgrade a configured database."""
 
     def migrated(self, said: str) -> bool:
-        """Whether a run says that it moved the database."""
+        """Return whether a run says that it moved the database."""
 
     def is_clear(self, code: int, said: str) -> bool:
-        """Whether a run that failed said so as it should."""
+        """Return whether a run that failed has a clear error."""
 
 
 class Ours:
@@ -71,7 +71,7 @@ class Ours:
         (folder / "application.yaml").write_text(yaml.safe_dump({"db": section}), encoding="utf-8")
 
     def command(self, project: Path, folder: Path, passage: Passage, *, to: str, number: int) -> Command:
-        """One of three command lines; a loss that the revisions declare is agreed to."""
+        """Return one of three command lines. It agrees to the losses that the revisions declare."""
         ours, agreed, plain = "upgrade", [], []
         if passage.direction == "downgrade":
             ours, agreed, plain = "rollback", ["--yes", "--allow-data-loss"], ["-x", "allow-data-loss"]
@@ -83,15 +83,15 @@ class Ours:
         return Command(ways[number % len(ways)], project, self._environment(folder))
 
     def threads(self, project: Path, folder: Path) -> Command:
-        """Each thread calls what an application calls at its start."""
+        """Return the command. Each thread calls the function that an application calls at its start."""
         return Command(("python", "-m", "tests.chaos.threads", "antarest"), project, self._environment(folder))
 
     def migrated(self, said: str) -> bool:
-        """Ours say what was done, and Alembic's logger says each revision."""
+        """Our commands print what was done, and Alembic's logger prints each revision."""
         return any(word in said for word in ("upgraded:", "rolled back:", "Running upgrade", "Running downgrade"))
 
     def is_clear(self, code: int, said: str) -> bool:
-        """An error in our shape, without a traceback, and with one of our exit codes."""
+        """The error has our form and one of our exit codes, and there is no traceback."""
         errors = sum(line.startswith("error ") for line in said.splitlines())
         return errors == 1 and "Traceback" not in said and code in (EXIT_FAILED, EXIT_UNREACHABLE, EXIT_LOCKED)
 
@@ -100,7 +100,7 @@ class Ours:
 
 
 class PlainAlembic:
-    """Alembic as `alembic init` leaves it: the `env.py` of its template, with nothing but the URL filled in."""
+    """Alembic as `alembic init` leaves it: the `env.py` of its template, in which only the URL is filled in."""
 
     name = "alembic"
 
@@ -121,7 +121,7 @@ class PlainAlembic:
         (folder / "alembic.ini").write_text(text, encoding="utf-8")
 
     def command(self, project: Path, folder: Path, passage: Passage, *, to: str, number: int) -> Command:  # noqa: ARG002
-        """There is one way to say it."""
+        """Return the only command line for this passage."""
         return Command(("alembic", "-c", str(folder / "alembic.ini"), passage.direction, to), folder)
 
     def threads(self, project: Path, folder: Path) -> Command:  # noqa: ARG002 - see Tool
@@ -129,9 +129,9 @@ class PlainAlembic:
         return Command(("python", "-m", "tests.chaos.threads", "alembic"), folder)
 
     def migrated(self, said: str) -> bool:
-        """Its logger says each revision."""
+        """Alembic's logger prints each revision."""
         return "Running " in said
 
     def is_clear(self, code: int, said: str) -> bool:  # noqa: ARG002 - see Tool
-        """Words, and no traceback."""
+        """There is an error text, and no traceback."""
         return bool(said.strip()) and "Traceback" not in said

@@ -18,12 +18,12 @@ class Outcome:
     """The counts of some trials. All but the first number should be zero.
 
     Attributes:
-        trials: how many there were.
-        half_way: databases that were not exactly at a revision afterwards: its schema, and all rows.
-        unusable: databases that no further run brought to where the command was to go.
-        rows_lost: rows that were gone, or had other values, in the end.
-        reruns: runs that nothing disturbed any more and that failed, so that somebody has to start them again.
-        unclear: runs that failed without a clear error, did not end, or said something else than what had happened.
+        trials: the number of trials.
+        half_way: databases that afterwards did not have exactly the schema and the rows of a revision.
+        unusable: databases that no further run brought to the target.
+        rows_lost: rows that were missing or had other values at the end.
+        reruns: runs that failed although nothing disturbed them any more, so that somebody has to start them again.
+        unclear: runs that failed without a clear error, did not end, or reported something that had not happened.
         notes: descriptions of the damage.
     """
 
@@ -36,23 +36,23 @@ class Outcome:
     notes: tuple[str, ...] = ()
 
     def __add__(self, other: Outcome) -> Outcome:
-        """Both together."""
+        """Add the counts of two outcomes."""
         return Outcome(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
 
     @property
     def faults(self) -> dict[str, int]:
-        """The numbers that are to be zero."""
+        """The numbers that should be zero."""
         return {name: getattr(self, name) for name in ("half_way", "unusable", "rows_lost", "reruns", "unclear")}
 
     @property
     def is_clean(self) -> bool:
-        """Whether they are."""
+        """Whether all of these numbers are zero."""
         return not any(self.faults.values())
 
 
 @dataclass(frozen=True)
 class _Look:
-    """Describe the damage: the recorded revision, the wrong objects and rows, and the number of missing rows."""
+    """Describes the damage: the recorded revision, the wrong objects and rows, and the number of missing rows."""
 
     revision: str
     objects: list[str] = field(default_factory=list)
@@ -61,17 +61,17 @@ class _Look:
 
     @property
     def wrong(self) -> list[str]:
-        """All that is not as it should be."""
+        """Everything that is wrong."""
         return [*([] if self.revision else ["it records no revision of its history"]), *self.objects, *self.rows]
 
 
 class Trial:
-    """One database that things happen to.
+    """One database, and the faults that strike it.
 
     Attributes:
         subject: the database, and its commands.
-        outcome: what became of it so far.
-        fault: what is done to it right now, for the notes.
+        outcome: the counts so far.
+        fault: the fault that strikes the database now, for the notes.
     """
 
     def __init__(self, lab: Lab, subject: Subject) -> None:
@@ -82,19 +82,19 @@ class Trial:
         self._lab = lab
 
     def count(self) -> None:
-        """The fault has struck."""
+        """Count a fault that has struck."""
         self.outcome += Outcome(trials=1)
 
     def seconds(self, number: int) -> float:
-        """How long the command takes when nothing disturbs it."""
+        """The seconds that the command takes when nothing disturbs it."""
         return self._lab.undisturbed(self.subject.passage, number).seconds
 
     def blame(self, note: str, **counts: int) -> None:
-        """Count something that must not be."""
+        """Count damage."""
         self.outcome += Outcome(**counts, notes=(f"{self.subject.passage.name}, {self.fault}: {note}",))
 
     def judge_words(self, ended: Ended) -> None:
-        """A run that ended by itself has done what it was told and says so, or says why not, clearly."""
+        """Judge the output of a run that ended by itself: the run succeeded and says so, or it has a clear error."""
         if ended.code is None:
             self.blame("it did not end", unclear=1)
         elif ended.code < 0:
@@ -107,7 +107,7 @@ class Trial:
             self.blame(f"exit code {ended.code}, without a clear error: {_end(ended.said)}", unclear=1)
 
     def judge_database(self) -> str:
-        """It is exactly at a revision. Returns that revision, and nothing where it is not."""
+        """Judge whether the database is exactly at a revision. Return this revision, or "" if it is not at one."""
         found = self._look()
         if wrong := found.wrong:
             self.blame(f"left between two revisions: {wrong[0]}", half_way=1)
@@ -115,7 +115,7 @@ class Trial:
         return found.revision
 
     def complete(self) -> Outcome:
-        """A further run, which nothing disturbs, brings it to its target with all rows. Returns the whole outcome."""
+        """Run the command again without a fault: it must reach the target with all rows. Return the whole outcome."""
         for number in range(_RUNS):
             ended = self.subject.start(number).wait()
             if ended.code == 0:
@@ -158,7 +158,7 @@ class Trial:
 
 
 def _end(said: str) -> str:
-    """The line of an output that says most: errors of ours and Alembic's have a mark, a traceback ends with its."""
+    """Return the line of an output that explains the end: an error of ours or of Alembic, or the end of a traceback."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith(("error ", "FAILED: "))]
     return (errors or lines or ["(nothing)"])[-1][:200]

@@ -42,11 +42,11 @@ class Written:
     """What a session has written, as far as its commits were answered.
 
     Attributes:
-        added: the texts that it has inserted, also by an update.
-        removed: the texts that it has deleted, also by an update.
+        added: the texts that the session has written with an INSERT or an UPDATE.
+        removed: the texts that the session has removed with a DELETE or an UPDATE.
         unknown: the texts of transactions whose commit was not answered.
         commits: how many commits were answered.
-        deadlocks: how many of its transactions the server has ended because of a deadlock.
+        deadlocks: how many transactions the server has ended because of a deadlock.
     """
 
     added: set[str] = field(default_factory=set)
@@ -121,7 +121,7 @@ def _write(url: URL, number: int, random: Random, stop: Event, written: Written)
 
 @dataclass
 class _Session:
-    """One session. It changes the rows whose key has its number as remainder."""
+    """One session. It changes the rows for which its number is the remainder of the key."""
 
     url: URL
     number: int
@@ -131,7 +131,7 @@ class _Session:
 
     @property
     def rest(self) -> float:
-        """The seconds between two transactions at most. SQLite gives a lock to the one who happens to ask in time."""
+        """The longest pause between two transactions, in seconds. On SQLite, others get the lock only in a pause."""
         return 0.1 if isinstance(self.connection, sqlite3.Connection) else 0
 
     def run_transaction(self, added: set[str], removed: set[str]) -> None:
@@ -148,7 +148,7 @@ class _Session:
             time.sleep(self.random.random() ** 4 * _PAUSE)
 
     def _change(self, cursor: Any, table: str, columns: list[str]) -> tuple[set[str], set[str]]:
-        """Insert, update or delete a row. Return the texts that went, and those that came."""
+        """Insert, update or delete a row. Return the texts that it removed, and those that it added."""
         names, mark = ", ".join(columns), "?" if self.url.get_backend_name() == "sqlite" else "%s"
         self.made += 1
         texts = [f"w {self.number} {self.made} {column}" for column in columns]

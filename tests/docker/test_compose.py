@@ -1,6 +1,6 @@
-"""`docker-compose.yml` as an operator starts it: built, migrated, served, stopped and rolled back in a real engine.
+"""`docker-compose.yml` as an operator uses it: build, migrate, serve, stop and roll back in a real Docker engine.
 
-Run it with `make test-docker`. The environment may name the images: `ANTAREST_TEST_BASE_IMAGE` (with Python) and
+`make test-docker` runs this module. The environment may name the images: `ANTAREST_TEST_BASE_IMAGE` (with Python) and
 `ANTAREST_TEST_POSTGRES_IMAGE`.
 """
 
@@ -34,11 +34,11 @@ HANGS = 600
 
 @dataclass(frozen=True)
 class Composition:
-    """The services of `docker-compose.yml`, under a name of their own.
+    """The services of `docker-compose.yml`, with a project name that nothing else uses.
 
     Attributes:
-        command: how Compose is called here: there are two generations of it.
-        environment: the variables that the file knows.
+        command: the command that runs Compose, which has two versions with different commands.
+        environment: the variables that `docker-compose.yml` uses.
     """
 
     command: Sequence[str]
@@ -46,7 +46,7 @@ class Composition:
 
     @classmethod
     def create(cls) -> Composition:
-        """Choose a name, and free ports; nothing is started yet."""
+        """Choose a name and free ports. Nothing is started yet."""
         name = f"antarest-test-{uuid4().hex[:12]}"
         ports = [str(free_port()) for _ in NODES]
         images = {
@@ -64,14 +64,14 @@ class Composition:
         return self.environment["ANTAREST_IMAGE"]
 
     def __call__(self, *arguments: str) -> tuple[int, str]:
-        """Run Compose; the value is its exit code and what it printed."""
+        """Run Compose, and return its exit code and its output."""
         code, printed = self._run([*self.command, *arguments])
         for password in PASSWORDS.values():
             assert password not in printed
         return code, printed
 
     def docker(self, *arguments: str) -> str:
-        """Run Docker, and return what it printed."""
+        """Run Docker, and return its output."""
         code, printed = self._run(["docker", *arguments])
         assert code == 0, printed
         return printed
@@ -98,7 +98,7 @@ class Composition:
         return found
 
     def ask(self, node: str, path: str) -> tuple[int, dict[str, Any]]:
-        """A request to a node: the status, and what it answered; 0 where nobody listens."""
+        """Send a request to a node, and return the status and the answer; 0 if nothing listens."""
         port = int(self.environment[f"{node.upper()}_PORT"])
         with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
             try:
@@ -109,14 +109,14 @@ class Composition:
             return answer.status, json.loads(answer.read())
 
     def wait(self, node: str, *, health: int) -> None:
-        """Wait until a node says of its health that it is so."""
+        """Wait until the health of a node has this status."""
         deadline = time.monotonic() + HANGS
         while (found := self.ask(node, "/api/health"))[0] != health:
             assert time.monotonic() < deadline, found
             time.sleep(0.2)
 
     def query(self, sql: str, role: str = "antarest_owner") -> tuple[int, str]:
-        """Let the server execute SQL."""
+        """Execute SQL on the server."""
         password = PASSWORDS["DB_PASSWORD" if role == "antarest" else "DB_OWNER_PASSWORD"]
         psql = ["psql", "--no-psqlrc", "-At", "-h", "127.0.0.1", "-U", role, "-d", "antarest", "-c", sql]
         return self._run(
@@ -126,7 +126,7 @@ class Composition:
 
 @pytest.fixture(scope="module")
 def composition() -> Iterator[Composition]:
-    """All of it, up."""
+    """All services, started."""
     composition = Composition.create()
     try:
         code, printed = composition("up", "--detach", "--build")
@@ -178,7 +178,7 @@ def test_the_program_is_the_first_process(composition: Composition) -> None:
 
 
 def test_no_password_is_where_it_is_not_needed(composition: Composition) -> None:
-    """None in the image, and that of the owner not where the application serves."""
+    """The image has no password, and the containers of the application do not have the password of the owner."""
     image = composition.docker("history", "--no-trunc", composition.image) + composition.docker(
         "inspect", composition.image
     )

@@ -1,4 +1,4 @@
-"""Databases that the tests of this folder share."""
+"""Databases that the tests of this folder use."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def scratch_here(postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.fixture
 def author(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Author]:
-    """A project in this process. Its models are a module with a name of its own."""
+    """A project in this process. The module with its models has a name that no other test uses."""
     name = f"models_{tmp_path.name.replace('-', '_')}"
     monkeypatch.syspath_prepend(str(tmp_path / "project"))
     yield Author(tmp_path / "project", name)
@@ -104,19 +104,19 @@ def postgres_place(tmp_path: Path, dumpable: tuple[PostgresServer, Path]) -> Ite
 
 @pytest.fixture
 def filled(tmp_path: Path, empty_database: URL) -> Build:
-    """A database with `STUDY_TABLES` and `STUDY_ROWS`, and these revisions still pending: `filled(*scripts)`."""
+    """A database with `STUDY_TABLES` and `STUDY_ROWS`, on which these revisions are pending: `filled(*scripts)`."""
     return _build(tmp_path, empty_database)
 
 
 @pytest.fixture
 def postgres_filled(tmp_path: Path, postgres_database: URL) -> Build:
-    """As `filled`, on PostgreSQL."""
+    """The same as `filled`, on PostgreSQL."""
     return _build(tmp_path, postgres_database)
 
 
 @pytest.fixture
 def sqlite_filled(tmp_path: Path, sqlite_database: URL) -> Build:
-    """As `filled`, on SQLite."""
+    """The same as `filled`, on SQLite."""
     return _build(tmp_path, sqlite_database)
 
 
@@ -132,7 +132,7 @@ def _build(folder: Path, url: URL) -> Build:
 
 @pytest.fixture
 def login(postgres_database: URL) -> Iterator[URL]:
-    """A role with its database, whose password is easily misread."""
+    """A role with its own database, and a password with special characters."""
     with owner_of(postgres_database, SECRET) as login:
         yield login
 
@@ -151,13 +151,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    """An environment with that wheel, for all tests of this process."""
+    """An environment with the wheel, for all tests of this process."""
     return Installation.create(wheel, tmp_path_factory.mktemp("an installation"), "server", "desktop")
 
 
 @pytest.fixture
 def installation(installed: Installation, tmp_path: Path) -> Iterator[Installation]:
-    """The installation, with a new user; whatever is done with it, nothing is written into it."""
+    """The installation, for a new user. The test fails if something is written into the installation."""
     home = tmp_path / "home"
     home.mkdir()
     before = installed.files()
@@ -191,13 +191,13 @@ def runner(tmp_path: Path) -> Iterator[Start]:
 
 @pytest.fixture
 def clone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, empty_database: URL, postgres: PostgresServer) -> Clone:
-    """A working tree on main, with its database, on each engine in turn."""
+    """A working tree on main with its database, on each engine in turn."""
     return _clone(monkeypatch, tmp_path, empty_database, postgres)
 
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sqlite_database: URL, postgres: PostgresServer) -> Clone:
-    """The same on SQLite alone, for what has nothing to do with the engine."""
+    """A working tree on main with its database on SQLite, for tests that do not depend on the engine."""
     return _clone(monkeypatch, tmp_path, sqlite_database, postgres)
 
 
@@ -209,7 +209,7 @@ def _clone(monkeypatch: pytest.MonkeyPatch, folder: Path, url: URL, server: Post
 
 @pytest.fixture
 def verify(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Verify:
-    """Call `db.verify` in this process. The tests of its programs prove in the processes that it starts."""
+    """Call `db.verify` in this process. The tests of its programs use the processes that it starts."""
     monkeypatch.setattr(processes, "prove", prove_here)
     monkeypatch.setattr(sys, "path", sys.path.copy())
 
@@ -226,7 +226,7 @@ def verify(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
 
 @pytest.fixture
 def suite(tmp_path: Path, postgres: PostgresServer) -> Iterator[Suite]:
-    """A project with one revision; its templates are gone at the end."""
+    """A project with one revision; its templates are deleted at the end."""
     found = Suite(write_project(tmp_path / "project", STUDY_TABLES).root, postgres)
     with (found.versions / "tables.py").open("a") as file:
         file.write(f"# Not that of another test: {tmp_path}\n")

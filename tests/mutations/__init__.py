@@ -1,1 +1,1 @@
-"""Protections of the program, broken on purpose: each patch must make the tests fail that are named with it."""
+"""Patches that break the protections of the program. Each patch must make the tests fail that are named with it."""

@@ -1,8 +1,8 @@
-"""Break each protection, and see that its tests fail: `make test-mutations`.
+"""Breaks each protection, and checks that its tests fail: `make test-mutations`.
 
-Each worker has a copy of the project. All of them use one PostgreSQL server. The named tests are run once without a
-patch, since a test that fails in any case shows nothing. Exit code 1: a patch survived, or does not fit the code any
-more.
+Each worker has a copy of the project. All of them use one PostgreSQL server. The named tests run once without a patch,
+because a test that always fails shows nothing. Exit code 1 means that the tests of a patch passed, or that a patch does
+not fit the code any more.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PATCHES = (*PROMISES, *RULES, *FINDINGS, *PROOF, *ROWS)
 
 
 def main() -> int:
-    """Try the patches whose name or path has a word in it, and print a line for each."""
+    """Try the patches whose name or path contains a word, and print a line for each."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutations", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("word", nargs="?", default="", help="only patches with this word in their name or path")
     parser.add_argument("--workers", type=int, default=2, help="how many copies are worked on at once (default: 2)")

@@ -1,4 +1,4 @@
-"""All or nothing, as `docs/reliability.md` promises it: patches that break it, and the tests that must notice."""
+"""The promise "All or nothing" of `docs/reliability.md`: patches that break it, and the tests that must fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""For each finding of `docs/verify.md`: a proof that does not report it, and the history in which it must."""
+"""For each finding of `docs/verify.md`: a patch that hides the finding, and the history whose test must fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""For the rows that the proof generates: a patch that makes other rows, and the history that must notice."""
+"""For the rows that the proof generates: patches that make other rows, and the histories whose tests must fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""For each promise of the section "Nothing is lost" of `docs/reliability.md`: a patch that breaks it, and its tests."""
+"""For each promise in "Nothing is lost" of `docs/reliability.md`: a patch that breaks it, and tests that must fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small change that breaks one protection, and the tests that must notice."""
+"""A small change that breaks one protection, and the tests that must fail then."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Patch:
     """One mutation.
 
     Attributes:
-        name: the promise or the finding that it breaks.
-        path: the file that it changes.
-        old: the text that it replaces; it stands exactly once in the file.
-        new: the text that it puts there.
-        tests: the tests that must fail, as pytest names them, below `tests/`. Each of them must.
+        name: the promise or the finding that the patch breaks.
+        path: the file that the patch changes.
+        old: the text to replace, which the file contains exactly once.
+        new: the text that replaces it.
+        tests: the tests that must all fail, as pytest names them, below `tests/`.
     """
 
     name: str
@@ -33,14 +33,14 @@ class Patch:
     tests: Sequence[str]
 
     def is_stale(self, root: Path) -> bool:
-        """Whether the file does not have the text that is replaced, or has it twice."""
+        """Whether the file does not contain the old text exactly once."""
         return (root / self.path).read_text().count(self.old) != 1
 
     def survives(self, root: Path) -> list[str]:
-        """The tests that pass in spite of the patch, which is undone afterwards.
+        """Return the tests that pass with the patch. Undo the patch afterwards.
 
         Args:
-            root: a copy of the project that nobody else uses.
+            root: a copy of the project that no other process uses.
         """
         file = root / self.path
         before = file.read_text()
@@ -53,12 +53,12 @@ class Patch:
 
 
 def _is_of(line: str, test: str) -> bool:
-    """Whether a line about a failure is about this test, in any of its cases."""
+    """Return whether a line about a failure is about this test, with any of its parameters."""
     return line.startswith(test) and line[len(test) :][:1] in ("", "[", " ")
 
 
 def failing(root: Path, tests: Sequence[str]) -> list[str]:
-    """Run tests of a copy of the project, and return those that fail.
+    """Run tests of a copy of the project, and return the tests that fail.
 
     Args:
         root: the copy.

@@ -1,4 +1,4 @@
-"""For each promise of `docs/reliability.md`: a patch that breaks it, and the tests that must notice."""
+"""For each promise of `docs/reliability.md`: a patch that breaks the promise, and the tests that must fail."""
 
 from __future__ import annotations
 

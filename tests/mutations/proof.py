@@ -1,4 +1,4 @@
-"""For what the proof promises beside its findings: a patch that breaks it, and the history that must notice."""
+"""For other promises of the proof than its findings: patches that break them, and histories whose tests must fail."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ENV = "integration/verify/test_verify_env.py"
 
 
 def of_history(name: str, path: str, old: str, new: str, *histories: str) -> Patch:
-    """Return a mutation that the tests of these foreign histories notice."""
+    """Return a patch that the tests of these foreign histories must notice."""
     return Patch(f"The proof: {name}", path, old, new, [f"{_HISTORY}[{each}]" for each in histories])
 
 

@@ -1,4 +1,4 @@
-"""Rules and claims that other pages make: for each a patch that breaks it, and the tests that must notice."""
+"""For rules and claims of other pages: patches that break them, and the tests that must fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The waits that `docs/reliability.md` limits: patches that break it, and the tests that must notice."""
+"""The waits that `docs/reliability.md` limits: patches that remove a limit, and the tests that must fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A PgBouncer for each test, and people who work through it."""
+"""A PgBouncer for each test, and users who connect through it."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ Through = Callable[..., Runner]
 
 
 def refused(run: Run, code: str, exit_code: int) -> Refusal:
-    """The error that a run ends with; what Alembic logs before it is left out."""
+    """Return the error of a run, without the log of Alembic before it."""
     ended = run.end()
     return refusal(Result(ended.code, ended.out, ended.err[max(ended.err.find("error "), 0) :]), code, exit_code)
 
 
 @pytest.fixture(params=["transaction", "session"])
 def mode(request: pytest.FixtureRequest) -> Mode:
-    """Transaction mode, which is hard, and session mode, which is nearly none."""
+    """Transaction mode, which makes most difficulties, and session mode, which makes nearly none."""
     mode: Mode = request.param
     return mode
 
@@ -44,7 +44,7 @@ def start(postgres_database: URL) -> Iterator[Start]:
 
 @pytest.fixture
 def user(start: Start, mode: Mode, config_file: ConfigFile) -> User:
-    """Somebody who works through a PgBouncer, in each mode in turn."""
+    """A user who connects through a PgBouncer, in each mode in turn."""
     url = start(mode=mode).url
     return User(url, config_file(url))
 

@@ -1,4 +1,4 @@
-"""Each command through PgBouncer, whose configuration is as it comes: no parameter of ours needs it to be opened."""
+"""All commands through a PgBouncer with its default configuration, which allows all parameters that we send."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The settings of a run do not stay on the server's connections, which others get from the pool."""
+"""The settings of a run do not stay on the connections to the server, which other programs get from the pool."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ LEFT = {
 
 
 def state(connection: Connection) -> set[tuple[object, ...]]:
-    """The settings and locks that belong to a session."""
+    """Return the settings and locks that belong to a session."""
     return {(what, *row) for what, query in LEFT.items() for row in connection.exec_driver_sql(query)}
 
 
 def assert_nothing_is_left(behind: Bouncer) -> None:
-    """Each connection of the pool is like one that nobody has used."""
+    """Assert that each connection of the pool is like a new one."""
     servers = behind.show("SERVERS")
     with ExitStack() as stack:
         fresh = state(stack.enter_context(connected(behind.direct)))

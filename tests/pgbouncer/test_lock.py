@@ -1,4 +1,4 @@
-"""One writer through PgBouncer, whose transaction mode gives a client another connection for each transaction."""
+"""One run at a time through PgBouncer, whose transaction mode may give each transaction another connection."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SLEEPS = Script("sleeps", upgrade=f'{GATE}sql("SELECT pg_sleep(600)")')
 
 
 def test_a_lock_of_the_session_would_be_granted_twice(start: Start) -> None:
-    """So that the next test would see it: both clients get the one connection, and the lock that it has."""
+    """This shows that the next test works: both clients get the same connection, and the lock of this connection."""
     behind = start(mode="transaction")
     with connected(behind.url) as one, connected(behind.url) as other:
         for client in (one, other):
@@ -121,6 +121,6 @@ def test_a_run_is_interrupted_in_a_long_statement(start: Start, through: Through
 
 
 def direct(behind: Bouncer, query: str) -> object:
-    """The first value of a query past PgBouncer."""
+    """Return the first value of a query that does not go through PgBouncer."""
     with connected(behind.direct) as connection:
         return connection.exec_driver_sql(query).scalar()

@@ -1,4 +1,4 @@
-"""Waiting through PgBouncer: for tables that others hold, for long statements, for a connection of a small pool."""
+"""Waiting through PgBouncer: for locked tables, for long statements, and for a connection of a small pool."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_two_connections_are_enough(start: Start, through: Through, size: int, c
 
 @pytest.mark.parametrize("command", ["inv db.upgrade --lock-timeout=3", "alembic -x lock-timeout=3 upgrade head"])
 def test_one_connection_is_not_and_the_error_says_so(start: Start, through: Through, mode: Mode, command: str) -> None:
-    """The pooler would keep it waiting for two minutes, and then say only "query_wait_timeout"."""
+    """PgBouncer would let it wait for two minutes, and then answer only "query_wait_timeout"."""
     here = through(start(mode=mode, default_pool_size=1), *COUNTED, connect_timeout=3)
     here.open()
 
@@ -82,7 +82,7 @@ def test_who_waits_in_the_pool_of_another_run_waits_no_longer_than_it_may(start:
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_who_waits_for_a_connection_can_be_stopped(start: Start, through: Through, signum: signal.Signals) -> None:
-    """There is nothing on the server that could be cancelled."""
+    """No statement runs on the server that could be cancelled."""
     behind = start(default_pool_size=1)
     here = through(behind, *COUNTED, connect_timeout=600)
     here.open()
@@ -108,7 +108,7 @@ INDEXES = Script(
 
 
 def test_somebody_builds_an_index_meanwhile(start: Start, through: Through) -> None:
-    """Neither who holds the lock nor who waits for it has a snapshot that would keep it waiting."""
+    """Runs that hold the lock or wait for it have no snapshot, for which the build of the index would wait."""
     behind = start()
     here = through(behind, OTHER, *COUNTED)
     here.database.workflow.upgrade("other")
@@ -139,7 +139,7 @@ def test_a_revision_builds_one_while_others_wait(start: Start, through: Through)
 
 
 def test_a_revision_builds_one_where_the_role_has_timeouts(start: Start, through: Through) -> None:
-    """The timeouts are off in the block, which may take hours. The next user of the connection has them again."""
+    """The timeouts are off in the block, which may take hours. Later users of the connection have them again."""
     behind = start()
     with connected(behind.direct) as connection:
         for name in ("lock_timeout", "statement_timeout"):

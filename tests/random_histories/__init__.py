@@ -1,1 +1,1 @@
-"""Histories of random operations with their exact inverses, and the same with one fault: the proof of the proof."""
+"""Histories of random operations and their exact inverses, without a fault or with one fault, to test the proof."""

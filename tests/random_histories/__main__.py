@@ -1,4 +1,4 @@
-"""`make test-random ARGS=--examples=10`: how much of what is wrong the proof finds, as a table."""
+"""Prints a table of the faults that the proof finds: `make test-random ARGS=--examples=10`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def main() -> int:
 
 
 def _try(mutation: Mutation | None, asked: argparse.Namespace, server: PostgresServer) -> list[bool]:
-    """Prove some histories with a fault, or without: for each, whether the proof says what is right."""
+    """Prove some histories with one fault or without. For each, return whether the result is right."""
     results: list[bool] = []
 
     @seed(asked.seed)

@@ -16,7 +16,7 @@ _LARGEST = 2**31 - 1
 
 @dataclass(frozen=True)
 class AddColumn(OnTable):
-    """A new column, nullable or with a default; `source` names the one whose values it starts with, if any."""
+    """A new column, nullable or with a default. `source` is the column whose values it copies, if any."""
 
     column: Column
     source: str = ""
@@ -81,7 +81,7 @@ class RenameColumns(OnTable):
 
 @dataclass(frozen=True)
 class AlterColumn(OnTable):
-    """A column gets another type, nullability or default; where `fit` is set, some values are changed to allow it."""
+    """A column gets another type, nullability or default. If `fit` is set, some values are changed beforehand."""
 
     old: Column
     new: Column
@@ -113,7 +113,7 @@ class AlterColumn(OnTable):
 
 
 def alter(table: str, old: Column, new: Column) -> str:
-    """The statement that makes one column of another one."""
+    """Return the statement that changes one column into another."""
     more = f", existing_nullable={old.nullable}, existing_server_default={old.default or None}"
     more += f", type_={new.type}" if new.type != old.type else ""
     more += f", nullable={new.nullable}" if new.nullable != old.nullable else ""
@@ -129,7 +129,7 @@ def _rename(table: str, old: str, new: str) -> str:
 
 
 def add_column(pick: Pick, schema: Schema) -> AddColumn:
-    """Add a column of any kind, empty, with a default, or with the values of another one."""
+    """Add a column of any kind: empty, with a default, or with the values of another column."""
     table, kind = pick.one(schema.tables), pick.one(list(TYPES))
     default = pick.one(["", TYPES[kind][0]])
     nullable = not (default and pick.maybe())
@@ -138,24 +138,24 @@ def add_column(pick: Pick, schema: Schema) -> AddColumn:
 
 
 def add_required_column(pick: Pick, schema: Schema) -> AddColumn:
-    """Add a column that is NOT NULL, with a default for the rows that there are."""
+    """Add a column that is NOT NULL, with a default for the existing rows."""
     kind = pick.one([kind for kind, (default, _) in TYPES.items() if default])
     return AddColumn(pick.one(schema.tables), Column(pick.word(), kind, nullable=False, default=TYPES[kind][0]))
 
 
 def add_boolean(pick: Pick, schema: Schema) -> AddColumn:
-    """Add a column that is true or false."""
+    """Add a boolean column."""
     return AddColumn(pick.one(schema.tables), Column(pick.word(), "sa.Boolean", nullable=False, default="sa.false()"))
 
 
 def add_enum_column(pick: Pick, schema: Schema) -> AddColumn | None:
-    """Add a column with an enum type, which takes a rebuild on SQLite."""
+    """Add a column with an enum type, which needs a rebuild on SQLite."""
     tables = [each for each in schema.tables if each.can_be_rebuilt]
     return AddColumn(pick.one(tables), enum_column(pick, is_added=True)) if tables else None
 
 
 def drop_column(pick: Pick, schema: Schema) -> Inverse | None:
-    """Drop a column that can come back, at its place and without the values: it is the last one."""
+    """Drop the last column. It can be restored in the same place, but without its values."""
     found = [
         (table, last)
         for table in schema.tables
@@ -177,7 +177,7 @@ def rename_column(pick: Pick, schema: Schema) -> RenameColumns:
 
 
 def rename_two_columns(pick: Pick, schema: Schema) -> RenameColumns | None:
-    """Rename two columns that nothing but their names and values tells apart."""
+    """Rename two columns that differ only in their names and values."""
     if not (pairs := alike(schema)):
         return None
     table, first, second = pick.one(pairs)
@@ -185,7 +185,7 @@ def rename_two_columns(pick: Pick, schema: Schema) -> RenameColumns | None:
 
 
 def alter_type(pick: Pick, schema: Schema, *, widens: bool | None = None) -> AlterColumn | None:
-    """Widen or narrow the type of a column; what is too wide is cut."""
+    """Widen or narrow the type of a column. Values that are too long are cut."""
     found = []
     for table, column in changeable(schema):
         for narrow, wides in _WIDER.items():
@@ -199,7 +199,7 @@ def alter_type(pick: Pick, schema: Schema, *, widens: bool | None = None) -> Alt
 
 
 def _cut(name: str, narrow: str) -> str:
-    """The statement that cuts the values of a column to a narrow type."""
+    """Return the statement that cuts the values of a column to a narrow type."""
     column = quote(name)
     if narrow == "sa.Integer":
         return f"{column} = 0 WHERE {column} NOT BETWEEN {-_LARGEST - 1} AND {_LARGEST}"
@@ -208,7 +208,7 @@ def _cut(name: str, narrow: str) -> str:
 
 
 def alter_nullable(pick: Pick, schema: Schema, *, to: bool | None = None) -> AlterColumn | None:
-    """Let a column have NULL, or fill and forbid it."""
+    """Let a column have NULL, or replace all NULLs and forbid them."""
     found = [
         AlterColumn(
             table,
@@ -224,7 +224,7 @@ def alter_nullable(pick: Pick, schema: Schema, *, to: bool | None = None) -> Alt
 
 
 def alter_default(pick: Pick, schema: Schema) -> AlterColumn | None:
-    """Give a column a default, or take it away."""
+    """Give a column a default, or remove its default."""
     found = [
         AlterColumn(table, column, replace(column, default="" if column.default else TYPES[column.type][0]))
         for table in schema.tables

@@ -34,7 +34,7 @@ def _without(statements: tuple[str, ...], *gone: str) -> tuple[str, ...]:
 
 
 def _instead(statements: tuple[str, ...], old: tuple[str, ...], new: tuple[str, ...]) -> tuple[str, ...]:
-    """The statements with others in the place of some that follow each other."""
+    """Return the statements, with some consecutive ones replaced by others."""
     start = statements.index(old[0])
     return (*statements[:start], *new, *statements[start + len(old) :])
 
@@ -56,7 +56,7 @@ def leaves_enum(_: Pick, step: Step, operation: Operation) -> Step:
 
 
 def restores_type(_: Pick, step: Step, operation: Operation) -> Step:
-    """The column that was dropped comes back with another type."""
+    """The dropped column comes back with another type."""
     assert isinstance(operation, Inverse)
     assert isinstance(operation.of, AddColumn)
     table, column = operation.of.table.name, operation.of.column
@@ -65,20 +65,20 @@ def restores_type(_: Pick, step: Step, operation: Operation) -> Step:
 
 
 def leaves_altered(_: Pick, step: Step, operation: Operation) -> Step:
-    """The downgrade makes the values fit, if need be, and leaves the column as it is."""
+    """The downgrade makes the values fit if necessary, but does not alter the column back."""
     assert isinstance(operation, AlterColumn)
     return replace(step, down=_without(step.down, operation.down()[-1]))
 
 
 def loses_on_delete(_: Pick, step: Step, operation: Operation) -> Step:
-    """The foreign key comes back without its action."""
+    """The foreign key comes back without its ON DELETE."""
     part = _part(operation)
     assert isinstance(part, ForeignKey)
     return _restoring(step, operation, replace(part, on_delete=""))
 
 
 def restores_index(pick: Pick, step: Step, operation: Operation) -> Step:
-    """An index comes back as another one: of other rows, or unique where it was not."""
+    """The index comes back with other rows, or as a unique index."""
     part = _part(operation)
     assert isinstance(part, Index)
     others = [replace(part, unique=not part.unique), replace(part, partial=not part.partial)]
@@ -118,14 +118,14 @@ def forgets_default(_: Pick, step: Step, operation: Operation) -> Step:
 
 
 def default_zero(_: Pick, step: Step, operation: Operation) -> Step:
-    """A boolean has 0 as its default, which is none for PostgreSQL."""
+    """A boolean has the default 0, which PostgreSQL does not accept."""
     assert isinstance(operation, AddColumn)
     wrong = replace(operation, column=replace(operation.column, default='sa.text("0")'))
     return replace(step, up=_instead(step.up, operation.up(), wrong.up()))
 
 
 def turns_round(_: Pick, step: Step, operation: Operation) -> Step:
-    """The table that is referred to refers to the one that should refer to it."""
+    """The foreign key has the opposite direction."""
     part, table = _part(operation), _table(operation)
     assert isinstance(part, ForeignKey)
     line = f'batch.create_foreign_key({part.name!r}, {table.name!r}, ["id"], {part.listed})'
@@ -150,7 +150,7 @@ def one_engine_only(pick: Pick, step: Step, operation: Operation) -> Step:
 
 
 def long_name(_: Pick, step: Step, operation: Operation) -> Step:
-    """An index or a constraint has a name that PostgreSQL does not keep."""
+    """An index or a constraint has a name that is too long for PostgreSQL."""
     part, table = _part(operation), _table(operation).name
     long = replace(part, name=part.name.ljust(_LONG, "x"))
     up = _instead(step.up, (part.create(table),), (long.create(table),))
@@ -174,12 +174,12 @@ def rebuild_loses(pick: Pick, step: Step, _: Operation) -> Step:
 
 
 def up_deletes(pick: Pick, step: Step, _: Operation) -> Step:
-    """The upgrade deletes some rows of a table that it has nothing to do with."""
+    """The upgrade deletes some rows of an unrelated table."""
     return replace(step, up=(_delete(_leaf(pick, step)), *step.up))
 
 
 def down_deletes(pick: Pick, step: Step, _: Operation) -> Step:
-    """So does the downgrade."""
+    """The downgrade deletes some rows of an unrelated table."""
     return replace(step, down=(*step.down, _delete(_leaf(pick, step))))
 
 
@@ -188,7 +188,7 @@ def _delete(table: Table) -> str:
 
 
 def _leaf(pick: Pick, step: Step) -> Table:
-    """A table that the revision does not touch and nobody refers to, whose last column has some NULLs."""
+    """Return a table that the revision does not touch, to which no table refers, and whose last column has NULLs."""
     found = [
         table
         for table in step.untouched.tables
@@ -198,17 +198,17 @@ def _leaf(pick: Pick, step: Step) -> Table:
 
 
 def up_overwrites(pick: Pick, step: Step, _: Operation) -> Step:
-    """The upgrade overwrites values of a table that it has nothing to do with."""
+    """The upgrade overwrites values of an unrelated table."""
     return replace(step, up=(_overwrite(pick, step), *step.up))
 
 
 def down_overwrites(pick: Pick, step: Step, _: Operation) -> Step:
-    """So does the downgrade."""
+    """The downgrade overwrites values of an unrelated table."""
     return replace(step, down=(*step.down, _overwrite(pick, step)))
 
 
 def up_adds_rows(pick: Pick, step: Step, _: Operation) -> Step:
-    """The upgrade writes rows into a table that it has nothing to do with, and the downgrade leaves them there."""
+    """The upgrade writes rows into an unrelated table, and the downgrade leaves them there."""
     # Columns that an index or a constraint is about stay empty, so that nothing is repeated.
     found = [
         table
@@ -238,7 +238,7 @@ def exchanges(_: Pick, step: Step, operation: Operation) -> Step:
 
 
 def moves_some(_: Pick, step: Step, operation: Operation) -> Step:
-    """One row with a value does not arrive in the new table."""
+    """One row with a value does not get into the new table."""
     assert isinstance(operation, MoveToTable)
     full = f"{quote(operation.column.name)} IS NOT NULL"
     without = f"{full} AND id <> (SELECT max(id) FROM {quote(operation.table.name)} WHERE {full})"
@@ -252,7 +252,7 @@ def moves_nothing(_: Pick, step: Step, operation: Operation) -> Step:
 
 
 def forgets_numbering(_: Pick, step: Step, operation: Operation) -> Step:
-    """The sequence of PostgreSQL stays where it was."""
+    """The sequence of PostgreSQL does not get the next number."""
     assert isinstance(operation, CopyTable)
     return replace(step, up=_without(step.up, operation.numbering()))
 
@@ -278,13 +278,13 @@ def declares_nothing(pick: Pick, step: Step, operation: Operation) -> Step:
 
 
 def declares_misspelt(pick: Pick, step: Step, _: Operation) -> Step:
-    """A loss is declared of a column that is not there."""
+    """The declared loss names a column that does not exist."""
     table = pick.one(step.before.tables).name
     return _declaring(pick, step, f"{table}.nowhere")
 
 
 def declares_untouched(pick: Pick, step: Step, _: Operation) -> Step:
-    """A loss is declared of a column that keeps all its values."""
+    """The declared loss names a column that keeps all its values."""
     found = [(table, column) for table in step.untouched.tables for column in table.free]
     table, column = pick.one(found) if found else reject()
     return _declaring(pick, step, f"{table.name}.{column.name}")
@@ -299,19 +299,19 @@ def _declaring(pick: Pick, step: Step, item: str) -> Step:
 
 
 def follows_another(_: Pick, step: Step, __: Operation) -> Step:
-    """The revision follows the one that it should follow at one remove."""
+    """The revision follows the revision before its real predecessor."""
     return replace(step, follows=2)
 
 
 def _part(operation: Operation) -> Part:
-    """The index or constraint that an operation makes or drops."""
+    """Return the index or constraint that an operation makes or drops."""
     added = operation.of if isinstance(operation, Inverse) else operation
     assert isinstance(added, AddPart)
     return added.part
 
 
 def _restoring(step: Step, operation: Operation, part: Part) -> Step:
-    """The downgrade restores something else than what was dropped."""
+    """The downgrade restores something other than what was dropped."""
     table = _table(operation).name
     return replace(step, down=_instead(step.down, (_part(operation).create(table),), (part.create(table),)))
 

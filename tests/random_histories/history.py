@@ -1,4 +1,4 @@
-"""Random histories, and how they are written as an Alembic project."""
+"""Random histories, and functions that write them as an Alembic project."""
 
 from __future__ import annotations
 
@@ -70,12 +70,12 @@ class Step:
     """A revision.
 
     Attributes:
-        operations: what it does.
-        before: the schema that it finds.
-        up: the statements of its upgrade.
-        down: those of its downgrade.
-        declared: what it says that it loses and moves.
-        follows: how many revisions before it is the one that it follows.
+        operations: the operations of the revision.
+        before: the schema before the revision.
+        up: the statements of the upgrade.
+        down: the statements of the downgrade.
+        declared: the declared losses and moves.
+        follows: the distance to the revision that it follows.
     """
 
     operations: tuple[Operation, ...]
@@ -87,7 +87,7 @@ class Step:
 
     @classmethod
     def of(cls, operations: Sequence[Operation], before: Schema) -> Step:
-        """A revision that does this, and undoes it in the opposite order."""
+        """Return a revision with these operations. Its downgrade undoes them in the opposite order."""
         declared = Declared()
         for each in operations:
             declared |= each.declared
@@ -97,7 +97,7 @@ class Step:
 
     @property
     def after(self) -> Schema:
-        """The schema that it leaves."""
+        """The schema after the revision."""
         schema = self.before
         for each in self.operations:
             schema = each.apply(schema)
@@ -105,7 +105,7 @@ class Step:
 
     @property
     def untouched(self) -> Schema:
-        """The tables that it leaves as they are."""
+        """The tables that the revision does not change."""
         touched = {name for each in self.operations for name in each.tables}
         return Schema(tuple(each for each in self.before.tables if each.name not in touched))
 
@@ -114,7 +114,7 @@ History = tuple[Step, ...]
 
 
 def id_of(number: int) -> str:
-    """The id of a revision, by its place."""
+    """Return the id of the revision at this position."""
     return f"{string.ascii_lowercase[number]}00000000000"
 
 
@@ -130,7 +130,7 @@ def write(history: History, folder: Path) -> Path:
 
 
 def source(history: History) -> str:
-    """All files of a history, for people."""
+    """Return the text of all files of a history, for people."""
     return "\n".join(_source(number, step) for number, step in enumerate(history))
 
 
@@ -148,12 +148,12 @@ def _source(number: int, step: Step) -> str:
 
 
 def first_step(pick: Pick) -> Step:
-    """The first revision: two tables that have something of everything."""
+    """Return the first revision: two tables with every kind of object."""
     return Step.of([tables.create_all_kinds(pick, Schema())], Schema())
 
 
 def a_step(pick: Pick, before: Schema, first: Operation | None = None) -> Step:
-    """A revision of one or two operations; the second one leaves alone what the first one touches."""
+    """Draw a revision with one or two operations. The second does not change what the first has changed."""
     first = first or _any(pick, before, frozenset())
     operations = [first]
     if pick.maybe():
@@ -162,7 +162,7 @@ def a_step(pick: Pick, before: Schema, first: Operation | None = None) -> Step:
 
 
 def _any(pick: Pick, schema: Schema, touched: Collection[str]) -> Operation:
-    """An operation that can be done: the one that is drawn, or the next one in the list."""
+    """Draw an operation that is possible: the drawn one, or otherwise the next possible one in the list."""
     start = pick.one(range(len(OPERATIONS)))
     for draw in (*OPERATIONS[start:], *OPERATIONS[:start]):
         found = draw(pick, schema)
@@ -173,7 +173,7 @@ def _any(pick: Pick, schema: Schema, touched: Collection[str]) -> Operation:
 
 @st.composite
 def histories(draw: st.DrawFn, most: int = 6) -> History:
-    """A history of two revisions at least, each of which can be undone, and declares what it loses."""
+    """Draw a history of at least two revisions, each of which can be undone, and declares its losses."""
     pick = Pick(draw)
     history = [first_step(pick)]
     for _ in range(pick.number(1, most - 1)):

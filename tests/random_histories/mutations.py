@@ -1,6 +1,7 @@
-"""The faults that are put into a history: each makes one revision wrong, and says what is to be found there.
+"""The faults that are put into a history: each makes one revision wrong, and names the expected finding.
 
-A kind names the operation that the revision must have, since a downgrade can forget an index only where there is one.
+A kind of fault names the operation that the revision must have. For example, a downgrade can forget an index only if
+there is one.
 """
 
 from __future__ import annotations
@@ -29,13 +30,13 @@ class Mutation:
     """A kind of fault.
 
     Attributes:
-        name: what is wrong, in a few words.
-        ids: the findings of which one must be there.
-        fault: makes a revision wrong.
-        draws: what the revision does, one of these; anything, where it is empty.
-        engines: where it must be found; findings of both together count for each.
-        severity: as it must be found.
-        between: how many revisions there must be between the first one and the one that is wrong.
+        name: a short description of the fault.
+        ids: the ids of findings. The proof must report one of them.
+        fault: the function that makes a revision wrong.
+        draws: the operations of which the revision must have one; empty if any operation will do.
+        engines: the engines on which the fault must be found. A finding about both engines together counts for each.
+        severity: the expected severity.
+        between: how many revisions there must be between the first revision and the wrong one.
     """
 
     name: str
@@ -171,7 +172,7 @@ MUTATIONS = (
 
 @st.composite
 def mutated(draw: st.DrawFn, mutation: Mutation, most: int = 3) -> History:
-    """A history whose last revision is wrong, and no other one."""
+    """Draw a history with exactly one faulty revision, the last one."""
     pick = Pick(draw, mutation.name)
     history = [first_step(pick)]
     for _ in range(pick.number(mutation.between, mutation.between + most - 2)):

@@ -12,16 +12,16 @@ from tests.random_histories.schema import Column, Declared, Pick, Schema, Table,
 
 @dataclass(frozen=True)
 class Operation:
-    """A change of the schema, or of rows, and its exact inverse."""
+    """A change of the schema or of rows, and its exact inverse."""
 
     @property
     def tables(self) -> set[str]:
-        """The tables that it changes, by their names before and after."""
+        """The tables that the operation changes, by their names before and after."""
         raise NotImplementedError
 
     @property
     def declared(self) -> Declared:
-        """The declarations that a revision needs for it."""
+        """The declarations that a revision with this operation needs."""
         return Declared()
 
     def up(self) -> tuple[str, ...]:
@@ -33,17 +33,17 @@ class Operation:
         raise NotImplementedError
 
     def apply(self, schema: Schema) -> Schema:
-        """The schema after the upgrade."""
+        """Return the schema after the upgrade."""
         return schema
 
     def revert(self, schema: Schema) -> Schema:
-        """The schema after the downgrade, for operations that are drawn the other way round too."""
+        """Return the schema after the downgrade, for operations that are also used in the opposite direction."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class OnTable(Operation):
-    """An operation on one table, which is given as it is before."""
+    """An operation on one table. The attribute `table` is the table before the operation."""
 
     table: Table
 
@@ -55,7 +55,7 @@ class OnTable(Operation):
 
 @dataclass(frozen=True)
 class OwnInverse(OnTable):
-    """An operation that undoes itself when it is done again."""
+    """An operation that is its own inverse."""
 
     @override
     def down(self) -> tuple[str, ...]:
@@ -64,7 +64,7 @@ class OwnInverse(OnTable):
 
 @dataclass(frozen=True)
 class ToName(OnTable):
-    """An operation on a table that gives another one, or this one, a name."""
+    """An operation on a table that gives a name to this table or another one."""
 
     name: str
 
@@ -76,7 +76,7 @@ class ToName(OnTable):
 
 @dataclass(frozen=True)
 class Inverse(Operation):
-    """An operation the other way round: what it makes is dropped, and made again by the downgrade."""
+    """An operation in the opposite direction: its upgrade drops an object, and its downgrade creates it."""
 
     of: Operation
 
@@ -111,12 +111,12 @@ Draw = Callable[[Pick, Schema], Operation | None]
 
 
 def changeable(schema: Schema) -> list[tuple[Table, Column]]:
-    """The columns whose values may be changed, in tables that SQLite can rebuild."""
+    """Return the columns whose values may be changed, in tables that SQLite can rebuild."""
     return [(table, column) for table in schema.tables if table.can_be_rebuilt for column in table.free]
 
 
 def alike(schema: Schema) -> list[tuple[Table, Column, Column]]:
-    """Two columns of a table that nothing but their names and values tells apart."""
+    """Return pairs of columns of a table that differ only in their names and values."""
     return [
         (table, one, other)
         for table in schema.tables
@@ -131,7 +131,7 @@ def alike(schema: Schema) -> list[tuple[Table, Column, Column]]:
 
 
 def add(table: str, column: Column) -> tuple[str, ...]:
-    """The statements that add a column."""
+    """Return the statements that add a column."""
     if not column.enum:
         return (f"op.add_column({table!r}, {column.source})",)
     create = f"{column.type}.create(op.get_bind(), checkfirst=True)"
@@ -139,7 +139,7 @@ def add(table: str, column: Column) -> tuple[str, ...]:
 
 
 def drop(table: str, column: Column) -> tuple[str, ...]:
-    """The statements that drop a column; its enum type is a check on SQLite, and a type on PostgreSQL."""
+    """Return the statements that drop a column. Its enum type is a check on SQLite, and a type on PostgreSQL."""
     if not column.enum:
         return (f"op.drop_column({table!r}, {column.name!r})",)
     check = f'    batch.drop_constraint({column.enum!r}, type_="check")'

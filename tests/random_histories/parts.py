@@ -1,4 +1,4 @@
-"""Operations on indexes and constraints; what the rows break is made to fit beforehand."""
+"""Operations on indexes and constraints. Rows that violate a new constraint are changed before it is created."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CONDITIONS = {
 
 @dataclass(frozen=True)
 class AddPart(OnTable):
-    """A new index or constraint; `table` is as it is without."""
+    """A new index or constraint; `table` is the table without it."""
 
     part: Part
 
@@ -63,7 +63,7 @@ def create_index(pick: Pick, schema: Schema) -> AddPart | None:
 
 
 def index_of(pick: Pick, column: str, *, is_new: bool = False) -> Index:
-    """An index of any kind on a column; rows that are there already must not break a unique one."""
+    """Return an index of any kind on a column. Existing rows must not violate a unique index."""
     name = pick.name("ix")
     kind = pick.one(["plain", "unique", "partial", "expression"])
     if kind == "unique":
@@ -72,7 +72,7 @@ def index_of(pick: Pick, column: str, *, is_new: bool = False) -> Index:
 
 
 def create_unique(pick: Pick, schema: Schema) -> AddPart | None:
-    """A unique constraint, which the id lets all rows meet."""
+    """Create a unique constraint with the id, so that all rows satisfy it."""
     found = changeable(schema)
     if not found:
         return None
@@ -81,7 +81,7 @@ def create_unique(pick: Pick, schema: Schema) -> AddPart | None:
 
 
 def create_check(pick: Pick, schema: Schema) -> AddPart | None:
-    """A check that some rows do not meet."""
+    """Create a check that some rows violate."""
     found = [(table, column) for table, column in changeable(schema) if column.type in CONDITIONS]
     if not found:
         return None
@@ -90,7 +90,7 @@ def create_check(pick: Pick, schema: Schema) -> AddPart | None:
 
 
 def create_foreign_key(pick: Pick, schema: Schema) -> AddPart | None:
-    """A foreign key on a column that has had any numbers."""
+    """Create a foreign key on a column that has had any numbers."""
     found = [(t, c) for t, c in changeable(schema) if c.type == "sa.Integer" and c.nullable and not c.default]
     if not found:
         return None
@@ -102,7 +102,7 @@ def create_foreign_key(pick: Pick, schema: Schema) -> AddPart | None:
 def drop_part(
     pick: Pick, schema: Schema, *, kinds: tuple[type[Part], ...] = (Part,), has_action: bool = False
 ) -> Inverse | None:
-    """Drop an index or constraint; rows may break it from then on, and are made to fit by the downgrade."""
+    """Drop an index or constraint. The downgrade changes the rows that violate it."""
     found = [
         (table, part)
         for table in schema.tables
@@ -119,7 +119,7 @@ def drop_part(
 
 
 def _comes_back(table: Table, part: Part) -> bool:
-    """Whether all rows meet it again, as they are or made to fit; what fits one constraint must not break another."""
+    """Return whether it can be created again, after a change of rows that must not violate another constraint."""
     is_unique = isinstance(part, Unique) or (isinstance(part, Index) and part.unique)
     alone = all(set(part.columns).isdisjoint(each.columns) for each in table.parts if each != part)
     is_fitting = bool(part.fit(table.name))

@@ -1,4 +1,4 @@
-"""Operations on rows: they are moved, copied and changed."""
+"""Operations that move, copy and change rows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.random_histories.schema import (
 
 @dataclass(frozen=True)
 class SwapColumns(OwnInverse):
-    """Two columns change their values, which is its own inverse."""
+    """The values of two columns are exchanged. The operation is its own inverse."""
 
     first: Column
     second: Column
@@ -36,7 +36,7 @@ class SwapColumns(OwnInverse):
 
 @dataclass(frozen=True)
 class FlipBoolean(OwnInverse):
-    """A column says the opposite from now on, which is its own inverse."""
+    """The values of a boolean column are negated. The operation is its own inverse."""
 
     column: Column
 
@@ -48,7 +48,7 @@ class FlipBoolean(OwnInverse):
 
 @dataclass(frozen=True)
 class Overwrite(OnTable):
-    """Values are made uniform, and stay so."""
+    """The values of a text column are overwritten, and the downgrade does not restore them."""
 
     column: Column
 
@@ -75,7 +75,7 @@ class MoveColumn(OnTable):
 
     @property
     def old(self) -> Column:
-        """The column that goes."""
+        """The column that is dropped."""
         return self.table.columns[-1]
 
     @property
@@ -110,7 +110,7 @@ class MoveToTable(ToName):
 
     @property
     def column(self) -> Column:
-        """The column that goes."""
+        """The column that is dropped."""
         return self.table.columns[-1]
 
     @property
@@ -123,7 +123,7 @@ class MoveToTable(ToName):
 
     @override
     def up(self) -> tuple[str, ...]:
-        """Make the table, fill it, drop the column."""
+        """Return the statements that create the table, fill it, and drop the column."""
         new, key, column = quote(self.name), quote(self.key.columns[0]), quote(self.column.name)
         filled = f"INSERT INTO {new} ({key}, {column}) SELECT id, {column} FROM {quote(self.table.name)}"
         where = f" WHERE {column} IS NOT NULL"
@@ -165,7 +165,7 @@ class CopyTable(ToName):
         return (*self._new.create(), sql(copied), self.numbering())
 
     def numbering(self) -> str:
-        """The statement that sets the sequence of PostgreSQL behind the copied ids."""
+        """Return the statement that sets the sequence of PostgreSQL to a number after the copied ids."""
         sequence = f"pg_get_serial_sequence('{quote(self.name)}', 'id')"
         set_ = f"SELECT setval({sequence}, (SELECT max(id) FROM {quote(self.name)}))"
         return on_engine("postgresql", [sql(set_)])
@@ -187,7 +187,7 @@ class CopyTable(ToName):
 
 
 def swap_columns(pick: Pick, schema: Schema) -> SwapColumns | None:
-    """Exchange the values of two columns that are alike."""
+    """Exchange the values of two columns of the same kind."""
     pairs = alike(schema)
     return SwapColumns(*pick.one(pairs)) if pairs else None
 
@@ -199,7 +199,7 @@ def flip_boolean(pick: Pick, schema: Schema) -> FlipBoolean | None:
 
 
 def overwrite(pick: Pick, schema: Schema) -> Overwrite | None:
-    """Overwrite the values of a text."""
+    """Overwrite the values of a text column."""
     found = [(table, column) for table in schema.tables for column in table.free if column.type == "sa.String(40)"]
     return Overwrite(*pick.one(found)) if found else None
 
@@ -231,7 +231,7 @@ def copy_table(pick: Pick, schema: Schema) -> CopyTable | None:
 
 
 def _with_a_last_column(schema: Schema) -> list[Table]:
-    """The tables whose last column may go, with what it holds: it is nullable, so that it can come back empty."""
+    """Return the tables whose last column may be dropped: it is nullable, so that it can be restored without values."""
     return [
         table
         for table in schema.tables

@@ -1,6 +1,6 @@
 """A model of the schema that a random history makes, so that only operations that are valid are drawn.
 
-Every object knows its own source, as a revision would write it. SQL written here is the same on both engines.
+Every object has a method that returns its source in a revision. The SQL in this module is the same on both engines.
 """
 
 from __future__ import annotations
@@ -35,10 +35,11 @@ TYPES = {
 
 
 class Pick:
-    """Draws for one history: from options, and names that no other object of it has.
+    """Makes the random choices for one history, and names that no other object of the history has.
 
-    One number is drawn by Hypothesis, and the rest comes of it and of `of`: of a choice for each thing it tries the
-    simplest first, and the first histories of all kinds of faults would be the same one.
+    Hypothesis draws only one number, and the other choices are made from this number and from `of`. If Hypothesis made
+    every choice, it would try the simplest options first, and the first histories of all kinds of faults would be the
+    same.
     """
 
     def __init__(self, draw: st.DrawFn, of: str = "") -> None:
@@ -47,19 +48,19 @@ class Pick:
         self._count = 0
 
     def one(self, options: Sequence[T]) -> T:
-        """One of several."""
+        """Return one of several options."""
         return self._random.choice(options)
 
     def maybe(self) -> bool:
-        """Yes or no."""
+        """Return True or False."""
         return self._random.random() < 0.5
 
     def number(self, least: int, most: int) -> int:
-        """A whole number."""
+        """Return a whole number."""
         return self._random.randint(least, most)
 
     def word(self) -> str:
-        """The name of a table or column."""
+        """Return a new name for a table or column."""
         if not self._words:
             return self.name("thing")
         word = self.one(self._words)
@@ -67,14 +68,14 @@ class Pick:
         return word
 
     def name(self, prefix: str) -> str:
-        """The name of a constraint, index or type."""
+        """Return a new name for a constraint, index or type."""
         self._count += 1
         return f"{prefix}_{self._count}"
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column; `type` and `default` are source of a revision, and `enum` is the name of its type."""
+    """A column. `type` and `default` are the source in a revision, and `enum` is the name of the enum type."""
 
     name: str
     type: str
@@ -84,7 +85,7 @@ class Column:
 
     @property
     def source(self) -> str:
-        """As a revision writes it."""
+        """The source of the column in a revision."""
         more = "" if self.nullable else ", nullable=False"
         return (
             f"sa.Column({self.name!r}, {self.type}{more}{f', server_default={self.default}' if self.default else ''})"
@@ -92,7 +93,7 @@ class Column:
 
     @property
     def filler(self) -> str:
-        """A literal of SQL that suits it, "" for none."""
+        """A literal of SQL that fits the column; empty if there is none."""
         return TYPES[self.type][1] if self.type in TYPES else ""
 
 
@@ -104,7 +105,7 @@ class Part:
     columns: tuple[str, ...]
 
     def create(self, table: str) -> str:
-        """The statement that makes it."""
+        """The statement that creates it."""
         raise NotImplementedError
 
     def drop(self, table: str) -> str:
@@ -112,16 +113,16 @@ class Part:
         raise NotImplementedError
 
     def inline(self) -> str:
-        """As an argument of `op.create_table`; "" for what is made by a statement of its own."""
+        """The source as an argument of `op.create_table`; empty if it needs its own statement."""
         raise NotImplementedError
 
     def fit(self, table: str) -> str:  # noqa: ARG002 - some parts have something to change there
-        """The statement that changes the rows that do not fit; "" where all do."""
+        """Return the statement that changes the rows that violate it; empty if all rows satisfy it."""
         return ""
 
     @property
     def listed(self) -> str:
-        """The columns, as a list in a revision."""
+        """The columns as a list in a revision."""
         return repr(list(self.columns))
 
 
@@ -130,7 +131,7 @@ class _Constraint(Part):
     create_ = ""
 
     def arguments(self) -> str:
-        """The arguments after the name in the call that makes it."""
+        """The arguments after the name in the call that creates it."""
         return self.listed
 
     @override
@@ -156,7 +157,7 @@ class Unique(_Constraint):
 
 @dataclass(frozen=True)
 class Check(_Constraint):
-    """A check of one column; the condition has `{}` where the column is named."""
+    """A check of one column. The condition has `{}` in place of the column."""
 
     condition: str = ""
     filler: str = ""
@@ -184,7 +185,7 @@ class Check(_Constraint):
 
 @dataclass(frozen=True)
 class ForeignKey(_Constraint):
-    """A foreign key of one column to the id of a table."""
+    """A foreign key from one column to the id of a table."""
 
     to: str = ""
     on_delete: str = ""
@@ -212,7 +213,7 @@ class ForeignKey(_Constraint):
 
 @dataclass(frozen=True)
 class Index(Part):
-    """An index; of `lower(column)` where it is an expression, of the rows that have a value where it is partial."""
+    """An index. `expression` makes it an index on `lower(column)`, and `partial` one of the rows with a value."""
 
     unique: bool = False
     expression: bool = False
@@ -237,7 +238,7 @@ class Index(Part):
 
 @dataclass(frozen=True)
 class Table:
-    """A table with a numbered id, which is its first column and not among these; `made_as` is its first name."""
+    """A table. Its first column is a numbered id, which `columns` omits. `made_as` is its first name."""
 
     name: str
     columns: tuple[Column, ...]
@@ -245,32 +246,32 @@ class Table:
     made_as: str = ""
 
     def create(self) -> tuple[str, ...]:
-        """The statements that make it."""
+        """The statements that create the table."""
         id_ = 'sa.Column("id", sa.Integer, primary_key=True)'
         inside = [id_, *(each.source for each in self.columns), *filter(None, (part.inline() for part in self.parts))]
         made = f"op.create_table(\n    {self.name!r},\n    {', '.join(inside)},\n)"
         return (made, *(part.create(self.name) for part in self.parts if not part.inline()))
 
     def drop(self) -> tuple[str, ...]:
-        """The statements that drop it, and the enum types that nobody else has."""
+        """The statements that drop the table and its enum types."""
         return (f"op.drop_table({self.name!r})", *(drop_enum(each) for each in self.columns if each.enum))
 
     def about(self, column: Column) -> list[Part]:
-        """The parts that name a column."""
+        """Return the indexes and constraints that name a column."""
         return [part for part in self.parts if column.name in part.columns]
 
     @property
     def free(self) -> list[Column]:
-        """The columns that nothing is about, and whose values are a matter of their own."""
+        """The columns without an index or constraint, whose values do not depend on other columns."""
         return [each for each in self.columns if not self.about(each) and not each.enum]
 
     @property
     def can_be_rebuilt(self) -> bool:
-        """Whether `op.batch_alter_table` keeps all of it on SQLite: SQLAlchemy does not see an index of expressions."""
+        """Whether `op.batch_alter_table` keeps everything on SQLite: SQLAlchemy cannot read an index of expressions."""
         return not any(isinstance(part, Index) and part.expression for part in self.parts)
 
     def with_column(self, old: Column, new: Column) -> Table:
-        """The table with another column in the place of one."""
+        """Return the table with another column in place of this one."""
         columns = tuple(new if each == old else each for each in self.columns)
         names = {old.name: new.name}
         parts = (replace(part, columns=tuple(names.get(c, c) for c in part.columns)) for part in self.parts)
@@ -279,16 +280,16 @@ class Table:
 
 @dataclass(frozen=True)
 class Schema:
-    """The tables of a moment."""
+    """The tables at one moment."""
 
     tables: tuple[Table, ...] = ()
 
     def replaced(self, old: Table, new: Table) -> Schema:
-        """With a table, at the end, in the place of the one that has this name."""
+        """Return the schema with another table, at the end, in place of the one with this name."""
         return Schema((*(each for each in self.tables if each.name != old.name), new))
 
     def renamed(self, old: Table, name: str) -> Schema:
-        """With another name for a table, also where foreign keys refer to it."""
+        """Return the schema with another name for a table, also in the foreign keys that refer to it."""
 
         def follow(part: Part) -> Part:
             return replace(part, to=name) if isinstance(part, ForeignKey) and part.to == old.name else part
@@ -298,7 +299,7 @@ class Schema:
         return Schema(tuple(replace(each, parts=tuple(map(follow, each.parts))) for each in tables))
 
     def referring(self, table: Table) -> list[Table]:
-        """The other tables that refer to a table."""
+        """Return the other tables that refer to a table."""
         return [
             each
             for each in self.tables
@@ -319,26 +320,26 @@ class Declared:
 
 
 def quote(name: str) -> str:
-    """A name in SQL, as both engines quote it."""
+    """Return a name in SQL, quoted as both engines need it."""
     return f'"{name}"'
 
 
 def sql(statement: str) -> str:
-    """A statement of SQL in a revision."""
+    """Return a statement of SQL in a revision."""
     return f"op.execute({statement!r})"
 
 
 def batch(table: str, *lines: str) -> str:
-    """Changes of a table that SQLite makes by a rebuild."""
+    """Return changes of a table in a batch, for which SQLite rebuilds the table."""
     return "\n    ".join([f"with op.batch_alter_table({table!r}) as batch:", *lines])
 
 
 def on_engine(engine: str, statements: Iterable[str]) -> str:
-    """Statements that one engine runs alone."""
+    """Return statements that run on one engine only."""
     lines = [line for each in statements for line in each.splitlines()]
     return "\n    ".join([f'if op.get_bind().dialect.name == "{engine}":', *(lines or ["pass"])])
 
 
 def drop_enum(column: Column) -> str:
-    """The statement that drops the type of a column."""
+    """Return the statement that drops the type of a column."""
     return f"sa.Enum(name={column.enum!r}).drop(op.get_bind(), checkfirst=True)"

@@ -16,7 +16,7 @@ _KINDS_OF_PARTS = 5
 
 @dataclass(frozen=True)
 class CreateTables(Operation):
-    """New tables, each of which may refer to the one before."""
+    """New tables. Each may refer to the table before it."""
 
     new: tuple[Table, ...]
 
@@ -70,28 +70,28 @@ class RenameTable(ToName):
 
 
 def create_table(pick: Pick, schema: Schema) -> CreateTables:
-    """A table with columns of all kinds, which may refer to any other one."""
+    """Create a table with columns of all kinds, which may refer to any other table."""
     return CreateTables((_table(pick, schema.tables, [pick.maybe() for _ in range(_KINDS_OF_PARTS)]),))
 
 
 def create_enum(pick: Pick, schema: Schema) -> CreateTables:
-    """The same, with an enum type for sure."""
+    """Create a table that certainly has an enum type."""
     has = [True, *(pick.maybe() for _ in range(_KINDS_OF_PARTS - 1))]
     return CreateTables((_table(pick, schema.tables, has),))
 
 
 def create_all_kinds(pick: Pick, _schema: Schema) -> CreateTables:
-    """Two tables with all that a table can have, so that there is something to drop or change."""
+    """Create two tables with every kind of object, so that later operations can drop or change something."""
     has = [True] * _KINDS_OF_PARTS
     first = _table(pick, (), has)
     return CreateTables((first, _table(pick, (first,), has)))
 
 
 def drop_table(pick: Pick, schema: Schema) -> Inverse | None:
-    """Drop a table that no other one refers to; one stays.
+    """Drop a table to which no other table refers. At least one table stays.
 
-    None that was renamed: PostgreSQL keeps the names of its key and sequence then, and would give it others when it is
-    made again.
+    A renamed table is not dropped. PostgreSQL has kept the old names of its key and sequence, and the table would get
+    other names when it is created again.
     """
     as_made = [each for each in schema.tables if each.made_as in {"", each.name}]
     leaves = [each for each in as_made if not schema.referring(each)]
@@ -104,7 +104,7 @@ def rename_table(pick: Pick, schema: Schema) -> RenameTable:
 
 
 def enum_column(pick: Pick, *, is_added: bool = False) -> Column:
-    """A column with an enum type; one that is added later may be NOT NULL only with a default."""
+    """Return a column with an enum type. If it is added later, it may be NOT NULL only with a default."""
     name = pick.name("kind")
     kind = f'sa.Enum("low", "high", "it\'s", name={name!r}, create_constraint=True)'
     default = pick.one(["", '"low"'])
@@ -112,7 +112,7 @@ def enum_column(pick: Pick, *, is_added: bool = False) -> Column:
 
 
 def _table(pick: Pick, referred: Sequence[Table], has: Sequence[bool]) -> Table:
-    """A table; whether it has an enum type, a unique constraint, a check, an index, and a foreign key."""
+    """Return a table. `has` says whether it has an enum type, a unique constraint, a check, an index, a foreign key."""
     enum, unique, check, index, reference = has
     kinds = ["sa.String(40)", "sa.String(40)", "sa.Integer", "sa.Boolean"]
     kinds += [pick.one(list(TYPES)) for _ in range(pick.number(0, 2))]
@@ -135,7 +135,7 @@ def _table(pick: Pick, referred: Sequence[Table], has: Sequence[bool]) -> Table:
 
 
 def _more(columns: list[Column], pick: Pick, kind: str) -> str:
-    """The name of a column more, about which there will be an index or a constraint."""
+    """Return the name of one more column, for an index or a constraint."""
     columns.append(Column(pick.word(), kind))
     return columns[-1].name
 

@@ -1,4 +1,4 @@
-"""Proving a random history, in this process."""
+"""Proves a random history in this process."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def prove(
     """Prove a history.
 
     Args:
-        history: which one.
-        server: where the databases of PostgreSQL are made.
-        only: the ids of the revisions to prove; all, where it is empty.
+        history: the history.
+        server: the server for the databases of PostgreSQL.
+        only: the ids of the revisions to prove; empty for all revisions.
         on: the engines.
 
     Returns:
-        What was found.
+        The result of the proof.
     """
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -41,15 +41,15 @@ def prove(
 
 
 def is_caught(mutation: Mutation, history: History, found: Verification) -> bool:
-    """Whether the fault of the last revision is found there, as grave as it is, on each engine where it must be.
+    """Return whether the fault of the last revision is found with the right severity, on each engine that can show it.
 
     Args:
         mutation: the kind of fault.
-        history: with it.
-        found: what the proof has found, on some engines.
+        history: the history with the fault.
+        found: the result of the proof on some engines.
 
     Returns:
-        Whether it is found on all engines that were asked, of those that can show it.
+        Whether the fault is found on each proved engine that can show it.
     """
     last = id_of(len(history) - 1)
     graves = {mutation.severity, KINDS["V509"].severity} if "V509" in mutation.ids else {mutation.severity}

@@ -1,4 +1,4 @@
-"""The rules of the layout. Each is a function from a file to what is wrong with it, and is itself seen to fail."""
+"""The rules of the layout. Each rule is a function that returns the problems of a file, and is itself tested."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_the_project_keeps_the_rules(subtests: pytest.Subtests) -> None:
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    """Neither at the top, nor inside functions, nor for annotations; models name each other."""
+    """This includes imports at the top, in functions and for annotations. Only models may name each other."""
     modules = {file.module: file for file in files() if within(file.module, "antarest")}
     graph = {name: _imported(file, set(modules)) - {name} for name, file in modules.items()}
     models = {name for name in graph if name.endswith(".model")}

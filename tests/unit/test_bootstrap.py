@@ -1,4 +1,4 @@
-"""How a program begins and ends, before and after anything of it can be relied on."""
+"""How a program begins and ends, before its modules are imported and after its output is closed."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ except SystemExit:
 
 
 def run(*words: str | Path, path: Path = ROOT) -> Result:
-    """Run a program, as a new Python."""
+    """Run a program in a new Python."""
     env = {**os.environ, "PYTHONPATH": f"{path}:{ROOT}"}
     done = subprocess.run([sys.executable, *words], cwd=ROOT, env=env, check=False, capture_output=True, text=True)
     return Result(done.returncode, done.stdout, done.stderr)
@@ -97,7 +97,7 @@ def test_a_signal_before_anything_has_begun_ends_it_without_a_word(sent: Signals
 
 @signals
 def test_an_ignored_signal_stays_ignored_but_where_it_must_not(sent: Signals) -> None:
-    """A shell ignores Ctrl-C for what it has in the background; the first process of a container has to hear it."""
+    """A shell ignores Ctrl-C for programs in the background. But the first process of a container has to react."""
     codes = [
         run("-c", AT_THE_START.format(sent=int(sent), before="signal.SIG_IGN", always=always)).code
         for always in (False, True)
@@ -121,7 +121,7 @@ def test_on_another_system_a_program_says_which_ones_are_supported(program: str)
 
 
 def test_without_its_packages_a_program_says_what_to_install() -> None:
-    """So it is when the environment of a checkout has gone, and `rollback.sh` takes the Python of the system."""
+    """For example, the environment of a checkout is gone, and `rollback.sh` uses the Python of the system."""
     refused = refusal(run("-S", "-m", "antarest.migration", "status"), "app.E106", EXIT_USAGE)
 
     assert "has no package alembic" in refused.fact

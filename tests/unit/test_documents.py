@@ -1,4 +1,4 @@
-"""How pages are followed: what the tests of the pages would find."""
+"""How the tests follow the pages, and which faults they would find."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ time.sleep(60)
 
 @pytest.fixture
 def page(tmp_path: Path) -> Write:
-    """Write a page, into a folder of its own."""
+    """Write a page into a new folder."""
 
     def write(text: str) -> Page:
         (tmp_path / "page.md").write_text(text)
@@ -102,7 +102,7 @@ def test_what_may_not_differ(printed: str, shown: str) -> None:
 
 
 def test_one_shell_for_the_page(page: Write, tmp_path: Path) -> None:
-    """A command finds the files of the previous one; variables and examples have their values of this checkout."""
+    """A command can use the files and variables of earlier commands. Examples have their values in this checkout."""
     text = console(
         "$ mkdir inner && cd inner", "$ export WHO=me", '$ echo "$WHO $GIVEN"; pwd', "me given", "/home/inner"
     )

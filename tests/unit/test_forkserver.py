@@ -1,4 +1,4 @@
-"""The server that forks: it ends with its owner, keeps nothing, and says so where it cannot serve."""
+"""The server that forks: it ends with its owner, keeps nothing, and says when it cannot serve."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_the_server_ends_with_its_owner(end: str, ended: int) -> None:
 
 
 def test_the_server_goes_on_after_ctrl_c() -> None:
-    """Which reaches it too; pytest ends then, but not before its fixtures have."""
+    """The signal reaches the server too. pytest ends then, but its fixtures still need the server."""
     started(*code(""))
 
     os.kill(_server()._process.pid, signal.SIGINT)
@@ -95,7 +95,7 @@ def test_the_server_goes_on_after_ctrl_c() -> None:
 
 
 def test_what_is_no_child_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of which nobody could know how it ended."""
+    """Nobody could know how such a process ended."""
     monkeypatch.setattr(processes, "_PR_SET_CHILD_SUBREAPER", 0)
 
     with pytest.raises(ChildProcessError):

@@ -17,7 +17,7 @@ from tests.support.data.studies import counts, people, raw_study, variant
 
 
 def test_study_takes_with_it_what_belongs_to_it(session: Session) -> None:
-    """One statement on the study row, and the database does the rest; what others share stays."""
+    """One statement deletes the study, and the database deletes the rest. Rows that others share stay."""
     kept = raw_study(session, "kept")
     session.commit()
     before = counts(session)
@@ -35,7 +35,7 @@ def test_study_takes_with_it_what_belongs_to_it(session: Session) -> None:
 
 
 def test_study_deleted_through_the_session(session: Session) -> None:
-    """The same through the ORM, with nothing loaded and with everything loaded."""
+    """The ORM deletes the study, with nothing loaded and with everything loaded."""
     for load in (False, True):
         study = variant(session, raw_study(session, "root"))
         session.commit()
@@ -55,7 +55,7 @@ def test_study_deleted_through_the_session(session: Session) -> None:
 
 
 def test_tree_of_variants_is_deleted_together_or_not_at_all(session: Session) -> None:
-    """A parent alone cannot go; the whole tree can, in one statement or in one flush."""
+    """A parent cannot be deleted alone, but the whole tree can, in one statement or in one flush."""
     for delete_through in ("statement", "session"):
         root = raw_study(session, "root")
         child = variant(session, root)
@@ -73,7 +73,7 @@ def test_tree_of_variants_is_deleted_together_or_not_at_all(session: Session) ->
 
 
 def test_parent_is_not_cut_off_by_the_session(session: Session) -> None:
-    """The ORM does not silently make roots of the variants of a deleted study."""
+    """The ORM does not silently turn the variants of a deleted study into roots."""
     root = raw_study(session, "root")
     child = variant(session, root)
     session.commit()
@@ -86,7 +86,7 @@ def test_parent_is_not_cut_off_by_the_session(session: Session) -> None:
 
 
 def test_account_leaves_what_it_owned(session: Session) -> None:
-    """A deleted account loses its roles; what it owned stays, without an owner."""
+    """A deleted account loses its roles. Its objects stay, without an owner."""
     user, group = people(session)
     matrix = Matrix(id="0" * 64, width=1, height=1)
     owned: list[Study | TaskJob | JobResult | DataSet | ConfigData | FileDownload] = [
@@ -106,7 +106,7 @@ def test_account_leaves_what_it_owned(session: Session) -> None:
 
 
 def test_owner_of_a_bot_stays(session: Session) -> None:
-    """A bot is to be revoked before its owner's account goes."""
+    """The bot has to be revoked before the account of its owner is deleted."""
     user, _ = people(session)
     session.add(Bot(name="token", owner=user))
     session.commit()

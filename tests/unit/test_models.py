@@ -55,7 +55,7 @@ TABLES = {
 
 
 def test_every_model_module_is_registered() -> None:
-    """A process that imports the registry alone knows every table, and has loaded every model module."""
+    """A process that imports only the registry knows every table, and has loaded every model module."""
     modules = {
         module.name
         for module in pkgutil.walk_packages(antarest.__path__, "antarest.")
@@ -120,7 +120,7 @@ def test_created_constraints_follow_the_convention(engine: Engine) -> None:
 
 
 def test_enum_is_native_or_a_named_check(engine: Engine) -> None:
-    """Names are stored, in a native type on PostgreSQL and under a named CHECK on SQLite; others are refused."""
+    """The database stores names, in an enum type on PostgreSQL and with a named CHECK on SQLite. Others are refused."""
     inspector = sa.inspect(engine)
     assert [check["name"] for check in inspector.get_check_constraints("roles")] == (
         ["ck_roles_roletype"] if engine.dialect.name == "sqlite" else []
@@ -134,7 +134,7 @@ def test_enum_is_native_or_a_named_check(engine: Engine) -> None:
 
 
 def test_every_foreign_key_is_indexed() -> None:
-    """Else each delete of a study or an account reads whole tables."""
+    """Otherwise each delete of a study or an account reads whole tables."""
     slow = [
         f"{table.name}.{key.parent.name}"
         for table in metadata.sorted_tables
@@ -162,7 +162,7 @@ def test_inheritance_loads_the_right_classes(session: Session) -> None:
 
 
 def test_defaults_of_the_database_are_those_of_the_models(engine: Engine) -> None:
-    """A row that is written by hand, without the columns that have a default, reads as one of ours."""
+    """A row that was inserted without the columns that have a default equals a row of the application."""
     now = "'2030-01-01 00:00:00'"
     with Session(engine) as session:
         session.execute(
@@ -176,7 +176,7 @@ def test_defaults_of_the_database_are_those_of_the_models(engine: Engine) -> Non
 
 
 def test_log_ids_come_from_the_sequence(engine: Engine) -> None:
-    """On PostgreSQL from `tasklog_id_sequence`, which no column owns; SQLite has none, and counts itself."""
+    """PostgreSQL uses `tasklog_id_sequence`, which no column owns. SQLite has no sequences, and counts itself."""
     with Session(engine) as session:
         task = TaskJob(name="scan", logs=[TaskJobLog(message=text) for text in ("a", "b")])
         session.add(task)

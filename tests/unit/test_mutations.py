@@ -21,7 +21,7 @@ def test_each_patch_fits_the_code() -> None:
 
 
 def test_each_patched_file_can_be_compiled() -> None:
-    """A test that cannot even be imported notices nothing."""
+    """If a test cannot even import the code, its failure shows nothing."""
     wrong = []
     for patch in PATCHES:
         text = (ROOT / patch.path).read_text().replace(patch.old, patch.new)
@@ -75,5 +75,5 @@ def test_each_finding_has_a_patch() -> None:
 
 
 def named_in(text: str) -> set[str]:
-    """The tests that a promise or a section names."""
+    """Return the tests that a promise or a section names."""
     return {f"{path}::{name}" for path, name in REFERENCE.findall(text)}

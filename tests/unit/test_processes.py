@@ -1,4 +1,4 @@
-"""A forked Python is what a new one is: each program runs both ways, and says the same."""
+"""A forked Python is like a new Python: each program runs in both ways, with the same results."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.projects.checkouts import ROOT
 
 
 def is_forked(*command: str | Path, **options: Any) -> bool:
-    """Whether a program that prints its own command line is forked."""
+    """Return whether a program that prints its own command line is forked."""
     ended, out, err = started(*command, **options)
     assert ended == 0, err
     return "forkserver.py" in out
@@ -182,7 +182,7 @@ def test_no_two_draw_the_same_numbers() -> None:
 
 
 def test_nothing_that_is_imported_has_a_generator_of_its_own() -> None:
-    """A fork would copy it, and with it what it draws next."""
+    """A fork would copy such a generator, and its next numbers."""
     text = """
 import gc, random
 gc.unfreeze()
@@ -216,7 +216,7 @@ def test_many_run_at_once_and_in_threads() -> None:
 
 
 def limit() -> None:
-    """Nothing."""
+    """Do nothing."""
 
 
 NEW: dict[str, dict[str, Any]] = {
@@ -239,7 +239,7 @@ def test_a_new_one_is_started_where_a_fork_is_not_the_same(options: dict[str, An
 
 
 def test_what_python_does_not_read_makes_no_difference() -> None:
-    """Such as the variable of the Makefile: `make test PYTHON=python3.13`."""
+    """An example is the variable of the Makefile: `make test PYTHON=python3.13`."""
     assert is_forked(*code(LINE), env={"PYTHON": "python3.13", "PYTHONPATH": str(ROOT)})
 
 

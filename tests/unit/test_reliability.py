@@ -1,4 +1,4 @@
-"""docs/reliability.md: each promise names tests that exist, and the measured table is of the faults that there are."""
+"""docs/reliability.md: each promise names existing tests, and the measured table has the existing faults."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_every_fault_is_measured_on_its_engines_and_all_of_ours_is_zero() -> Non
 
 
 def names_in(path: str) -> set[str]:
-    """The names of the tests in a file below `tests`."""
+    """Return the names of the tests in a file below `tests`."""
     file = ROOT / "tests" / path
     if not file.is_file():
         return set()

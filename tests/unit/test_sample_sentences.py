@@ -1,4 +1,4 @@
-"""scripts/sample_sentences.py: what it takes for a sentence, and that a seed repeats its sample."""
+"""scripts/sample_sentences.py: what counts as a sentence, and that a seed repeats its sample."""
 
 from __future__ import annotations
 

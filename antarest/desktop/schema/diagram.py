@@ -67,7 +67,7 @@ class TableBox:
 
 @dataclass(frozen=True)
 class Edge:
-    """A foreign key in the diagram, drawn from its column to the referred column."""
+    """A foreign key in the diagram, drawn from its column to the referenced column."""
 
     source: str
     column: str

@@ -97,7 +97,7 @@ def arrange(boxes: Iterable[Box], lines: Iterable[Line]) -> Layout:
 
 
 def _columns(sizes: Mapping[str, Box], lines: Sequence[Line]) -> dict[str, int]:
-    """Return a mapping from the name of each box to its column, which is to the right of the boxes to which it refers.
+    """Return the column of each box, by its name. A box is to the right of the boxes to which it refers.
 
     Boxes to which many others refer are moved to the right, close to these. To make the diagram less high, `_balance`
     moves some other boxes to the left.

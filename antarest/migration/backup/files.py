@@ -278,7 +278,10 @@ def create(path: Path) -> int:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk. This releases the locks of sqlite3 on that file."""
+    """Write a file, or the names in a folder, to the disk with fsync.
+
+    This releases the locks of sqlite3 on the file.
+    """
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

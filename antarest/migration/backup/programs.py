@@ -74,7 +74,7 @@ class Programs:
 
     @property
     def application(self) -> str:
-        """The name of the sessions of the programs on the server."""
+        """The application name that the server shows for the sessions of pg_dump and pg_restore."""
         return self.target["application_name"]
 
     @contextmanager

@@ -23,9 +23,9 @@ class Applied:
     Attributes:
         revisions: a mapping from the id of each applied revision to the revision.
         contents: a mapping from the id of each applied revision to the content of its file.
-        found: a mapping from an id to the file of the revision, if this file was found outside of this checkout.
-        changed: the revisions of which only a file other than the applied file was found. It is a mapping from the id
-            of the revision to the recorded hash of the applied file.
+        found: the files that were found outside of this checkout. The key is the id of the revision.
+        changed: the recorded hashes of applied files that were not found, although another file of the revision was
+            found. The key is the id of the revision.
         edited: the ids of the revisions whose applied file is lost. Their file in this checkout was edited later.
     """
 

@@ -248,7 +248,7 @@ def _equal_on(engines: Sequence[str]) -> str:
 
 
 def _failures(project: Project, compared: Bench, made: Sequence[Comparison]) -> list[CheckFailure]:
-    """Return the differences that the comparisons found. Without any, return those of the libraries of `env.py`."""
+    """Return the differences that were found. If there are none, ask the libraries of `env.py` for differences."""
     if found := [*_different(project, made)]:
         return found
     engine = made[0].engine

@@ -96,7 +96,7 @@ class Follower:
         """Plan to undo the newest revision, before its file is written again.
 
         Args:
-            discard_edits: whether a file that somebody has edited is replaced too.
+            discard_edits: whether to replace the file even if somebody has edited it.
 
         Yields:
             The plan, and the newest revision. The plan is empty if this revision is not applied.

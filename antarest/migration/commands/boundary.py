@@ -53,11 +53,14 @@ class _SignalHandler:
         elif self.is_decided or not self.is_running:
             os._exit(128 + signum)
         else:
-            raise Stopped(signum)  # Not a plain KeyboardInterrupt: one that leaves `exec` ends Python in any case.
+            raise Stopped(signum)  # A plain KeyboardInterrupt that leaves `exec` would end Python in any case.
 
     @contextmanager
     def in_place(self, *, always: bool) -> Iterator[None]:
-        """Handle signals inside the `with` block, if this is the main thread. With `always`, even ignored signals."""
+        """Handle signals inside the `with` block, if this is the main thread.
+
+        With `always`, handle even ignored signals.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -175,7 +178,7 @@ class CommandContext:
         """The URLs of the configuration; empty if there is none, or if it cannot be read."""
         try:
             return self.db.urls if self.db else ()
-        except Exception:  # noqa: BLE001 - it is being explained already, or matters less than the error that is
+        except Exception:  # noqa: BLE001 - matters less than the error that is explained
             return ()
 
     def last_words(self, interruption: KeyboardInterrupt) -> str:

@@ -89,7 +89,7 @@ def ask(question: str, command: str) -> None:
     except Stopped as stopped:
         stopped.is_at_question = True
         raise
-    except (EOFError, OSError, UnicodeError):  # Nobody is there any more, or what was typed is no text.
+    except (EOFError, OSError, UnicodeError):  # Nobody is there any more, or what was typed is not text.
         answer = ""
     if answer.strip().lower() not in ("y", "yes"):
         raise NotConfirmed(question, command)
@@ -98,7 +98,7 @@ def ask(question: str, command: str) -> None:
 def _wait_for_answer() -> None:
     """Wait until somebody has typed a line, or a signal has come.
 
-    `input` alone would handle a signal that comes just before the wait only after the answer.
+    If a signal comes just before the wait begins, `input` alone would handle the signal only after the answer.
     """
     reader, writer = socket.socketpair()
     with reader, writer:

@@ -234,7 +234,7 @@ def measure(connection: Connection, table: CatalogTable, columns: Iterable[str] 
 
 
 def filled(text: str, type_: str) -> str:
-    """Return the SQL for the text of a value, or for NULL if the text is empty. For JSON, `null` is empty too.
+    """Return an SQL expression for a text, which is NULL if the text is empty. For JSON, `null` counts as empty.
 
     Args:
         text: the SQL expression for the text.

@@ -40,16 +40,20 @@ _KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_cou
 
 @contextmanager
 def moving(db: DbConfig | URL, begin: Callable[[Connection], None] | None = None) -> Iterator[Connection]:
-    """Open a connection for migrations. On both engines, a transaction of this connection includes DDL.
+    """Open a connection for migrations. On both engines, DDL is part of its transactions.
 
-    On SQLite the driver would commit before DDL, and foreign keys would be enforced during a rebuild. So the driver's
-    own transactions are off (`isolation_level`). Foreign keys are switched off before the transaction begins, because
-    the PRAGMA does nothing inside a transaction. The transaction begins with `BEGIN IMMEDIATE`, so that this connection
-    is the only writer from the beginning. The new connection has no transaction yet, as Alembic requires.
+    On SQLite, the connection differs from a usual connection of the driver:
+
+    - The driver begins no transactions itself (`isolation_level`), because it would commit before a DDL statement.
+    - Foreign keys are not enforced, because a rebuild of a table breaks them for a short time. They are switched off
+      before a transaction begins: inside a transaction, the PRAGMA has no effect.
+    - A transaction begins with `BEGIN IMMEDIATE`, so that no other connection can write during the transaction.
+
+    The new connection has no transaction yet, as Alembic requires.
 
     Args:
         db: the database.
-        begin: a function that begins a transaction, instead of `BEGIN IMMEDIATE`.
+        begin: a function that begins each transaction; None to use `BEGIN IMMEDIATE`.
 
     Raises:
         DatabaseError: the database cannot be reached.
@@ -65,9 +69,9 @@ def moving(db: DbConfig | URL, begin: Callable[[Connection], None] | None = None
 def moving_engine(url: URL, database: Callable[[], str]) -> Engine:
     """Return an engine that connects to many databases of one server, to run migrations in them.
 
-    The connections have the settings of `moving`: DDL is part of a transaction, and foreign keys are off on SQLite. But
-    the time limits of the server stay on, and no pooler is expected. Otherwise each transaction would take longer. The
-    engine reads the properties of the server once, and compiles each statement once, for all databases.
+    The connections have the settings of `moving`: DDL is part of a transaction, and foreign keys are off on SQLite. To
+    make transactions faster, the time limits of the server stay on, and no pooler is expected. The engine reads the
+    properties of the server once, and compiles each statement once, for all databases.
 
     Args:
         url: the URL of the server. The database that the URL names is not used.

@@ -131,7 +131,7 @@ class SqliteConnection(WatchedConnection, sqlite3.Connection):
 
     Attributes:
         retry_commit: called when a reader blocks a commit; returns whether to try again, perhaps after a short wait.
-        runs_many: whether the reported statement runs once for each of several lists of parameters.
+        runs_many: whether `executemany` runs the reported statement with more than one list of parameters.
     """
 
     retry_commit: Callable[[], bool] = staticmethod(lambda: False)
@@ -147,7 +147,7 @@ class SqliteConnection(WatchedConnection, sqlite3.Connection):
         super().__setattr__(name, value)
 
     def cursor(self, factory: Any = None) -> Any:
-        """Return a cursor that reports its statements. `factory` is a cursor class, which is extended to report too."""
+        """Return a cursor that reports its statements. Its class is a subclass of `factory`, if this is given."""
         if isinstance(factory, type) and not issubclass(factory, _SqliteCursor):
             factory = type("Reporting", (_SqliteCursor, factory), {})
         return super().cursor(factory or _SqliteCursor)
@@ -190,7 +190,7 @@ class _SqliteCursor(sqlite3.Cursor):
             return super().execute(sql, parameters)
 
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> Self:
-        rows = list(parameters)  # Making them can run other statements, which are reported before this statement.
+        rows = list(parameters)  # Making this list can run other statements, which are reported first.
         self.connection.runs_many = len(rows) > 1
         try:
             with self.connection.reporting(sql):
@@ -277,7 +277,7 @@ def _answered(connection: Any) -> Iterator[None]:
 
     poll = select.poll()
     poll.register(connection, select.POLLIN)
-    if poll.poll(0):  # Nobody has asked the server, so it says why it ended the session. The driver would lose that.
+    if poll.poll(0):  # The server has sent the reason why it ended the session. The driver would lose it.
         connection.poll()
     try:
         with _begins_within(connection, connection.patience):

@@ -1,7 +1,8 @@
-"""Translates the errors of psycopg2 and sqlite3 about a connection into errors with next steps.
+"""Translates connection errors of psycopg2 and sqlite3 into errors with next steps.
 
-An error of psycopg2 has an SQLSTATE only after the connection is made. Earlier errors are recognised by their text. A
-server can send the text in another language. So an unknown text becomes `DatabaseUnreachable`, which quotes the text.
+If psycopg2 cannot connect, its error has no SQLSTATE, so this module recognises the cause by the text of the error. An
+unknown text becomes `DatabaseUnreachable`, which quotes the text. For example, a server can send its messages in
+another language.
 """
 
 from __future__ import annotations

@@ -208,7 +208,7 @@ def read_record(connection: Connection, version_table: VersionTable, database: s
 def recorded_elsewhere(
     connection: Connection, version_table: VersionTable, history: History
 ) -> dict[str, tuple[str, ...]]:
-    """Return a mapping from other schemas to the revisions that the version tables in these schemas record.
+    """Return, for each other schema with a version table, the revisions that this table records.
 
     Schemas whose revisions are not all in the history are left out. On SQLite, the mapping is empty.
     """
@@ -225,7 +225,7 @@ def recorded_elsewhere(
 
 
 def last_applied(record: Sequence[RecordLine]) -> dict[str, RecordLine]:
-    """Return a mapping from each revision that was applied, and not undone since, to its last line in the record."""
+    """Return, for each applied revision, its last line in the record. A revision that was undone is left out."""
     last = {line.revision: line for line in record}
     return {revision: line for revision, line in last.items() if line.is_applied}
 

@@ -1,6 +1,6 @@
-"""The sessions of a PostgreSQL server that hold locks, and the one that holds a system catalog of a database.
+"""Finds the sessions of a PostgreSQL server that hold locks.
 
-While a session holds such a catalog, no other session can use the database.
+If a session has locked a system catalog of a database, no other session can use the database.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ _HELD = text("""
 
 @dataclass(frozen=True)
 class ServerSession:
-    """A session of a PostgreSQL server, with the values that this role can see. Its transaction began at `begin`.
+    """A session of a PostgreSQL server, or a prepared transaction. A value that this role cannot see is None.
 
     Attributes:
-        prepared: the name of a prepared transaction, which has no session any more.
+        prepared: the name of the prepared transaction, which belongs to no session any more; None for a session.
     """
 
     pid: int | None = None

@@ -62,7 +62,9 @@ class Signals:
             self._cancel = self._cancel_commit = driver.cancel
 
     def heed(self) -> None:
-        """Raise `Stopped` if a signal came. The handler's own exception may be lost, as in a callback of SQLite.
+        """Raise `Stopped` if a signal came, because the exception of the signal's handler may have been lost.
+
+        For example, SQLite loses an exception that is raised in one of its callbacks.
 
         Raises:
             Stopped: a signal came.
@@ -115,8 +117,8 @@ class Signals:
 def stoppable() -> Iterator[Signals]:
     """Handle SIGINT and SIGTERM during the block, in the main thread. An ignored signal stays ignored.
 
-    If a signal came, the program's own handler is called too, after the block. So a server that upgrades the database
-    at its start stops as well.
+    If a signal came, the program's own handler for this signal is called after the block. For example, a server that
+    upgrades its database when it starts uses this handler to shut down.
 
     Raises:
         Stopped: a signal came. This error replaces the error that the interruption caused.

@@ -26,7 +26,7 @@ from .file_locks import blocker
 from .sessions import ServerSession, held_catalog
 
 _EVERY: Final = 0.25  # seconds between two looks
-_SILENCE: Final = 1.0  # seconds of waiting until a line says for whom
+_SILENCE: Final = 1.0  # seconds of waiting until a line names the other session
 _A_MOMENT: Final = 4.0  # seconds
 _SHORTEST: Final = 0.1  # seconds; PostgreSQL takes 0 for no limit
 
@@ -237,15 +237,15 @@ class ReadWatch(LockWatch, Watcher):
         Args:
             engine: connects to the database, without a pool.
             db: the configuration. Its `migration_lock_timeout` limits all waits together. Other work has no limit.
-            tell: called with a line that names the table that is being read, if a read takes longer than
-                `migration_lock_timeout`; also called with a line that names the session that holds a lock.
+            tell: called with a line for the user in two cases: if a read takes longer than `migration_lock_timeout`,
+                the line names the table; if another session holds a lock, the line names the session.
             limits: other settings for each transaction.
         """
         super().__init__(engine, tell)
         self._limits = limits or {}
         self._db, self._seconds = db, float(db.migration_lock_timeout)
         self._connection: Connection | None = None  # the one that reports its statements, on PostgreSQL
-        self._deducted = 0.0  # the seconds of waiting by which the limit of the transaction is shorter
+        self._deducted = 0.0  # the seconds of earlier waits, by which the limit of the transaction was shortened
         self._statement, self._since = " ", self._begin  # If no connection reports, this statement runs all the time.
         self._next_line, self._has_cancelled = max(self._seconds, _SILENCE), False
         if engine.dialect.name == "postgresql":

@@ -13,7 +13,10 @@ HEAD = "head"
 HEADS = "heads"
 
 STRUCTURE = frozenset({"trigger", "index", "view", "check", "autoincrement", "collation", "generated", "options"})
-"""The kinds of objects that `lossy` names as "trigger:name". They hold no rows, but a rebuilt table can lose them."""
+"""The kinds of objects that hold no rows, but that a rebuild of a table can lose.
+
+`lossy` names them as "trigger:name".
+"""
 
 
 @dataclass(frozen=True)
@@ -63,15 +66,15 @@ class Revision:
         return self.down + self.depends_on
 
     def losses(self, direction: Direction) -> Mapping[str, str]:
-        """Return a mapping from the losses of data that the revision declares for this direction to their reasons."""
+        """Return, for each loss of data that the revision declares in this direction, the reason."""
         return {item: why for item, why in self.lossy.get(direction, {}).items() if not _is_structure(item)}
 
     def structure_losses(self, direction: Direction) -> Mapping[str, str]:
-        """Return a mapping from the losses of triggers and other such objects in this direction to their reasons."""
+        """Return, for each declared loss of a trigger or similar object in this direction, the reason."""
         return {item: why for item, why in self.lossy.get(direction, {}).items() if _is_structure(item)}
 
     def destinations(self, direction: Direction) -> dict[str, list[str]]:
-        """Return a mapping from the columns that the revision moves in this direction to their destinations."""
+        """Return, for each column whose values the revision moves in this direction, the destinations."""
         result: dict[str, list[str]] = {}
         for source, destination in self.moves.items():
             first, second = (source, destination) if direction == "upgrade" else (destination, source)

@@ -28,8 +28,8 @@ class CopiedRows:
         self._copied: dict[Hashable, Counter[Hashable]] = defaultdict(Counter)  # keys: a new table, then an old table
         self._unsure: set[tuple[Hashable, Hashable]] = set()  # a new and an old table: perhaps a row was copied twice
         self._is_simple = False  # whether the current statement is a simple copy
-        # For each table that the current statement reads: how many rows of each old table it contains. Below, for each
-        # table that the statement fills: the number of rows that were inserted before.
+        # `_sources`: for each table that the current statement reads, how many rows of each old table the read table
+        # has. `_inserted`: for each table that the statement fills, the number of rows inserted before the statement.
         self._sources: dict[Hashable, Mapping[Hashable, float]] = {}
         self._inserted: dict[Hashable, int] = {}
         self._known: Collection[Hashable] = ()
@@ -49,7 +49,7 @@ class CopiedRows:
         self._inserted = {table.identity: self._rows_inserted(table) for table in into}
 
     def after(self) -> None:
-        """Count the rows that the statement of the last `before()` has copied."""
+        """Count the rows that the statement has copied for which `before()` was called last."""
         for table in self._new() if self._sources else ():
             if table.identity in self._inserted:
                 rows = self._rows_inserted(table) - self._inserted[table.identity]
@@ -71,8 +71,8 @@ class CopiedRows:
     def _compare(self, takes: Takes) -> None:
         """Count copied rows again before the next statement removes the old table from which they were copied.
 
-        The old table is compared with a new table if a row may have been copied twice, or if fewer rows were counted
-        as copied than the old table has.
+        The old table is compared with a new table in two cases: a row may have been copied twice, or fewer rows were
+        counted as copied than the old table has.
         """
         for old in (table for name, table in self._tracker.tables.items() if name in takes):
             for new in self._new() if {*old.columns} == takes[old.name] else ():

@@ -251,7 +251,7 @@ class LossCounter:
         """Return for each column the number of values that a rebuild has lost. Values of deleted rows do not count."""
         known, places = counted.values if counted else {}, self._copies_of(table, now)
         left = measure(self._connection, now.whole, {new for name, (new, _) in places.items() if name in known})
-        others = max(left.rows - counted.rows + rows, 0) if counted else 0  # rows that were not copied from it
+        others = max(left.rows - counted.rows + rows, 0) if counted else 0  # new rows that are not copies
         kept = self._kept.lost(table, now, {name: new for name, (new, _) in places.items()}, max(rows, 0))
         lost: dict[str, int | None] = {}
         for name in table.columns:

@@ -33,7 +33,7 @@ _DEFERRABLE = text("""
 
 # Most databases have no deferrable constraint. This query is much faster than the query for the list, so it runs first.
 _HAS_DEFERRABLE = "SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE condeferrable)"
-# The same for an SQL script: a single statement, because a script cannot use the result of a query.
+# This single statement does the work of `run()` and `defer_again()` in an SQL script, which cannot use query results.
 AS_STATEMENT = """DO $$ DECLARE deferred text;
 BEGIN
     SET CONSTRAINTS ALL IMMEDIATE;
@@ -45,7 +45,8 @@ BEGIN
     IF deferred IS NOT NULL THEN EXECUTE 'SET CONSTRAINTS ' || deferred || ' DEFERRED'; END IF;
 END $$"""
 
-# Statements that make no constraint deferrable. Others, such as DO, can do so without this word in their text.
+# Statements that make no constraint deferrable. Other statements, such as DO, can do so without the word DEFERRABLE in
+# their text.
 _HARMLESS = re.compile(
     r"\s*(?:CREATE\s+(?:TABLE|(?:UNIQUE\s+)?INDEX)|ALTER\s+TABLE|DROP|INSERT|UPDATE|DELETE)\b(?!.*DEFERR)",
     re.IGNORECASE | re.DOTALL,

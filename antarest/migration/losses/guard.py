@@ -5,8 +5,8 @@ is really gone, and names each loss with its count before the run commits. The g
 when a statement is about to remove data from this table. Therefore a large table that no statement changes takes no
 time.
 
-The guard compares counts. A value that is overwritten with another value is no loss. A rebuilt table is no loss either,
-if all of its rows were copied and it has the same number of values. If the guard is not sure, it reports too much. For
+The guard compares counts. A value that is overwritten with another value is not a loss. Neither is a rebuilt table, if
+all of its rows were copied and it has the same number of values. If the guard is not sure, it reports too much. For
 example, rows that move to another partition count as lost. Rows that a revision inserts, and then deletes together with
 other rows, count as lost too.
 
@@ -53,8 +53,8 @@ class LossGuard(Watcher):
 
     Attributes:
         losses: the losses until now, in order.
-        overtaken: the tables whose data a revision used and then removed, while others changed that data. Another try
-            can count exactly, because it locks these tables first.
+        overtaken: the tables whose data a revision used and then removed, while others changed that data. If the run is
+            tried again, it locks these tables first, so that the counts are exact.
         missing: the objects, such as triggers, that a rebuild in the last revision has lost.
         hidden: the tables that the last revision wrote to while row security may have hidden some of their rows.
     """

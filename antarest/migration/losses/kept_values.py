@@ -1,12 +1,15 @@
 """Remembers which rows have a value in a column, to find the values that statements have removed.
 
-If a revision turns some values of a column into NULL, and fills as many other NULLs of this column, the number of
-values stays the same. Therefore, before the first statement that may empty the column, this module stores the keys of
-the rows with a value in a temporary table. At the end, the module looks for these rows by their keys. Keys are stored
-only if new values could hide lost values: if the column has NULLs or empty texts, or if the statement may insert rows.
+A count of values does not show every loss. If a revision turns some values of a column into NULL, and fills as many
+other NULLs of this column, the number of values stays the same. Therefore this module uses a temporary table. Before
+the first statement that may empty the column, it stores there the keys of all rows that have a value in the column. At
+the end, it looks for these rows by their keys.
+
+Keys are stored only if new values could hide lost values. This is the case if the column has NULLs or empty texts, or
+if the statement may insert rows.
 
 If the role is not allowed to create temporary tables, this module keeps the keys in the memory of the process, up to
-`_MOST` rows. If the keys cannot be kept, or the rows cannot be found again, the number of lost values is unknown.
+`_MOST` rows. The number of lost values is unknown if the keys cannot be kept, or if the rows cannot be found again.
 """
 
 from __future__ import annotations
@@ -58,7 +61,7 @@ class KeptValues:
     """
 
     def __init__(self, connection: Connection) -> None:
-        """Begin a revision, of which no rows are remembered yet."""
+        """Begin to watch a revision. No keys are stored yet."""
         self._connection = connection
         self._remembered: dict[Hashable, list[_StoredKeys]] = {}
         self._seen: set[tuple[Hashable, str]] = set()
@@ -93,9 +96,9 @@ class KeptValues:
 
         Args:
             table: the table before the statement.
-            names: a mapping from the present name of each column to its name when the revision began.
-            counts: a mapping from the present name of each column that the statement may empty to two numbers: the
-                number of its values, and the number of values that statements have removed before.
+            names: the name that each column had when the revision began. The key is the present name of the column.
+            counts: two numbers for each column that the statement may empty: the number of values in the column, and
+                the number of values that earlier statements have removed. The key is the present name of the column.
             rows: the number of rows of the table.
             deleted: returns the number of rows that the revision has deleted.
         """
@@ -130,8 +133,8 @@ class KeptValues:
             deleted: the number of deleted rows. If a deleted row came back with the same key, its values do not count.
 
         Returns:
-            A mapping from the names of the columns of `before` to the numbers; None for an unknown number. Columns
-            whose values did not have to be remembered are left out.
+            For each column of `before`, the number; None if the number is unknown. Columns whose values did not have to
+            be remembered are left out.
         """
         found: dict[str, int | None] = {}
         for each in self._remembered.get(before.identity, ()):
@@ -202,8 +205,9 @@ class KeptValues:
     ) -> list[int] | None:
         """Return the number of remembered rows, the number of these that still exist, and four numbers for each column.
 
-        The first two count lost values: values that are NULL now, and filled values that are NULL or an empty text now.
-        The other two count what has not changed: NULLs that are still NULL, and NULLs or empty texts that still are.
+        The first two of the four numbers count lost values: values that are NULL now, and non-empty values that are
+        NULL or an empty text now. The other two numbers count what has not changed: NULLs that are still NULL, and
+        NULLs or empty texts that are still NULL or empty.
         """
         keys = [quote(names[key]) for key in each.keys] or ["rowid"]
         ways = [" AND ".join(f"t.{key} = s.k{at}" for at, key in enumerate(keys))]

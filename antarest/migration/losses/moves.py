@@ -1,4 +1,4 @@
-"""Counts the rows and values that arrive at the destination to which a revision declares to move them.
+"""Counts the rows and values that arrive at the destination that a revision declares for them.
 
 If the source and the destination have the same type, their values are compared one by one, right before a statement
 removes them from the source. A value that is both in the source and in the destination at that time has arrived. This
@@ -45,13 +45,13 @@ class _Move:
         arrived: the number of rows or values that the destination had when a statement removed them from the source.
         is_compared: whether the destination had new data when a statement removed data from the source. If so, source
             and destination could be compared.
-        filled: a mapping from the identity of a table to the number of rows that statements wrote to this table while
-            they read the source.
+        filled: the number of rows that statements wrote to each table while they read the source. The key is the
+            identity of the table.
         taking: the number of rows or values that were both in the source and in the destination before the current
             statement; None if this statement removes nothing from the source.
         pairs: the columns that were compared before the current statement.
-        filling: a mapping from the identity of a table to the number of rows that were written to this table before the
-            current statement; None if this statement does not read the source.
+        filling: the number of rows that were written to each table before the current statement. The key is the
+            identity of the table. None if the current statement does not read the source.
     """
 
     table: CatalogTable
@@ -111,7 +111,7 @@ class Moves:
             move.filling = self._written_by(move) if self._reads(statement, move) else None
 
     def after(self) -> None:
-        """Count the rows and values that the statement of the last `before()` has moved."""
+        """Count the rows and values that the statement has moved for which `before()` was called last."""
         known = {table.identity for table in self._tables.values()}
         for move in self._all():
             self._find(move.place)  # Found now, because the next statement may rename it.
@@ -134,7 +134,7 @@ class Moves:
             losses: a mapping from "table" or "table.column" to the number of lost rows or values; None if unknown.
 
         Returns:
-            A mapping from the same keys to the numbers that did not arrive.
+            For each of these keys, the number of rows or values that did not arrive.
         """
         grown = {place: max(self._full(place) - full, 0) for place, full in self._full_at_first.items()}
         return {item: amount and self._rest(item, amount, grown) for item, amount in losses.items()}
@@ -174,7 +174,7 @@ class Moves:
         return table, column
 
     def _renamed(self, item: str) -> tuple[CatalogTable, str | None] | None:
-        """Return the table or column that had this name, and that the revision has renamed."""
+        """Return the table or column that the revision has renamed, by its old name."""
         if item not in self._seen:
             return None
         identity, wanted = self._seen[item]

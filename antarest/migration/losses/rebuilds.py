@@ -145,7 +145,7 @@ class RebuildGuard:
         self._named.dropped |= {fold(str(name)) for name in dropped if name}
 
     def _name_by_convention(self, operation: ops.DropConstraintOp) -> str | None:
-        """Return the full name of a check, which a naming convention makes from its short name."""
+        """Return the full name of a check: the name that a naming convention makes from the short name."""
         if self._metadata is None or operation.constraint_type != "check":
             return None
         constraint = sa.CheckConstraint("", name=operation.constraint_name)
@@ -262,7 +262,7 @@ def _dependent(connection: Connection, kind: str, name: str) -> Missing:
 
 
 def _read(connection: Connection, exclude: str) -> list[_Row]:
-    # Each revision reads the schema, so this avoids SQLAlchemy, which takes longer for the rows than SQLite.
+    # The schema is read at each revision, so SQLAlchemy is not used: it takes longer for the rows than SQLite.
     with closing(connection.connection.cursor()) as cursor:
         rows: list[_Row] = cursor.execute(_MASTER, (exclude,)).fetchall()
     return rows

@@ -33,7 +33,7 @@ def may_insert_several(statement: str, *, runs_many: bool) -> bool:
 
     Args:
         statement: the text of the statement.
-        runs_many: whether the driver runs the statement once for each of several parameters (`executemany`).
+        runs_many: whether the statement is run by `executemany` with more than one list of parameters.
     """
     return runs_many or bool(_SEVERAL.search(statement))
 
@@ -83,6 +83,6 @@ class Replaced:
         [[lost]] = self._driver.execute(
             f"SELECT (SELECT count(*) FROM {self._copy}) - count(*) FROM main.{self._table.sql} WHERE {kept}"
         )
-        with suppress(sqlite3.OperationalError):  # It stays if a query of the revision is open.
+        with suppress(sqlite3.OperationalError):  # SQLite refuses this while a query of the revision is open.
             self._driver.execute(f"DROP TABLE {self._copy}")
         return max(int(lost), 0)

@@ -94,7 +94,11 @@ class RowStatistics:
         }
 
     def after(self) -> None:
-        """End the statement of the last `before()`. Insertions into tables that were not counted are ignored."""
+        """End the statement for which `before()` was called.
+
+        If the statement can undo changes of any table, its insertions into tables that `before()` did not count are
+        taken for undone.
+        """
         if self._before is not None:
             for table, change in self.now().items():
                 if table not in self._next:

@@ -36,7 +36,7 @@ Options = Mapping[str, Any]
 """Options of `context.configure`, by name."""
 
 ASKED = "antarest_asked"
-"""The name of an attribute of Alembic's configuration: a list to which `environment.run` only adds its options."""
+"""The attribute of Alembic's configuration in which `environment.run` only stores its options."""
 
 ALEMBIC = threading.RLock()
 """The lock that lets only one thread of this process call Alembic, because Alembic's context is global."""

@@ -139,7 +139,7 @@ class Repository:
         return dict(zip(found, self.blobs(list(found.values())), strict=True))
 
     def objects(self, commit: str, folders: Sequence[Path], *, recursive: bool = False) -> dict[str, str]:
-        """Return a mapping from paths to ids of git objects, with the same paths as the result of `files`."""
+        """Return the ids of the git objects of the files that `files` returns. The key is the path of the file."""
         names = [f"{self.path(folder)}/" for folder in folders]
         listed = self.ask("ls-tree", "-z", "--full-tree", *(["-r"] if recursive else []), commit, *names)
         blobs = {}

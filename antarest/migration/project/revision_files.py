@@ -25,14 +25,14 @@ from .history import History
 
 _GRAPH = ("revision", "down_revision", "depends_on", "branch_labels")
 _ASSIGNMENTS = frozenset({*_GRAPH, "lossy", "moves", "irreversible", "transaction", "row_security"})
-_NOT_IN_IDS = frozenset("@-+:")  # Alembic gives them a meaning where a revision is asked for.
+_NOT_IN_IDS = frozenset("@-+:")  # In a reference to a revision, Alembic gives them a meaning.
 _BOUNDARIES = ("own", "none")
 
 HASH = "sha256"
 _ID = rb"(?:\"[\w.]+\"|'[\w.]+')"
 _IS = rb"(?:[ \t]*:[^=\n]*)?[ \t]*=[ \t]*"
 _END = rb"[ \t\r]*(?:#.*)?$"
-# The lines about the graph, as the templates have them: without lines between; the last two may be missing.
+# The lines about the graph, as the templates have them: one after the other; the last two may be missing.
 _USUAL_LINES = re.compile(
     rb"^revision%(is)b(?P<id>%(id)b)%(end)b\ndown_revision%(is)b(?P<down>None|%(id)b|\(%(id)b(?:, ?%(id)b)*,?\))%(end)b"
     rb"(?:\nbranch_labels%(is)bNone%(end)b)?(?:\ndepends_on%(is)bNone%(end)b)?"

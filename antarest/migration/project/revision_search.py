@@ -133,7 +133,7 @@ class RevisionSearch:
             yield each
 
     def _declared(self, revision: str, *arguments: str) -> dict[str, FoundRevision]:
-        """Return a mapping from hashes to files that declare a revision. `arguments` select commits in `git log`."""
+        """Return the files that declare a revision, by their hashes. `arguments` select commits in `git log`."""
         seen = self._log(*arguments)
         objects = [f"{commit}:{path}" for commit, _, _, path in seen]
         found: dict[str, FoundRevision] = {}

@@ -128,7 +128,7 @@ def parse(path: Path) -> tuple[str, str]:
 
 
 def has_target(project: Project) -> bool:
-    """Return whether the project has a script, and heads of which a script can go back.
+    """Return whether the project has a script, and a revision to which a script can go back.
 
     A history with several heads that are meant to stay has no single state below its heads.
     """

@@ -32,7 +32,7 @@ SECTION = "antarest"
 INI = "alembic.ini"
 TOML = "pyproject.toml"
 VARIABLE = "ALEMBIC_CONFIG"
-"""The environment variable that names the settings, for Alembic too."""
+"""The environment variable that names the settings file. Alembic reads this variable too."""
 
 KEYS = (
     "metadata",
@@ -168,9 +168,9 @@ def others_around(ini: Path, config: Path) -> tuple[Path, ...]:
 
     Returns:
         The settings files of the project to which `config` belongs, and of projects near the working directory. If the
-        working directory belongs to the project of `ini`, only `migrations/alembic.ini` in this directory is near.
-        Otherwise the projects at most two folders below are near. But if the working directory does not belong to the
-        project of `ini`, and `config` is in the folder of `ini`, the result is empty.
+        working directory is in the project of `ini`, only its `migrations/alembic.ini` counts as near. If it is
+        elsewhere, the projects at most two folders below it count as near; but the result is empty if `config` is in
+        the folder of `ini`.
     """
     here = Path.cwd()
     is_around = here.is_relative_to(ini.parent.parent if ini.parent.name == "migrations" else ini.parent)

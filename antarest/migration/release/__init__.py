@@ -55,7 +55,7 @@ def revision_range(project: Project, start: str, end: str) -> RevisionRange:
 
 
 def write_sql(project: Project, between: RevisionRange) -> dict[str, list[str]]:
-    """Return a mapping from the names of two files, for the upgrade and the rollback, to their statements.
+    """Return the statements of two files, for the upgrade and the rollback. The key is the name of the file.
 
     Raises:
         Irreversible: a revision cannot be undone.

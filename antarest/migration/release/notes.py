@@ -67,7 +67,7 @@ def _impact(proof: Proof) -> str:
 
 
 def _changes(project: Project, between: RevisionRange) -> dict[str, list[str]]:
-    """Return a mapping from each revision to its changes in the schema of PostgreSQL, one line for each change."""
+    """Return, for each revision, its changes of the schema on PostgreSQL, with one line for each change."""
     result: dict[str, list[str]] = {}
     with postgres_server() as server, scratch_database("postgresql", server) as url, moving(url) as connection:
         runner = ScratchRunner.of(project)
@@ -100,7 +100,7 @@ def _change(difference: Difference) -> str:
 
 
 def _measure(project: Project, between: RevisionRange, listener: Listener) -> dict[str, Proof]:
-    """Prove revisions on PostgreSQL, to measure their impact on rows. Return a mapping from ids to proofs."""
+    """Prove revisions on PostgreSQL, to measure their impact on rows. Return the proofs by id of the revision."""
     found = Verification(("postgresql",))
     target = target_of(str(project.ini), None, None, None)
     prove_history(

@@ -45,8 +45,8 @@ def refuse_losses(request: RunRequest, guard: LossGuard, state: str) -> None:
         state: the state of the database, for the error.
 
     Raises:
-        Overtaken: other sessions wrote to a table after a revision used its data and before the revision removed it. So
-            the count of the losses may be wrong.
+        Overtaken: other sessions wrote to a table after a revision used its data and before the revision removed the
+            data. So the count of the losses may be wrong.
         LossNotDeclared: a loss is not declared.
         LossNotConfirmed: nobody agreed to a loss of a downgrade.
     """
@@ -62,7 +62,7 @@ def refuse_losses(request: RunRequest, guard: LossGuard, state: str) -> None:
 def refuse_violations(
     request: RunRequest, before: set[tuple[Any, ...]], after: set[tuple[Any, ...]], state: str
 ) -> None:
-    """Refuse rows that would refer to nothing, unless as many rows did so before the run.
+    """Refuse rows that would refer to missing rows, unless as many rows did so before the run.
 
     Raises:
         ResetBlocked: the rows of others would refer to rows that the reset deletes.
@@ -200,7 +200,7 @@ def note_next_try(request: RunRequest, number: int, error: Exception, blockers: 
 
 
 def is_lock_failure(error: BaseException, *, committing: bool) -> bool:
-    """Return whether another try can help. It can if another session caused the error: it held a lock, or wrote first.
+    """Return whether another try can help, because another session caused the error: it held a lock, or wrote first.
 
     Args:
         error: the error that ended the try.

@@ -22,7 +22,7 @@ REPORT = "antarest_report"
 """The key in the options of Alembic's context for the function that reports the progress of an operation."""
 
 Report = Callable[[str, int, int, float], None]
-"""A function that receives the name of a table, the number of processed rows, of all rows, and of seconds so far."""
+"""A function that receives the name of a table, the processed rows, the number of all rows, and the seconds so far."""
 
 
 class _Operation(MigrateOperation):

@@ -50,8 +50,8 @@ class Segment:
         has_changed_files: whether the change of files has begun. Perhaps only some files were changed.
         is_committing: whether the commit has begun.
         is_unsure: whether the connection was lost during the commit, so that the result of the commit is not known.
-        limit: the time for which its statements wait for locks; None before the transaction has begun.
-        violations: the rows that refer to nothing at the beginning of the transaction (SQLite).
+        limit: the time for which the statements of the segment wait for locks; None before the transaction has begun.
+        violations: the rows that referred to missing rows when the transaction began (SQLite).
     """
 
     running: tuple[Revision, Direction] | None = None
@@ -67,7 +67,7 @@ class Segment:
     violations: set[tuple[Any, ...]] = field(default_factory=set)
 
     def waited(self, lock_timeout: int) -> tuple[str, str]:
-        """Return how long the last try has waited for a lock, and who has set this time; see `WaitLimit.described`."""
+        """Return how long the last try has waited for a lock, and what has set this time; see `WaitLimit.described`."""
         if self.limit and not self.is_committing:
             return self.limit.described()
         return f" of {lock_timeout} s", ""

@@ -91,7 +91,7 @@ def _keep_dates(context: MigrationContext) -> None:
 def _has_untyped_column(context: MigrationContext, table: str) -> bool:
     """Return whether a table has a column without a type.
 
-    Such a column gets the type of the column to which it refers, so Alembic has to read the referred table too.
+    Such a column gets the type of the column to which it refers, so Alembic has to read the referenced table too.
     """
     connection = context.connection
     if connection is None or connection.dialect.name != "sqlite":

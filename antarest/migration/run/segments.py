@@ -50,7 +50,7 @@ _OTHERS = re.compile(
     re.IGNORECASE,
 )
 
-# A relative target such as `+1`, or a target with several revisions. Errors in these are those of Alembic.
+# A relative target such as `+1`, or a target with several revisions. Alembic itself reports errors in such targets.
 _RELATIVE = re.compile(r"[+-]|,|@(?!head$)|^heads$")
 
 _INVALID = text("""

@@ -148,7 +148,10 @@ def _objects(inventory: Inventory) -> Iterator[tuple[Key, object]]:
 
 
 def _parts(table: Table) -> Iterator[tuple[Key, object]]:
-    """Yield the parts of a table with their keys. A check is identified by its name, other constraints by columns."""
+    """Yield the parts of a table with their keys.
+
+    A check is identified by its name; any other constraint by its columns.
+    """
     for column in table.columns:
         yield Key("column", table.name, f"{table.name}.{column.name}"), column
     if table.primary_key:

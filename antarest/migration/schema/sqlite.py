@@ -110,7 +110,10 @@ def _key_columns(rows: Iterable[Any]) -> tuple[str, ...]:
 def _foreign_keys(
     connection: Connection, texts: Mapping[str, TableText], keys: Mapping[str, tuple[str, ...]]
 ) -> dict[str, list[ForeignKey]]:
-    """Return the foreign keys of each table. `keys` has the primary keys, for foreign keys without referred columns."""
+    """Return the foreign keys of each table.
+
+    `keys` has the primary keys, for foreign keys that name no referenced columns.
+    """
     pairs: dict[tuple[Any, ...], list[tuple[str, str | None]]] = defaultdict(list)
     for table, number, referred, column, to, on_update, on_delete in connection.exec_driver_sql(_FOREIGN_KEYS):
         pairs[table, number, referred, on_update, on_delete].append((column, to))

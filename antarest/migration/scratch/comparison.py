@@ -102,13 +102,15 @@ class Comparison:
 
 @dataclass
 class Bench:
-    """The scratch databases with which one command makes comparisons. These databases exist until the command ends.
+    """The scratch databases in which one command compares the models with the migrations.
+
+    These databases exist until the command ends.
 
     Attributes:
         engines: the engines to compare on, the most important one first.
         required: the engines on which the comparison must not fail.
         skipped: for each engine without a comparison, the reason.
-        at_head: a mapping from each compared engine to a scratch database that has run the migrations.
+        at_head: for each compared engine, the scratch database that has run the migrations.
     """
 
     project: Project

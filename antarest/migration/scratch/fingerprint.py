@@ -1,4 +1,7 @@
-"""Names for databases that have run some revisions. Whatever can change a database also changes its name."""
+"""Names for databases that have run some revisions.
+
+The name changes if anything changes that has an effect on the database.
+"""
 
 from __future__ import annotations
 

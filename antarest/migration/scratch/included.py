@@ -19,14 +19,17 @@ from ..schema.compare import Difference
 from ..schema.inventory import Inventory
 
 _KINDS = {"table": "table", "column": "column", "index": "index"}
-"""The kinds of objects about which `env.py` is asked, and their names in Alembic. For others, their table counts."""
+"""The kinds of objects about which `env.py` is asked, and their names in Alembic.
+
+For other objects, `env.py` is asked about their table.
+"""
 
 _ASPECTS = {"compare_type": "type", "compare_server_default": "default"}
-"""A mapping from options of `env.py` to the attribute of columns whose comparison the option can switch off."""
+"""The options of `env.py` that can switch off the comparison of an attribute of columns, each with the attribute."""
 
 
 def switched_off(options: Options) -> dict[str, str]:
-    """Return the attributes of columns that `env.py` excludes from comparisons, each with the responsible option."""
+    """Return the attributes, such as the type of a column, that `env.py` does not compare, each with the option."""
     return {aspect: f"{name}=False" for name, aspect in _ASPECTS.items() if options.get(name) is False}
 
 

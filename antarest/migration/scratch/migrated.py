@@ -226,7 +226,7 @@ def downgrade_effects(
 
 
 def _asked_of(db: DbConfig | None) -> Asked | None:
-    """Return `read_asked` for the configured database; None if it is no PostgreSQL, or cannot be reached."""
+    """Return the properties of the configured database; None if it is not PostgreSQL, or cannot be reached."""
     if db is None or db.migration_url.get_backend_name() != "postgresql":
         return None
     try:
@@ -239,7 +239,7 @@ def _asked_of(db: DbConfig | None) -> Asked | None:
 def asked_or_expected(project: Project, db: DbConfig | None) -> Asked:
     """Return the properties of the configured PostgreSQL database.
 
-    If it cannot be asked, only the schemas are expected in which the project has its models and its version table.
+    If the database cannot be reached, expect only the schemas of the project's models and of its version table.
     """
     models = project.metadata().tables.values() if project.has_metadata else ()
     schemas = {project.version_table.schema, *(table.schema for table in models)}

@@ -60,7 +60,7 @@ class ScratchRunner:
             plain Alembic they run at the commit.
         version_schema: the schema of the project's version table. Each scratch database gets this schema, too.
         stores_long_ids: whether the version table is created with room for long ids, because somebody may have widened
-            that of the real database.
+            the column in the real database.
     """
 
     config: Config

@@ -63,7 +63,7 @@ class Asked:
     """The properties that a scratch database needs in order to replace a real database in a test run.
 
     Attributes:
-        db: the connection settings of the real database; None if none can be asked.
+        db: the connection settings of the real database; None if no real database can be reached.
         version: the major version of the real database's server.
         may_create: whether the role of the real database is allowed to create databases.
         schemas: the schemas in the search path of the real database; empty if the only one is `public`.
@@ -202,7 +202,7 @@ class ScratchServers:
     _about: str
     _note: Tell
     reasons: dict[str, str] = field(default_factory=dict)
-    """A mapping from the name of each server that cannot be used to the reason."""
+    """The reasons why servers cannot be used. The key is the name of the server."""
     _started: list[ScratchServer] = field(default_factory=list)
     _left: list[str] | None = None
 
@@ -234,7 +234,10 @@ class ScratchServers:
         raise NoPostgres(self.reasons, failed) from failed
 
     def retry(self, url: URL, work: Callable[[], Result]) -> Result:
-        """Return the result of a task on a scratch database of the last server. Create what the task needs there."""
+        """Return the result of a task on a scratch database of the last server.
+
+        If a revision fails because the database lacks a schema or a role, create this object, and try again.
+        """
         while True:
             try:
                 return work()

@@ -19,7 +19,7 @@ class TableStates:
     """The tables of a history, with the names of their columns.
 
     Attributes:
-        after: a mapping from a revision to the tables of a database that has run this and all earlier revisions.
+        after: for each revision, the tables of a database that has run this revision and all earlier revisions.
     """
 
     after: dict[str, Catalog] = field(default_factory=dict)

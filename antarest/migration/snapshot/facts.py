@@ -14,7 +14,7 @@ _PARTS = ("tables", "enums", "sequences", "views", "triggers", "functions", "dom
 
 
 def read_facts(connection: Connection, exclude: Collection[str]) -> Mapping[str, object]:
-    """Return a mapping from the names of the compared parts of a database to their contents.
+    """Return the contents of all parts of a database that are compared. The key is the name of the part.
 
     Args:
         connection: a connection to the database.

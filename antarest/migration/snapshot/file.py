@@ -16,7 +16,7 @@ _TITLE = """\
 -- Generated: do not edit or merge it. Write it again with: inv db.snapshot
 """
 _END = ";"
-"""The line after each statement. A line inside a statement that has only such characters gets one more."""
+"""The line after each statement. If a line inside a statement has only semicolons, it gets one more semicolon."""
 _LOOKS_LIKE_END = re.compile(rf"{_END}+")
 
 
@@ -38,10 +38,9 @@ class Snapshot:
             PostgreSQL each major version.
         home: the schema that must be the current schema, because the revisions contain its name; empty if they do not.
         current: the current revisions of a database that has loaded the snapshot.
-        naming: the hash of the naming convention of the models, which gives constraints without a name their names.
+        naming: the hash of the naming convention of the models. The convention names the constraints that have no name.
         ids: the type of the ids in the version table, if this is not the type that Alembic gives them; else empty.
-        revisions: a mapping from the id of each revision that the snapshot replaces to the hash of its file, in the
-            order of the history.
+        revisions: for each revision that the snapshot replaces, the hash of its file, in the order of the history.
         statements: the statements that create the schema and its rows, and set its sequences.
     """
 

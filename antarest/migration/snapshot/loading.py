@@ -27,8 +27,7 @@ class Candidate:
     Attributes:
         snapshot: the content of the file of the snapshot.
         name: the path of this file, for messages.
-        contents: a mapping from the id of each revision of the snapshot to the content of its file, in the order of the
-            history.
+        contents: for each revision of the snapshot, the content of its file, in the order of the history.
     """
 
     snapshot: Snapshot
@@ -138,7 +137,7 @@ def _refuse_postgresql(snapshot: Snapshot, connection: Connection) -> None:
 
 
 def naming_of(options: Mapping[str, Any]) -> str:
-    """Return the hash of the naming convention of the models, which gives constraints without a name their names.
+    """Return the hash of the naming convention of the models. The convention names the constraints that have no name.
 
     Raises:
         Doubt: the convention calls a function. The names can change although the hash stays the same.

@@ -1,4 +1,4 @@
-"""Reads a PostgreSQL database for a snapshot: contents to compare with another database, and whether it is empty."""
+"""Reads the contents of a PostgreSQL database for comparisons, and finds out whether the database is empty."""
 
 from __future__ import annotations
 

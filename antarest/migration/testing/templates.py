@@ -137,7 +137,7 @@ def _failed_file(failed: Exception, folders: Collection[Path]) -> str:
 
 
 def sqlite_template(template: Template, for_all: Path, for_one: Path, run: str) -> Path:
-    """Return the file of a template for SQLite, which is created if it is missing.
+    """Return the file of a template for SQLite. Create the file if it is missing.
 
     Args:
         template: the content of the template.
@@ -185,7 +185,7 @@ def _is_whole(file: Path) -> bool:
 
 
 def postgres_template(template: Template, server: URL, maintenance: Connection, run: str, unfinished: str) -> str:
-    """Return the name of a template for PostgreSQL, which is created if it is missing.
+    """Return the name of a template for PostgreSQL. Create the template if it is missing.
 
     Args:
         template: the content of the template.
@@ -240,7 +240,7 @@ def note_use(maintenance: Connection, database: str) -> None:
 
 
 def drop_templates_of(run: str, server: URL) -> None:
-    """Drop the templates on a server that were only for one run, which has ended."""
+    """Drop the templates on a server that only one run has used, after this run has ended."""
     own = text("SELECT datname FROM pg_database WHERE starts_with(datname, :beginning)")
     engine = create_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
     with suppress(DBAPIError), engine.connect() as maintenance:  # The server may have stopped already.

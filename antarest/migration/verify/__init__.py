@@ -83,7 +83,7 @@ class Verification:
     def not_tried(self) -> list[tuple[str, str, str]]:
         """The checks that were left out, each with its revision, engine and reason.
 
-        A proof is complete also without these checks.
+        A proof counts as complete even without these checks.
         """
         return [(each.revision, each.engine, reason) for each in self.proofs.values() for reason in each.not_tried]
 

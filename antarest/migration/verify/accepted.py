@@ -1,4 +1,4 @@
-"""Makes the baseline of a project, which lists the accepted findings of a proof, and applies it to later proofs."""
+"""Makes the baseline of a project from the findings of a proof, and applies the baseline to later proofs."""
 
 from __future__ import annotations
 

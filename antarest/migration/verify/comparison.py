@@ -1,4 +1,4 @@
-"""Compares the schemas, names, rows, and reactions to changes of rows in the proofs of one revision on both engines."""
+"""Compares the proofs of one revision on both engines: schemas, names, rows, and reactions to changes of rows."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class EngineComparison:
     def _long_names(self, revision: str, sqlite: Inventory, postgresql: Inventory) -> Iterator[Finding]:
         """Yield findings about names that PostgreSQL has cut because they are too long.
 
-        Names that SQLAlchemy itself has shortened are no findings.
+        Names that SQLAlchemy itself has shortened are not findings.
         """
         theirs = integrity.names(postgresql)
         for name in sorted(integrity.names(sqlite) - self.names):

@@ -1,4 +1,4 @@
-"""Finds in git the revisions that a branch adds, and earlier versions of revisions, which other databases have run."""
+"""Finds in git the revisions that a branch adds, and earlier versions of revisions that other databases have run."""
 
 from __future__ import annotations
 

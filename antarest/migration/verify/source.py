@@ -147,7 +147,10 @@ class SourceModule:
         return [node for node in ast.walk(self.tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
 
     def imported_names(self) -> Iterator[str]:
-        """Yield the names that this module imports: a module, or `module:name`, which may be a module too."""
+        """Yield each import of this module as `module` or `module:name`.
+
+        The name can be that of a module in a package.
+        """
         for node in self._imports:
             if isinstance(node, ast.Import):
                 yield from (alias.name for alias in node.names)

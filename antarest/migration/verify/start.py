@@ -19,7 +19,7 @@ _EXAMPLES = "--start=FILE.sql, --start=module:function or --start=sqlite=A.sql,p
 
 
 def read_start(text: str | None) -> Mapping[str, str]:
-    """Return the value of the flag `--start` as a mapping from each engine to its file of SQL or its function.
+    """Parse the value of the flag `--start`. Return, for each engine, its file of SQL or its function.
 
     Raises:
         UsageError: the value names an unknown engine, or something that is neither a file nor a function.

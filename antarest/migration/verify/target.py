@@ -55,8 +55,7 @@ class Target:
         models_problem: the reason why the metadata of `env.py` is not known.
         is_own: whether the project has adopted this workflow, and therefore declares the losses of its revisions.
         unknown: the options in `env.py` that could not be read.
-        start: a mapping from an engine to the file of SQL, or the function, that creates the tables which the first
-            revision needs.
+        start: for each engine, the file of SQL, or the function, that creates the tables that the first revision needs.
         run_env: the environment variables for a run of `env.py`; None if `env.py` is not run.
         env_options: the options that `env.py` gave to Alembic when it was run.
         engine: the dialect that a revision file sees when it is imported.
@@ -251,7 +250,10 @@ class Target:
 
     @property
     def namesake(self) -> list[str]:
-        """The folder of the project that has a package with the name of the package around this program; or nothing."""
+        """The folder of the project with another package of the same name as ours.
+
+        The list is empty if there is no such folder.
+        """
         own = Path(str(sys.modules[_PROGRAM].__file__)).parent.parent
         folders = [*self.paths, str(self.project.root), str(Path.cwd())]
         found = next((each for each in folders if Path(each, _PACKAGE).is_dir()), None)

@@ -55,11 +55,11 @@ def plan_upgrade(project: Project, current: tuple[str, ...], to: str) -> Upgrade
 
 @dataclass(frozen=True)
 class Drop:
-    """A table or column that a downgrade drops, or rows that it declares to delete.
+    """Data that a downgrade removes: a table or column that is dropped, or rows whose loss the revision declares.
 
     Attributes:
-        loss: the present number of rows or values in the table or column, with the declaration of the revision.
-        moved_to: the tables or columns to which the revision declares to move the values.
+        loss: the loss, counted as if the downgrade ran now, with the reason that the revision declares.
+        moved_to: the tables or columns that the revision declares as destinations of the data.
         is_drop: whether the table or column is dropped. If not, only some of the data may be lost, and the count is the
             largest possible loss.
     """
@@ -230,8 +230,8 @@ def _plan_step(revision: Revision, effect: DowngradeEffect, counter: _Counter) -
 class _Counter:
     """A counter of the present data in tables and columns.
 
-    If a table or column does not exist yet, because a downgrade of the plan creates it from another table or column,
-    the data of that other table or column is counted.
+    A downgrade of the plan can create a table or column from another table or column. Because it has not run yet, the
+    data of the other table or column is counted.
     """
 
     def __init__(self, connection: Connection, exclude: Iterable[str]) -> None:

@@ -40,7 +40,7 @@ class ResetPlan:
         database: the URL of the database, redacted.
         rows: the number of rows of each table that is dropped, partitions included; None if this role cannot see all
             rows.
-        others: a mapping from a kind of other objects, such as `view`, to the number of dropped objects of this kind.
+        others: for each kind of other objects, such as `view`, the number of objects that are dropped.
         along: the objects that are dropped with the tables although the history did not create them, such as `trigger
             audit on study`.
         made: every object that the history creates at some revision.
@@ -236,7 +236,7 @@ def _drop(objects: list[DatabaseObject], connection: Connection) -> None:
 
 
 def _dependents(reasons: Iterable[Any], own: Collection[str]) -> list[str]:
-    """Return the lines in which PostgreSQL says what depends on the objects of a reset, without these objects."""
+    """Return the lines about dependent objects in PostgreSQL's errors, without lines about the objects of the reset."""
     lines = [line for each in reasons for line in (each.diag.message_detail or "").splitlines()]
     theirs = [line for line in lines if line.partition(_DEPENDS)[0] not in own]
     return list(dict.fromkeys(theirs or lines)) or [str(each).partition("\n")[0] for each in reasons]

@@ -32,9 +32,9 @@ class Status:
         deployed: the revision of production; empty if none is recorded.
         edited: the revisions whose file was edited after they were applied.
         rollback_script: the path of `rollback.sh`; empty if the project has none.
-        recorded_elsewhere: a mapping from other schemas to the revisions that version tables there record; empty if the
-            version table of the project records a revision.
-        not_checked: a mapping from the name of each skipped check to the reason.
+        recorded_elsewhere: for each other schema with a version table, the revisions that this table records; empty if
+            the version table of the project records a revision.
+        not_checked: the reasons why checks were skipped. The key is the name of the check.
     """
 
     engine: str

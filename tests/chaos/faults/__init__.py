@@ -14,10 +14,10 @@ from tests.chaos.trial import Outcome
 
 
 class Trials(Protocol):
-    """Yields the trials of a fault; `trials` asks for so many, as far as there are."""
+    """Yields the trials of a fault; `trials` is the largest number of them."""
 
     def __call__(self, lab: Lab, trials: int | None, random: Random, /) -> Iterator[Callable[[], Outcome]]:
-        """Yield them."""
+        """Yield the trials."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class Fault:
     """A fault.
 
     Attributes:
-        name: its name.
-        trials: yields its trials.
-        engines: the engines that it can happen to.
-        at_once: how many trials a processor runs at once. Those that wait for most of the time leave room for others.
+        name: the name of the fault.
+        trials: yields the trials of the fault.
+        engines: the engines to which the fault can happen.
+        at_once: how many trials a processor runs at once. It can run several trials if they wait for most of the time.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Many at once: processes, and threads of one process."""
+"""Many runs at the same moment: processes, and threads of one process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ASSEMBLED = 0.02  # seconds until one more process is there to start
 
 
 def starters(count: int, lab: Lab, trials: int | None, _random: Random) -> Iterator[Callable[[], Outcome]]:
-    """So many processes at once, which start commands of all kinds: one migrates, and all succeed."""
+    """Start this number of processes with all kinds of commands. One process migrates, and all succeed."""
     passage = lab.passages[0]
 
     def trial() -> Outcome:

@@ -1,7 +1,7 @@
 """`kill -9`: before each statement, and at random moments.
 
-One run after the other is killed on the same database, as long as each leaves it as it was: so each is the second run
-after the kill before it, and the last one, which nothing disturbs, completes after all of them.
+The runs are killed one after the other on the same database, as long as each killed run leaves the database unchanged.
+So each run is the second run after the previous kill. At the end, a run that nothing disturbs completes the work.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class Kill:
     """A run that is killed.
 
     Attributes:
-        strike: starts it, kills it, and returns how it ended.
+        strike: starts the run, kills it, and returns how it ended.
         looks: whether to look at the database before the next run begins.
-        repeats: whether to try again where the run was faster.
+        repeats: whether to try again if the run ended before the kill.
     """
 
     strike: Callable[[Trial], Ended]
@@ -40,9 +40,10 @@ class Kill:
 
 
 def before_each_statement(lab: Lab, trials: int | None, _random: Random) -> Iterator[Callable[[], Outcome]]:
-    """Kill before each statement that writes, and before the one after the last; `trials`: so many, spread evenly.
+    """Kill before each statement that writes, and before the statement after the last one.
 
-    A statement that only reads leaves the database as it finds it: before it is after the one before it.
+    `trials` limits the number of kills, which are spread evenly. A statement that only reads leaves the database
+    unchanged. Therefore a kill after it would show the same as a kill before it.
     """
     for passage in lab.passages:
         statements = lab.undisturbed(passage).statements
@@ -57,7 +58,7 @@ def before_each_statement(lab: Lab, trials: int | None, _random: Random) -> Iter
 def at_random_moments(lab: Lab, trials: int | None, random: Random) -> Iterator[Callable[[], Outcome]]:
     """Kill the process and all that it started after a random time.
 
-    Every second time the next run begins at once, and meets what a server still does for the one that was killed.
+    After every second kill the next run begins at once, while a server may still work for the killed process.
     """
     each = -(-(trials or 200) // len(lab.passages))
     for passage in lab.passages:
@@ -86,7 +87,7 @@ def _in_a_row(lab: Lab, passage: Passage, kills: Sequence[Kill]) -> Outcome:
 
 
 def _kill(trial: Trial, left: list[Kill]) -> bool:
-    """Kill one run; returns whether the database is still at the start, as far as somebody looked."""
+    """Kill one run; return whether another run can be killed on the same database."""
     kill = left.pop(0)
     ended = kill.strike(trial)
     if ended.code == -signal.SIGKILL:

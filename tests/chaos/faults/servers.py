@@ -21,12 +21,12 @@ _CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :
 
 
 def cut(lab: Lab, trials: int | None, random: Random) -> Iterator[Callable[[], Outcome]]:
-    """`pg_terminate_backend`, of every connection or of one of them."""
+    """`pg_terminate_backend` ends all connections, or one of them."""
     yield from (partial(_struck, lab, passage, own, _cut) for passage, own in _each(lab.passages, trials or 40, random))
 
 
 def stopped(lab: Lab, trials: int | None, random: Random) -> Iterator[Callable[[], Outcome]]:
-    """`pg_ctl stop -m immediate`, and a start."""
+    """`pg_ctl stop -m immediate` stops the server, which then starts again."""
 
     def all_trials(passages: Sequence[Passage], random: Random) -> Outcome:
         with Home.open() as home:
@@ -46,7 +46,7 @@ def stopped(lab: Lab, trials: int | None, random: Random) -> Iterator[Callable[[
 
 
 def replaced(lab: Lab, trials: int | None, random: Random) -> Iterator[Callable[[], Outcome]]:
-    """The primary is killed, and its standby promoted; each commit has waited for both, and the URL names both."""
+    """The primary is killed, and its standby is promoted. Each commit waits for both, and the URL names both."""
 
     def all_trials() -> Outcome:
         with Home.open() as home:

@@ -33,14 +33,14 @@ def full_disk(lab: Lab, trials: int | None, random: Random) -> Iterator[Callable
 
 
 def read_only(lab: Lab, trials: int | None, _random: Random) -> Iterator[Callable[[], Outcome]]:
-    """The file, its folder, or both cannot be written by who runs the command; the database takes no writes."""
+    """The user who runs the command cannot write the file, its folder, or both; or the database refuses writes."""
     ways = [(0o555, 0o444), (0o555, 0o666), (0o777, 0o444)] if lab.engine == "sqlite" else [None]
     every = [(passage, way) for passage in lab.passages for way in ways]
     yield from (partial(_read_only, lab, *one) for one in every[:trials])
 
 
 def locked_out(lab: Lab, trials: int | None, _random: Random) -> Iterator[Callable[[], Outcome]]:
-    """Another session holds the database, or a table, for longer than anybody waits."""
+    """Another session holds the database, or a table, for longer than a command waits."""
     yield from (partial(_locked_out, lab, *one) for one in _holders(lab)[:trials])
 
 
@@ -116,7 +116,7 @@ def _holders(lab: Lab) -> list[tuple[Passage, tuple[str, ...]]]:
 
 @contextmanager
 def _held(subject: Subject, statements: tuple[str, ...]) -> Iterator[Connection]:
-    """A session of somebody else, in a transaction in which these statements were run."""
+    """Open a session that keeps a transaction open in which these statements were run."""
     with create_engine(subject.url, poolclass=NullPool).connect() as connection:
         for statement in statements:
             connection.exec_driver_sql(statement)

@@ -1,4 +1,4 @@
-"""An application that goes on writing: its sessions insert, update and delete in every table during the run."""
+"""An application that continues to write: its sessions insert, update and delete in every table during the run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NAMED = re.compile(r"\blost \S+: ([\d,]+) (?:rows?|values?)\b")
 
 
 def writers(lab: Lab, trials: int | None, random: Random) -> Iterator[Callable[[], Outcome]]:
-    """Upgrades and rollbacks in turn, each beside sessions that write at full speed."""
+    """Upgrade and roll back in turn, while other sessions write at full speed."""
     passages = [Passage(WRITTEN, direction) for direction in ("upgrade", "downgrade")]
     for number in range(trials or 100):
         yield partial(_beside_writers, lab, passages[number % 2], number, Random(random.random()))
@@ -55,7 +55,7 @@ def _beside_writers(lab: Lab, passage: Passage, number: int, random: Random) -> 
 
 
 def _judge_schema(lab: Lab, trial: Trial, passage: Passage) -> None:
-    """The schema is exactly that of the revision that the database records."""
+    """Judge whether the schema is exactly that of the revision that the database records."""
     try:
         state = read_state(trial.subject.url)
     except SQLAlchemyError as error:

@@ -1,4 +1,4 @@
-"""The desktop application, started as a user starts it."""
+"""The desktop application, started by a user."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_without_a_browser_the_address_is_said(sqlite_desk: Desk) -> None:
 
 
 def test_it_listens_on_this_computer_alone(sqlite_desk: Desk) -> None:
-    """Also where the configuration says otherwise for the server."""
+    """The configuration may name another address for the server."""
     with sqlite_desk.config.open("a") as file:
         file.write("  host: 0.0.0.0\n")
     with sqlite_desk.start("--no-browser") as app:
@@ -162,7 +162,7 @@ def test_it_says_its_version_and_its_flags(run: Run) -> None:
 
 
 def test_without_its_packages_it_says_what_to_run_first(tmp_path: Path) -> None:
-    """A Python that has nothing installed, from wherever it is started."""
+    """The Python has no packages, and the application is started from any folder."""
     done = subprocess.run(
         [sys.executable, "-S", "-I", str(ROOT / "antarest/gui.py")],
         cwd=tmp_path,

@@ -50,7 +50,7 @@ def test_a_database_of_a_newer_version(desk: Desk) -> None:
 
 
 def test_a_revision_that_fails(empty_database: URL, tmp_path: Path, checkout: Checkout) -> None:
-    """Everything is undone, the page says so, and trying again helps once the cause is gone."""
+    """Everything is undone, and the page says so. After the cause is fixed, a second try succeeds."""
     desk = Desk.create(empty_database, tmp_path)
     Database(desk.url).upgrade(HISTORY.order[-2])
     file = next(path for path in checkout.revisions if HEAD in path.name)
@@ -186,7 +186,7 @@ def test_a_file_that_this_user_may_not_write() -> None:
 
 
 def test_a_database_that_goes_away_comes_back(sqlite_desk: Desk) -> None:
-    """The application stays up, says what it is, and goes on."""
+    """The application does not stop. It shows the problem, and continues when the database is back."""
     with sqlite_desk.start("--no-browser") as app:
         assert app.get("/").status_code == 200
         file = sqlite_desk.file

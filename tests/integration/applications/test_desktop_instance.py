@@ -1,4 +1,4 @@
-"""The desktop application of a database runs once, however often it is started."""
+"""The desktop application runs only once for a database, even if a user starts it several times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The server, started as somebody starts it: what it says, what it refuses, and what it does not do."""
+"""The server, started as a user starts it: its output, and the starts that it refuses."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NEWER = "c0ffee123456"
 
 
 def start(config: Path | str, *flags: str, cwd: Path = ROOT) -> Result:
-    """Start a server that is to be refused, on a free port."""
+    """Start a server that has to be refused, on a free port."""
     return run("python", "antarest/main.py", f"--config={config}", "--port=0", *flags, cwd=cwd)
 
 
@@ -80,7 +80,7 @@ def test_the_configuration_says_where_to_listen(migrated_database: URL, config_f
 def test_it_works_with_the_code_beside_it_from_any_folder(
     migrated_database: URL, config_file: ConfigFile, checkout: Checkout, tmp_path: Path
 ) -> None:
-    """Another checkout may be installed, and another Alembic project may lie where somebody happens to be."""
+    """Another checkout may be installed, and the current folder may have another Alembic project."""
     version = checkout.path / "antarest" / "migration" / "__init__.py"
     version.write_text(re.sub(r'__version__ = ".*"', '__version__ = "0.0.beside"', version.read_text()))
     shutil.copytree(ROOT / "tests" / "histories" / "merge", tmp_path / "elsewhere")
@@ -148,7 +148,7 @@ def test_a_database_that_is_newer_is_refused_as_such(
 
 
 def test_at_head_it_asks_one_question_and_loads_no_alembic(migrated_database: URL, config_file: ConfigFile) -> None:
-    """With the flag to upgrade too, and before anything of the application is imported."""
+    """This also holds with `--auto-upgrade-db`. Nothing of the application is imported before the question."""
     program = """
 import sys
 from sqlalchemy import Engine, event
@@ -177,7 +177,7 @@ sys.exit(launch.run(settings, lambda session: serve(session, settings)))
 
 
 def test_at_head_nothing_is_locked(migrated_database: URL, config_file: ConfigFile) -> None:
-    """Somebody else may be migrating, or hold the version table, for as long as it takes."""
+    """Another session may migrate, or hold the version table, for any time."""
     with Database(migrated_database).connected() as connection:
         if migrated_database.get_backend_name() == "sqlite":
             connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -286,7 +286,7 @@ def test_a_server_that_is_not_there_is_said(config_file: ConfigFile) -> None:
 
 @pytest.fixture
 def bare(tmp_path: Path) -> Path:
-    """A Python without any package."""
+    """A Python without any packages."""
     done = run(sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare")
     assert done.code == 0, done.err
     return tmp_path / "bare" / "bin" / "python"
@@ -303,7 +303,7 @@ def test_a_python_without_the_packages_is_told_what_to_do_first(bare: Path, tmp_
 
 
 def _address_of_this_machine() -> str:
-    """An address of this machine that is not loopback, or else one of the loopback network that nobody listens on."""
+    """Return an address of this machine that is not loopback; otherwise a loopback address on which nothing listens."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("198.51.100.1", 9))  # sends nothing
@@ -313,7 +313,7 @@ def _address_of_this_machine() -> str:
 
 
 def _state(database: Database) -> object:
-    """All that a database holds; a file that is missing stays so."""
+    """Return the content of a database; None if the file does not exist."""
     file = Path(str(database.url.database))
     if database.url.get_backend_name() == "sqlite" and not file.exists():
         return None

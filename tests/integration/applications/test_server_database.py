@@ -1,4 +1,4 @@
-"""The server and its database: gone and back, moved behind its back, read-only, and with rights that are missing."""
+"""The server and its database: a database that goes away, changes, is read-only, or lacks rights."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def code_of(answer: httpx.Response) -> str:
 
 @pytest.fixture
 def postgres_of_its_own() -> Iterator[EmbeddedServer]:
-    """A server that this test alone stops and starts."""
+    """A PostgreSQL server that only this test stops and starts."""
     with embedded_server({"fsync": "off"}) as running:
         yield running
 
@@ -235,7 +235,7 @@ sys.exit(main.main())
 
 @pytest.fixture
 def readable() -> Iterator[Path]:
-    """A folder that everybody can enter, and that its owner alone can write."""
+    """A folder that everybody can enter, but only its owner can write."""
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         yield Path(name)

@@ -20,7 +20,7 @@ from tests.support.servers.server import HANGS, Server, server
 
 @pytest.fixture
 def started(sqlite_migrated: URL, config_file: ConfigFile) -> Iterator[Server]:
-    """A server on a database at head; whatever was done to it, it still answers, and stops as it should."""
+    """A server on a database at head. After each test, it must still answer, and stop as it should."""
     with server(config_file(sqlite_migrated)) as started:
         yield started
         assert started.get("/api/health").status_code == 200
@@ -105,7 +105,7 @@ def test_connections_that_send_nothing_disturb_nobody_and_do_not_last(started: S
 
 
 def test_a_byte_now_and_then_does_not_make_a_connection_last(started: Server) -> None:
-    """Neither before the first request, nor after one."""
+    """The limit counts before the first request and after a request."""
     for first in (b"", b"GET /api/version HTTP/1.1\r\n" + HOST + b"\r\n"):
         with connect(started) as client:
             client.sendall(first)

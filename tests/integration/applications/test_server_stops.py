@@ -1,4 +1,4 @@
-"""How the server stops: on Ctrl-C and SIGTERM, with a request under way, while it starts, and after a second signal."""
+"""How the server stops: on Ctrl-C and SIGTERM, during a request, during the start, and after a second signal."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ signals = pytest.mark.parametrize("sent", [SIGINT, SIGTERM], ids=lambda each: ea
 
 @contextmanager
 def held(url: URL) -> Iterator[None]:
-    """Hold the studies, so that a request for them waits."""
+    """Lock the table of studies, so that a request for studies waits."""
     if url.get_backend_name() == "sqlite":
         connection = sqlite3.connect(str(url.database), isolation_level=None)
         connection.execute("BEGIN EXCLUSIVE")
@@ -71,7 +71,7 @@ def serving(config: Path) -> Iterator[Server]:
 
 
 class Request:
-    """A request under way."""
+    """A request that waits for its answer."""
 
     def __init__(self, to: Server, path: str = "/api/studies") -> None:
         self._connection = HTTPConnection(to.url.removeprefix("http://"), timeout=HANGS)
@@ -79,7 +79,7 @@ class Request:
         to.get("/api/version")  # when this is answered, what came before it was read
 
     def answered(self) -> tuple[int, Any]:
-        """The status and the JSON of its answer."""
+        """Return the status and the JSON of the answer."""
         with closing(self._connection):
             answer = self._connection.getresponse()
             return answer.status, json.load(answer)
@@ -185,7 +185,7 @@ def test_a_signal_at_any_moment_of_the_start_ends_it(
 
 
 def _handles(process: Server, sent: Signals) -> bool:
-    """Whether a process has a handler of its own for a signal, or has ended."""
+    """Return whether a process has its own handler for a signal, or has ended."""
     try:
         status = Path(f"/proc/{process.process.pid}/status").read_text(encoding="ascii")
     except OSError:

@@ -1,6 +1,6 @@
-"""The wheel: what is in it, and what it does where there is no checkout, no git and no package for development.
+"""The wheel: its content, and its work without a checkout, without git and without packages for development.
 
-How it moves a database is tested with the checkout: here each program runs on one engine.
+Other tests run migrations with the checkout on both engines. Here each program runs on one engine.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def test_it_holds_the_package_and_the_migrations_and_nothing_else(wheel: Path) -
 
 
 def test_it_is_the_same_wherever_and_whenever_it_is_built(wheel: Path, checkout: Checkout, tmp_path: Path) -> None:
-    """From another copy of the repository, and from the source distribution of that."""
+    """It is built from another copy of the repository, and from the source distribution of that copy."""
     sdist = build("sdist", checkout.path, tmp_path / "sdist")
     with tarfile.open(sdist) as archive:
         archive.extraction_filter = getattr(tarfile, "data_filter", None)  # Python 3.11 has it from 3.11.4 on.
@@ -149,7 +149,7 @@ def test_it_upgrades_and_rolls_back(
 def test_its_rollback_script_works_from_anywhere(
     installation: Installation, sqlite_migrated: URL, config_file: ConfigFile, tmp_path: Path
 ) -> None:
-    """Without an activated environment, through a link, and where another `antarest` lies."""
+    """It runs without an activated environment, through a link, and where the folder has another `antarest`."""
     source = config_file(sqlite_migrated)
     stranger = installation.home / "antarest"
     stranger.mkdir()
@@ -200,7 +200,7 @@ def test_it_serves_the_database(installation: Installation, postgres_database: U
 def test_it_serves_its_own_project_wherever_it_is_started(
     installation: Installation, sqlite_migrated: URL, config_file: ConfigFile
 ) -> None:
-    """Where a folder has an Alembic project of its own, that is none of the server's."""
+    """The folder may have an Alembic project, which does not belong to the server."""
     shutil.copytree(ROOT / "tests" / "histories" / "merge", installation.home, dirs_exist_ok=True)
     source = {"ANTAREST_CONF": str(config_file(sqlite_migrated))}
 
@@ -211,7 +211,7 @@ def test_it_serves_its_own_project_wherever_it_is_started(
 def test_three_nodes_that_start_at_once_upgrade_one_after_another(
     installation: Installation, postgres_database: URL, config_file: ConfigFile
 ) -> None:
-    """The first one upgrades, the others wait for it; all of them serve."""
+    """The first node upgrades, and the others wait for it. All of them serve."""
     source = {"ANTAREST_CONF": str(config_file(postgres_database))}
     starting = [
         partial(installation.serving, "antarest", "--auto-upgrade-db", "--port=0", env=source) for _ in range(3)
@@ -262,7 +262,7 @@ def test_another_folder_can_be_named(installation: Installation, tmp_path: Path)
 
 
 def test_a_folder_that_cannot_be_made_is_named(installation: Installation) -> None:
-    """As for a service whose user has no home."""
+    """For example, the user of a service has no home."""
     (installation.home / "file").touch()
     home = installation.home / "file" / "home"
 

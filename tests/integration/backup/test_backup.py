@@ -1,4 +1,4 @@
-"""Backups: when they are made, what they hold, and how few are kept."""
+"""Backups: when they are made, what they contain, and how many are kept."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_a_backup_holds_the_database(place: Place) -> None:
 
 
 def test_a_backup_that_nothing_distinguishes_from_the_last_one_is_not_made_twice(place: Place) -> None:
-    """A service that starts, fails and starts again would else soon have deleted every other backup."""
+    """Otherwise a service that fails and starts again and again would soon have deleted every other backup."""
     place.done("backup")
     again = place.done("backup")
     (only,) = place.files
@@ -176,7 +176,7 @@ print(dict(Backups(place.project, place.db).make().contents.rows))
 
 
 def test_a_dump_its_revision_and_its_rows_are_of_one_moment(postgres_place: Place) -> None:
-    """Somebody adds a row between the snapshot and the count."""
+    """Another session adds a row between the snapshot and the count."""
     program = """
 from antarest.migration.backup import Backups
 from antarest.migration.errors.listener import Listener
@@ -223,7 +223,7 @@ def test_the_oldest_ones_are_deleted_and_nothing_else(make_place: MakePlace) -> 
 
 
 def test_what_is_restored_is_not_deleted_however_its_path_is_written(make_place: MakePlace) -> None:
-    """The replaced database is kept as a backup too, and an old backup is deleted for it."""
+    """The replaced database is kept as a backup too, which makes an old backup superfluous."""
     place = make_place(backups_kept=2)
     for number in range(2):
         place.add(f"country {number}")

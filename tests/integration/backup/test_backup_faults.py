@@ -26,7 +26,7 @@ MakePlace = Callable[..., Place]
 
 @pytest.fixture
 def large(place: Place) -> Iterator[Place]:
-    """A place with a backup of one row, and some megabytes and a row since."""
+    """A place with a backup of one row. After the backup, some megabytes and a row were added."""
     place.done("backup")
     rows = "SELECT randomblob(1000000) FROM json_each('[1,2,3,4,5,6,7,8,9]')"
     if not place.is_sqlite:
@@ -53,7 +53,7 @@ def leftovers(place: Place) -> list[Path]:
 
 
 def limited(place: Place, command: list[str], limit: int) -> subprocess.CompletedProcess[str]:
-    """Run a command that may write no file longer than that."""
+    """Run a command that cannot write more than this number of bytes into one file."""
 
     def limit_files() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
@@ -91,7 +91,7 @@ def test_an_upgrade_does_not_start_when_its_backup_does_not_fit(make_place: Make
 
 
 def test_too_little_space_is_found_before_anything_is_written(sqlite_place: Place) -> None:
-    """A database of ten terabytes, of which only the first pages take any space."""
+    """The database has ten terabytes, but only its first pages need space."""
     file, page = Path(str(sqlite_place.url.database)), 65536
     with closing(sqlite3.connect(file)) as connection:
         connection.executescript(f"PRAGMA page_size = {page}; VACUUM")
@@ -122,7 +122,7 @@ def test_a_folder_that_cannot_be_written_to(make_place: MakePlace, tmp_path: Pat
 
 
 def test_a_copy_that_is_not_sound_stops_the_upgrade(sqlite_place: Place) -> None:
-    """A page of the database is damaged that the upgrade itself would never read."""
+    """The upgrade itself would never read the damaged page of the database."""
     sqlite_place.here.execute("CREATE TABLE filler (x)", f"INSERT INTO filler VALUES ('{'x' * 40_000}')")
     file = Path(str(sqlite_place.url.database))
     with file.open("r+b") as stream:
@@ -137,7 +137,7 @@ def test_a_copy_that_is_not_sound_stops_the_upgrade(sqlite_place: Place) -> None
 
 
 def test_a_dump_that_is_not_whole_stops_the_upgrade(postgres_place: Place, tmp_path: Path) -> None:
-    """It loses its end on the way, and nothing says so: its list of contents is whole."""
+    """The end of the dump is missing. Its list of contents is complete, so pg_restore reports nothing."""
     programs = Path(postgres_place.settings["postgres_programs"])
     (tmp_path / "pg_restore").symlink_to(programs / "pg_restore")
     (tmp_path / "pg_dump").write_text(f"""#!/bin/sh
@@ -192,7 +192,7 @@ def test_a_backup_that_is_killed_leaves_nothing_that_looks_like_one(large: Place
 
 
 def test_a_restore_that_is_killed_leaves_the_old_or_the_new_database(large: Place) -> None:
-    """At every step of the copies that it makes, and of what it says to the server."""
+    """The restore is killed at every step of its copies, and at every statement that it sends to the server."""
     count_statements = """
 from antarest.migration.backup import server
 execute = server._execute
@@ -224,7 +224,7 @@ server._execute = counted
 
 
 def test_a_dump_whose_parent_was_killed_ends(postgres_place: Place) -> None:
-    """Else it would hold its locks on every table until it is complete, and the next upgrade would wait."""
+    """Otherwise pg_dump would keep its locks on all tables until its end, and the next upgrade would have to wait."""
     place = postgres_place
     place.here.execute(
         "CREATE TABLE filler (data TEXT)",
@@ -244,7 +244,7 @@ def test_a_dump_whose_parent_was_killed_ends(postgres_place: Place) -> None:
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_backup_leaves_nothing(postgres_place: Place, signum: signal.Signals) -> None:
-    """While pg_dump waits for a table that somebody has locked."""
+    """The signal comes while pg_dump waits for a table that another session has locked."""
     place = postgres_place
     with connected(place.url) as connection:
         connection.execute(text("LOCK TABLE country"))
@@ -270,7 +270,7 @@ def test_an_interrupted_backup_leaves_nothing(postgres_place: Place, signum: sig
 
 
 def test_a_backup_under_the_lock_keeps_the_lock(sqlite_place: Place) -> None:
-    """Code that opened and closed the file in this process would drop the lock."""
+    """If code in this process opened and closed the file, it would drop the lock."""
     program = """
 from antarest.migration.database.lock import one_writer
 from antarest.migration.database.lock.base import Patience

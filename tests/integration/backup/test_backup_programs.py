@@ -1,4 +1,4 @@
-"""pg_dump and pg_restore: which ones are taken, what others see of them, and odd names of databases."""
+"""pg_dump and pg_restore: which programs are used, what other users see of them, and odd names of databases."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.servers.roles import connected, owner_of
 
 
 def test_no_other_user_sees_the_password(tmp_path: Path, dumpable: tuple[PostgresServer, Path]) -> None:
-    """While pg_dump waits for a table that is locked, all that the system shows of any process is read."""
+    """While pg_dump waits for a locked table, the test reads everything that the system shows of any process."""
     server, programs = dumpable
     with scratch_database("postgresql", server) as url, owner_of(url, SECRET) as login:
         place = Place.create(tmp_path, login, programs)
@@ -46,7 +46,7 @@ def test_no_other_user_sees_the_password(tmp_path: Path, dumpable: tuple[Postgre
 
 
 def _seen_of(process: subprocess.Popen[str], part: str) -> str:
-    """The command lines of a process and its children, once that is in one of them."""
+    """Return the command lines of a process and its children, as soon as one of them has this text."""
     parent = process.pid
     while process.poll() is None:
         lines = {parent: _command_line(parent)}

@@ -1,4 +1,4 @@
-"""Restores: what they show, what they need, and that the database is afterwards the old one or the new one."""
+"""Restores: what they print, what they need, and that afterwards the database is the old or the new one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MakePlace = Callable[..., Place]
 
 @pytest.fixture
 def newer(place: Place) -> Place:
-    """A place with a backup of one row, at head and with three rows since."""
+    """A place with a backup of one row. The database is at head, and has three more rows than the backup."""
     place.done("upgrade", "--backup")
     place.add("Spain", "Italy")
     return place
@@ -144,7 +144,7 @@ def test_a_damaged_backup_is_refused(newer: Place, damage: str) -> None:
 
 
 def test_a_backup_in_which_only_a_value_was_changed_is_refused(sqlite_place: Place) -> None:
-    """SQLite itself finds nothing wrong with it."""
+    """SQLite itself finds no fault in the file."""
     sqlite_place.done("backup")
     (file,) = sqlite_place.files
     file.write_bytes(file.read_bytes().replace(b"France", b"Prance"))

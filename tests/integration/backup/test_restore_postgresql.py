@@ -1,4 +1,4 @@
-"""Restores into PostgreSQL: the sessions of others, what belongs to the database, and rights."""
+"""Restores into PostgreSQL: other sessions, the properties of the database, and rights."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_the_sessions_of_others_are_named_and_ended_only_when_asked(postgres_pla
 
 
 def test_sessions_that_come_back_at_once_do_not_stop_a_restore(postgres_place: Place) -> None:
-    """An application reconnects as soon as its session is ended."""
+    """An application connects again as soon as its session is ended."""
     place = postgres_place
     place.done("backup")
     place.add("Spain")
@@ -67,7 +67,7 @@ while True:
 
 
 def test_restores_may_follow_each_other_within_a_second(postgres_place: Place) -> None:
-    """Each keeps what it has replaced under a name of its own."""
+    """Each restore keeps the replaced database under another name."""
     place = postgres_place
     place.done("backup")
     (backup,) = place.files
@@ -86,7 +86,7 @@ for _ in range(5):
 
 
 def _drop_replaced(place: Place) -> None:
-    """Drop what restores kept: a test leaves nothing on the server."""
+    """Drop the databases that restores have kept, so that the test leaves nothing on the server."""
     with connected(place.url.set(database="postgres")).execution_options(isolation_level="AUTOCOMMIT") as connection:
         for name in databases_of(place):
             if name != place.url.database:

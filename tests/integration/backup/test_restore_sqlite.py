@@ -1,4 +1,4 @@
-"""Restores into an SQLite file, in any state of the file, and while others have it open."""
+"""Restores into an SQLite file in different states, and while other processes have it open."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_an_sqlite_file_that_is_in_use_is_not_replaced(sqlite_place: Place, stat
 
 
 def test_who_has_the_sqlite_file_open_goes_on_with_the_restored_one(sqlite_place: Place) -> None:
-    """A file put in its place would leave it with the old one, where what it writes is lost."""
+    """If a new file replaced the old file, the process would still write to the old one, and its rows would be lost."""
     sqlite_place.done("backup")
     sqlite_place.add("Spain")
     with closing(sqlite3.connect(str(sqlite_place.url.database), isolation_level=None)) as open_before:
@@ -78,7 +78,7 @@ def test_a_damaged_database_is_restored_and_kept(sqlite_place: Place, damage: st
 
 
 def test_what_is_damaged_and_can_still_be_counted_is_restored_and_kept(sqlite_place: Place) -> None:
-    """An index that lacks a row: nothing but a look at the whole file shows it."""
+    """An index lacks a row. Only a check of the whole file shows this."""
     sqlite_place.here.execute("CREATE TABLE filler (x)", "CREATE INDEX ix_filler ON filler (x)")
     sqlite_place.here.execute("INSERT INTO filler VALUES ('one'), ('two')")
     sqlite_place.done("backup")

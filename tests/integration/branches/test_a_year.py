@@ -1,7 +1,8 @@
-"""A simulated year of development, with parallel branches and releases: `rollback.sh` and the snapshot stay right.
+"""A simulated year of development with parallel branches and releases: `rollback.sh` and the snapshot stay right.
 
-What a person would do is done: branches are begun and merged, two of them add revisions at the same time, and what then
-has two heads is put in order with `db.rebase`; now and then main is released, and later deployed.
+The test works as people do: it begins and merges branches, and adds revisions on two branches at the same time. If
+there are two heads after a merge, it runs `db.rebase`. From time to time it releases main, and later deploys the
+release.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ GENERATED = {"rollback.sh", "alembic/snapshot/sqlite.sql"}
 
 @dataclass
 class Year:
-    """Develops, and notes what ought to be true.
+    """Develops a project, and keeps what the generated files must contain.
 
     Attributes:
-        clone: where.
-        dice: decides what is done.
-        deployed: what production runs; empty as long as it runs nothing.
+        clone: the repository.
+        dice: makes the random choices.
+        deployed: the revision in production; empty before the first deployment.
         tags: the head of each release.
-        number: how many revisions there were.
+        number: the number of revisions so far.
     """
 
     clone: Clone
@@ -46,24 +47,24 @@ class Year:
 
     @property
     def project(self) -> Project:
-        """The project as it is now."""
+        """The project, with its present files."""
         return self.clone.project
 
     def add(self) -> None:
-        """Add a revision as `db.revision` does: with `rollback.sh`."""
+        """Add a revision and update `rollback.sh`, as `db.revision` does."""
         self.number += 1
         self.clone.write(table(f"t{self.number}"))
         self.write_generated()
         self.clone.commit(f"Add t{self.number}")
 
     def write_generated(self) -> None:
-        """Write what is generated from the revisions, as the commands do."""
+        """Write the files that are generated from the revisions, as the commands do."""
         rollback_script.sync(self.project)
         for engine in snapshots.kept(self.project):
             snapshots.write(self.project, engine)
 
     def merge(self, branch: str) -> None:
-        """Merge main into a branch, put its revisions on top where there are two heads, then the branch into main."""
+        """Merge main into a branch, and the branch into main. If there are two heads, rebase before the second one."""
         clone = self.clone
         clone.switch(branch)
         done = clone.try_git("merge", "--quiet", "--no-edit", "main")
@@ -83,7 +84,7 @@ class Year:
         clone.git("branch", "--quiet", "--delete", branch)
 
     def release(self, week: int) -> None:
-        """Tag what is on main, and sometimes deploy a release."""
+        """Tag main, and sometimes deploy a release."""
         self.clone.git("tag", f"v{week}")
         self.tags[f"v{week}"] = self.project.history.head
         if self.dice.random() < 0.7:
@@ -93,7 +94,7 @@ class Year:
             self.clone.commit(f"Deploy {tag}")
 
     def assert_right(self, commit: str) -> None:
-        """By the two rules, told by the files of that commit alone."""
+        """Check the target of `rollback.sh` by its two rules, with only the files of this commit."""
         clone = self.clone
         clone.git("checkout", "--quiet", commit)
         project = self.project
@@ -109,7 +110,7 @@ class Year:
         assert list(snapshots.stale(project)) == []
 
     def assert_loads(self, folder: Path) -> None:
-        """A new database gets from the snapshot of the head what its revisions make."""
+        """Check that the snapshot of the head makes the same database as the revisions."""
         project = self.project
         loaded = Snapshotted(URL.create("sqlite", database=str(folder / "loaded.db")), project)
         assert f"{len(project.history)} revisions from " in loaded.upgraded()

@@ -24,16 +24,16 @@ from tests.support.projects.histories import Script
 
 
 class Deaf(Listener):
-    """A listener that nobody listens to any more, as of a pipe whose reader has gone."""
+    """A listener that fails, like a pipe whose reader has ended."""
 
     def note(self, text: str) -> None:
-        """Fail at what is said after the commit."""
+        """Fail at the first line after the commit."""
         if text.startswith("lost"):
             raise BrokenPipeError(text)
 
 
 def with_rows(clone: Clone) -> Clone:
-    """A branch whose way back loses a row, applied and checked out."""
+    """A branch that is applied and checked out. Its downgrade loses a row."""
     clone.branch("feature")
     clone.add(table("reserve"))
     clone.sync()
@@ -42,7 +42,7 @@ def with_rows(clone: Clone) -> Clone:
 
 
 def test_what_is_committed_stays_whatever_comes_after_it(clone: Clone) -> None:
-    """The loss is printed after the commit, and the reader has gone: git must not go back without the database."""
+    """The loss is printed after the commit, but the reader has ended. Git must not go back without the database."""
     with_rows(clone)
     database = clone.database
     flow = MigrationWorkflow(clone.project, database.workflow.db, listener=Deaf())
@@ -66,7 +66,7 @@ def test_a_plan_that_somebody_else_has_carried_out_still_switches(clone: Clone) 
 
 
 def test_nothing_of_ours_is_imported_after_git_has_switched(small: Clone) -> None:
-    """Where this repository is the clone, it may be other code by then, or none."""
+    """If this repository is the clone, git has changed or removed the modules by then."""
     with_rows(small)
     small.git("branch", "same")
     url = str(small.url)

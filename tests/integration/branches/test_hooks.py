@@ -1,4 +1,4 @@
-"""Git hooks that say when the database and the checkout differ: in one line, and never in anybody's way."""
+"""Git hooks that report in one line when the database and the checkout differ, and never stop a git command."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def install(clone: Clone) -> Clone:
 
 
 def said(clone: Clone, *arguments: str) -> list[str]:
-    """Run git, and return what is said on its standard error."""
+    """Run git, and return what it and the hook print on standard error."""
     config = clone.folder.with_name(f"{clone.folder.name}.yaml")
     environment = {**SETTINGS, "ANTAREST_CONF": str(config), "PYTHONPATH": str(ROOT)}
     done = run("git", *arguments, cwd=clone.folder, env=environment)

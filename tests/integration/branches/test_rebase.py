@@ -1,4 +1,4 @@
-"""Two heads: the revisions of this branch go on top of what others added meanwhile, or both are joined."""
+"""Two heads: the revisions of this branch move to the end, after those of other branches, or both heads are joined."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.projects.histories import Script
 
 
 def diverged(clone: Clone, *, merged: bool = True) -> Clone:
-    """A branch with two revisions, applied, and main with two other ones, merged into it."""
+    """A branch with two applied revisions. Main has two other revisions, and is merged into the branch."""
     clone.branch("feature")
     clone.add(table("reserve"), column("reserve", "more"))
     clone.sync()
@@ -101,7 +101,7 @@ def test_on_main_it_goes_on_top_of_what_was_pulled(small: Clone) -> None:
 
 
 def conflicted(clone: Clone, command: str) -> None:
-    """Two branches that each add a revision: git stops at the line of `rollback.sh` that names the head."""
+    """Two branches that each add a revision. Git reports a conflict in the line of `rollback.sh` with the head."""
     with_models(clone)
     clone.write(table("reserve"))
     well(clone.inv("rollback-script"))
@@ -179,7 +179,7 @@ def test_merge_joins_the_heads(small: Clone) -> None:
 
 
 def test_what_main_has_is_not_moved(small: Clone) -> None:
-    """Neither when it was pushed, nor when another branch that has it goes on top of a third one."""
+    """The revision was pushed to main. A rebase of another branch that contains it onto a third branch is refused."""
     small.branch("theirs")
     small.add(table("theirs"))
     small.switch("main")

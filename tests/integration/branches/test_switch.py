@@ -1,4 +1,4 @@
-"""`db.switch`: the branch and the database change together, or neither does."""
+"""`db.switch`: the branch and the database change together, or both stay."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.projects.histories import Script
 
 
 def two_branches(clone: Clone) -> Clone:
-    """`main` with one revision more, and `feature`, checked out and applied, with another one."""
+    """`main` with one more revision, and `feature` with another one. `feature` is checked out and applied."""
     clone.branch("feature")
     clone.add(table("reserve"))
     clone.database.workflow.upgrade()
@@ -110,7 +110,7 @@ def test_where_git_refuses_nothing_is_touched(clone: Clone) -> None:
 
 
 def test_where_git_refuses_at_the_last_moment_the_run_is_rolled_back(clone: Clone) -> None:
-    """Another working tree has the branch, which only `git switch` itself finds out."""
+    """Another working tree has checked out the branch. Only `git switch` itself finds this."""
     two_branches(clone)
     clone.git("worktree", "add", "--quiet", str(clone.folder.with_name("other")), "main")
     before = clone.database.state()
@@ -121,7 +121,7 @@ def test_where_git_refuses_at_the_last_moment_the_run_is_rolled_back(clone: Clon
 
 
 def test_where_the_commit_fails_git_goes_back(small: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A deferred constraint, a full disk: whatever ends the run after git has switched."""
+    """After git has switched, any error ends the run, for example a deferred constraint or a full disk."""
     two_branches(small)
     before = small.database.state()
     follower = Follower(small.database.workflow)

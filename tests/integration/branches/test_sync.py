@@ -1,4 +1,4 @@
-"""The database follows the checkout: whatever it is at, one command makes it match, and no row goes unnamed."""
+"""The database follows the checkout: one command makes them match, and each loss of rows is named."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TOUR = ("main", "one", "main", "two", "main", "three", "one", "two", "one", "thr
 
 
 def test_a_tour_of_three_branches_from_each_to_each(clone: Clone) -> None:
-    """Their revisions diverge and overlap; rows of what all of them have are kept, whatever is switched to."""
+    """The revisions of the branches diverge and overlap. Tables of two branches keep their rows during a switch."""
     assert {*itertools.pairwise(TOUR)} == {*itertools.permutations(["main", "one", "two", "three"], 2)}
     clone.branch("one")
     clone.add(table("shared"), column("base", "one"))
@@ -184,7 +184,7 @@ WALKS = [*(("sqlite", seed) for seed in range(4)), *(("postgresql", seed) for se
 
 @pytest.mark.parametrize(("engine_name", "seed"), WALKS, indirect=["engine_name"])
 def test_random_walks_over_random_branches(clone: Clone, seed: int) -> None:
-    """After each step the schema is that of a fresh database migrated in that checkout."""
+    """After each step, the schema equals that of a new database that was migrated in this checkout."""
     dice = random.Random(seed)  # noqa: S311 - the same walks each time, and no secret
     commits = [clone.git("rev-parse", "HEAD")]
     tables = ["base"]

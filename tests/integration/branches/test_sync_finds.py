@@ -1,4 +1,4 @@
-"""Where the code of a revision is found that this checkout does not have, and which code is run."""
+"""Where the code of a revision that this checkout lacks is found, and which code is run."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _in_another_working_tree(clone: Clone) -> None:
 )
 @pytest.mark.parametrize("named", [True, False], ids=["named", "unnamed"])
 def test_without_the_store_it_is_found_in_git(small: Clone, hide: Hide, place: str, *, named: bool) -> None:
-    """Also where the name of a file does not have the id of its revision in it."""
+    """This also works if the name of the file does not contain the id of the revision."""
     small.branch("feature")
     for number, script in enumerate([table("first"), table("second")]):
         path = small.write(script)
@@ -196,7 +196,7 @@ def test_other_code_than_was_applied_needs_an_agreement(small: Clone) -> None:
 
 
 def test_a_revision_that_was_written_anew_is_undone_as_it_was(clone: Clone) -> None:
-    """The same id, other contents: what was applied comes from the store."""
+    """The id is the same, but the content differs. The code that was applied comes from the store."""
     applied_on_a_branch(clone, table("reserve"), table("later"))
     clone.switch("feature")
     path = clone.versions / "reserve_00000000.py"
@@ -207,7 +207,7 @@ def test_a_revision_that_was_written_anew_is_undone_as_it_was(clone: Clone) -> N
 
 
 def test_a_revision_that_was_put_on_top_of_another_is_undone_first(clone: Clone) -> None:
-    """After a rebase its id is known and its place is not: the database lacks what it is to follow now."""
+    """After a rebase, the revision has the same id and another place. The database lacks the revision before it."""
     applied_on_a_branch(clone)
     clone.add(table("merged"))
     path = clone.write(Script(**{**table("reserve").__dict__, "down": "merged_00000000"}))
@@ -228,7 +228,7 @@ def test_a_comment_is_no_change(small: Clone) -> None:
 
 
 def test_what_main_has_is_not_done_again_for_an_edit(small: Clone) -> None:
-    """If somebody corrects a revision that everybody has applied, nobody loses the revisions above it."""
+    """If somebody corrects a revision that everybody has applied, the later revisions are not undone."""
     path = small.versions / "base_00000000.py"
     path.write_text(path.read_text().replace("sa.String(9)", "sa.String(10)"))
 

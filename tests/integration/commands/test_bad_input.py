@@ -139,7 +139,7 @@ def test_a_revision_out_of_reach(
     fact: str,
     way: str,
 ) -> None:
-    """The history says what is in reach, whatever the engine."""
+    """The error names the revisions within reach, whatever the engine is."""
     here = Workshop.create(tmp_path, "merge", sqlite_database)
     if start != "base":
         here.workflow.upgrade(start)
@@ -166,7 +166,7 @@ def test_plain_alembic_has_the_same_words(tmp_path: Path, empty_database: URL, d
 def test_steps_that_are_no_number_of_steps(
     tmp_path: Path, sqlite_database: URL, capsys: pytest.CaptureFixture[str], subtests: pytest.Subtests
 ) -> None:
-    """Also where Invoke hands them over: with a sign, it could take them for a flag."""
+    """This also holds for what Invoke passes on: a value with a sign looks like a flag."""
     here = Workshop.create(tmp_path, "merge", sqlite_database).at_country()
 
     for steps in ("0", "-1", "two", "1.5"):
@@ -200,7 +200,7 @@ def test_steps_and_a_revision(tmp_path: Path, sqlite_database: URL, capsys: pyte
     ],
 )
 def test_flags_that_invoke_would_swallow(tmp_path: Path, sqlite_database: URL, words: str, right: str) -> None:
-    """Invoke takes them for its own and says nothing: the command would work on another database."""
+    """Invoke would use these flags itself, without a message, and the command would work on another database."""
     here = Workshop.create(tmp_path, "merge", sqlite_database).at_country()
     (here.folder / "other.yaml").write_text("db: {url: 'sqlite:///other.db'}")
 
@@ -217,7 +217,7 @@ def test_flags_that_invoke_would_swallow(tmp_path: Path, sqlite_database: URL, w
 
 @pytest.mark.parametrize("words", ["db.nope", "db.upgrade --nope", "db.rollback --to"])
 def test_words_that_invoke_does_not_know(tmp_path: Path, sqlite_database: URL, words: str) -> None:
-    """Invoke answers these itself: one line, and nothing is run."""
+    """Invoke itself answers these words with one line, and runs nothing."""
     here = Workshop.create(tmp_path, "merge", sqlite_database).at_country()
     before = here.state()
 

@@ -1,4 +1,4 @@
-"""The tables of exit codes are true: every code that they name is provoked, and every code that comes is in them."""
+"""The tables of exit codes are true: every code in them is produced, and every produced code is in them."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ NOWHERE = URL.create("postgresql+psycopg2", "antarest", "secret", "127.0.0.1", 1
 
 
 def done(here: Runner) -> Result:
-    """An upgrade that is allowed to end."""
+    """Run an upgrade until its end."""
     here.open()
     return here.module("upgrade").end()
 
 
 def unreachable(here: Runner) -> Result:
-    """A server that does not answer."""
+    """Run a command on a server that does not answer."""
     here.configure(NOWHERE)
     return here.module("upgrade").end()
 
 
 def locked(here: Runner) -> Result:
-    """A second run, while the first one waits."""
+    """Run a command while another one has the lock."""
     here.started()
     return here.module("upgrade", "--lock-timeout=0").end()
 
 
 def signalled(number: signal.Signals) -> Callable[[Runner], Result]:
-    """A run that gets a signal."""
+    """Run a command that gets a signal."""
 
     def provoke(here: Runner) -> Result:
         run = here.started()
@@ -50,7 +50,7 @@ def signalled(number: signal.Signals) -> Callable[[Runner], Result]:
 
 
 def unreported(here: Runner) -> Result:
-    """An upgrade whose reader goes away."""
+    """Run an upgrade whose reader ends."""
     run = here.started()
     assert run.process.stdout
     run.process.stdout.close()
@@ -59,12 +59,12 @@ def unreported(here: Runner) -> Result:
 
 
 def called(*words: str) -> Callable[[Runner], Result]:
-    """One command."""
+    """Run one command."""
     return lambda here: here.module(*words).end()
 
 
 def again(here: Runner) -> Result:
-    """A second upgrade, with nothing to do."""
+    """Run an upgrade for the second time, so that it has nothing to do."""
     assert done(here).code == 0
     return done(here)
 
@@ -118,6 +118,6 @@ def test_the_tables_name_every_code() -> None:
 
 
 def test_no_table_promises_that_a_failure_changes_nothing() -> None:
-    """A run in segments keeps what it had committed."""
+    """A run in segments keeps the segments that it has committed."""
     for name in ("README.md", "scripts/rollback.sh", "docs/errors.md"):
         assert "(nothing was changed)" not in (ROOT / name).read_text(), name

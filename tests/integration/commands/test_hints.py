@@ -1,4 +1,4 @@
-"""The hints of every error are followed: nothing is lost by it, and the database goes nowhere that nobody asked for."""
+"""Each hint of each error is followed: nothing is lost, and the database changes only as the hint says."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def copied(clone: Clone, folder: Path) -> Copy:
 
 
 def words_of(command: str, copy: Copy) -> list[str] | None:
-    """The words of a hint, with real values in the places of its placeholders; None where it needs a network."""
+    """Return the words of a hint, with real values for its placeholders; None if the hint needs a network."""
     config = copy.environment["ANTAREST_CONF"]
     values = {"PATH": config, "REV": "empty_00000000", "REF": "main", "...": "one more", "FILE": config}
     command = re.sub(r"\b[0-9a-f]{12}\b", "base_00000000", command)
@@ -90,13 +90,13 @@ def words_of(command: str, copy: Copy) -> list[str] | None:
 
 
 def hints() -> dict[str, str]:
-    """The commands of all hints, each with its label: those of the examples, and those that the code writes."""
+    """Return the commands of all hints with their labels: those of the examples, and those in the code."""
     written = [hint for file in (ROOT / "antarest").rglob("*.py") for hint in hints_in(ast.parse(file.read_bytes()))]
     return dict(written) | {hint.command: hint.text for error in EXAMPLES for hint in error.hints if hint.command}
 
 
 def hints_in(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    """The hints that a file writes, with a revision for each value in a command."""
+    """Return the hints in the code of a file, with a revision for each value in a command."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Hint" and node.args[1:]:
             text, command = node.args[0], node.args[1]

@@ -1,4 +1,4 @@
-"""What the world does is no unexpected error: each fault has a code of its own, and says what it is about."""
+"""Faults from outside are not unexpected errors: each has its own code, and says what is wrong."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_percent_sign_in_the_name_of_the_folder_is_one(project: Path) -> None:
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&- 2>&-"])
 def test_with_closed_streams_a_command_does_its_work(project: Path, closed: str) -> None:
-    """As cron and daemons start programs. A database must not get the number of a stream."""
+    """Cron and daemons start programs with closed streams. A database file must not get the number of such a stream."""
     command = f"{sys.executable} -m antarest.migration"
 
     done = run("sh", "-c", f"{command} upgrade {closed} && {command} rollback {closed}", cwd=project, env=OURS)

@@ -1,6 +1,6 @@
-"""No password is shown: not in what commands say, whatever happens, nor in the files and processes that they make.
+"""No password is shown: not in the output of commands, nor in the files and processes that they create.
 
-A new verb fails here until it is in `EACH_VERB`, and in `ALL_IS_WELL` too.
+A new verb fails here until `EACH_VERB` and `ALL_IS_WELL` contain it.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ A_PROGRAM = ["a program"]  # that calls the workflow, and shows the traceback of
 
 
 def each_command(what: str) -> list[list[str]]:
-    """Everything that can be called; what `--debug` shows has in it what is shown without.
+    """All commands. The output with `--debug` contains the output without it.
 
-    The verbs that only use scratch databases take most of the time. They are called in two places where something is
+    The verbs that use only scratch databases take most of the time. They are called in two places where something is
     wrong, and succeed there.
     """
     left_out = () if what in {"the database", "an unknown key"} else ONLY_ON_SCRATCH
@@ -59,7 +59,7 @@ def at_work(checkout: Checkout, login: URL) -> Watched:
 
 
 def working(checkout: Checkout, login: URL, **db: str) -> Watched:
-    """A checkout with a configuration, and further settings of its section db."""
+    """Create a checkout with a configuration, and further settings of its section db."""
     section = {"url": login.render_as_string(hide_password=False), **db}
     (checkout.path / "application.yaml").write_text(yaml.safe_dump({"db": section}))
     return Watched(checkout.path, {"PYTHONPATH": str(checkout.path)})
@@ -100,13 +100,13 @@ def test_the_programs_that_a_user_calls(at_work: Watched) -> None:
 
 @dataclass(frozen=True)
 class Place:
-    """Where something is going to be wrong.
+    """A place where a test makes something wrong.
 
     Attributes:
-        folder: for a project.
+        folder: a folder for a project.
         login: a role and its empty database.
-        superuser: the same database, by somebody who may do everything.
-        stack: what is to end with the test.
+        superuser: the same database with a superuser.
+        stack: closed at the end of the test.
     """
 
     folder: Path
@@ -115,15 +115,15 @@ class Place:
     stack: ExitStack
 
     def project(self, history: str = "merge", url: URL | None = None, **db: Any) -> Workshop:
-        """A history, and a configuration that names a database."""
+        """Create a project with a history, and a configuration that names the database."""
         return Workshop.create(self.folder, history, url or self.login, **db)
 
     def execute(self, *statements: str) -> None:
-        """Do something to the database behind the role's back."""
+        """Execute SQL on the database as the superuser."""
         execute(self.superuser, *statements)
 
     def hold(self, statement: str) -> None:
-        """Hold a lock, until the test ends."""
+        """Hold a lock until the end of the test."""
         engine = create_engine(normalise_url(self.superuser), poolclass=NullPool)
         self.stack.enter_context(engine.connect()).exec_driver_sql(statement)
 
@@ -160,7 +160,7 @@ def held_by_a_session(place: Place) -> Workshop:
 
 
 def told_by_a_revision(place: Place) -> Workshop:
-    """It knows the password, as every revision does, and has it in its error: alone, and in the URL."""
+    """Each revision can read the password. This one has it in its error: alone, and in the URL."""
     here = place.project("broken_upgrade")
     path = here.folder / "versions" / "b00000000000_create_river.py"
     told = "url = op.get_bind().engine.url; raise RuntimeError(url.password, url.render_as_string(hide_password=False))"
@@ -169,7 +169,7 @@ def told_by_a_revision(place: Place) -> Workshop:
 
 
 def tells_of_the_application(place: Place) -> Workshop:
-    """The run logs in as another role, and the revision has the password of the application in its error."""
+    """The run logs in as another role, and the error of the revision contains the password of the application."""
     here = place.project("broken_upgrade", admin_url=place.superuser.render_as_string(hide_password=False))
     path = here.folder / "versions" / "b00000000000_create_river.py"
     told = "import os; raise RuntimeError('cannot use ' + os.environ['DB_PASSWORD'])"
@@ -254,7 +254,7 @@ WRONG_COMMANDS = (
 
 
 def test_where_the_role_of_the_application_is_wrong(checkout: Checkout, login: URL) -> None:
-    """Rights are granted where there are models."""
+    """Rights are granted only if the project has models."""
     at_work = working(checkout, login, application_role="nobody_of_that_name")
 
     at_work.run_all([["upgrade", "--debug"], ["alembic", "upgrade", "head"], A_PROGRAM])
@@ -289,7 +289,7 @@ def test_the_database_is_named_without_it(tmp_path: Path, login: URL) -> None:
 
 
 def test_a_secret_would_be_found(tmp_path: Path) -> None:
-    """On a command line, in what is said, in a file and in its name."""
+    """The search finds a secret on a command line, in output, in a file and in the name of a file."""
     (tmp_path / "config").write_text(SECRET)
     for number, leak in enumerate(
         (f"sleep 0.3; : {SECRET}", "cat config", "cp config other", f"mkdir {MARK}; : >{MARK}/file")

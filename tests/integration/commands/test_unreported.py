@@ -1,4 +1,4 @@
-"""After a commit, a command says what it has committed on any stream that still works, and ends with exit code 5."""
+"""After a commit, a command prints on any stream that still works what it has committed, and exits with 5."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_alembic_says_on_its_output_what_it_could_not_log(runner: Start, sqlite_
 
 
 def test_an_error_after_a_commit_does_not_say_that_nothing_was_changed(small: Clone) -> None:
-    """The newest revision is rolled back, and then the models cannot be created."""
+    """The newest revision is rolled back, and then the tables of the models cannot be created."""
     with_models(small)
     small.add(table("reserve"))
     small.sync()

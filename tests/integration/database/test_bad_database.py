@@ -1,4 +1,4 @@
-"""A database that cannot be worked on: one clear error, the right exit code, a way on, and nothing changed."""
+"""A database that no command can use: one clear error, the right exit code, a next step, and nothing changed."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ sys.stdin.read()
 
 @contextmanager
 def held(url: URL, begin: str) -> Iterator[None]:
-    """Hold an SQLite database in another process: in this one, `Workshop.state` would drop the lock by reading."""
+    """Hold an SQLite database in another process. In this process, `Workshop.state` would drop the lock by reading."""
     command = [sys.executable, "-c", HOLD, str(url.database), begin]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout

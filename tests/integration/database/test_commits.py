@@ -1,4 +1,4 @@
-"""A commit that waits, for readers of an SQLite file or for a standby: signals, cut connections, and tries again."""
+"""A commit that waits for readers of an SQLite file or for a standby: signals, cut connections, and new tries."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ READS = ("BEGIN", "SELECT * FROM study")
 
 
 def test_a_commit_that_the_disk_refuses_is_none(runner: Start, sqlite_database: URL) -> None:
-    """A reset leads to the same revision again. In WAL mode, its commit is the first to write."""
+    """A reset ends at the same revision. In WAL mode, its commit is the first statement that writes to the disk."""
     limits = f"""
         import resource
         if op.get_bind().engine.url.database == {sqlite_database.database!r}:
@@ -93,7 +93,7 @@ def test_what_others_write_between_two_tries_is_in_a_backup(
 
 @pytest.fixture(scope="module")
 def lonely() -> Iterator[Server]:
-    """A server whose standby never comes: what asks for synchronous commits waits for it."""
+    """A server whose standby never comes, so that every synchronous commit waits."""
     with Home.open() as home:
         server = Server.create(home, "synchronous_standby_names = 'nobody'\nsynchronous_commit = local\n")
         server.start()
@@ -102,7 +102,7 @@ def lonely() -> Iterator[Server]:
 
 @pytest.fixture
 def waiting(runner: Start, lonely: Server) -> Iterator[Runner]:
-    """A database at its first revision, every commit in which waits from now on."""
+    """A database at its first revision. From now on, every commit in it waits."""
     host, port = lonely.address.split(":")
     server = replace(lonely.scratch, url=lonely.url().set(host=host, port=int(port), query={}))
     with scratch_database("postgresql", server) as url:
@@ -114,13 +114,13 @@ def waiting(runner: Start, lonely: Server) -> Iterator[Runner]:
 
 
 def in_commit(here: Runner) -> bool:
-    """Whether somebody waits for the standby."""
+    """Return whether somebody waits for the standby."""
     found = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND datname = current_database()"
     return bool(here.database.value(found))
 
 
 def test_a_signal_ends_a_commit_that_waits_for_a_standby(waiting: Runner) -> None:
-    """It is committed where it was sent, and so it is called that."""
+    """The transaction is committed on its server, and the error says so."""
     run = waiting.module("upgrade")
     waiting.wait_for(lambda: in_commit(waiting))
 

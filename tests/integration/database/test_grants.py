@@ -1,4 +1,4 @@
-"""Two roles on a real PostgreSQL: one owns what migrations create, the other one is the application."""
+"""Two roles on a real PostgreSQL: one owns what migrations create, and the application uses the other one."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DML = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
 
 def create(roles: Roles, metadata: MetaData) -> str:
-    """Create tables and a version table as their owner; returns the name of the application's role."""
+    """Create tables and a version table as their owner. Return the name of the application's role."""
     with connected(roles.owner) as connection:
         metadata.create_all(connection)
         connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)"))
@@ -40,7 +40,7 @@ def create(roles: Roles, metadata: MetaData) -> str:
 
 
 def two_tables() -> MetaData:
-    """A table with an identity column, and one that draws from a sequence of its own."""
+    """A table with an identity column, and one whose default uses a separate sequence."""
     metadata = MetaData()
     Table("study", metadata, Column("id", Integer, Identity(), primary_key=True), Column("name", String))
     Table(
@@ -210,7 +210,7 @@ def test_the_catalog_is_read_without_waiting_for_a_locked_table(roles: Roles) ->
 
 @pytest.mark.parametrize("warned", [False, True])
 def test_a_role_that_may_not_grant_is_told_so(roles: Roles, warned: bool) -> None:
-    """Where it has any right on the object itself, PostgreSQL grants nothing and only warns."""
+    """If the role has any right on the object, PostgreSQL grants nothing, and only warns."""
     role = create(roles, metadata := two_tables())
     if warned:
         with connected(roles.owner) as connection:

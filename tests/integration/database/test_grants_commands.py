@@ -28,12 +28,12 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def configuration(roles: Roles, config_file: ConfigFile) -> Path:
-    """The application's role as `db.url`, the owner as `db.admin_url`."""
+    """Write the application's role as `db.url`, and the owner as `db.admin_url`."""
     return config_file(roles.application, db={"admin_url": roles.owner.render_as_string(hide_password=False)})
 
 
 def lacking(run: Run, configuration: Path) -> list[str]:
-    """The rights that are missing according to `status`."""
+    """Return the rights that are missing according to `status`."""
     status = run("python", "-m", "antarest.migration", "status", "--json", f"--config={configuration}")
     return list(json.loads(status.out)["missing_grants"])
 

@@ -1,4 +1,4 @@
-"""One at a time: of all that start at once one moves the database, and the others wait for it and find it moved."""
+"""Of all runs that start at the same time, one moves the database. The others wait, and find it moved."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def lock_of(kind: int) -> str:
 
 
 def test_of_many_that_start_at_once_one_migrates(runner: Start, empty_database: URL) -> None:
-    """However they are started: the others wait, find nothing to do, and say so."""
+    """This holds for all kinds of starts: the other commands wait, find nothing to do, and say so."""
     here = runner(empty_database, *COUNTED)
     first = here.started()
     others = [
@@ -66,7 +66,7 @@ def test_of_many_that_start_on_an_empty_database_one_migrates(runner: Start, emp
 
 
 def test_threads_of_one_process_do_not_meet(runner: Start, empty_database: URL, monkeypatch: Any) -> None:
-    """Alembic's context is global."""
+    """Alembic's context is global, so two threads must not use it at the same time."""
     here = runner(empty_database, *COUNTED)
     here.open()
     for name, path in (("GATE", here.gate), ("AT_GATE", here.at_gate)):
@@ -190,7 +190,7 @@ def test_a_server_that_ends_idle_transactions_does_not_end_the_lock(runner: Star
 
 
 def test_the_last_statement_of_a_killed_run_keeps_others_out(runner: Start, postgres_database: URL) -> None:
-    """Its process is gone, and with it the first lock; the server has not noticed yet."""
+    """The process has ended, and with it the first lock, but the server has not noticed it yet."""
     here = runner(postgres_database, *COUNTED)
     here.open()
     with session(postgres_database, lock_of(_TRANSACTION)):
@@ -214,7 +214,7 @@ def test_the_server_ends_the_statement_of_a_killed_run(runner: Start, postgres_d
 
 
 def test_a_run_that_lost_its_lock_does_not_commit(runner: Start, postgres_database: URL) -> None:
-    """It is the first of the two that says so: another run could have begun."""
+    """The run that lost its lock reports this itself, because another run may have begun."""
     here = runner(postgres_database, *COUNTED)
     run = here.started()
     here.database.execute(
@@ -230,7 +230,7 @@ def test_a_run_that_lost_its_lock_does_not_commit(runner: Start, postgres_databa
 
 
 def test_others_can_build_an_index_concurrently_meanwhile(runner: Start, postgres_database: URL) -> None:
-    """Neither who holds the lock nor who waits for it has a snapshot that would keep them waiting."""
+    """Runs that hold the lock or wait for it have no snapshot, for which the build of the index would wait."""
     here = runner(postgres_database, *COUNTED)
     here.database.execute("CREATE TABLE other AS SELECT generate_series(1, 1000) AS id")
     here.started()

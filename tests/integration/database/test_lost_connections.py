@@ -1,4 +1,4 @@
-"""A connection that is cut: all or nothing, an error that says which, and a second run that completes."""
+"""A cut connection: all or nothing is done, an error says which, and a second run completes the work."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_a_commit_that_nobody_can_read_again_is_said_to_be_one(cut: Callable[...
 
 
 def test_a_server_that_goes_away_between_two_segments(cut: Callable[..., tuple[Runner, Proxy]]) -> None:
-    """The commit is confirmed; then the next segment finds nobody."""
+    """The commit is confirmed. Then the next segment cannot connect."""
     third = Script("third", upgrade='sql("INSERT INTO t VALUES (4)")', transaction="own")
     here, _ = cut(third, cuts=False, lets_in=1)
 

@@ -1,4 +1,4 @@
-"""Only their owner may read the files that we write, since the SQLite file and the backups hold the data."""
+"""Only the owner can read the files that we write, because the SQLite file and the backups contain the data."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_the_sqlite_file_that_we_create_is_its_owners_alone(tmp_path: Path, sqli
 
 
 def test_a_file_that_a_link_leads_to_is_its_owners_alone(tmp_path: Path) -> None:
-    """A link to a volume that is still empty: SQLite would create the file behind it for everybody."""
+    """The link leads to an empty volume. Without care, SQLite would create a file there that everybody can read."""
     link = tmp_path / "linked.db"
     link.symlink_to(tmp_path / "volume.db")
     here = Workshop.create(tmp_path, "merge", URL.create("sqlite", database=str(link)))
@@ -65,7 +65,7 @@ def test_a_file_that_a_link_leads_to_is_its_owners_alone(tmp_path: Path) -> None
 
 
 def test_git_does_not_see_the_backups_in_a_checkout(checkout: Checkout) -> None:
-    """They hold what the database holds, and would be committed with the next change."""
+    """The backups contain the data of the database. Git would add them to the next commit."""
     (checkout.path / "application.yaml").write_text("db:\n  url: sqlite:///antarest.db\n")
     for to in (HISTORY.pending(())[-2], "head"):
         done = checkout.run(sys.executable, "-m", "antarest.migration", "upgrade", f"--to={to}")

@@ -1,4 +1,4 @@
-"""The record: what was run when, by whom and from which code; and what nobody may notice of it."""
+"""The record: what was run when, by whom and from which code. Other parts of the workflow must not see it."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_a_revision_that_was_undone_and_edited_is_none_of_these(clone: Clone) ->
 
 
 def test_nobody_else_sees_it(migrated_database: URL, config_file: ConfigFile) -> None:
-    """Neither the comparison with the models nor the one of the engines, and a reset takes it along."""
+    """The comparisons with the models and of the engines leave it out, and a reset drops it."""
     user = User(migrated_database, config_file(migrated_database))
     with user.database.connected() as connection:
         assert "alembic_history" not in reflect(connection).tables

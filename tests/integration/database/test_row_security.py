@@ -1,4 +1,4 @@
-"""A revision does not write unnoticed to a table of which row security hides rows from its role (PostgreSQL)."""
+"""A revision does not write to a table of which row security hides rows from its role (PostgreSQL)."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ Build = Callable[..., Database]
 
 @pytest.fixture
 def history(tmp_path: Path, login: URL) -> Build:
-    """A history on a database whose owner is no superuser: `history(*scripts)`."""
+    """Create a history on a database whose owner is not a superuser: `history(*scripts)`."""
     numbers = count()
     return lambda *scripts: Database(login, write_project(tmp_path / f"project{next(numbers)}", *scripts))
 
 
 @pytest.mark.parametrize("writes", [FILLS, "DELETE FROM doc WHERE tenant = 9", DYNAMIC])
 def test_a_write_that_may_miss_rows_is_refused(history: Build, writes: str) -> None:
-    """Also one that reaches no row, and one whose text does not name the table."""
+    """This includes a write that reaches no row, and a write whose text does not name the table."""
     database = history(TABLES, Script("writes", upgrade=f"sql({writes!r})"))
     database.workflow.upgrade(to="tables")
     database.execute(ROWS, *ENABLES)
@@ -53,7 +53,7 @@ def test_a_write_that_may_miss_rows_is_refused(history: Build, writes: str) -> N
 
 
 def test_a_write_in_the_same_run_is_refused_too(history: Build) -> None:
-    """The table was written to, rightly, before row security was switched on."""
+    """The run writes to the table before it switches row security on, which is allowed. Its next write is not."""
     rows, enables = Script("rows", upgrade=f"sql({ROWS!r})"), Script("enables", upgrade=f"sql(*{ENABLES!r})")
 
     with pytest.raises(RowsHidden) as error:

@@ -24,7 +24,7 @@ Build = Callable[..., Database]
 
 @pytest.fixture
 def history(tmp_path: Path, empty_database: URL) -> Build:
-    """A history on an empty database, on each engine in turn: `history(*scripts)`."""
+    """Create a history on an empty database, on each engine in turn: `history(*scripts)`."""
     numbers = count()
     return lambda *scripts: Database(empty_database, write_project(tmp_path / f"project{next(numbers)}", *scripts))
 
@@ -59,7 +59,7 @@ def test_a_history_for_postgresql_alone_is_asked_on_postgresql(tmp_path: Path, p
 
 
 def test_a_history_that_expects_tables_does_not_start_at_base_by_itself(history: Build) -> None:
-    """Its first revision is empty: the tables were there already."""
+    """The first revision of the history is empty, because the tables existed before the history."""
     database = history(Script("a1"), COLUMN)
     database.execute("CREATE TABLE t (id INTEGER)", "CREATE TABLE theirs (id INTEGER)")
     before = database.state()

@@ -1,4 +1,4 @@
-"""A batch makes the same table as with plain Alembic, whatever the table refers to."""
+"""A batch makes the same table as with plain Alembic, whatever foreign keys the table has."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ with create_engine(sys.argv[1]).begin() as connection:
 
 
 def schema(file: Path) -> list[str]:
-    """The texts that SQLite keeps."""
+    """Return the texts that SQLite keeps for the schema."""
     with closing(sqlite3.connect(file)) as connection:
         return [row[0] for row in connection.execute("SELECT sql FROM sqlite_master WHERE sql NOT NULL ORDER BY name")]
 
 
 def make(file: Path, text: str) -> str:
-    """A database with the parents and this table; its URL."""
+    """Create a database with the parents and this table, and return its URL."""
     with closing(sqlite3.connect(file)) as connection:
         connection.executescript(f"{PARENTS}{text};")
     return f"sqlite:///{file}"
@@ -109,7 +109,7 @@ def test_what_is_given_by_position_is_taken(tmp_path: Path) -> None:
 
 
 def test_alembic_itself_is_left_as_it_is(tmp_path: Path) -> None:
-    """The program may use Alembic for something else too, also while a run goes on."""
+    """The program can use Alembic for something else too, even during a run."""
     with (
         create_engine(make(tmp_path / "database.db", TABLES["a key"]), poolclass=NullPool).begin() as connection,
         revision_operations(MigrationContext.configure(connection)),

@@ -1,4 +1,4 @@
-"""No row is lost that no revision declares: whole runs, as the workflow and as plain Alembic do them."""
+"""No row is lost without a declaration of its revision. The tests run the workflow and plain Alembic."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def counts(losses: tuple[Loss, ...] | list[Loss]) -> list[tuple[str, str, int | 
 
 
 def refused(database: Database) -> list[tuple[str, str, int | None]]:
-    """Upgrade, which is refused and changes nothing; the losses that it names."""
+    """Run an upgrade that is refused and changes nothing. Return the losses that the error names."""
     before = database.state()
     with pytest.raises(LossNotDeclared) as error:
         database.workflow.upgrade()
@@ -79,7 +79,7 @@ def test_an_error_asks_for_all_declarations_at_once(filled: Build) -> None:
 
 
 def test_only_what_is_named_is_declared(filled: Build) -> None:
-    """Neither another table, nor a column of the table, nor the other direction."""
+    """The declaration does not permit losses in another table, another column or the other direction."""
     database = filled(
         Script(
             "lossy",
@@ -124,7 +124,7 @@ def test_each_revision_answers_for_its_own_losses(filled: Build) -> None:
 
 
 def test_a_statement_that_was_seen_before_is_seen_again(filled: Build) -> None:
-    """With other parameters: SQLite's driver has it compiled already."""
+    """The second call has other parameters. The driver of SQLite has already compiled the statement."""
     update = """
         study = sa.table("study", sa.column("id"), sa.column("path"))
         op.execute(study.update().where(study.c.id == {}).values(path=None))

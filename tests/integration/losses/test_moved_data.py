@@ -1,4 +1,4 @@
-"""The revisions that move data, value by value: also what they declare as lost, which the other tests leave out."""
+"""The revisions that move data, value by value, with the values that they declare as lost."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def below(revision: str) -> str:
 
 
 def test_the_path_of_a_raw_study_moves_to_the_study_and_back(database: Database) -> None:
-    """Variants have a path only above, and lose it on the way down."""
+    """Variants have a path only after the upgrade, and lose it in the downgrade."""
     database.upgrade(below(PATH))
     database.execute(
         *(STUDY.format(id_) for id_ in ("raw", "none", "variant")),
@@ -51,7 +51,7 @@ def test_the_path_of_a_raw_study_moves_to_the_study_and_back(database: Database)
 
 
 def test_the_tags_in_a_json_text_become_rows_and_a_json_text_again(database: Database) -> None:
-    """A list comes back sorted by code point and without repetitions."""
+    """The list comes back without repetitions, sorted by code point."""
     tags = {
         "a": ["winter", "2030", "winter"],
         "b": [],

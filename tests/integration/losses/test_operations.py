@@ -1,4 +1,4 @@
-"""Operations that move data: the same on both engines, in one statement or in ranges, and as SQL."""
+"""Operations that move data: the same result on both engines, in one statement, in ranges, and as SQL."""
 
 from __future__ import annotations
 
@@ -58,20 +58,20 @@ Moved = Callable[..., Database]
 
 
 class Heard(Listener):
-    """Notes how far a move of data is."""
+    """A listener that keeps the progress of a move of data."""
 
     def __init__(self) -> None:
         self.moves: list[tuple[str, int, int]] = []
 
     def moved(self, table: str, done: int, total: int, seconds: float) -> None:
-        """Note it."""
+        """Keep the progress."""
         assert seconds >= 0
         self.moves.append((table, done, total))
 
 
 @pytest.fixture
 def moved(tmp_path: Path, empty_database: URL) -> Moved:
-    """A database with rows, on which a revision with this body has run: `moved(upgrade, downgrade)`."""
+    """Create a database with rows, and run a revision with this body: `moved(upgrade, downgrade)`."""
 
     def move(upgrade: str, downgrade: str = "pass", heard: Heard | None = None, **declared: object) -> Database:
         script = Script("moving", upgrade=upgrade, downgrade=downgrade, **declared)  # type: ignore[arg-type]
@@ -211,7 +211,7 @@ def test_a_name_without_a_table_is_refused(moved: Moved, name: str) -> None:
 
 
 def test_a_plan_knows_them(runner: Start, sqlite_database: URL) -> None:
-    """Before there is a run, and so in a process that has not imported what runs revisions."""
+    """The plan is made before a run, so the process has not yet imported the modules that run revisions."""
     moving = Script("moving", downgrade='op.backfill("study", {"name": None})')
     here = runner(sqlite_database, TABLES, moving)
     here.database.workflow.upgrade()

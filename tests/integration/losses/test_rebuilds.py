@@ -1,4 +1,4 @@
-"""If a rebuild on SQLite would lose more than rows, the run ends, and the message says what to write."""
+"""If a rebuild on SQLite would lose more than rows, the run ends, and the message names the lines to write."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ sql("PRAGMA writable_schema = ON", "DELETE FROM sqlite_master WHERE name = 'v'",
 
 
 def batch(*calls: str) -> str:
-    """A batch that rebuilds the table."""
+    """Return a batch that rebuilds the table."""
     return f'with op.batch_alter_table("t", recreate="always") as batch: {"; ".join(calls) or "pass"}'
 
 
 @pytest.fixture(autouse=True)
 def _silent() -> Iterator[None]:
-    """SQLAlchemy warns of some that it cannot see."""
+    """SQLAlchemy warns of indexes that it cannot read."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -47,7 +47,7 @@ def here(tmp_path: Path, sqlite_database: URL) -> Database:
 
 
 def upgrade(here: Database, tables: tuple[str, ...], body: str, lossy: Mapping[str, str] | None = None) -> None:
-    """Make the tables, and run a revision on them."""
+    """Create the tables, and run a revision on them."""
     here.workflow.upgrade()
     here.execute(*tables)
     two = Script("two", body, lossy={"upgrade": lossy or {}})
@@ -192,7 +192,7 @@ KEEPS = 'op.batch_alter_table("t", recreate="always", table_kwargs={"sqlite_auto
     ids=["twice", "renamed", "empty", "the revision sets it"],
 )
 def test_a_rebuild_keeps_the_counter_of_autoincrement(here: Database, body: str, next_id: int) -> None:
-    """Else the next row gets the id of a deleted row."""
+    """Otherwise the next row gets the id of a deleted row."""
     upgrade(here, USED, body, {"t": "the first row"})
 
     here.execute("INSERT INTO t (name) VALUES ('c')")

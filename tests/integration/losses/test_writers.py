@@ -1,4 +1,4 @@
-"""Other sessions write while a run is under way (PostgreSQL): what they have committed is counted, or it stays."""
+"""Other sessions write during a run (PostgreSQL): what they commit is counted, or it stays."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ TAKEN = {
 
 @pytest.fixture(scope="module")
 def database(postgres: PostgresServer) -> Iterator[URL]:
-    """A database that refused runs leave as it is."""
+    """A database that refused runs do not change."""
     with scratch_database("postgresql", postgres) as url:
         yield url
 
 
 @contextmanager
 def open_while_it_waits(url: URL, statement: str, waits: str = WAITS) -> Iterator[Any]:
-    """Run a statement in another session, and commit it while the run of the block waits for its locks."""
+    """Run a statement in another session, and commit it while the run in the block waits for its locks."""
     with ThreadPoolExecutor(1) as pool, session(url, statement) as other, session(url) as looks:
         looks.autocommit = True
 
@@ -143,7 +143,7 @@ COPIES = {
 
 
 def test_a_table_that_the_role_may_drop_and_not_lock_loses_an_unknown_number(database: URL, tmp_path: Path) -> None:
-    """The owner of a schema may drop what is in it, and the server gives it no other right on that."""
+    """The owner of a schema may drop its objects, but has no other right on them."""
     statements = ("CREATE ROLE {0}", "ALTER SCHEMA old OWNER TO {0}", "GRANT SELECT ON old.job TO {0}", "SET ROLE {0}")
     role = f"owner_{secrets.token_hex(4)}"
     as_owner = [*(each.format(role) for each in statements), "DROP TABLE old.job", "RESET ROLE"]
@@ -160,7 +160,7 @@ def test_a_table_that_the_role_may_drop_and_not_lock_loses_an_unknown_number(dat
 def test_what_others_commit_after_a_copy_is_not_lost_and_no_loss(
     postgres_database: URL, tmp_path: Path, claim: str
 ) -> None:
-    """The run finds it before its commit, and its next try locks the table before its first statement."""
+    """The run finds the new rows before its commit. Its next try locks the table before its first statement."""
     script, writes, (query, expected) = COPIES[claim]
     copied, gate = tmp_path / "copied", tmp_path / "gate"
     script = replace(script, upgrade=script.upgrade.format(gate=GATE.format(str(copied), str(gate))))
@@ -212,7 +212,7 @@ def test_a_rollback_of_our_own_history_loses_nothing_that_its_plan_does_not_show
 def test_no_other_session_is_the_victim_of_a_deadlock(
     postgres_database: URL, tmp_path: Path, statements: tuple[str, ...]
 ) -> None:
-    """It holds the second table when the run has the first one, and then wants the first one."""
+    """The other session holds the second table when the run has the first one. Then it asks for the first table."""
     tables = Script("tables", upgrade='sql("CREATE TABLE a (id INTEGER)", "CREATE TABLE b (id INTEGER)")')
     lossy = {"upgrade": {"a": "old", "b": "old"}}
     drops = Script("drops", upgrade=f"sql(*{statements!r})", lossy=lossy)
@@ -240,7 +240,7 @@ def test_no_other_session_is_the_victim_of_a_deadlock(
 def test_nor_of_one_with_a_sequence_or_a_view(
     postgres_database: URL, tmp_path: Path, statement: str, uses: str
 ) -> None:
-    """It holds the table that the run wants, and then wants the sequence or the view that the run has changed."""
+    """The other session holds the table that the run needs, and asks for the sequence or view that the run changed."""
     made = ("CREATE TABLE b (id INTEGER)", "CREATE SEQUENCE number", "CREATE VIEW one AS SELECT 1 AS n")
     tables = Script("tables", upgrade=f"sql(*{made!r})")
     drops = Script("drops", upgrade=f"sql({statement!r}, 'DROP TABLE b')", lossy={"upgrade": {"b": "old"}})
@@ -276,7 +276,7 @@ def test_the_holder_of_a_table_that_is_not_waited_for_is_named(runner: Start, po
 
 
 def test_a_table_with_a_made_up_name_is_locked_first_by_the_next_try(postgres_database: URL, tmp_path: Path) -> None:
-    """The run has another table in hand when it finds out, so it does not wait."""
+    """The run has already locked another table when it learns the name. Therefore it does not wait."""
     tables = Script("tables", upgrade='sql("CREATE TABLE a (id INTEGER)", "CREATE TABLE b (id INTEGER)")')
     block = "sql(\"DROP TABLE a\", \"DO $$BEGIN EXECUTE 'DROP TABLE ' || 'b'; END$$\")"
     drops = Script("drops", upgrade=block, lossy={"upgrade": {"a": "old", "b": "old"}})

@@ -1,4 +1,4 @@
-"""Other sessions write while an UPDATE waits (PostgreSQL): the values that it takes then are counted too."""
+"""Other sessions write while an UPDATE waits (PostgreSQL). The values that the UPDATE then replaces are counted too."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ OVERWRITTEN = {
 
 @pytest.fixture(scope="module")
 def taken_from(postgres: PostgresServer) -> Iterator[URL]:
-    """A database that refused runs leave as it is, with objects that take values."""
+    """A database that refused runs do not change, with objects that remove values."""
     with scratch_database("postgresql", postgres) as url:
         yield url
 

@@ -1,4 +1,4 @@
-"""Everything that contributors and machines should run exists: hooks, the workflow of CI, tab completion, commands."""
+"""Everything that contributors and machines should run exists: hooks, the CI workflow, tab completion, commands."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def jobs() -> dict[str, Any]:
 
 
 def is_a_command(line: str) -> bool:
-    """Whether it is a target of the Makefile, a program of the virtual environment, or installs one of the system."""
+    """Return whether a line is a target of the Makefile, a program of the environment, or installs a package."""
     program, *arguments = shlex.split(line)
     if program == "sudo":
         return arguments[0] == "apt-get"
@@ -119,7 +119,7 @@ def test_the_oldest_that_are_tested_are_the_oldest_that_are_allowed() -> None:
 
 
 def test_the_shell_completes_the_commands(run: Run) -> None:
-    """The line of the README, in a bash."""
+    """The line of the README works in bash."""
     asks = "COMP_WORDS=(inv db.up); _complete_invoke inv db.up; echo ${COMPREPLY[*]}"
 
     done = run("bash", "-c", f"{COMPLETION}; {asks}")

@@ -1,4 +1,4 @@
-"""The schema as a page: a diagram that GitHub can draw, in line with the models, beside what people wrote."""
+"""The page with the schema: GitHub can draw its diagram, which equals the models, and the rest of the page stays."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RELATION = re.compile(r"  (\w+) (\|\||\|o|\}o)--(o\||o\{) (\w+) : (\w+)")
 
 
 def diagram() -> list[str]:
-    """The lines of the diagram, as they stand in the page."""
+    """Return the lines of the diagram in the page."""
     text = block((ROOT / PAGE).read_text(encoding="utf-8"), "schema") or ""
     found = re.match(r"```mermaid\nerDiagram\n(.*?)```\n", text, re.DOTALL)
     assert found
@@ -34,7 +34,7 @@ def diagram() -> list[str]:
 
 
 def drawn() -> dict[str, dict[str, tuple[str, str]]]:
-    """Each table of the diagram, with the keys and the comment of each column."""
+    """Return each table of the diagram, with the keys and the comment of each column."""
     tables: dict[str, dict[str, tuple[str, str]]] = {}
     columns: dict[str, tuple[str, str]] = {}
     for line in diagram():
@@ -89,7 +89,7 @@ def test_the_page_says_what_each_table_holds() -> None:
 
 @pytest.mark.usefixtures("postgres")
 def test_a_stale_diagram_is_found_and_written_anew(checkout: Checkout) -> None:
-    """The text that people wrote around it stays."""
+    """The text that people have written around the diagram stays."""
     page = checkout.path / PAGE
     text = page.read_text()
     page.write_text(text.replace('VARCHAR(20) color "nullable"', "VARCHAR(10) color") + "\nMy own words.\n")
@@ -153,7 +153,7 @@ def test_a_project_that_names_no_page_is_told_how(checkout: Checkout) -> None:
 
 
 def test_without_the_package_that_draws(checkout: Checkout, tmp_path: Path) -> None:
-    """The diagram is refused; a revision is written all the same."""
+    """The diagram is refused, but a revision is written."""
     (tmp_path / "paracelsus.py").write_text("raise ModuleNotFoundError('No module named paracelsus')\n")
     environment = {"PYTHONPATH": f"{tmp_path}:{checkout.path}"}
     (checkout.path / PAGE).unlink()

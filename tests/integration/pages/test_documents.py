@@ -1,4 +1,4 @@
-"""The pages are followed: what they show is what happens, and every link leads somewhere."""
+"""The tests follow the pages: commands print what the pages show, and every link has a target."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_the_page_shows_what_happens(
     config_file: ConfigFile,
     tmp_path: Path,
 ) -> None:
-    """Every command, in its order, in a new checkout with an empty database, prints what the page shows."""
+    """All commands run in order in a new checkout with an empty database, and print what the page shows."""
     checkout.install()
     with ExitStack() as stack:
         url = stack.enter_context(scratch_database(engine, postgres))
@@ -61,7 +61,7 @@ def test_the_page_shows_what_happens(
 
 
 def _without_an_index(packages: Path, checkout: Checkout) -> dict[str, str]:
-    """The variables with which pip finds all packages that the wheel needs, and asks no index."""
+    """Return the variables with which pip finds all packages that the wheel needs, without an index."""
     packages.mkdir()
     link_needed(packages, "postgresql")
     return {
@@ -73,7 +73,7 @@ def _without_an_index(packages: Path, checkout: Checkout) -> dict[str, str]:
 
 
 def _paths(checkout: Checkout, source: Path, url: URL) -> dict[str, str]:
-    """The real paths for the paths in the pages, the longest first."""
+    """Return the real paths for the paths in the pages, the longest first."""
     return {
         "/home/me/antarest/resources/application.yaml": str(source),
         "sqlite:////home/me/antarest/antarest.db": redact_url(url),
@@ -91,7 +91,7 @@ def test_every_command_is_where_it_is_run() -> None:
 
 
 def test_every_command_in_a_sentence_exists(subtests: pytest.Subtests) -> None:
-    """Its verb, its flags, and its target of make."""
+    """The verb exists with its flags, or the target of make exists."""
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     for page in pages():
         with subtests.test(page.name):
@@ -104,7 +104,7 @@ def test_every_command_in_a_sentence_exists(subtests: pytest.Subtests) -> None:
 
 
 def _verb(code: list[str]) -> tuple[str, list[str]] | None:
-    """The verb of ours that this is, and its flags."""
+    """Return the verb of ours in a command, and its flags."""
     flags = [flag for word in code for flag in re.findall(r"--([a-z-]+)", word)]
     if code[0] == "inv" and len(code) > 1 and code[1].startswith("db.") and code[1] != "db.VERB":
         return code[1].removeprefix("db."), flags
@@ -119,7 +119,7 @@ def _flags(verb: str) -> set[str]:
 
 
 def test_commands_that_are_not_run_say_why() -> None:
-    """Each has a reason, and they stay few."""
+    """Each of these commands has a reason, and there are few of them."""
     notes = [note for page in pages() for note in re.findall(r"<!-- not run: (.*) -->", page.text)]
 
     assert all(notes)

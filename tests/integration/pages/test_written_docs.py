@@ -1,4 +1,4 @@
-"""The pages about the code come from the code: they have every key and every error, and nothing outdated."""
+"""The pages about the code are generated from the code: they have every key and every error, and nothing outdated."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_the_pages_are_as_the_code_has_them(run: Run) -> None:
 
 
 def test_what_is_stale_is_found_and_written_anew(checkout: Checkout) -> None:
-    """A key and an error that changed, and a page that somebody edited; what people wrote stays."""
+    """A key and an error have changed, and somebody has edited a page. What people wrote around it stays."""
     config = checkout.path / "antarest/migration/errors/settings/db_config.py"
     config.write_text(
         config.read_text().replace("the number of connections that an engine keeps open", "how many it keeps")
@@ -48,7 +48,7 @@ def test_what_is_stale_is_found_and_written_anew(checkout: Checkout) -> None:
 
 
 def test_the_version_is_that_of_the_changelog_and_of_the_tag_that_a_page_checks_out() -> None:
-    """Of several releases, the changelog has the newest one first; the page begins with this one."""
+    """The changelog has the newest of several releases first."""
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     newest = re.findall(r"^## (\d\S*)", changelog, re.MULTILINE)[0]
     tag = re.findall(r"git checkout --quiet v(\S+)", Page("docs/production.md").text)[0]
@@ -69,7 +69,7 @@ def test_each_error_says_what_why_and_what_to_do(subtests: pytest.Subtests) -> N
 
 
 def test_each_code_has_a_place_of_its_own() -> None:
-    """A message can be looked up by its code, and linked to."""
+    """A reader can look up a message by its code, and link to it."""
     codes = [error.code for error in write_docs.error_classes()]
 
     assert len(codes) == len(set(codes)) > 40
@@ -78,7 +78,7 @@ def test_each_code_has_a_place_of_its_own() -> None:
 
 
 def test_each_kind_of_finding_has_a_place_of_its_own() -> None:
-    """And says in whole sentences why it matters, and what to do."""
+    """Its section says in whole sentences why the finding matters, and what to do."""
     assert {id_.lower() for id_ in KINDS} <= Page("docs/verify.md").anchors
     assert [kind.id for kind in KINDS.values() if not (kind.why.endswith(".") and kind.fix.endswith("."))] == []
 
@@ -110,7 +110,7 @@ def test_configurations_in_the_pages_can_be_used(subtests: pytest.Subtests, tmp_
 
 
 def test_the_development_default_shows_every_key_as_it_can_be_written(tmp_path: Path) -> None:
-    """Each line that is commented out can be used as it stands."""
+    """Each line that is commented out can be used unchanged."""
     text = (ROOT / "resources/application.yaml").read_text()
     file = tmp_path / "application.yaml"
     file.write_text(

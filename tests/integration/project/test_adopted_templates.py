@@ -1,4 +1,4 @@
-"""A project of each template is adopted with `docs/adopting.md` alone, on the engine that it has."""
+"""A project from each template of Alembic is adopted with `docs/adopting.md`, on the engine that it has."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def create_app():
 
 
 def block(name: str) -> str:
-    """The content of a file that the page shows."""
+    """Return the content of a file that the page shows."""
     found = re.search(rf"<!-- file: \.\./shop/{re.escape(name)} -->\n```python\n(.*?)```", PAGE, re.DOTALL)
     assert found, name
     return found[1]
 
 
 def adopt(folder: Path, template: str) -> None:
-    """Make a project of a template, with models, and follow the page."""
+    """Create a project from a template, with models, and follow the page."""
     (folder / "models.py").write_text(MODELS)
     env = folder / "migrations" / "env.py"
     if template == "flask":

@@ -1,4 +1,4 @@
-"""Revision files that make no history, or fail, or are interrupted: one clear error, and nothing changed."""
+"""Revision files that are not a history, or fail, or are interrupted: one clear error, and nothing changed."""
 
 from __future__ import annotations
 
@@ -35,9 +35,10 @@ FILES = {
 def test_files_that_are_no_history(
     tmp_path: Path, sqlite_database: URL, history: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Every command reads the graph first, so all of them print the same error.
+    """Every command reads the graph first, so all commands print the same error.
 
-    A command reads the rest of a file if it needs it: `rollback` and `status` do not need one that is not applied.
+    A command reads the rest of a file only if it needs it. For example, `rollback` and `status` do not need the file of
+    a revision that is not applied.
     """
     code, fact = FILES[history]
     here = Workshop.create(tmp_path, history, sqlite_database).at_country()
@@ -57,7 +58,7 @@ def test_files_that_are_no_history(
 def test_a_file_that_cannot_be_imported(
     tmp_path: Path, sqlite_database: URL, statement: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As of an application that is not installed here, or no longer has what an old revision imported from it."""
+    """The application is not installed here, or no longer has what an old revision imports from it."""
     here = Workshop.create(tmp_path, "merge", sqlite_database)
     here.workflow.upgrade()
     bridge = here.folder / "versions" / "d00000000000_create_bridge.py"
@@ -79,7 +80,7 @@ def test_a_file_that_cannot_be_imported(
 def test_a_file_without_the_function_that_a_run_needs(
     tmp_path: Path, empty_database: URL, verb: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A template of a project may have no `downgrade`."""
+    """The template of a project may have no `downgrade`."""
     here = Workshop.create(tmp_path, "merge", empty_database)
     if verb == "downgrade":
         here.workflow.upgrade()
@@ -95,7 +96,7 @@ def test_a_file_without_the_function_that_a_run_needs(
 
 
 def test_a_downgrade_that_a_plan_is_the_first_to_run(tmp_path: Path, empty_database: URL) -> None:
-    """The plan names it; and what it prints or warns of on the scratch database is none of the user's business."""
+    """The plan names the downgrade. Output and warnings of the downgrade on the scratch database are not shown."""
     here = Workshop.create(tmp_path, "merge", empty_database)
     here.workflow.upgrade()
     bridge = here.folder / "versions" / "d00000000000_create_bridge.py"
@@ -113,7 +114,7 @@ def test_a_downgrade_that_a_plan_is_the_first_to_run(tmp_path: Path, empty_datab
 
 
 def test_two_heads(tmp_path: Path, sqlite_database: URL, capsys: pytest.CaptureFixture[str]) -> None:
-    """`head` says nothing then; but looking, and going to one of them, still works."""
+    """`head` is ambiguous then. The commands that only read still work, and so does an upgrade to one of the heads."""
     here = Workshop.create(tmp_path, "two_heads", sqlite_database).at_country()
 
     for command in (here.ours("upgrade"), "alembic upgrade head"):
@@ -143,7 +144,7 @@ def test_two_heads(tmp_path: Path, sqlite_database: URL, capsys: pytest.CaptureF
 
 
 def test_a_revision_that_fails(tmp_path: Path, empty_database: URL) -> None:
-    """The revisions before it in the same run are undone with it, rows included."""
+    """Earlier revisions in the same run are undone too, with their rows."""
     here = Workshop.create(tmp_path, "broken_upgrade", empty_database)
     here.workflow.upgrade(COUNTRY)
     is_sqlite = empty_database.get_backend_name() == "sqlite"

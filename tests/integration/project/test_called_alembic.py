@@ -51,7 +51,7 @@ def shop(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(("call", "fact"), CALLS.values(), ids=CALLS)
 def test_another_database_is_refused(shop: Path, call: str, fact: str) -> None:
-    """It was dropped without a word, and the configured database was upgraded instead of that of a test."""
+    """Otherwise the configured database would be upgraded, instead of the one of a test."""
     (shop / "program.py").write_text(PROGRAM.format(call))
 
     ran = run(sys.executable, "program.py", cwd=shop, traceback=True)

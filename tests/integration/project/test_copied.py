@@ -1,4 +1,4 @@
-"""A copy of `antarest/migration` in another package works there, and needs nothing else of antarest."""
+"""A copy of `antarest/migration` in another package works there, and does not need the rest of antarest."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ sys.exit(code)
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A project whose package `other` has a copy of the workflow, called `db`."""
+    """A project whose package `other` has a copy of the workflow with the name `db`."""
     root = tmp_path / "project"
     shutil.copytree(
         ROOT / "antarest" / "migration", root / "other" / "db", ignore=shutil.ignore_patterns("__pycache__")

@@ -1,4 +1,4 @@
-"""The options of a project's own `env.py` count in every command."""
+"""All commands use the options of the project's own `env.py`."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ SETTINGS = "prepend_sys_path = %(here)s\nrevision_environment = true\n"
 
 
 def with_env(project: Project, text: str) -> Project:
-    """The project with another `env.py`."""
+    """Return the project with another `env.py`."""
     project.env.path.write_text(HEAD + textwrap.dedent(text))
     return Project.load(project.ini)
 
 
 def test_the_version_table_may_lie_in_another_schema(tmp_path: Path, postgres_database: URL) -> None:
-    """It is made with its first table, here and on scratch databases: no revision can make it before that."""
+    """The schema is created with the version table, also on scratch databases: no revision can create it before."""
     there = Script("two", "op.execute('CREATE TABLE sales.two (id INT)')", "op.execute('DROP TABLE sales.two')")
     project = write_project(tmp_path, TABLES[0], there)
     project = with_env(project, "environment.run(context, version_table_schema='sales')\n")

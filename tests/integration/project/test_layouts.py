@@ -1,4 +1,4 @@
-"""Projects whose revision files do not lie in one folder `versions`: they are upgraded and rolled back as others."""
+"""Projects whose revision files are not in one folder `versions`: upgrades and rollbacks work as usual."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LAYOUTS = {
 
 
 def write(folder: Path, settings: str, places: tuple[str, str]) -> Path:
-    """A project with two revisions in these places; its settings."""
+    """Write a project with two revisions in these places, and return its settings."""
     ini = folder / ("pyproject.toml" if "[tool." in settings else "alembic.ini")
     ini.write_text(settings)
     for id_, down, place in zip(("a1", "b1"), (None, "a1"), places, strict=True):
@@ -42,7 +42,7 @@ def write(folder: Path, settings: str, places: tuple[str, str]) -> Path:
 
 @pytest.mark.parametrize(("settings", "places"), LAYOUTS.values(), ids=LAYOUTS)
 def test_a_project_goes_up_and_down_in_every_layout(tmp_path: Path, settings: str, places: tuple[str, str]) -> None:
-    """It was "at head, 0 of 0 revisions", and an upgrade did nothing, where the revisions lay in folders below."""
+    """Revisions in subfolders count too. They once did not, and an upgrade reported "at head" and did nothing."""
     project = Project.load(write(tmp_path, settings, places))
     workflow = MigrationWorkflow(project, DbConfig(url=make_url(f"sqlite:///{tmp_path / 'shop.db'}")))
 
@@ -66,7 +66,7 @@ def test_plain_alembic_and_this_workflow_share_a_project_without_an_alembic_ini(
 
 
 def test_alembic_that_reads_other_folders_is_refused(tmp_path: Path) -> None:
-    """As with `alembic --name`: what it would run is not what this workflow would measure and record."""
+    """With `alembic --name`, Alembic would run other revisions than those that this workflow measures and records."""
     ini = write(tmp_path, INI, ("one", "two"))
     ini.write_text(f"{INI}[other]\nscript_location = db\nversion_locations = one, two\n")
     (tmp_path / "db" / "versions").mkdir()
@@ -118,7 +118,7 @@ ENVS = {
 
 @pytest.mark.parametrize(("env", "reason"), ENVS.values(), ids=ENVS)
 def test_an_env_py_that_is_not_ours_is_an_error(tmp_path: Path, env: str, reason: str) -> None:
-    """It may name another database, such as that of production: nothing may happen there."""
+    """The file may name another database, for example that of production, so nothing may happen there."""
     write(tmp_path, INI, ("db/versions", "db/versions"))
     (tmp_path / "db" / "env.py").write_text(env)
     (tmp_path / "application.yaml").write_text("db:\n  url: sqlite:///shop.db\n")
@@ -143,7 +143,7 @@ def test_settings_that_cannot_be_used_end_plain_alembic_with_an_error_of_ours(tm
 
 
 def test_models_that_cannot_be_imported_are_named(tmp_path: Path) -> None:
-    """As during a merge, where a conflict is still in the models."""
+    """For example, there is a conflict in the models during a merge."""
     write(tmp_path, f"{INI}[antarest]\nmetadata = shop_models:metadata\n", ("db/versions", "db/versions"))
     (tmp_path / "application.yaml").write_text("db:\n  url: sqlite:///shop.db\n")
     (tmp_path / "shop_models.py").write_text("<<<<<<< ours\n")
@@ -155,7 +155,7 @@ def test_models_that_cannot_be_imported_are_named(tmp_path: Path) -> None:
 
 
 def test_a_run_that_was_committed_does_not_fail_where_the_checkout_cannot_be_written(tmp_path: Path) -> None:
-    """It said that a transaction was rolled back; everything had been committed."""
+    """Everything is committed. So the command succeeds, and only says what it cannot write."""
     write(tmp_path, f"{INI}[antarest]\nrollback_script = scripts/rollback.sh\n", ("db/versions", "db/versions"))
     (tmp_path / "application.yaml").write_text("db:\n  url: sqlite:///shop.db\n")
     (tmp_path / ".git").mkdir()

@@ -1,4 +1,4 @@
-"""`scripts/rollback.sh` as it is executed: where it goes, when it refuses, and what git makes of it."""
+"""`scripts/rollback.sh` as users run it: its target, its refusals, and its conflicts in git."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def target(checkout: Checkout) -> tuple[str, str]:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Checkout:
-    """A checkout in a folder that no shell would like, with a head of its own whose downgrade drops the table note."""
+    """A checkout in a folder with an odd name. Its own head has a downgrade that drops the table note."""
     checkout = Checkout.create(tmp_path / "it's a $(folder) & more")
     write_revision(checkout, NEW_HEAD, OLD_HEAD)
     rollback_script.write(project_of(checkout))
@@ -76,13 +76,13 @@ def place(tmp_path: Path) -> Checkout:
 
 @pytest.fixture
 def user(place: Checkout, sqlite_migrated: URL, config_file: ConfigFile) -> User:
-    """Somebody with a database at the head of that checkout, with rows."""
+    """A user with a database at the head of that checkout, with rows."""
     return at_head(place, sqlite_migrated, config_file)
 
 
 @pytest.fixture
 def user_of_each_engine(place: Checkout, migrated_database: URL, config_file: ConfigFile) -> User:
-    """The same on each engine in turn."""
+    """A user with such a database, on each engine in turn."""
     return at_head(place, migrated_database, config_file)
 
 
@@ -134,7 +134,7 @@ def test_it_works_from_any_folder_with_the_configuration_that_is_named(user: Use
 
 @pytest.mark.parametrize("script", ["scripts/rollback.sh", "./a link"])
 def test_it_finds_its_project_whatever_the_shell_is_told(place: Checkout, user: User, script: str) -> None:
-    """An exported CDPATH makes `cd` print where it went, and a link to the script lies in another folder."""
+    """An exported CDPATH makes `cd` print its folder. A link to the script is in another folder."""
     (place.path / "a link").symlink_to(SCRIPT)
     (place.path / "elsewhere" / "scripts").mkdir(parents=True)
 
@@ -146,7 +146,7 @@ def test_it_finds_its_project_whatever_the_shell_is_told(place: Checkout, user: 
 
 @pytest.mark.parametrize("is_named", [True, False])
 def test_no_module_of_the_user_takes_the_place_of_one_of_its_own(user: User, tmp_path: Path, *, is_named: bool) -> None:
-    """Of the current folder, or of PYTHONPATH: those come after the packages of the program."""
+    """Modules in the current folder or in PYTHONPATH come after the packages of the program."""
     for name in ("sqlalchemy", "antarest", "runpy", "yaml"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit(0)\n")
     search = {"PYTHONPATH": str(tmp_path) if is_named else ""}

@@ -1,4 +1,4 @@
-"""A history with several heads that are meant to stay: a branch in each folder, with a label or without one."""
+"""A history with several heads that should stay: a branch in each folder, with or without a label."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def downgrade():
 
 
 def write_branch(folder: Path, name: str, needs: str | None = None) -> None:
-    """Write two revisions: a table, and a second column of it."""
+    """Write two revisions. The first creates a table, and the second adds a column to it."""
     (folder / "mig" / name).mkdir(parents=True)
     for number, (upgrade, downgrade) in enumerate((FIRST, SECOND), 1):
         text = REVISION.format(

@@ -1,4 +1,4 @@
-"""A command works on the project that is named or found, and never takes the history of this package for it."""
+"""A command works on the project that is named or found, and never on the history of this package instead."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_a_database_of_ours_is_never_taken_for_that_of_the_found_project(tmp_pat
 
 
 def test_another_project_has_no_default_configuration(tmp_path: Path) -> None:
-    """Its tables would be made in the database of this application."""
+    """Otherwise its tables would be created in the database of this application."""
     theirs = write_project(tmp_path / "theirs", TABLES).ini
 
     refused = refusal(run("antarest-db", "upgrade", cwd=theirs.parent), "config.E101", EXIT_USAGE)

@@ -43,7 +43,7 @@ FUNCTION = Script(
 
 
 def in_sql(script: Script) -> Script:
-    """The same for `--sql`, where there is no connection to ask which engine it is."""
+    """The same SQL for `--sql`, which has no connection and so cannot ask for the engine."""
     test = 'op.get_context().dialect.name == "postgresql"'
     up, down = (text.replace("is_postgresql()", test) for text in (script.upgrade, script.downgrade))
     return Script(script.id, up, down, transaction=script.transaction)

@@ -1,4 +1,4 @@
-"""Releases: a ref says where the database goes, what production runs is recorded, and a release is written down."""
+"""Releases: a ref names the target, the revision of production is recorded, and a release is written as SQL."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BASE, FIRST, SECOND, THIRD = "base_00000000", "first_00000000", "second_00000000
 
 
 def released(clone: Clone) -> Clone:
-    """Three revisions more on main, of which the first is in the tag v1, and all are applied."""
+    """Three more revisions on main, all applied. The tag v1 has the first of them."""
     ini = clone.folder / "alembic.ini"
     ini.write_text(ini.read_text() + "\n[antarest]\nrollback_script = rollback.sh\n\n[other]\nkey = value\n")
     clone.write(table("first"))
@@ -35,7 +35,7 @@ def released(clone: Clone) -> Clone:
 
 
 def script(clone: Clone, *flags: str) -> Result:
-    """Run `rollback.sh`, as on a host without git and Invoke."""
+    """Run `rollback.sh` on a host without git and Invoke."""
     config = clone.folder.with_name(f"{clone.folder.name}.yaml")
     return run(
         *("bash", "rollback.sh", *flags),
@@ -175,7 +175,7 @@ def test_what_is_not_below_the_head_is_not_deployed(small: Clone, ref: str, code
 
 
 def findings(clone: Clone) -> list[str]:
-    """The findings of `db.check` about the deployed revision."""
+    """Return the findings of `db.check` about the deployed revision."""
     done = clone.inv("check")
     return [line for line in done.out.splitlines() if line.startswith("deployed: ")]
 

@@ -1,4 +1,4 @@
-"""Alembic's own commands, the production way: the same code path as `inv db.*`, and the same result."""
+"""Alembic's own commands use the same code as `inv db.*`, and have the same results."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ TASK = "INSERT INTO taskjob (id, name, status, creation_date) VALUES ('a', 'a', 
 
 @pytest.fixture
 def user(empty_database: URL, config_file: ConfigFile) -> User:
-    """Somebody with an empty database, on each engine in turn."""
+    """A user with an empty database, on each engine in turn."""
     return User(empty_database, config_file(empty_database))
 
 
 def alembic(user: User, *arguments: str) -> Result:
-    """Run a command that ends well."""
+    """Run a command that succeeds."""
     done = user.run("alembic", *arguments)
     assert done.code == EXIT_DONE, done.err
     return done
@@ -90,7 +90,7 @@ def test_stamp_records_and_runs_nothing(user: User) -> None:
 def test_sql_is_written_for_postgresql_and_makes_the_same_schema(
     migrated_database: URL, empty_database: URL, config_file: ConfigFile
 ) -> None:
-    """On SQLite, whose tables are rebuilt from what is in the database, there is a clear error instead."""
+    """On SQLite there is a clear error, because a rebuild of a table depends on the content of the database."""
     user = User(empty_database, config_file(empty_database))
     done = user.run("alembic", "upgrade", "head", "--sql")
     if empty_database.get_backend_name() == "sqlite":
@@ -139,7 +139,7 @@ def test_history_and_show_know_where_the_database_is(user: User) -> None:
 
 
 def listed(history: str) -> list[str]:
-    """The revisions that `alembic history` lists."""
+    """Return the revisions that `alembic history` lists."""
     return re.findall(r"^\S+ -> (\w+)", history, re.MULTILINE)
 
 
@@ -196,7 +196,7 @@ def test_a_merge_is_written_without_a_database(checkout: Checkout, config_file: 
 
 
 def written(checkout: Checkout, *command: str) -> str:
-    """The revision file that a command writes, without its id and time; rollback.sh is in sync with it."""
+    """Return the revision file that a command writes, without its id and time. rollback.sh must be in sync with it."""
     before = set(checkout.revisions)
     done = checkout.run(*command)
     assert done.code == EXIT_DONE, done.err

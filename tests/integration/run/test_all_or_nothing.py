@@ -1,4 +1,4 @@
-"""A run is one transaction, what it leaves is sound, and what nobody touches costs nothing."""
+"""A run is one transaction, leaves no broken foreign keys, and does not read tables that it does not change."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Build = Callable[..., Database]
     ],
 )
 def test_a_revision_that_ends_the_transaction_is_refused(filled: Build, ending: str) -> None:
-    """Else it would commit a loss that nobody has judged, or its version without its work."""
+    """Otherwise it would commit a loss that nobody has checked, or its version without its work."""
     database = filled(Script("ends", upgrade=f'sql("DELETE FROM study_tag")\n{ending}'))
     before = database.state()
 
@@ -93,7 +93,7 @@ def test_a_killed_upgrade_leaves_the_old_state_and_runs_again(filled: Build, con
 
 @pytest.fixture
 def dangling(tmp_path: Path, sqlite_database: URL) -> Build:
-    """As `filled`, on SQLite, with a tag whose study does not exist."""
+    """The same as `filled`, on SQLite, with a tag whose study does not exist."""
 
     def build(*scripts: Script) -> Database:
         database = Database(sqlite_database, write_project(tmp_path / "project", STUDY_TABLES, *scripts))
@@ -128,7 +128,7 @@ def test_rows_that_referred_to_nothing_before_are_not_blamed(dangling: Build) ->
 
 
 def test_a_rebuild_keeps_the_rows_that_refer_to_its_table(tmp_path: Path, sqlite_database: URL) -> None:
-    """Where foreign keys act, SQLite deletes the rows of a table that it drops, and then those that refer to them."""
+    """If foreign keys act, SQLite deletes the rows of a table that it drops, and then the rows that refer to them."""
     parent, child = "CREATE TABLE p (id INTEGER PRIMARY KEY)", "CREATE TABLE c (p REFERENCES p (id) ON DELETE CASCADE)"
     rows = ("INSERT INTO p VALUES (1)", "INSERT INTO c VALUES (1)")
     make = Script("make", upgrade=f"sql{(parent, child, *rows)}")
@@ -147,7 +147,7 @@ DROPPED = Script("dropped", upgrade='op.drop_table("study_tag")')
 
 
 def scans(database: Database) -> dict[str, int]:
-    """How often each table was read from its first row to its last."""
+    """Return how often each table was read from its first row to its last row."""
     with database.connect() as connection:
         rows = connection.exec_driver_sql("SELECT relname, seq_scan FROM pg_stat_user_tables")
         return {row.relname: row.seq_scan for row in rows}
@@ -183,7 +183,7 @@ def test_a_table_that_nobody_touches_is_not_scanned(tmp_path: Path, postgres_dat
 
 
 def test_an_empty_database_is_not_counted(tmp_path: Path, empty_database: URL, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing can be lost from it, whatever its revisions drop."""
+    """Nothing can be lost from an empty database, whatever its revisions drop."""
     database = Database(
         empty_database,
         write_project(tmp_path / "project", STUDY_TABLES, Script("rows", upgrade=f"sql(*{STUDY_ROWS!r})"), DROPPED),

@@ -1,4 +1,4 @@
-"""Revisions that leave their transaction: they can be run again, and nothing of a failure is left behind."""
+"""Revisions that leave their transaction: they can run again, and a failure leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_a_loss_beside_a_block_is_refused_too(postgres_filled: Build) -> None:
 
 
 def test_a_loss_before_a_block_is_refused_before_it_is_committed(postgres_database: URL, tmp_path: Path) -> None:
-    """By the first revision of a database that has tables already: its version table was written before the block."""
+    """The first revision runs in a database that already has tables. Its version table was written before the block."""
     loss = Script("none", upgrade='sql("DELETE FROM study")' + INDEX, transaction="none")
     database = Database(postgres_database, write_project(tmp_path / "project", loss))
     database.execute("CREATE TABLE study (id INTEGER, name TEXT)", "INSERT INTO study VALUES (1, 'a')")
@@ -138,7 +138,7 @@ def test_a_build_that_fails_leaves_no_index_behind(postgres_filled: Build) -> No
 
 
 def test_what_stays_of_a_revision_that_failed_outside_of_its_transaction_is_said(postgres_filled: Build) -> None:
-    """And it is no hindrance when the revision is run again."""
+    """What stays does not prevent the next run of the revision."""
     another = '    op.create_index("ix_path", "study", ["path"], postgresql_concurrently=True, if_not_exists=True)'
     first, block, build = UNIQUE.split("\n")[:3]
     database = postgres_filled(
@@ -159,7 +159,7 @@ def test_what_stays_of_a_revision_that_failed_outside_of_its_transaction_is_said
 
 @pytest.fixture
 def killed(runner: Start, postgres_database: URL) -> Callable[[str], Runner]:
-    """A database on which a run was killed: `killed(body of the revision)`."""
+    """Kill a run, and return its database: `killed(body of the revision)`."""
 
     def build(body: str) -> Runner:
         here = runner(postgres_database, TABLE, Script("none", upgrade=body, transaction="none"))
@@ -183,7 +183,7 @@ def test_a_run_that_was_killed_in_a_block_is_run_again(killed: Callable[[str], R
 
 
 def test_an_index_that_a_killed_build_has_left_is_filled_anew(postgres_filled: Build) -> None:
-    """Only once nobody can be building it any more."""
+    """It is built again as soon as no other session can be building it."""
     database = postgres_filled(CONCURRENT)
     database.execute("INSERT INTO study VALUES (9, 'a')")
     with session(database.url) as other:
@@ -221,7 +221,7 @@ engine.connect().exec_driver_sql("CREATE INDEX CONCURRENTLY ix_one_name ON one (
 
 
 def test_the_limits_of_the_server_do_not_end_a_build(runner: Start, postgres_database: URL) -> None:
-    """It has to wait for everybody's transactions."""
+    """The build has to wait for the transactions of all other sessions."""
     body = INDEX.replace("study", "one").replace('"name"', '"id"')
     here = runner(postgres_database, TABLE, Script("none", upgrade=body, transaction="none"), statement_timeout=1)
     here.database.workflow.upgrade("one")

@@ -1,4 +1,4 @@
-"""The short form of `make test-chaos`, and what shows that it would see the damage that it looks for."""
+"""The short form of `make test-chaos`, and proofs that it would notice damage."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SHORT = {"kill-statement": 4, "kill-random": 2, "starters-8": 1, "threads-4": 1,
 
 @contextmanager
 def laboratory(tool: Tool, engine: EngineName, server: PostgresServer | None, *only: Passage) -> Iterator[Lab]:
-    """Where our own history is run, both ways or only one."""
+    """The lab in which our own history runs, in both directions or only one."""
     ways = only or [passage for passage in PASSAGES if passage.history is OWN]
     with tempfile.TemporaryDirectory() as folder, Lab(tool, engine, server, Path(folder), ways) as lab:
         yield lab

@@ -1,4 +1,4 @@
-"""What waits for the commit on PostgreSQL runs at the end of each revision: deferred keys and constraint triggers."""
+"""Deferred keys and constraint triggers of PostgreSQL run at the end of each revision, and not at the commit."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ Build = Callable[..., Database]
 
 
 def insert(number: int) -> str:
-    """Insert a node before its group, as only a deferred key lets it."""
+    """Return the body of a revision that inserts a node before its group, which only a deferred key permits."""
     return f'sql("INSERT INTO node (id, grp_id) VALUES ({number}, {number})", "INSERT INTO grp VALUES ({number})")'
 
 
 @pytest.fixture
 def history(tmp_path: Path, postgres_database: URL) -> Build:
-    """A history on an empty database: `history(*scripts)`."""
+    """Create a history on an empty database: `history(*scripts)`."""
     numbers = count()
     return lambda *scripts: Database(postgres_database, write_project(tmp_path / f"project{next(numbers)}", *scripts))
 
 
 def test_nothing_is_pending_for_the_next_revision_and_keys_are_deferred_again(history: Build) -> None:
-    """From an empty database, in one run: a revision that alters a table that the one before it has written to."""
+    """One run upgrades an empty database. A revision alters the table to which the previous revision has written."""
     database = history(
         TABLES,
         Script("first", upgrade=insert(1)),
@@ -58,7 +58,7 @@ def test_nothing_is_pending_for_the_next_revision_and_keys_are_deferred_again(hi
 
 @pytest.mark.parametrize("how", ["{}", "DO $$ BEGIN EXECUTE '{}'; END $$"], ids=["a statement", "a block"])
 def test_a_key_that_a_later_revision_makes_is_seen(history: Build, how: str) -> None:
-    """The server is asked for deferrable constraints again only after a statement that may have made one."""
+    """The server is asked for deferrable constraints again only after a statement that may have created one."""
     node = f"CREATE TABLE node (id INTEGER, grp_id INTEGER {KEY} DEFERRABLE INITIALLY DEFERRED)"
     made = how.format(node)
     database = history(

@@ -1,4 +1,4 @@
-"""A revision that ends the program, or whose functions run nothing, is an error: nothing may be called done."""
+"""A revision that ends the program, or whose functions run nothing, is an error: it must not count as done."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_revision_that_ends_the_program_is_an_error_that_names_it(filled: Buil
 
 
 def test_a_revision_that_ends_the_process_itself_is_rolled_back(runner: Start, empty_database: URL) -> None:
-    """A limit: no word can be said then."""
+    """This is a limit: no error can be printed."""
     script = Script("ends", upgrade='op.create_table("t", sa.Column("id", sa.Integer)); import os; os._exit(0)')
     here = runner(empty_database, script)
 

@@ -1,4 +1,4 @@
-"""Tables that others hold: each command ends in time and names the holder. Waits have a limit, and work has none."""
+"""Tables that other sessions lock: each command ends in time and names the session. Only waits have a limit."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ COUNTING = ("rollback --dry-run", "rollback --yes", "reset --yes --allow-product
 
 
 def started(here: Runner, *commands: str) -> list[Run]:
-    """Start commands of ours at the same moment: each of them waits."""
+    """Start commands of ours at the same moment. Each of them waits."""
     return [here.module(*command.split()) for command in commands]
 
 
@@ -72,7 +72,7 @@ def test_a_table_is_counted_and_dumped_only_while_nobody_holds_it(
 
 @pytest.mark.parametrize("catalog", ["pg_class", "pg_attribute", "pg_statistic", "pg_type"])
 def test_who_holds_a_system_catalog_is_named(runner: Start, postgres_database: URL, catalog: str) -> None:
-    """The database itself lets nobody in, or gives no answer. Another database of the server has the answer."""
+    """The database lets nobody connect, or does not answer. A connection to another database finds the holder."""
     here = runner(postgres_database, TABLE, connect_timeout=2, migration_lock_timeout=2)
     here.database.workflow.upgrade()
     with session(postgres_database, f"LOCK TABLE {catalog}"):
@@ -83,7 +83,7 @@ def test_who_holds_a_system_catalog_is_named(runner: Start, postgres_database: U
 
 
 def test_a_held_catalog_of_all_databases_is_not_said_to_be_a_full_pool(runner: Start) -> None:
-    """Nobody can connect to any database, so that nobody can be asked."""
+    """Nobody can connect to any database, so nobody can ask who holds the catalog."""
     with embedded_server({"fsync": "off"}) as server:
         here = runner(server.url, TABLE, connect_timeout=2, migration_lock_timeout=2)
         here.database.workflow.upgrade()
@@ -94,7 +94,7 @@ def test_a_held_catalog_of_all_databases_is_not_said_to_be_a_full_pool(runner: S
 
 
 def test_who_holds_a_system_catalog_in_the_middle_of_a_command_is_named(runner: Start, postgres_database: URL) -> None:
-    """Those who look for the holder cannot connect to the database."""
+    """The session that looks for the holder cannot connect to the database either."""
     gate = Script("gate", upgrade=f'{GATE}\nsql("SELECT * FROM study WHERE id = 1")')
     here = runner(postgres_database, TABLE, gate, connect_timeout=2, lock_timeout=2, lock_retries=0)
     here.database.workflow.upgrade("table")
@@ -124,7 +124,7 @@ def test_who_holds_a_system_catalog_in_the_middle_of_a_command_is_named(runner: 
 def test_all_waits_of_a_reader_together_have_one_limit(
     postgres_database: URL, read: Callable[[Connection], object]
 ) -> None:
-    """It waits for two tables, for each of them a shorter time than its limit."""
+    """The command waits for two tables, for each of them a shorter time than its limit."""
     execute(postgres_database, "CREATE TABLE a ()", "CREATE TABLE b ()")
     has_ended = Event()
 
@@ -176,7 +176,7 @@ def test_the_process_that_holds_a_file_is_named(runner: Start, sqlite_database: 
 
 
 def test_work_has_no_limit_and_a_line_says_what_is_read(postgres_database: URL) -> None:
-    """Neither the time for a lock nor the limits of the database end it."""
+    """Neither the time limit for locks nor the limits of the database stop the work."""
     limits = ["statement_timeout", "idle_in_transaction_session_timeout"]
     with moving(postgres_database) as connection:
         limits += ["transaction_timeout"] if (connection.dialect.server_version_info or (0,)) >= (17,) else []
@@ -211,7 +211,7 @@ def test_a_limit_that_cannot_be_switched_off_is_named(postgres_database: URL) ->
 
 
 def test_a_run_that_needs_too_many_locks_names_its_first_part(runner: Start) -> None:
-    """The lock table of a server is for all of its sessions, so this one is not shared."""
+    """All sessions of a server share its lock table, so the test uses its own server."""
     revisions = [Script(f"r{number}", upgrade=f'sql("CREATE TABLE t{number} ()")') for number in range(4)]
     many = Script("many", upgrade='sql("SELECT pg_advisory_xact_lock(i) FROM generate_series(1, 100000) AS i")')
     settings = {"fsync": "off", "max_connections": "10", "max_locks_per_transaction": "10"}

@@ -1,4 +1,4 @@
-"""A command that is killed leaves each file of the project as it was, or as it should become."""
+"""A killed command leaves each file of the project either unchanged or complete."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ sys.exit(program.main(words))
 
 
 def kill_at_each_moment(clone: Clone, *words: str) -> list[str]:
-    """Run a command until it is not killed any more, each time from the same state, which keeps its head.
+    """Run a command again and again from the same state, and kill it at a later moment each time, until it completes.
 
     Returns:
-        What the next command said, each time.
+        The output of the next command after each kill.
     """
     clone.inv("history")  # writes the configuration
     saved = clone.folder.with_name("saved")

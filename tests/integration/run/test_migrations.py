@@ -1,7 +1,7 @@
 """Every revision, on both engines, with rows in every table.
 
-Whatever moves a database here is an Alembic run of its own, as in production: one run remembers the enum types that it
-created, and so hides what a later one stumbles over. In the last two tests each run is a process as well.
+Here each move of a database is a separate run of Alembic, as in production. One long run would remember the enum types
+that it created, and so hide faults. In the last two tests each run is also a separate process.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def migrated(migrated_database: URL) -> Database:
 
 
 def without(rows: RowSnapshot, lost: Mapping[str, str]) -> RowSnapshot:
-    """The rows without the tables and columns that are declared as lost."""
+    """Return the rows without the tables and columns that are declared as lost."""
     kept = {}
     for name, table in rows.tables.items():
         columns = [column for column in table.columns if f"{name}.{column}" not in lost]
@@ -46,7 +46,7 @@ def without(rows: RowSnapshot, lost: Mapping[str, str]) -> RowSnapshot:
 
 
 def renames(revision: Revision, direction: Direction) -> dict[str, str]:
-    """The moves that only give another name: to a table, or to a column of the same table."""
+    """Return the moves that only rename a table, or a column in the same table."""
     result = {}
     for source, (destination, *_) in revision.destinations(direction).items():
         (table, _, column), (new_table, _, new_column) = source.partition("."), destination.partition(".")
@@ -117,7 +117,7 @@ for _ in range(int(sys.argv[1])):
 
 
 def walk(run: Run, config: Path, *command: str) -> list[str]:
-    """Run an Alembic command once for each revision; returns the revisions that it ran."""
+    """Run an Alembic command once for each revision. Return the revisions that it ran."""
     done = run("python", "-c", STEPS, str(len(HISTORY)), *command, env={"ANTAREST_CONF": str(config)})
     assert done.code == 0, done.err
     steps = re.findall(r"Running (?:upgrade|downgrade) (\w*) -> (\w*)", done.err)

@@ -1,4 +1,4 @@
-"""Segments: what is committed on its own, because a revision asks for it; each of them is all or nothing."""
+"""Segments: parts of a run that are committed alone, because a revision asks for it. Each is all or nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Build = Callable[..., Database]
 
 
 def makes(name: str, transaction: str = "") -> Script:
-    """A revision that makes a table with one row."""
+    """Return a revision that creates a table with one row."""
     return Script(
         name,
         upgrade=f'sql("CREATE TABLE {name} (id INTEGER)", "INSERT INTO {name} VALUES (1)")',
@@ -33,7 +33,7 @@ def makes(name: str, transaction: str = "") -> Script:
 
 
 def tables(database: Database) -> set[str]:
-    """The tables that it has."""
+    """Return the tables of the database."""
     with database.connect() as connection:
         return set(inspect(connection).get_table_names())
 
@@ -93,7 +93,7 @@ def test_a_rollback_has_segments_too(filled: Build) -> None:
 
 
 def all_the_way(database: Database, to: str) -> tuple[RollbackPlan, Agreement]:
-    """A rollback, whatever it loses; without a plan, which takes longer than the run."""
+    """Return the arguments of a rollback with all losses. A real plan would take longer than the run."""
     return RollbackPlan(database.workflow.current(), to, ()), Agreement(everything=True)
 
 
@@ -108,7 +108,7 @@ def test_a_loss_that_is_not_declared_ends_the_run_at_its_segment(filled: Build) 
 
 
 def test_many_that_start_at_once_run_each_segment_once(runner: Start, empty_database: URL) -> None:
-    """On SQLite another one can come in between two segments: then it goes on where the first one stopped."""
+    """On SQLite another run can begin between two segments. It continues where the first run stopped."""
     log = 'sql("INSERT INTO log VALUES ({})")'
     scripts = [Script("s0", upgrade='sql("CREATE TABLE log (what INTEGER)")')]
     scripts += [Script(f"s{n}", upgrade=log.format(n), transaction="own" if n % 2 else "") for n in range(1, 8)]
@@ -132,7 +132,7 @@ def test_a_reset_has_segments_too(filled: Build) -> None:
 
 
 def test_a_new_label_of_an_enum_is_used_by_the_next_revision(postgres_database: URL, tmp_path: Path) -> None:
-    """A transaction cannot use a value that it has added to an enum, so the run commits in between."""
+    """A transaction cannot use a value that it has added to an enum. So the run commits before the next revision."""
     add = Script("add", upgrade="sql(\"ALTER TYPE mood ADD VALUE IF NOT EXISTS 'soso'\")", transaction="own")
     use = Script("use", upgrade="sql(\"INSERT INTO person VALUES ('soso')\")")
     make = Script("make", upgrade="sql(\"CREATE TYPE mood AS ENUM ('ok')\", 'CREATE TABLE person (mood mood)')")

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: served at once also in a long statement, rolled back, and said so."""
+"""Ctrl-C and SIGTERM: a run stops at once even in a long statement, rolls back, and says so."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_who_waits_for_the_lock_is_stopped_too(runner: Start, empty_database: UR
 
 
 def test_who_only_looks_yet_is_stopped_in_the_same_words(runner: Start, sqlite_database: URL) -> None:
-    """Before there is a plan, and so before any lock."""
+    """The signal comes before there is a plan, and so before any lock."""
     here = runner(sqlite_database, *HISTORY, busy_timeout=100)
     here.database.workflow.upgrade("first")
     with session(sqlite_database, "BEGIN EXCLUSIVE"):
@@ -167,7 +167,7 @@ sql({0!r})
 def test_a_signal_is_heeded_that_came_while_the_connection_was_closed(
     runner: Start, empty_database: URL, last: str, current: str
 ) -> None:
-    """Where the run has failed, and where it was committed: SQLAlchemy would log that it could not close it."""
+    """The run has failed or was committed. SQLAlchemy would only log that it could not close the connection."""
     here = runner(empty_database, FIRST, Script("closing", upgrade=CLOSING.format(last)))
     here.database.workflow.upgrade("first")
 
@@ -273,7 +273,7 @@ def test_handlers_are_as_they_were_afterwards() -> None:
 
 
 def test_an_ignored_signal_stays_ignored() -> None:
-    """As that of a program that `nohup`, or a shell in the background, has started."""
+    """A program that `nohup` or a shell in the background has started ignores the signal."""
     with handled(signal.SIGINT, signal.SIG_IGN), stoppable() as signals:
         os.kill(os.getpid(), signal.SIGINT)
 

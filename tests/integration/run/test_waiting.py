@@ -1,4 +1,4 @@
-"""Locks of others on what a revision changes: a run lets go, tries again, and names who is in the way."""
+"""Other sessions lock what a revision changes: the run releases its locks, tries again, and names the other session."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ALTER = Script("alter", upgrade='op.add_column("study", sa.Column("name", sa.Str
 
 
 def reads(url: URL) -> tuple[str, ...]:
-    """The statements of a session that goes on reading. On SQLite it makes a commit wait, but not an `ALTER`."""
+    """The statements of a session that continues to read. On SQLite it delays a commit, but not an `ALTER`."""
     return ("BEGIN", "SELECT * FROM study") if url.get_backend_name() == "sqlite" else ("SELECT * FROM study",)
 
 
@@ -59,7 +59,7 @@ def test_it_is_tried_again_until_it_is_had(runner: Start, empty_database: URL) -
 
 
 def test_readers_are_not_kept_waiting_by_a_run_that_waits(runner: Start, postgres_database: URL) -> None:
-    """They queue behind an ALTER that waits, for as long as it waits."""
+    """Otherwise readers would wait behind an ALTER as long as the ALTER itself waits."""
     here = runner(postgres_database, TABLE, ALTER, lock_timeout=1, lock_retries=50)
     here.database.workflow.upgrade("table")
     longest = 0.0
@@ -112,7 +112,7 @@ def test_the_limit_that_was_in_force_is_named(
 
 
 def test_a_holder_that_was_not_seen_is_not_said_to_have_ended(runner: Start, postgres_database: URL) -> None:
-    """The server names the holder only of a lock that somebody waits for."""
+    """The server names only the holders of locks for which somebody waits."""
     nowait = Script("nowait", upgrade='sql("LOCK TABLE study NOWAIT")')
     here = runner(postgres_database, TABLE, nowait, lock_timeout=1, lock_retries=0)
     here.database.workflow.upgrade("table")
@@ -124,7 +124,7 @@ def test_a_holder_that_was_not_seen_is_not_said_to_have_ended(runner: Start, pos
 
 
 def test_a_deadlock_is_tried_again(runner: Start, postgres_database: URL) -> None:
-    """The server ends one of the two, and whom it ends is up to it."""
+    """The server ends one of the two sessions, and chooses which one."""
     second = Script("second", upgrade='import time\nsql("LOCK TABLE a")\ntime.sleep(1)\nsql("LOCK TABLE b")')
     here = runner(postgres_database, Script("first", upgrade='sql("CREATE TABLE a ()", "CREATE TABLE b ()")'), second,
                   lock_timeout=20)  # fmt: skip
@@ -151,7 +151,7 @@ def test_a_statement_that_takes_too_long_ends_the_run_where_that_is_wished(
 
 
 def test_the_limits_of_a_run_end_with_its_transactions(runner: Start, postgres_database: URL) -> None:
-    """Behind a pool a session belongs to others afterwards."""
+    """Behind a connection pool, other programs use the session later."""
     look = """
         names = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout", "application_name")
         found = [op.get_bind().exec_driver_sql(f"SHOW {name}").scalar() for name in names]
@@ -182,7 +182,7 @@ def test_a_commit_waits_for_readers_that_are_about_to_end(runner: Start, sqlite_
 
 
 def _is_pending(file: str) -> bool:
-    """Whether somebody has decided to commit; this process reads already, and so would not notice."""
+    """Return whether a session is about to commit. This process already reads, and so would not notice."""
     return bool(list(_holding(file, {_PENDING}, "WRITE")))
 
 

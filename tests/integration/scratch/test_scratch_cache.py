@@ -1,4 +1,4 @@
-"""Scratch databases that are kept: no revision runs twice for the same, and nothing depends on them."""
+"""The cache of scratch databases: no revision runs twice for the same database, and no result depends on the cache."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Ran = Callable[[], list[str]]
 
 @pytest.fixture
 def ran(monkeypatch: pytest.MonkeyPatch) -> Ran:
-    """The revisions that have run since it was asked last."""
+    """Return the revisions that have run since the last call."""
     log: list[str] = []
     monkeypatch.setattr(sa, "ran", log, raising=False)  # Where a revision can say so, without a file.
 
@@ -37,7 +37,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> Ran:
 
 
 def script(name: str, column: str = "name") -> Script:
-    """A revision that makes a table, and says that it has run."""
+    """Return a revision that creates a table, and records that it has run."""
     table = f'op.create_table("{name}", sa.Column("id", sa.Integer, primary_key=True), sa.Column("{column}", sa.Text))'
     says = f'getattr(sa, "ran", []).append("{name}")'
     return Script(name, upgrade=f"{table}\n{says}", downgrade=f'op.drop_table("{name}")\n{says}')
@@ -52,14 +52,14 @@ def project(tmp_path: Path) -> Project:
 
 
 def tables(project: Project, *revisions: str) -> set[str]:
-    """The tables of a scratch database at these revisions, or at head."""
+    """Return the tables of a scratch database at these revisions, or at head."""
     with scratch_at(project, revisions or project.history.heads) as connection:
         rows = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'")
         return {row[0] for row in rows} - {"alembic_version"}
 
 
 def kept(project: Project) -> list[Path]:
-    """The files in the cache."""
+    """Return the files in the cache."""
     return sorted((project.root / ".git" / "antarest" / "scratch").glob("*.db"))
 
 
@@ -216,7 +216,7 @@ def test_it_is_for_everybody_who_shares_the_clone(project: Project) -> None:
 
 
 def test_a_revision_on_a_scratch_database_reads_an_attached_file_and_does_not_write_to_it(tmp_path: Path) -> None:
-    """The file may be that of the user, and a run refuses this too."""
+    """The file may belong to the user, and a run refuses such a write too."""
     other = tmp_path / "other.db"
     with closing(sqlite3.connect(other)) as connection:
         connection.executescript("CREATE TABLE tag (label); INSERT INTO tag VALUES ('theirs')")

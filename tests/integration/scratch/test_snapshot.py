@@ -1,4 +1,4 @@
-"""A new database loads the snapshot only where that makes the same as the revisions; with any doubt, these run."""
+"""A new database loads the snapshot only if the result is that of the revisions. In doubt, the revisions run."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.usefixtures("scratch_here")
 
 
 def test_a_new_database_is_as_if_the_revisions_had_run(tmp_path: Path, empty_database: URL, elsewhere: URL) -> None:
-    """Its schema, its rows, the next numbers, the current revision, and a line of the record for each revision."""
+    """The schema, the rows, the next numbers, the current revision and the lines of the record are the same."""
     odd = ODD[empty_database.get_backend_name()]
     database = Snapshotted.create(tmp_path / "p", empty_database, odd, LATER)
 
@@ -69,14 +69,14 @@ def test_our_own_snapshot_makes_what_our_revisions_make(empty_database: URL, els
 
 
 def reactions(database: OwnDatabase) -> dict[str, str]:
-    """How the database reacts to changes of rows, as db.verify tries them."""
+    """Return the reactions of the database to changes of rows, as db.verify tries them."""
     rows = database.fill()
     with database.connected() as connection:
         return behaviour(connection, database.schema(), rows)
 
 
 def test_it_follows_the_search_path_as_its_revisions_do(tmp_path: Path, postgres_database: URL) -> None:
-    """A revision that names a schema does not, so its snapshot is only for that schema."""
+    """A revision that names a schema always uses this schema. Its snapshot is only for databases with this schema."""
     database = Snapshotted.create(tmp_path / "p", postgres_database, TABLE)
     named = Script("named", upgrade='op.create_table("n", sa.Column("id", sa.Integer), schema="public")')
     other = Snapshotted.create(tmp_path / "q", postgres_database, named)
@@ -186,7 +186,7 @@ SLOW = {
 
 
 def test_a_kill_while_it_loads_leaves_an_empty_database(runner: Start, empty_database: URL) -> None:
-    """After it, two start at once: one of them loads."""
+    """After the kill, two processes start at the same time. One of them loads the snapshot."""
     here = runner(empty_database, TABLE)
     database = Snapshotted(empty_database, here.database.project)
     snapshots.write(database.project, database.engine)
@@ -316,7 +316,7 @@ def test_it_is_proved_on_another_server(tmp_path: Path, postgres_database: URL, 
 
 
 def test_what_statements_cannot_make_again_is_not_written(tmp_path: Path, sqlite_database: URL) -> None:
-    """The rows of a virtual table without content cannot be read."""
+    """For example, the rows of a virtual table without content cannot be read."""
     words = """sql("CREATE VIRTUAL TABLE words USING fts5(word, content='')", "INSERT INTO words VALUES ('a')")"""
     database = Snapshotted(sqlite_database, write_project(tmp_path, Script("words", upgrade=words)))
 

@@ -1,4 +1,4 @@
-"""Options of env.py, several heads, ways back and unusual databases, with a snapshot."""
+"""Snapshots with options of env.py, several heads, downgrades and unusual databases."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_the_version_table_may_lie_in_another_schema(
 
 
 def assert_used(folder: Path, url: URL, elsewhere: URL, options: str) -> None:
-    """The snapshot of a project with these options in env.py is right, is loaded, and is written again."""
+    """Check that the snapshot of a project with these options in env.py is right, is loaded, and is written again."""
     there = Script("there", 'if is_postgresql(): sql("CREATE SCHEMA apart", "CREATE TABLE apart.x (id INT)")')
     database = with_env(folder / "p", url, options, BACK, there)
 

@@ -66,7 +66,7 @@ def modelled(folder: Path, url: URL, module: str = "snapshot_shop", models: str 
 
 
 def marked(folder: Path, url: URL) -> Snapshotted:
-    """The same, and its snapshot makes a table that no revision makes."""
+    """A project with models, and a snapshot that makes a table which no revision makes."""
     database = modelled(folder, url)
     database.change(lambda snapshot: replace(snapshot, statements=(*snapshot.statements, MARK)))
     return database
@@ -83,7 +83,7 @@ def tables(connection: Connection) -> set[str]:
 
 @contextmanager
 def compared(database: Snapshotted, _server: PostgresServer) -> Iterator[Connection]:
-    """The database of db.check and db.revision."""
+    """Return the database of db.check and db.revision."""
     with bench(database.project, DbConfig(database.url)) as found:
         found.compare()
         with moving(found.at_head[database.engine]) as connection:
@@ -92,14 +92,14 @@ def compared(database: Snapshotted, _server: PostgresServer) -> Iterator[Connect
 
 @contextmanager
 def of_alembic(database: Snapshotted, _server: PostgresServer) -> Iterator[Connection]:
-    """The database of plain `alembic check`."""
+    """Return the database of plain `alembic check`."""
     with connected_at_head(database.project, DbConfig(database.url)) as connection:
         yield connection
 
 
 @contextmanager
 def of_tests(database: Snapshotted, server: PostgresServer) -> Iterator[Connection]:
-    """The database of a test."""
+    """Return the database of a test."""
     target_at.cache_clear()
     with scratch_database(database.engine, server) as url:
         Template(target_at(database.project.ini), "head").build(url)
@@ -114,7 +114,7 @@ def test_a_scratch_database_at_head_loads_it(
     postgres: PostgresServer,
     use: Callable[[Snapshotted, PostgresServer], AbstractContextManager[Connection]],
 ) -> None:
-    """What it lacks runs after it, and with a doubt everything runs."""
+    """Revisions that the snapshot lacks run after it. In doubt, all revisions run."""
     database = marked(tmp_path, empty_database)
     with use(database, postgres) as connection:
         assert tables(connection) == {"alembic_version", "loaded", "t"}
@@ -139,7 +139,7 @@ def test_a_plan_at_head_loads_it(tmp_path: Path, empty_database: URL) -> None:
 
 
 def test_the_cache_never_has_a_database_that_was_loaded(tmp_path: Path, sqlite_database: URL) -> None:
-    """Else a wrong snapshot would have an effect after it was corrected."""
+    """Otherwise a wrong snapshot would still have an effect after it was corrected."""
     database = marked(tmp_path, sqlite_database)
     run("git", "init", "--quiet", cwd=database.project.root)
     write_script(database.versions, LATER, "table")
@@ -168,7 +168,7 @@ def test_a_template_of_tests_is_another_one_with_another_snapshot(tmp_path: Path
 
 
 def verified(database: Snapshotted, server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> Verification:
-    """The proof of the project on the engine of the database."""
+    """Return the proof of the project on the engine of the database."""
     monkeypatch.setattr(processes, "prove", prove_here)
     target = target_of(str(database.project.ini), None, None, None)
     return prove_history(target, Verification((database.engine,)), server=server)
@@ -219,7 +219,7 @@ def test_a_snapshot_that_nobody_loads_is_not_proved(
 def test_one_server_is_enough_for_a_revision_and_its_snapshot(
     tmp_path: Path, postgres_database: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The one on which the migrations and the models are compared."""
+    """The migrations and the models are compared on this server."""
     database = modelled(tmp_path, postgres_database, "bigger_shop", MODELS + ONE_MORE)
     before = database.file.read_bytes()
     (database.project.root / "alembic" / "script.py.mako").write_text(TEMPLATE)

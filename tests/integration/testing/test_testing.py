@@ -1,4 +1,4 @@
-"""The databases that the tests of a project get: copies of one template, gone with the test or kept if it fails."""
+"""The databases for the tests of a project: copies of one template, deleted after the test, or kept if it fails."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_it(migrated_database, number):
 
 
 def eventually(found: Callable[[], bool]) -> None:
-    """Wait for what a thread does."""
+    """Wait until a thread has done its work."""
     deadline = time.monotonic() + 60
     while not found():
         assert time.monotonic() < deadline
@@ -41,7 +41,7 @@ def eventually(found: Callable[[], bool]) -> None:
 
 
 def counting(folder: Path, *also: str) -> Script:
-    """A revision that leaves a line behind each time that it runs."""
+    """Return a revision that adds a line to a file each time that it runs."""
     count = f"open({str(folder / 'count')!r}, 'a').write(op.get_bind().dialect.name + chr(10))"
     return Script("counting", "\n".join([count, *also]))
 
@@ -143,7 +143,7 @@ def test_rows_are_in_a_template_of_their_own(suite: Suite) -> None:
 
 
 def test_two_projects_of_a_run_have_their_own(suite: Suite) -> None:
-    """Also where their revisions are called alike, and nobody can tell what they do."""
+    """This holds even if the revisions of both have the same names, and their content is unknown."""
     for name in ("one", "two"):
         sql = f'sql("CREATE TABLE study (id INTEGER, {name} INTEGER)")'
         write_project(suite.folder / name, Script("first", f"open(__file__).close(); {sql}"))
@@ -204,7 +204,7 @@ def test_a_cache_that_cannot_be_written_is_no_hindrance(suite: Suite, flags: tup
 
 
 def test_what_nobody_has_asked_for_of_late_goes(suite: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of what is ours by its name, and by its note."""
+    """Only databases that have our name and our note are deleted."""
     token = suite.template[-20:]
     names = [f"antarest_test_{token}_{number}" for number in range(3)] + [f"my_{token}"]
     notes = [f"{LONG_AGO}", "9" * 10, f"{LONG_AGO}, for Ann", f"{LONG_AGO}"]

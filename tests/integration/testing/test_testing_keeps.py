@@ -1,4 +1,4 @@
-"""The databases of tests that fail, and runs for which there is no server."""
+"""The databases of failed tests, and runs without a server."""
 
 from __future__ import annotations
 

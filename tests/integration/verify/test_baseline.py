@@ -1,4 +1,4 @@
-"""A baseline accepts the faults of an old history by the hash of its files, and nothing that comes later."""
+"""A baseline accepts the faults of an old history by the hashes of its files, and no later fault."""
 
 from __future__ import annotations
 

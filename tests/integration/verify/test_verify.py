@@ -1,4 +1,4 @@
-"""`inv db.verify` as somebody uses it: its exit codes, its lines, its files, its flags, and Ctrl-C."""
+"""`inv db.verify` as users run it: its exit codes, its lines, its files, its flags, and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ BRANCHES = "clean_branches_and_merge"
 
 
 def on_sqlite(verify: Verify, history: str, *flags: str) -> Result:
-    """Prove a history on SQLite alone."""
+    """Prove a history on SQLite only."""
     return verify(f"--project={ini_of(history)}", "--engine=sqlite", *flags)
 
 
 def in_table(done: Result) -> list[str]:
-    """The lines that it printed, without the seconds."""
+    """Return the lines that the proof printed, without the seconds."""
     return re.sub(r" +\d+\.\d+", " N", done.out).splitlines()
 
 
 def revisions(done: Result) -> list[str]:
-    """The revisions that it printed a line for."""
+    """Return the revisions for which the proof printed a line."""
     return re.findall(r"^([0-9a-f]{12}) {4}", done.out, re.MULTILINE)
 
 
@@ -116,7 +116,7 @@ def test_what_is_found_is_said_with_what_mends_it_and_written_to_files(verify: V
 
 
 def test_what_follows_from_a_cause_stands_below_it(verify: Verify, tmp_path: Path) -> None:
-    """The keys of a table have changed, and so have those of all rows that refer to it, on both engines and ways."""
+    """Keys of a table have changed, and so have the rows that refer to it, on both engines and in both directions."""
     found, comment = tmp_path / "found.json", tmp_path / "comment.md"
     files = (f"--json={found}", f"--comment={comment}")
 

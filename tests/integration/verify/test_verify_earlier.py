@@ -1,4 +1,4 @@
-"""A proof of an earlier run counts as long as nothing has changed on which it depends."""
+"""A proof of an earlier run counts as long as nothing on which it depends has changed."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def proved(project: Path, *flags: str) -> tuple[list[str], set[str]]:
-    """The proofs that this run made itself ("" is that of the whole history), and the ids of all findings."""
+    """Return the proofs that this run made itself ("" is that of the whole history), and the ids of all findings."""
     file = project / "found.json"
     done = run("antarest-verify", "--engine=sqlite", "--rows-from=rows.py", f"--json={file}", *flags, cwd=project)
     assert done.code == EXIT_FAILED, done.out + done.err
@@ -130,7 +130,7 @@ def test_a_change_of_one_byte_makes_the_proof_again(project: Path) -> None:
 def test_a_later_revision_that_validates_a_constraint_makes_the_proof_of_the_constraint_again(
     tmp_path: Path, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is wrong with r2 depends on r3: its constraint is NOT VALID for ever, or only until r3."""
+    """Whether r2 has a fault depends on r3: the constraint stays NOT VALID for ever, or only until r3."""
     monkeypatch.setenv(URL_VARIABLE, postgres.url.render_as_string(hide_password=False))
     monkeypatch.setenv(KIND_VARIABLE, "url")
     versions = Path(shutil.copytree(OTHERS / "validated_later" / "versions", tmp_path / "versions"))

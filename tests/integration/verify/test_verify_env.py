@@ -1,4 +1,4 @@
-"""What a proof of another project learns from its `env.py`."""
+"""What the proof of another project reads in its `env.py`."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ MODULE = ("python", "-m", "antarest.migration", "verify")
 
 
 def test_env_py_is_run_with_nothing_but_the_scratch_database_in_reach(run: Run, tmp_path: Path) -> None:
-    """It connects to production with each driver, asks for a variable, and puts everything into an own schema."""
+    """It connects to production with each driver, asks for a variable, and puts all tables into its own schema."""
     flags = (f"--project={HISTORIES.parent / 'runs_env' / 'alembic.ini'}", "--run-env")
 
     refused = refusal(run(*MODULE, *flags), "db.E210", EXIT_USAGE)
@@ -95,7 +95,7 @@ def test_an_env_py_with_an_async_engine_gets_an_async_driver(run: Run, tmp_path:
 
 @pytest.mark.parametrize("section", ["", "[antarest]\nrollback_script = rollback.sh\n"])
 def test_the_models_are_those_that_an_adopted_env_py_names(run: Run, tmp_path: Path, section: str) -> None:
-    """No section `[antarest]` names them."""
+    """The project has no section `[antarest]` that names the models."""
     (tmp_path / "versions").mkdir()
     settings = "[alembic]\nscript_location = %(here)s\nprepend_sys_path = %(here)s\n"
     (tmp_path / "alembic.ini").write_text(f"{settings}{section}")
@@ -168,7 +168,7 @@ def test_tables_that_env_py_adds_to_its_metadata_are_known_only_if_it_is_run(run
 
 
 def test_foreign_keys_that_env_py_switches_on_are_enforced(run: Run, tmp_path: Path) -> None:
-    """The statement stands in another module, so only a run of `env.py` shows it."""
+    """The statement is in another module, so only a run of `env.py` shows it."""
     project = shutil.copytree(OTHERS / "foreign_keys_enforced", tmp_path / "project")
     (project / "statements.py").write_text('KEYS = "PRAGMA foreign_keys = ON"\n')
     env = (project / "env.py").read_text().replace('"PRAGMA foreign_keys = ON"', "KEYS")

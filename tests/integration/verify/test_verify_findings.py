@@ -1,4 +1,4 @@
-"""`inv db.verify` finds exactly the fault of each history that has one, and nothing in the others."""
+"""`inv db.verify` finds exactly the fault of each history with one fault, and nothing in the other histories."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from tests.support.projects.verify import (
 
 @pytest.fixture(autouse=True)
 def _in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without processes, and with a search path that each history may add to."""
+    """Prove without other processes, and with a search path that each history can extend."""
     monkeypatch.setattr(processes, "prove", prove_here)
     monkeypatch.setattr(sys, "path", sys.path.copy())
 
@@ -52,7 +52,7 @@ def test_a_fault_is_found_where_it_is(history: str, postgres: PostgresServer) ->
 
 @pytest.mark.parametrize("history", FOREIGN)
 def test_the_history_of_another_project_has_exactly_its_faults(history: str, postgres: PostgresServer) -> None:
-    """Other projects follow none of our conventions. What is no fault there is no error, and nothing ends the proof."""
+    """Other projects do not follow our conventions. This must not cause false errors, or end the proof."""
     asked = FOREIGN[history]
 
     found = prove_foreign(history, postgres)
@@ -111,7 +111,7 @@ def test_every_kind_of_finding_has_a_history() -> None:
 
 
 def test_dates_are_read_where_the_database_writes_them_otherwise(postgres_database: URL) -> None:
-    """The driver asks for its own style when it connects, and a step begins a session of its own."""
+    """The driver sets its own style of dates when it connects, and each step has its own session."""
     with create_engine(postgres_database, poolclass=NullPool, isolation_level="AUTOCOMMIT").connect() as connection:
         connection.exec_driver_sql(f"ALTER DATABASE {postgres_database.database} SET datestyle = 'SQL, DMY'")
     target = target_of(str(ini_of("clean_move")), None, None, None)

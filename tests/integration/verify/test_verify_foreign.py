@@ -142,7 +142,7 @@ def test_a_module_that_is_called_like_one_of_python_hides_nothing(run: Run) -> N
 
 
 def test_the_package_of_a_project_may_have_the_name_of_the_package_around_the_proof(tmp_path: Path, run: Run) -> None:
-    """Upstream's package is called `antarest` too, and its revisions import it."""
+    """The package of AntaREST is called `antarest` too, and its revisions import it."""
     (tmp_path / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s\nprepend_sys_path = .\n")
     (tmp_path / "antarest" / "study").mkdir(parents=True)
     (tmp_path / "antarest" / "__init__.py").write_text("import sqlalchemy as sa\nmetadata = sa.MetaData()\n")

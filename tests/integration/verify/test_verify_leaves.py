@@ -1,4 +1,4 @@
-"""`inv db.verify` leaves nothing behind, also when it is stopped, except the databases that it should keep."""
+"""`inv db.verify` leaves nothing behind, also if it is stopped, except the databases that it should keep."""
 
 from __future__ import annotations
 
@@ -81,18 +81,18 @@ def scratch(postgres: PostgresServer) -> Iterator[_Scratch]:
 
 
 class _Scratch:
-    """The databases that proofs have made, of all that run on this server at the time."""
+    """The databases that all proofs on this server have created in the meantime."""
 
     def __init__(self, server: PostgresServer) -> None:
         self._engine = create_engine(server.url, poolclass=NullPool)
         self._before = self._all()
 
     def new(self) -> set[str]:
-        """The databases that did not exist at first."""
+        """Return the databases that did not exist at the beginning."""
         return self._all() - self._before
 
     def close(self) -> None:
-        """Leave the server."""
+        """Close the connection to the server."""
         self._engine.dispose()
 
     def _all(self) -> set[str]:
@@ -102,13 +102,13 @@ class _Scratch:
 
 
 def _folders_of(process: subprocess.Popen[str]) -> list[Path]:
-    """The folders that a process has made for its proof: it keeps them open."""
+    """Return the folders that a process has created for its proof, and keeps open."""
     opened = [path.readlink() for path in Path(f"/proc/{process.pid}/fd").iterdir()]
     return [path for path in opened if path.name.startswith("antarest-verify-")]
 
 
 def test_what_one_leaves_that_is_killed_is_gone_with_the_next(tmp_path: Path, scratch: _Scratch, run: Run) -> None:
-    """Its processes end with it; its folder, where there is one in the way of nobody, a minute later."""
+    """The processes of the proof end with it. A later proof deletes its folder, which must be older than a minute."""
     project = write_project(tmp_path, *SLOW)
     command = [sys.executable, "-m", "antarest.migration", "verify", f"--project={project.ini}"]
     with subprocess.Popen(command, cwd=ROOT, env=dict(os.environ), stdout=subprocess.PIPE, text=True) as process:
@@ -131,7 +131,7 @@ def test_what_one_leaves_that_is_killed_is_gone_with_the_next(tmp_path: Path, sc
 def test_who_stops_it_learns_what_is_proved_so_far(
     tmp_path: Path, scratch: _Scratch, number: signal.Signals, code: int
 ) -> None:
-    """The databases and the folder are gone with it."""
+    """The databases and the folder are deleted when it ends."""
     project = write_project(tmp_path, *SLOW)
     found = tmp_path / "found.json"
     program = str(Path(sys.executable).with_name("antarest-verify"))

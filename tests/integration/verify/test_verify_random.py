@@ -33,7 +33,7 @@ _SETTINGS = settings(
 
 
 def _trials() -> Iterator[tuple[Mutation, tuple[EngineName, ...]]]:
-    """Each kind of fault on SQLite, where it can be; some on PostgreSQL, which takes ten times as long."""
+    """Return the trials: all kinds of faults on SQLite, but only some on PostgreSQL, which takes ten times as long."""
     for number, mutation in enumerate(MUTATIONS):
         if mutation.ids == {"V601"} or number % 5 == 0:
             yield mutation, BOTH

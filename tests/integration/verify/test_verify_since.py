@@ -1,4 +1,4 @@
-"""`db.verify` in a repository: what a branch adds, and what it changed of what others have applied."""
+"""`db.verify` in a git repository: the revisions that a branch adds, and its changes of applied revisions."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ DROPS = 'def downgrade() -> None:\n    op.drop_index("ix_extra", "study")\n'
 
 @pytest.fixture
 def branch(checkout: Checkout) -> Checkout:
-    """A checkout on a branch of its own."""
+    """A checkout on a new branch."""
     checkout.git("switch", "--quiet", "--create=feature")
     return checkout
 
 
 def change(checkout: Checkout, id_: str) -> None:
-    """Let a revision make an index more."""
+    """Let a revision create one more index."""
     (file,) = (path for path in checkout.revisions if path.name.startswith(id_))
     text = file.read_text().replace("def upgrade() -> None:\n", ADDS)
     file.write_text(text.replace("def downgrade() -> None:\n", DROPS))
 
 
 def verified(checkout: Checkout, *flags: str) -> tuple[Result, set[str]]:
-    """The result of a proof on SQLite, and the ids of what it found."""
+    """Return the result of a proof on SQLite, and the ids of its findings."""
     file = checkout.path / "found.json"
     done = checkout.run("inv", "db.verify", "--engine=sqlite", f"--json={file}", *flags)
     return done, {each["id"] for each in json.loads(file.read_text())["findings"] if each["severity"] == "error"}
@@ -75,7 +75,7 @@ def test_a_commit_that_is_named(branch: Checkout) -> None:
 
 
 def test_what_is_deployed_is_upgraded_too(branch: Checkout) -> None:
-    """Main has the change already, and production has not."""
+    """Main already has the change, but production does not."""
     branch.git("tag", "v1")
     assert branch.run("inv", "db.deployed", "v1").code == EXIT_DONE
     change(branch, HEAD)
@@ -105,7 +105,7 @@ def test_only_what_a_branch_adds_is_proved(branch: Checkout) -> None:
 
 
 def test_a_revision_that_was_moved_onto_another_one(run: Run, tmp_path: Path) -> None:
-    """Two heads on main are repaired by moving one of them: a database that has run both cannot be upgraded."""
+    """One of two heads on main is moved after the other. A database that has run both cannot be upgraded."""
     versions = tmp_path / "versions"
     versions.mkdir()
     for id_ in ("c1", "a1", "b1"):

@@ -1,6 +1,6 @@
-"""Each command of the database as a user runs it: its exit code, what it says, and what it has done.
+"""Each command for the database as users run it: its exit code, its output, and its effect.
 
-`inv db.VERB` and `python -m antarest.migration VERB` are two ways into the same code; most tests take the first one.
+`inv db.VERB` and `python -m antarest.migration VERB` run the same code. Most tests use the first.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ BEFORE_STUDY = HISTORY.states_below([STUDY])[0]
 
 @pytest.fixture
 def user(empty_database: URL, config_file: ConfigFile) -> User:
-    """Somebody with an empty database, on each engine in turn."""
+    """A user with an empty database, on each engine in turn."""
     return User(empty_database, config_file(empty_database))
 
 
 @pytest.fixture
 def user_with_tasks(user: User) -> User:
-    """Their database is at `TASKS`, and has three tasks with one log line each."""
+    """A user whose database is at `TASKS`, and has three tasks with one log line each."""
     user.database.upgrade(TASKS)
     task = "INSERT INTO taskjob (id, name, status, creation_date) VALUES ('{0}', 'a', 'PENDING', '2021-01-01 00:00:00')"
     log = "INSERT INTO taskjoblog (id, message, task_id) VALUES ({0}, 'a', '{0}')"
@@ -58,7 +58,7 @@ def user_with_tasks(user: User) -> User:
 
 
 def test_a_database_at_head_waits_for_neither_alembic_nor_the_modules_of_a_run(user: User) -> None:
-    """Every start of an application asks for an upgrade, and nearly every one has nothing to do."""
+    """Every start of an application runs an upgrade, which nearly always has nothing to do."""
     user.database.upgrade(HEAD)
     program = (
         "import sys; from antarest.migration.commands.table import run; "
@@ -310,7 +310,7 @@ def _invoke_flags(task: Task[Callable[..., None]]) -> dict[str, str]:
 
 
 def _module_flags(parser: argparse.ArgumentParser) -> dict[str, str]:
-    """Without its help, and without what only rollback.sh uses."""
+    """Return the flags without the help, and without the flag that only rollback.sh uses."""
     names = {
         (action.option_strings or [action.dest])[-1].lstrip("-").replace("-", "_"): action for action in parser._actions
     }

@@ -1,4 +1,4 @@
-"""A reset drops only the objects of the history, and is refused where others could work."""
+"""A reset drops only the objects of the history, and is refused if other people could use the database."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_it_works_from_a_revision_that_the_files_do_not_have(user: User) -> None
 
 
 def test_it_works_from_a_schema_that_is_half_there(user: User) -> None:
-    """As after an upgrade without transactions that was killed: tables and types of many revisions, recorded or not."""
+    """An upgrade without a transaction was killed, and has left tables and types of many revisions."""
     schema = user.database.schema()
     user.database.execute(
         "DROP TABLE study_tag",
@@ -218,7 +218,7 @@ def test_production_is_refused_unless_it_is_said(local: URL, config_file: Config
 
 
 def test_a_server_on_another_host_is_refused_unless_it_is_said(on_postgresql: URL, config_file: ConfigFile) -> None:
-    """It is reached under a name that is not known to be this host: libpq goes to `hostaddr` and believes the name."""
+    """The name of the server is not known to be this host. libpq ignores the name, and connects to `hostaddr`."""
     with forwarded(on_postgresql) as local:
         url = local.set(host="db1.example.invalid", query={"hostaddr": "127.0.0.1"})
         user = User(url, config_file(url))

@@ -1,4 +1,4 @@
-"""A reset drops every kind of object that the history made, and counts every row that goes with them."""
+"""A reset drops every kind of object that the history made, and counts every row that is deleted."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ BESIDE_EVERY_KIND = {
 
 
 def kinds(engine: EngineName) -> tuple[Script, Script]:
-    """A revision that makes an object of every kind, and one that drops a view again."""
+    """Return a revision that creates an object of every kind, and one that drops a view again."""
     made = [" ".join(each.split()) for each in EVERY_KIND[engine].split(";\n")]
     return Script("kinds", upgrade=f"sql(*{made!r})"), Script("gone", upgrade='sql("DROP VIEW recent_labels")')
 
@@ -88,7 +88,7 @@ def objects(database: Database) -> set[ObjectKey]:
 
 
 def test_every_kind_of_object_of_the_history_is_dropped_and_made_again(filled: Build, engine_name: EngineName) -> None:
-    """What others have put on our tables goes with them, and is named. Their partitions are counted."""
+    """Objects that others have added to our tables are dropped too, and named. Rows of their partitions are counted."""
     database = filled(*kinds(engine_name))
     database.workflow.upgrade()
     made = objects(database)
@@ -155,7 +155,7 @@ def test_the_objects_of_others_that_depend_on_the_history_are_named(
 
 
 def test_rows_of_others_that_would_refer_to_nothing_are_refused(sqlite_filled: Build) -> None:
-    """A row that a revision inserts is there again after the reset."""
+    """A row that a revision inserts exists again after the reset, so rows of others may refer to it."""
     made = ["CREATE TABLE country (code TEXT PRIMARY KEY)", "INSERT INTO country VALUES ('fr')"]
     database = sqlite_filled(Script("country", upgrade=f"sql(*{made!r})"))
     database.workflow.upgrade()
@@ -189,7 +189,7 @@ def test_rows_that_others_write_after_the_agreement_are_refused(filled: Build) -
 
 
 def test_large_objects_stay(postgres_filled: Build) -> None:
-    """No large object belongs to a table. The number of one is only a value of a row, and others may have it too."""
+    """A large object belongs to no table. Its number is only a value in a row, and others may use the object too."""
     database = postgres_filled(
         Script("made", upgrade="sql(\"CREATE TABLE paper AS SELECT lo_from_bytea(0, 'ours') AS content\")")
     )

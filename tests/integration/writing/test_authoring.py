@@ -1,4 +1,4 @@
-"""The content of a revision that is written from the models of another project, and the rest that its author writes."""
+"""The content of a revision that is written from the models of another project, and the work that is left by hand."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MODELS = {
 
 
 class Author:
-    """Somebody with a project of their own, whose models are the tables of its one revision."""
+    """A project whose models are the tables of its only revision."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -53,7 +53,7 @@ class Author:
 
     @property
     def written(self) -> str:
-        """The new revision file."""
+        """Return the new revision file."""
         (file,) = (self.folder / "alembic" / "versions").glob("*_change.py")
         return file.read_text()
 

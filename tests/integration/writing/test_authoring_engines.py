@@ -1,4 +1,4 @@
-"""Revisions and checks of projects for one engine and for both: no command contradicts the other one."""
+"""Revisions and checks of projects for one engine and for both: the commands agree with each other."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_after_db_revision_db_check_passes_on_both_engines(
 
 
 def enum_models(more: str = "") -> str:
-    """A table with an enum, and further columns."""
+    """Return models: a table with an enum, and further columns."""
     return f"sa.Table('t', metadata, sa.Column('id', sa.Integer), sa.Column('e', sa.Enum('x', 'y', name='e1')){more})\n"
 
 

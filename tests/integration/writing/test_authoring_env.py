@@ -1,4 +1,4 @@
-"""What `env.py` does not compare: `db.revision` does not write it, and `db.check` and `db.verify` do not report it."""
+"""What `env.py` leaves out: `db.revision` does not write it, and `db.check` and `db.verify` do not report it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Libraries of `env.py` that add operations to Alembic's autogenerate: `db.check` and `db.revision` ask them too."""
+"""Libraries that add operations to Alembic's autogenerate in `env.py`: `db.check` and `db.revision` use them too."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ sa.Table("other", metadata, sa.Column("t", sa.ForeignKey("my.schema.t.id", name=
 
 
 def test_the_name_of_a_schema_with_a_dot_is_quoted_as_one_name(author: Author, on_postgresql: DbConfig) -> None:
-    """Alembic quotes each part between the dots: ALTER TABLE my.schema.t."""
+    """Without care, Alembic quotes each part between the dots: ALTER TABLE my.schema.t."""
     author.write(MADE)
     author.models(DOTTED)
 
@@ -113,7 +113,7 @@ EXPECTED = Script(
 def test_a_schema_that_only_the_models_name_is_expected_where_no_database_can_be_asked(
     author: Author, on_postgresql: DbConfig
 ) -> None:
-    """A build server has no database, and the administrator has made the schema elsewhere."""
+    """A build server has no database, and an administrator has created the schema in other databases."""
     nowhere = DbConfig(on_postgresql.migration_url.set(port=1))
     author.write(EXPECTED)
     author.models("sa.Table('t', metadata, sa.Column('id', sa.Integer, primary_key=True), schema='one')")
@@ -144,7 +144,7 @@ DEFERRED = Script(
 
 
 def test_a_dropped_key_comes_back_deferrable(author: Author, on_postgresql: DbConfig) -> None:
-    """SQLAlchemy does not read it, so the downgrade made a key that is checked at once."""
+    """SQLAlchemy does not read whether a key is deferrable. So the downgrade created a key that is checked at once."""
     author.write(DEFERRED)
     author.models("sa.Table('t', metadata, sa.Column('a', sa.Integer), sa.Column('b', sa.Integer))")
     workflow = MigrationWorkflow(author.project, on_postgresql)

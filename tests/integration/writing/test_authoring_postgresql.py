@@ -271,7 +271,7 @@ sa.Table("t", metadata, sa.Column("id", sa.Integer, {}primary_key=True), sa.Colu
 def test_a_serial_column_that_becomes_an_identity_comes_with_the_lines_to_write(
     author: Author, on_postgresql: DbConfig
 ) -> None:
-    """Alembic adds the identity, which PostgreSQL refuses. It says of the computed column only that it cannot."""
+    """Alembic would add the identity to the column, which PostgreSQL refuses. It cannot write the computed column."""
     author.models(SERIAL.format("", 2))
     author.revise(on_postgresql)
     workflow = MigrationWorkflow(author.project, on_postgresql)

@@ -27,8 +27,9 @@ class Change:
     """A change of the models.
 
     Attributes:
-        name: its name, which the models ask for.
-        hand: what somebody writes in a revision, if it is left by hand. It works on both engines.
+        name: the name of the change. The models test whether it is chosen.
+        hand: the lines that an author writes by hand, if `db.revision` does not write the change. They run on both
+            engines.
     """
 
     name: str
@@ -67,7 +68,7 @@ CHANGES = [
 
 
 def models(changed: Sequence[str]) -> str:
-    """The models with these changes."""
+    """Return the models with these changes."""
 
     def either(name: str, yes: str, no: str = "") -> str:
         return yes if name in changed else no

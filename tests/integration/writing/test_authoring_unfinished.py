@@ -114,7 +114,7 @@ def test_a_constraint_without_a_name_is_dropped_in_a_batch_that_names_it(author:
 
 
 def test_the_losses_are_declared_whatever_the_template_is(author: Author) -> None:
-    """The templates of Alembic have no place for them."""
+    """The templates of Alembic have no place for the losses."""
     template = Path(alembic.__file__).parent / "templates" / "generic" / "script.py.mako"
     (author.folder / "alembic" / "script.py.mako").write_text(
         template.read_text().replace("def upgrade", "import functools\n\n\n@functools.cache\ndef upgrade")

@@ -1,4 +1,4 @@
-"""The gate for CI and hooks: `inv db.check` on this repository, and on copies of it that have a fault."""
+"""The check for CI and hooks: `inv db.check` in this repository, and in copies of it that have a fault."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""While a revision is being written, its author runs it again, or writes it again."""
+"""While an author writes a revision, the author runs it again, or lets the command write it again."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_a_loss_is_named_before_a_revision_is_written_anew(small: Clone) -> None
 
 
 def test_nothing_is_undone_that_cannot_be_written_again(small: Clone) -> None:
-    """This project has no `script.py.mako`."""
+    """This project has no `script.py.mako`, so no revision can be written."""
     small.write(table("reserve"))
     small.sync()
     before = small.database.state()

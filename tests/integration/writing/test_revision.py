@@ -1,4 +1,4 @@
-"""Writing a revision in a checkout: a model is changed, the command is run, and the file is used."""
+"""Writing a revision in a checkout: change a model, run the command, and use the file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SNAPSHOTS = ["alembic/snapshot/postgresql.sql", "alembic/snapshot/sqlite.sql"]
 
 @pytest.fixture
 def developer(migrated_database: URL, config_file: ConfigFile, checkout: Checkout) -> User:
-    """Somebody with a checkout and a database at head with rows, on each engine in turn."""
+    """A developer with a checkout, and a database at head with rows, on each engine in turn."""
     user = User(migrated_database, config_file(migrated_database), checkout.path)
     user.database.fill()
     return user
@@ -49,7 +49,7 @@ def revise(checkout: Checkout, message: str, *flags: str) -> Result:
 
 
 def changed(checkout: Checkout) -> list[str]:
-    """The files that are not as they were committed."""
+    """Return the files that differ from the last commit."""
     return sorted(line[3:] for line in checkout.git("status", "--porcelain", "-z").split("\0") if line)
 
 
@@ -58,7 +58,7 @@ def project_of(checkout: Checkout) -> Project:
 
 
 def new_revision(checkout: Checkout) -> Path:
-    """The one revision file that is not committed."""
+    """Return the only revision file that is not committed."""
     (name,) = [name for name in changed(checkout) if name.startswith("alembic/versions/")]
     return checkout.path / name
 
@@ -233,7 +233,7 @@ MESSAGES = {
 
 
 def test_any_message_with_a_word_is_accepted(checkout: Checkout) -> None:
-    """One empty revision after the other, each with a message that something could misread. No snapshot is kept."""
+    """The test writes empty revisions with messages that a program could misread. The project has no snapshot."""
     shutil.rmtree(checkout.path / "alembic" / "snapshot")
     checkout.commit("Go on without a snapshot")
     for message in MESSAGES.values():

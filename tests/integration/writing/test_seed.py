@@ -1,4 +1,4 @@
-"""A development database that is filled: with every kind of row, always the same, and never where others have some."""
+"""A filled development database: it has every kind of row, always the same, and only if it was empty before."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def user(migrated_database: URL, config_file: ConfigFile) -> User:
 
 
 def numbers(user: User) -> dict[str, int]:
-    """How many rows each table has."""
+    """Return how many rows each table has."""
     with user.database.connected() as connection:
         tables = metadata.tables.items()
         return {name: connection.scalar(select(func.count()).select_from(table)) or 0 for name, table in tables}
@@ -46,7 +46,7 @@ def numbers(user: User) -> dict[str, int]:
 
 
 def test_every_table_is_filled_and_so_many_studies(user: User) -> None:
-    """More of them than are inserted at once, and what is printed is what is there."""
+    """There are more studies than are inserted at the same time. The printed numbers are those of the database."""
     done = user.inv("seed", "--studies=600", HERE)
 
     found = numbers(user)
@@ -91,7 +91,7 @@ def test_variants_grow_on_variants_and_never_before_their_parent(user: User) -> 
 
 
 def test_the_application_goes_on_where_the_seed_ended(user: User) -> None:
-    """Identifiers that the database hands out are free, and the models load what is there."""
+    """The application can insert rows, because the next identifiers are free, and it can load the seeded rows."""
     user.inv("seed", HERE)
     engine = create_db_engine(user.url)
 
@@ -116,7 +116,7 @@ def test_a_terminal_shows_how_far_it_is(user: User) -> None:
 
 
 def test_an_interrupted_seed_leaves_nothing(user: User) -> None:
-    """Ctrl-C at a terminal, in the middle of many rows."""
+    """Ctrl-C on a terminal stops the seed in the middle of many rows."""
     before = numbers(user)
     here, there = pty.openpty()
     command = [sys.executable, "-m", "antarest.migration", "seed", "--studies=900000", HERE, f"--config={user.config}"]
@@ -201,7 +201,7 @@ def test_what_is_no_number_of_studies(studies: str, migrated_database: URL, conf
 
 
 def test_a_file_that_cannot_be_written_is_named(config_file: ConfigFile, tmp_path: Path) -> None:
-    """The folder is gone: what the driver says comes in our shape."""
+    """The folder is gone. The message of the driver is part of an error in our form."""
     url = URL.create("sqlite", database=str(tmp_path / "missing" / "antarest.db"))
 
     error = refusal(User(url, config_file(url)).inv("seed"), "db.E305", EXIT_USAGE)
@@ -226,7 +226,7 @@ def fill(session, studies):
 
 
 def workshop(tmp_path: Path, url: URL, named: str, more: str = "") -> Workshop:
-    """Another project, with its own function, named in its `alembic.ini`."""
+    """Another project, whose `alembic.ini` names its own function."""
     shop = Workshop.create(tmp_path, "merge", url)
     shop.workflow.upgrade()
     (shop.folder / "water.py").write_text(SEED.format(more=more))
@@ -256,7 +256,7 @@ def test_any_project_can_name_its_own(tmp_path: Path, empty_database: URL) -> No
 def test_a_project_that_cannot_be_seeded_says_why(
     named: str, more: str, code: str, fact: str, tmp_path: Path, sqlite_database: URL
 ) -> None:
-    """It names no function, a wrong one, or one that needs a package that is not there."""
+    """The project names no function, or a wrong one, or one that needs a package that is not installed."""
     shop = workshop(tmp_path, sqlite_database, named, more)
 
     done = shop.run(f"python -m antarest.migration seed {HERE}", PYTHONPATH=f"{ROOT}:{shop.folder}")

@@ -44,9 +44,9 @@ class Command:
     """A command of a page.
 
     Attributes:
-        text: what is typed.
-        shown: what it prints, as the page says; `...` stands for any lines, or for any text in a line.
-        is_server: whether it runs until it is stopped.
+        text: the command.
+        shown: the output on the page; `...` stands for any lines, or for any text in a line.
+        is_server: whether the command runs until it is stopped.
     """
 
     text: str
@@ -104,16 +104,16 @@ class Page:
 
     @property
     def prose(self) -> str:
-        """The page without its blocks."""
+        """The text of the page without its blocks."""
         return _BLOCK.sub("", self.text)
 
     def blocks(self, language: str) -> list[str]:
-        """Return its blocks in a language."""
+        """Return the blocks of the page in a language."""
         return [block["body"] for block in _BLOCK.finditer(self.text) if block["language"] == language]
 
     @property
     def languages(self) -> set[str]:
-        """The languages of its blocks."""
+        """The languages of the blocks."""
         return {block["language"] for block in _BLOCK.finditer(self.text)}
 
     @cached_property
@@ -129,7 +129,7 @@ class Page:
 
     @property
     def anchors(self) -> set[str]:
-        """The anchors of its headings, as GitHub names them."""
+        """The anchors of the headings, as GitHub names them."""
         headings = re.findall(r"^#+ (.+)$", self.prose, re.MULTILINE)
         slugs = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
         return slugs | set(re.findall(r'<a (?:id|name)="([^"]+)"', self.prose))
@@ -241,9 +241,9 @@ def follow(page: Page, folder: Path, environment: Mapping[str, str], examples: M
 
     Args:
         page: the page.
-        folder: a new checkout, where it begins.
+        folder: a new checkout, in which the commands begin.
         environment: variables to add to the environment.
-        examples: what is different here: each example in the page, such as a path, with what is real.
+        examples: each example in the page that is different here, such as a path, with its real value.
     """
 
     def real(text: str) -> str:

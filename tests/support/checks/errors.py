@@ -1,4 +1,4 @@
-"""An example of each error that the project has."""
+"""An example of each error of the project."""
 
 from __future__ import annotations
 
@@ -150,12 +150,12 @@ MISSING = Missing("view:v", "view v", "op.execute('CREATE VIEW v AS SELECT 1')")
 
 
 def said(text: str) -> AntarestError:
-    """The error for what libpq says."""
+    """Return the error for a message of libpq."""
     return connection_error(psycopg2.OperationalError(f'connection to server at "db1" failed: {text}'), POSTGRES)
 
 
 def from_sqlite(code: int, text: str) -> AntarestError:
-    """The error for what SQLite says."""
+    """Return the error for a message of SQLite."""
     error = sqlite3.OperationalError(text)
     error.sqlite_errorcode = code
     return connection_error(error, SQLITE)

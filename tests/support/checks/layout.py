@@ -56,8 +56,8 @@ class Import:
     """An imported module: at the top, inside a function, or for annotations.
 
     Attributes:
-        module: its dotted name; what is imported from a package may be a module of it.
-        is_relative: whether the statement names it from where the file is.
+        module: the dotted name; a name that is imported from a package may be a module.
+        is_relative: whether the import is relative.
     """
 
     module: str
@@ -73,17 +73,17 @@ class File:
 
     @property
     def module(self) -> str:
-        """Its dotted name."""
+        """The dotted name of the module."""
         return self.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
     @cached_property
     def tree(self) -> ast.Module:
-        """Its syntax tree."""
+        """The syntax tree of the file."""
         return ast.parse(self.text)
 
     @cached_property
     def imports(self) -> list[Import]:
-        """All its imports, wherever they are in the file."""
+        """All imports, anywhere in the file."""
         return [each for node in ast.walk(self.tree) for each in self._imported_by(node)]
 
     def _imported_by(self, node: ast.AST) -> Iterator[Import]:
@@ -97,7 +97,7 @@ class File:
 
     @property
     def functions(self) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
-        """Every function in it."""
+        """All functions in the file."""
         return [node for node in ast.walk(self.tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
 
 
@@ -138,7 +138,7 @@ def imports_across_rooms(file: File) -> list[str]:
 
 
 def rooms_without_a_place(file: File) -> list[str]:
-    """Return the file where it is in the workflow, but is neither a door nor in a room."""
+    """Return the file if it belongs to the workflow, but is neither a public module nor in a room."""
     is_known = not within(file.module, WORKFLOW) or file.module in {WORKFLOW, *DOORS} or _room(file.module)
     return [] if is_known else [f"{file.path} lies in no room"]
 

@@ -39,7 +39,7 @@ _FILE_LINE = re.compile(r"[\w.]+: \S.*|(\[\w+\] )?\w+ = \S.*|GRANT .*;|(op|batch
 
 @dataclass(frozen=True)
 class Refusal:
-    """An error as it was printed."""
+    """A printed error."""
 
     code: str
     fact: str
@@ -49,12 +49,12 @@ class Refusal:
 
     @property
     def commands(self) -> list[str]:
-        """The commands in its hints."""
+        """The commands in the hints of the error."""
         return [command for _, command in self.hints if command]
 
 
 def refusal(result: Result, code: str, exit_code: int) -> Refusal:
-    """Return the error of a command, after the checks of every error."""
+    """Check and return the printed error of a command."""
     shown = result.out + result.err
     assert MARK not in shown
     assert "Traceback" not in shown

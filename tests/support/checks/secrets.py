@@ -143,12 +143,12 @@ ALL_IS_WELL = [
 class Watched:
     """A folder in which commands are run, with its own home and temporary folder.
 
-    The files that hold the password already are left out of the search: somebody wrote it there.
+    Files that already contain the password are not searched, because the test has written it there.
 
     Attributes:
-        folder: where they are run.
+        folder: the folder in which the commands run.
         env: variables for the commands.
-        said: everything that was said so far.
+        said: all output so far.
     """
 
     folder: Path

@@ -62,28 +62,28 @@ class Place:
 
     @property
     def url(self) -> URL:
-        """Its database."""
+        """The database of the workshop."""
         assert self.here.url
         return self.here.url
 
     @property
     def is_sqlite(self) -> bool:
-        """Which engine it has."""
+        """Whether the database is SQLite."""
         return self.url.get_backend_name() == "sqlite"
 
     @property
     def folder(self) -> Path:
-        """Where its backups lie."""
+        """The folder of the backups."""
         return self.here.folder / "backups"
 
     @property
     def project(self) -> Project:
-        """Its Alembic project."""
+        """The Alembic project of the workshop."""
         return Project.load(self.here.folder / "alembic.ini")
 
     @property
     def db(self) -> DbConfig:
-        """Its configuration."""
+        """The configuration of the database."""
         programs = self.settings.get("postgres_programs")
         return DbConfig(
             self.url,
@@ -96,12 +96,12 @@ class Place:
 
     @property
     def backups(self) -> Backups:
-        """Its backups, without a command."""
+        """The backups, read without a command."""
         return Backups(self.project, self.db)
 
     @property
     def files(self) -> list[Path]:
-        """The files in its folder of backups that look like backups."""
+        """The files in the folder of backups that look like backups."""
         return sorted(path for path in self.folder.glob("[!.]*") if path.suffix != ".json")
 
     def run(self, verb: str, flags: str = "", **env: str) -> Result:
@@ -120,12 +120,12 @@ class Place:
         return found
 
     def add(self, *names: str) -> None:
-        """Add rows to its table."""
+        """Add rows to the table of the workshop."""
         for name in names:
             self.here.execute(f"INSERT INTO country SELECT max(id) + 1, '{name}' FROM country")
 
     def names(self) -> list[str]:
-        """Return the rows of its table."""
+        """Return the rows of the table of the workshop."""
         return sorted(str(row[0]) for row in self.query("SELECT name FROM country"))
 
     def query(self, statement: str) -> list[Any]:

@@ -35,7 +35,7 @@ class Database:
 
     @property
     def workflow(self) -> MigrationWorkflow:
-        """The workflow on it."""
+        """The workflow on this database."""
         return MigrationWorkflow(PROJECT, DbConfig(url=self.url))
 
     @contextmanager
@@ -56,12 +56,12 @@ class Database:
             return [tuple(row) for row in connection.execute(text(statement))]
 
     def upgrade(self, to: str = HEAD) -> None:
-        """Upgrade it."""
+        """Upgrade the database."""
         if to != BASE:
             self.workflow.upgrade(to)
 
     def downgrade(self, to: str) -> None:
-        """Downgrade it and agree to all losses. This makes no plan, which would take longer than the run."""
+        """Downgrade the database and agree to all losses. This makes no plan, which would take longer than the run."""
         plan = RollbackPlan(self.workflow.current(), to, ())
         self.workflow.rollback(plan, Agreement(everything=True))
 

@@ -1,4 +1,4 @@
-"""Small revisions and what they lose, measured by the guard in a transaction that is rolled back."""
+"""Small revisions and their losses, which the guard measures in a transaction that is rolled back."""
 
 from __future__ import annotations
 

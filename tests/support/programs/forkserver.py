@@ -66,8 +66,8 @@ def main() -> CodeType | str:
 def _end() -> None:
     """End this process after everything that a program can notice of its end.
 
-    The threads have ended, and the other functions of `atexit` have run. What is left are the streams, and the objects
-    of the program's own modules. Where a stream cannot be flushed, Python says so.
+    The threads have ended, and the other functions of `atexit` have run. Only the streams and the objects of the
+    program's own modules are left. If a stream cannot be flushed, Python prints an error.
     """
     try:
         for name in ("stdout", "stderr"):

@@ -2,8 +2,8 @@
 
 A command of ours spends most of its time on imports of SQLAlchemy, Alembic, others and our own modules. A server that
 has imported them forks instead (`forkserver.py`). The fork is a child of the test, and has its own id, folder,
-environment, streams, signals and exit code. Where a fork cannot behave like a new Python, or with
-ANTAREST_TEST_FRESH=1, a new Python is started.
+environment, streams, signals and exit code. If a fork cannot behave like a new Python, or with ANTAREST_TEST_FRESH=1, a
+new Python is started.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _STARTED = inspect.signature(subprocess.Popen._execute_child)  # type: ignore[at
 
 
 class Popen(subprocess.Popen[AnyStr]):
-    """Like `subprocess.Popen`, but a Python program is forked from the server where that makes no difference."""
+    """Like `subprocess.Popen`, but forks a Python program from the server if this makes no difference."""
 
     def _execute_child(self, *arguments: Any) -> None:
         asked = _STARTED.bind(self, *arguments).arguments
@@ -58,10 +58,10 @@ class Popen(subprocess.Popen[AnyStr]):
 
 
 class _Server:
-    """A server of this process; it ends with it.
+    """A server of this process, which ends with this process.
 
     Attributes:
-        imported: the names of the packages that it has imported.
+        imported: the names of the packages that the server has imported.
     """
 
     def __init__(self, *modules: str) -> None:
@@ -127,11 +127,11 @@ class _Python:
 
     Attributes:
         interpreter: the file of the Python.
-        name: that of the file which the system is told to start.
-        words: the command line, as the system hands it to that Python.
+        name: the name of the file that the system has to start.
+        words: the command line, as the system passes it to the interpreter.
         option: "-m", "-c", or "" for a file.
         program: the module, the code or the file.
-        arguments: what follows.
+        arguments: the remaining arguments.
     """
 
     interpreter: str
@@ -143,7 +143,7 @@ class _Python:
 
     @classmethod
     def of(cls, words: list[str], search: str, folder: Path) -> _Python | None:
-        """Parse a command line; None where it is not a Python program of this environment, or has flags for Python."""
+        """Parse a command line; None if it is not a Python program of this environment, or has flags for Python."""
         program = Path(shutil.which(words[0], path=search) or "")
         interpreter = program
         if not program.name.startswith("python") and program.parent == _PROGRAMS:
@@ -168,7 +168,7 @@ class _Python:
 
 
 def _request(asked: Mapping[str, Any]) -> tuple[bytes, _Server] | None:
-    """Return the request and its server; None where a fork would behave differently."""
+    """Return the request and its server; None if a fork would behave differently."""
     given = os.environ if asked["env"] is None else asked["env"]
     environment = {os.fsdecode(name): os.fsdecode(value) for name, value in given.items()}
     folder = Path(os.fsdecode(asked["cwd"] or ".")).resolve()
@@ -206,7 +206,7 @@ def _is_plain(asked: Mapping[str, Any]) -> bool:
 
 
 def _is_read_alike(environment: Mapping[str, str]) -> bool:
-    """Return whether the settings that Python reads at its start are those of the server."""
+    """Return whether the settings that Python reads at its start are the same as those of the server."""
 
     def read(variables: Mapping[str, str]) -> dict[str, str]:
         return {name: value for name, value in variables.items() if _READ_AT_THE_START.match(name)}

@@ -61,10 +61,10 @@ class Run:
     """A running command.
 
     Attributes:
-        process: its process.
-        out: what it printed, once it was refused.
-        heard: what was read of it while it ran.
-        ticks: the time that it had computed when somebody looked first.
+        process: the process of the command.
+        out: the output, after the command was refused.
+        heard: the output that was read while the command ran.
+        ticks: the CPU time when it was read first.
     """
 
     process: subprocess.Popen[str]
@@ -74,7 +74,7 @@ class Run:
 
     @property
     def pid(self) -> int:
-        """The process."""
+        """The id of the process."""
         return self.process.pid
 
     def says(self, text: str, *, logs: bool = False) -> str:
@@ -93,7 +93,7 @@ class Run:
         raise AssertionError(f"it never said {text!r}:\n{self.heard}{self.process.communicate()}")
 
     def end(self) -> Result:
-        """Wait for its end."""
+        """Wait until the command has ended."""
         out, err = self.process.communicate(timeout=HANGS)
         result = Result(self.process.returncode, self.heard + out, err)
         assert "Traceback" not in out + err, err
@@ -106,7 +106,7 @@ class Runner:
 
     Attributes:
         database: the database and its project.
-        folder: for the configuration and the gate.
+        folder: the folder for the configuration and the gate.
         settings: further settings of the section db.
     """
 

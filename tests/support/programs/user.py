@@ -24,8 +24,8 @@ class User:
 
     Attributes:
         url: the database.
-        config: the configuration file that names it; ANTAREST_CONF names the file.
-        folder: where the commands are run.
+        config: the configuration file that names the database; ANTAREST_CONF names the file.
+        folder: the folder in which the commands run.
     """
 
     url: URL

@@ -1,4 +1,4 @@
-"""A project whose models are a text, and the commands that write and check its revisions."""
+"""A project whose models are a text, and the commands that write and check the revisions of the project."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ metadata = sa.MetaData()
 
 
 class Author:
-    """Somebody with a project, whose models are a text."""
+    """A project whose models are a text."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self.folder, self.module = folder, name
@@ -51,7 +51,7 @@ class Author:
 
     @property
     def project(self) -> Project:
-        """The project, as it is now."""
+        """The project, with its present files."""
         return Project.load(self.folder / "alembic.ini")
 
     def models(self, text: str) -> None:
@@ -67,9 +67,9 @@ class Author:
         return write_revision(self.project, "change", db=db)
 
     def findings(self, db: DbConfig = SQLITE) -> list[str]:
-        """What db.check finds."""
+        """Return the findings of db.check."""
         return [each.fact for made in checks.check(self.project, None, db) for each in made.failures]
 
     def not_checked(self, db: DbConfig = SQLITE) -> dict[str, str]:
-        """What db.check names as not checked, with the reasons."""
+        """Return what db.check names as not checked, with the reasons."""
         return {each.claim: each.skipped for each in checks.check(self.project, None, db) if each.skipped}

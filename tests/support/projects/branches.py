@@ -77,7 +77,7 @@ class Clone:
     Attributes:
         folder: the working tree.
         url: the database.
-        server: what other databases are made on.
+        server: the server for other databases.
     """
 
     folder: Path
@@ -107,7 +107,7 @@ class Clone:
 
     @property
     def database(self) -> Database:
-        """The database, with the revisions as they are now."""
+        """The database, with the present revisions."""
         return Database(self.url, self.project)
 
     @property

@@ -46,9 +46,9 @@ def run(
         command: the program and its arguments; "python" is this interpreter.
         cwd: the folder to run it in.
         env: variables to add to the environment.
-        stdin: what is typed; its end is the end of the file.
-        timeout: seconds after which it counts as hanging.
-        traceback: whether it may print a traceback.
+        stdin: the input of the command.
+        timeout: the seconds after which the command counts as hanging.
+        traceback: whether the command may print a traceback.
     """
     programs = Path(sys.executable).parent
     search = os.pathsep.join([str(programs), os.environ.get("PATH", os.defpath)])
@@ -99,7 +99,7 @@ class Checkout:
 
     @property
     def revisions(self) -> list[Path]:
-        """Its revision files, by name."""
+        """The revision files, by name."""
         return sorted((self.path / "alembic" / "versions").glob("*.py"))
 
     def run(
@@ -126,9 +126,9 @@ class Checkout:
 
 @cache
 def _committed() -> Path:
-    """Return a repository with the files of this one, which is there until this process ends.
+    """Return a repository with the files of this one, which exists until this process ends.
 
-    To copy it takes a tenth of the time that git needs for a new one.
+    A copy of it takes a tenth of the time that git needs for a new repository.
     """
     place = tempfile.TemporaryDirectory(prefix="antarest-checkout-")  # On the disk of the copies, which is faster.
     atexit.register(place.cleanup)

@@ -83,9 +83,10 @@ def downgrade():
 
 @dataclass(frozen=True)
 class Script:
-    """A revision: its id, the bodies of its functions, and what it declares.
+    """A revision: its id, the bodies of its functions, and its declarations.
 
-    The bodies may use `op`, `sa`, `sql("...", ...)` and `is_postgresql()`. `down` is the script before it unless named.
+    The bodies may use `op`, `sa`, `sql("...", ...)` and `is_postgresql()`. By default, `down` is the script before this
+    one.
     """
 
     id: str
@@ -133,14 +134,14 @@ def write_project(folder: Path, *scripts: Script) -> Project:
 
 @dataclass(frozen=True)
 class Database:
-    """A database with a project of its own."""
+    """A database with its own project."""
 
     url: URL
     project: Project
 
     @property
     def workflow(self) -> MigrationWorkflow:
-        """The workflow on it."""
+        """The workflow on this database."""
         return self.workflow_with(None)
 
     def workflow_with(self, listener: Listener | None) -> MigrationWorkflow:
@@ -174,13 +175,13 @@ class Database:
 
 
 class Notes(Listener):
-    """Keeps what a user would be told."""
+    """Keeps the lines that a user would see."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []
 
     def note(self, text: str) -> None:
-        """Keep it."""
+        """Keep a line."""
         self.notes.append(text)
 
 

@@ -42,7 +42,7 @@ class Installation:
 
     Attributes:
         prefix: the environment.
-        home: where its user works: neither in it, nor in a checkout.
+        home: the folder of its user, outside of the environment and of a checkout.
     """
 
     prefix: Path
@@ -50,7 +50,7 @@ class Installation:
 
     @classmethod
     def create(cls, wheel: Path, folder: Path, *extras: str) -> Installation:
-        """Install it with pip. The packages that it needs are those of the running environment, linked one by one."""
+        """Install it with pip. The packages that the wheel needs are links to those of the running environment."""
         installation = cls(folder / "environment", folder / "home")
         installation.home.mkdir(parents=True)
         python = installation.prefix / "bin" / "python3"
@@ -64,22 +64,22 @@ class Installation:
 
     @property
     def packages(self) -> Path:
-        """Its site-packages."""
+        """The folder site-packages of the environment."""
         (found,) = (self.prefix / "lib").glob("python3*/site-packages")
         return found
 
     @property
     def project(self) -> Path:
-        """The Alembic project in it."""
+        """The Alembic project in the environment."""
         return self.packages / "antarest" / "_alembic"
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables of its user: this environment is activated, and nothing else is set."""
+        """The variables of the user: the environment is activated, and nothing else is set."""
         return {"PATH": f"{self.prefix}/bin:/usr/bin:/bin", "HOME": str(self.home), "LANG": "C.UTF-8"}
 
     def run(self, *command: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Result:
-        """Run a command as its user does, in the folder of that user unless another one is given."""
+        """Run a command as the user, in the user's folder or another one."""
         done = subprocess.run(
             [str(part) for part in command],
             cwd=cwd or self.home,
@@ -139,7 +139,7 @@ def link_needed(folder: Path, *extras: str) -> None:
 
 
 def _needed(name: str, extras: Sequence[str]) -> set[str]:
-    """Return the names of all distributions that one needs with these extras, directly or indirectly."""
+    """Return the names of all distributions that a distribution needs with these extras, directly or indirectly."""
     own = [f"extra == {quote}{extra}{quote}" for extra in extras for quote in "'\""]
     found: set[str] = set()
     waiting = [name]

@@ -1,4 +1,4 @@
-"""Projects with a snapshot, and revisions with much of what an engine has."""
+"""Projects with a snapshot, and revisions with many kinds of objects of an engine."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Snapshotted(Database):
 
     @classmethod
     def create(cls, folder: Path, url: URL, *scripts: Script) -> Snapshotted:
-        """Write a project and its snapshot; the database stays as it is."""
+        """Write a project and its snapshot, without changing the database."""
         made = cls(url, write_project(folder, *scripts))
         snapshots.write(made.project, made.engine)
         return made
@@ -112,7 +112,7 @@ class Snapshotted(Database):
 
     @property
     def again(self) -> Snapshotted:
-        """The database, with the files of its project as they are now."""
+        """The database, with the present files of its project."""
         return Snapshotted(self.url, Project.load(self.project.ini))
 
     def change(self, change: Callable[[Snapshot], Snapshot]) -> None:
@@ -135,18 +135,18 @@ class Snapshotted(Database):
         return other
 
     def differs(self, other: Database) -> list[str]:
-        """The facts in which it differs from another database."""
+        """Return the facts in which the database differs from another one."""
         with moving(self.url) as first, moving(other.url) as second:
             return unequal(*(read_facts(each, self.project.workflow_tables) for each in (first, second)))
 
     @property
     def marks(self) -> list[tuple[str, str, str]]:
-        """The revision, the direction and the hash in each line of its record, newest first."""
+        """The revision, the direction and the hash in each line of the record, newest first."""
         records = [each.record for each in self.again.workflow.history()]
         return [(each.revision, each.direction, each.digest) for each in records if each]
 
     @property
     def is_empty(self) -> bool:
-        """Whether it has no table and no recorded revision."""
+        """Whether the database has no table and no recorded revision."""
         with moving(self.url) as connection:
             return not read_facts(connection, ())["the names of the objects"] and not self.workflow.current()

@@ -39,8 +39,8 @@ class Suite:
     """A project with tests.
 
     Attributes:
-        folder: where it is.
-        server: where its tests have their databases, as on one that lives on.
+        folder: the folder of the project.
+        server: the server for the databases of the tests, which continues to run after the tests.
     """
 
     folder: Path
@@ -48,17 +48,17 @@ class Suite:
 
     @property
     def versions(self) -> Path:
-        """Its revisions."""
+        """The folder of the revisions."""
         return self.folder / "alembic" / "versions"
 
     @property
     def files(self) -> Path:
-        """The folder of its SQLite templates."""
+        """The folder of the templates of SQLite."""
         return self.folder / ".pytest_cache" / "d" / "antarest-templates"
 
     @property
     def template(self) -> str:
-        """The name of its template of PostgreSQL, at head."""
+        """The name of the template of PostgreSQL, at head."""
         return f"antarest_template_{self.start().key('', str(self.server.url.username))}"
 
     def start(self, revision: str = HEAD, *, with_rows: bool = False) -> Template:
@@ -81,7 +81,7 @@ class Suite:
         return run(*command, cwd=self.folder, env={**ours, **env}, traceback=True)
 
     def sql(self, statement: str) -> list[object]:
-        """Run a statement on the server; the first values of its rows."""
+        """Run a statement on the server, and return the first values of its rows."""
         return execute(self.server.url, statement)
 
     def databases(self, beginning: str) -> list[object]:
@@ -100,7 +100,7 @@ def databases(server: URL, beginning: str) -> list[object]:
 
 
 def execute(url: URL, statement: str) -> list[object]:
-    """Run a statement outside of a transaction; the first values of its rows."""
+    """Run a statement outside of a transaction, and return the first values of its rows."""
     engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         result = connection.execute(text(statement))

@@ -33,14 +33,14 @@ def _on(id_: str, revision: str, *engines: str) -> Findings:
 
 @dataclass(frozen=True)
 class Foreign:
-    """What the proof says about the history of another project, and how it is asked.
+    """The history of another project: how it is proved, and what the proof must report.
 
     Attributes:
-        errors: the findings.
-        notes: the notes, without those that nearly every history has.
-        gaps: the revision and engine of everything that is not proved.
-        revisions: the revision that is asked for; empty for all.
-        metadata: the metadata that is named.
+        errors: the expected findings.
+        notes: the expected notes, without those that nearly every history has.
+        gaps: the revision and engine of each expected gap in the proof.
+        revisions: the revision to prove; empty for all revisions.
+        metadata: the metadata that the command names.
         is_on_path: whether the folder of the project is on the search path.
     """
 
@@ -236,7 +236,7 @@ CLEAN = sorted(path.name for path in HISTORIES.glob("clean_*"))
 
 
 def prove_foreign(history: str, server: PostgresServer) -> Verification:
-    """Prove the history of another project, which has no `alembic.ini`, or one that knows nothing of us."""
+    """Prove the history of another project, whose `alembic.ini` is missing or has no settings of ours."""
     asked, folder = FOREIGN[history], OTHERS / history
     ini = folder / "alembic.ini"
     sys.path[:0] = [str(folder)] if asked.is_on_path else []
@@ -255,7 +255,7 @@ def ini_of(history: str) -> Path:
 def prove(history: str, server: PostgresServer) -> Verification:
     """Prove a history on both engines, in this process.
 
-    Many histories begin with the same revision. It is proved in those without a fault, and the others only run it.
+    Many histories begin with the same revision. It is proved only in histories without a fault.
     """
     target = target_of(str(ini_of(history)), None, None, None)
     select = None if history in CLEAN else _without_the_usual_beginning
@@ -276,7 +276,7 @@ def prove_here(plan: ProofPlan, names: Sequence[EngineName], server: PostgresSer
 
 
 def assert_in_markdown(page: str) -> None:
-    """Assert that a page for people has what was found in `cast_on_sqlite`."""
+    """Assert that the Markdown page has the findings of `cast_on_sqlite`."""
     lines = page.splitlines()
     assert lines[0].startswith("**1 finding, 1 note, 1 not proved: 4 revisions on SQLite and PostgreSQL in ")
     assert "Not checked: the models: no metadata is named by [antarest] or --metadata." in lines

@@ -30,11 +30,11 @@ _OTHERS = ("backups", "__pycache__")
 
 @dataclass(frozen=True)
 class Workshop:
-    """A copy of a history, with our tasks and a configuration file beside it, where commands are run.
+    """A copy of a history, with our tasks and a configuration file beside it.
 
     Attributes:
-        folder: where it is.
-        url: the database to watch; None where there is none.
+        folder: the folder of the copy.
+        url: the database to watch; None if there is none.
     """
 
     folder: Path
@@ -54,7 +54,7 @@ class Workshop:
 
     @property
     def workflow(self) -> MigrationWorkflow:
-        """The workflow on its database."""
+        """The workflow on the database."""
         assert self.url
         return MigrationWorkflow(Project.load(self.folder / "alembic.ini"), DbConfig(self.url))
 
@@ -90,7 +90,7 @@ class Workshop:
         return f"{start}{verb} {flags}"
 
     def run(self, command: str, **env: str) -> Result:
-        """Run a command in it."""
+        """Run a command in the folder."""
         return run(*shlex.split(command), cwd=self.folder, env={**ENVIRONMENT, **env})
 
     def refused(self, command: str, code: str, exit_code: int = EXIT_FAILED, **env: str) -> Refusal:
@@ -104,7 +104,7 @@ class Workshop:
     def refused_here(
         self, capsys: pytest.CaptureFixture[str], verb: str, exit_code: int = EXIT_FAILED, **options: Any
     ) -> Refusal:
-        """Like `refused`, but in this process, which saves the half second for the start of another one."""
+        """Like `refused`, but in this process, which saves the half second that a new process needs to start."""
         before = self.state()
         config, project = self.folder / "application.yaml", self.folder / "alembic.ini"
         capsys.readouterr()

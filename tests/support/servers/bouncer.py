@@ -33,9 +33,9 @@ class Bouncer:
     """A running PgBouncer.
 
     Attributes:
-        url: the database behind it, as the role that it was started for.
-        direct: the same past it.
-        log: the file that it writes.
+        url: the database through the PgBouncer, with the role for which it was started.
+        direct: the same database without the PgBouncer.
+        log: the log file of the PgBouncer.
     """
 
     url: URL
@@ -68,10 +68,10 @@ def bouncer(database: URL, *roles: URL, mode: Mode = "transaction", **settings: 
     """Run a PgBouncer on a free port of this host; it ends with the block.
 
     Args:
-        database: what is behind it, as a role with a password.
+        database: the database behind the PgBouncer, with a role that has a password.
         roles: other roles that may log in, each with its password.
-        mode: when a connection to the server goes back to the pool.
-        settings: of the section [pgbouncer]; what is not named is as PgBouncer has it.
+        mode: the mode, which decides when a connection to the server goes back to the pool.
+        settings: further settings of the section [pgbouncer].
     """
     program = shutil.which("pgbouncer", path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"]))
     if program is None:

@@ -15,8 +15,8 @@ class Proxy:
     """A proxy between a run and the server. It cuts the connection at the first commit.
 
     Attributes:
-        url: how the run reaches it.
-        has_cut: whether it has cut a connection.
+        url: the URL with which the run connects to the proxy.
+        has_cut: whether the proxy has cut a connection.
     """
 
     def __init__(self, url: URL, *, cuts: bool = True, lets_it_pass: bool = True, lets_in: int | None = None) -> None:
@@ -24,9 +24,9 @@ class Proxy:
 
         Args:
             url: the database.
-            cuts: whether the connection is cut.
-            lets_it_pass: whether the server still hears of the commit.
-            lets_in: how many can connect after the commit; None for all.
+            cuts: whether to cut the connection.
+            lets_it_pass: whether the server still receives the commit.
+            lets_in: how many connections are possible after the commit; None for no limit.
         """
         self._cuts, self._lets_it_pass, self._lets_in = cuts, lets_it_pass, lets_in
         self._has_seen, self.has_cut = False, False

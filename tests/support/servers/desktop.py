@@ -35,8 +35,8 @@ class Desk:
 
     Attributes:
         url: the database.
-        folder: where the rest is.
-        port: what the configuration says.
+        folder: the folder of the other files.
+        port: the port in the configuration.
     """
 
     url: URL
@@ -76,13 +76,13 @@ class Desk:
     def start(
         self, *flags: str, cwd: Path = ROOT, env: Mapping[str, str] | None = None, program: str = "antarest/gui.py"
     ) -> Iterator[Server]:
-        """Start the application; it is stopped at the end, if it still runs.
+        """Start the application. At the end it is stopped, if it still runs.
 
         Args:
             flags: further flags.
-            cwd: the checkout.
+            cwd: the folder of the checkout.
             env: variables to add to the environment.
-            program: what is started.
+            program: the program to start.
         """
         ours = {"XDG_RUNTIME_DIR": str(self.folder / "runtime"), "BROWSER": str(self.folder / "browser")}
         with ExitStack() as stack:

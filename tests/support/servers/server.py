@@ -1,4 +1,4 @@
-"""The server as an operator runs it: a process with a configuration, an address, and signals."""
+"""The server as an operator runs it: a process with a configuration and an address, which receives signals."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ class Server:
 
     @property
     def out(self) -> str:
-        """Its standard output."""
+        """The standard output of the process."""
         return (self.folder / "out").read_text(encoding="utf-8")
 
     @property
     def err(self) -> str:
-        """Its standard error."""
+        """The standard error of the process."""
         return (self.folder / "err").read_text(encoding="utf-8")
 
     @property
     def url(self) -> str:
-        """Its address, once it is ready."""
+        """The address of the server, as soon as it is ready."""
         found: list[str] = []
 
         def is_ready() -> bool:
@@ -58,21 +58,21 @@ class Server:
         return httpx.get(self.url + path, params=parameters or None, timeout=HANGS)  # type: ignore[arg-type]  # any value
 
     def says(self, text: str) -> None:
-        """Wait until it has printed this."""
+        """Wait until the server has printed this."""
         wait_until(lambda: text in self.out or self.process.poll() is not None)
         assert text in self.out, self.err
 
     def send(self, *signals: signal.Signals) -> None:
-        """Send it signals."""
+        """Send the process signals."""
         for each in signals:
             self.process.send_signal(each)
 
     def ended(self) -> Result:
-        """Wait until it has ended, and return its exit code."""
+        """Wait until the process has ended, and return its exit code."""
         return Result(self.process.wait(HANGS), self.out, self.err)
 
     def stop(self, by: signal.Signals = signal.SIGTERM) -> Result:
-        """Stop it, and return its exit code."""
+        """Stop the server, and return its exit code."""
         self.send(by)
         return self.ended()
 

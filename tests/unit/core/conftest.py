@@ -1,4 +1,4 @@
-"""Fixtures of the tests of the core: a user without rights, and a folder that such a user can reach."""
+"""Fixtures for the tests of the core: a user without rights, and a folder that such a user can read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ AsNobody = Callable[..., str]
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """A folder that everybody can enter; that of `tmp_path` lies in one that only its owner can."""
+    """A folder that everybody can enter. The folder of `tmp_path` is inside a folder that only its owner can enter."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
@@ -32,7 +32,7 @@ def open_folder() -> Iterator[Path]:
 
 @pytest.fixture
 def as_nobody() -> AsNobody:
-    """Run a program text with arguments in a child process that root's rights are taken from; returns its output."""
+    """Run a program text with arguments in a child process that has lost the rights of root; return its output."""
 
     def run(program: str, *arguments: object) -> str:
         # The imports come first: the code may lie where only root can read.

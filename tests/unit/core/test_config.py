@@ -126,7 +126,7 @@ def test_no_representation_shows_a_password(write: Write) -> None:
 
 
 def test_the_file_is_searched_in_one_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """--config, ANTAREST_CONF, the working directory, the root of the checkout, the default that is shipped."""
+    """--config, ANTAREST_CONF, the working folder, the root of the checkout, and the default file of the package."""
     root, cwd = tmp_path / "checkout", tmp_path / "cwd"
     monkeypatch.setattr(reader, "ROOT", root)
     given = names(tmp_path, "given", "given.yaml")
@@ -198,7 +198,7 @@ def test_a_named_file_that_is_missing_is_never_replaced_by_another(tmp_path: Pat
 
 @pytest.mark.parametrize(("path", "environ"), [("", {}), (None, {"ANTAREST_CONF": ""})])
 def test_an_empty_name_is_no_invitation_to_search(tmp_path: Path, path: str | None, environ: dict[str, str]) -> None:
-    """It comes from a variable that somebody forgot to set: `--config=$CONF`."""
+    """An empty name comes from a variable that somebody forgot to set: `--config=$CONF`."""
     names(tmp_path, "cwd")
 
     with pytest.raises(ConfigNotFound, match="the name is empty"):

@@ -1,4 +1,4 @@
-"""Variables whose value lies in a file, and the one that the environment need not have."""
+"""Variables whose value is in a file, and the variable that the environment may lack."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_the_folder_is_made_for_those_who_use_it(write: Write, tmp_path: Path, m
 def test_another_folder_is_relative_to_where_the_user_is(
     write: Write, tmp_path: Path, value: str, database: str
 ) -> None:
-    """Not to the file, as other paths are: that may be the one in site-packages."""
+    """Other paths are relative to the file, but the file may be in site-packages."""
     cwd = tmp_path / "elsewhere"
 
     config = load_config(write(IN_DATA), environ={"ANTAREST_DATA": value}, cwd=cwd)

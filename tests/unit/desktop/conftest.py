@@ -50,7 +50,7 @@ class _Reader(HTMLParser):
 
 @dataclass(frozen=True)
 class Page:
-    """An answer, read as a browser would."""
+    """An answer, parsed as a browser does."""
 
     status: int
     headers: httpx.Headers
@@ -63,11 +63,11 @@ class Page:
 
     @property
     def links(self) -> list[str]:
-        """Where the links lead."""
+        """The targets of the links."""
         return [attributes["href"] for tag, attributes in self._read().elements if tag == "a"]
 
     def elements(self, tag: str) -> list[dict[str, str]]:
-        """The attributes of the elements of a kind."""
+        """Return the attributes of all elements of a kind."""
         return [attributes for name, attributes in self._read().elements if name == tag]
 
     def _read(self) -> _Reader:
@@ -105,13 +105,13 @@ def app(config: AppConfig) -> Iterator[FastAPI]:
 
 @pytest.fixture
 def get(app: FastAPI) -> Get:
-    """Ask it for a page: `get("/", params={"search": "x"})`."""
+    """Ask the application for a page: `get("/", params={"search": "x"})`."""
     return lambda path, **options: request(app, path, **options)
 
 
 @pytest.fixture
 def write(migrated_database: URL) -> Write:
-    """Write into its database: `write(function)` calls the function with a session."""
+    """Write into the database of the application: `write(function)` calls the function with a session."""
 
     def write(what: Callable[[Session], Any]) -> Any:
         engine = create_db_engine(migrated_database)

@@ -68,7 +68,7 @@ def test_the_static_files_are_those_of_the_pages_and_nothing_else(get: Get) -> N
 
 
 class Attempts:
-    """Upgrades that fail, until there are no more errors to fail with."""
+    """Upgrades that fail with one error after the other, and then succeed."""
 
     def __init__(self, app: FastAPI, *errors: AntarestError) -> None:
         self.app, self.errors = app, list(errors)
@@ -132,7 +132,7 @@ def test_trying_again_serves_the_application_as_soon_as_it_can(
 
 
 def test_what_a_signal_has_stopped_is_not_tried_again(config: AppConfig, app: FastAPI, locked: DatabaseLocked) -> None:
-    """A second request may wait already; the server stops, and the database stays as it is said to be."""
+    """A second request may already wait. The server stops, and the database stays at its revision."""
     stopped = RunTerminated(str(config.db.url), "Nothing was changed.")
 
     def attempt() -> FastAPI | AntarestError:

@@ -31,7 +31,7 @@ def rendered(diagram: SchemaDiagram, chosen: str = "") -> ET.Element:
 
 
 def ends(path: str) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Where a path begins and ends."""
+    """Return the start and the end of a path."""
     pairs = [(float(x), float(y)) for x, y in re.findall(r"(-?[\d.]+),(-?[\d.]+)", path)]
     return pairs[0], pairs[-1]
 

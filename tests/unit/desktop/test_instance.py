@@ -34,7 +34,7 @@ sys.stdin.read()
 
 @pytest.fixture(autouse=True)
 def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A runtime folder of the test's own."""
+    """A separate runtime folder for the test."""
     folder = tmp_path / "runtime"
     folder.mkdir(mode=0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
@@ -48,7 +48,7 @@ def url(tmp_path: Path) -> URL:
 
 @contextmanager
 def holder(url: URL) -> Iterator[subprocess.Popen[str]]:
-    """A process that takes the lock, and says whether it has it."""
+    """A process that takes the lock, and prints whether it has it."""
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER, url.render_as_string(hide_password=False)],
         cwd=ROOT,
@@ -70,7 +70,7 @@ def said(process: subprocess.Popen[str]) -> str:
 
 @contextmanager
 def serving(answer: bytes, status: int = 200) -> Iterator[int]:
-    """A server that answers every question so, and its port."""
+    """A server that gives this answer to every question, and its port."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -19,7 +19,7 @@ def line(source: str, target: str, source_port: int = PORT, target_port: int = P
 
 
 def anything(seed: int) -> tuple[list[Box], list[Line]]:
-    """Boxes of any size, and lines between any of them: to itself, in circles, between the same two twice."""
+    """Boxes of any size, and any lines: from a box to itself, in circles, and two lines between the same boxes."""
     draw = random.Random(seed)  # noqa: S311 - a picture, no secret
     made = [Box(f"box{index}", draw.randint(40, 300), draw.randint(40, 400)) for index in range(draw.randint(1, 30))]
     lines = [
@@ -30,7 +30,7 @@ def anything(seed: int) -> tuple[list[Box], list[Line]]:
 
 
 def assert_readable(layout: Layout, made: list[Box], lines: list[Line]) -> None:
-    """Nothing lies on anything else, and every line goes from where it should to where it should."""
+    """Nothing covers anything else, and every line connects the right boxes."""
     for one, two in combinations(made, 2):
         assert not _overlap(layout, one, two), (one, two)
     assert set(layout.routes) == set(lines)
@@ -61,7 +61,7 @@ def _ports(layout: Layout, name: str, height: int) -> set[Point]:
 
 
 def _beside(layout: Layout, box: Box, start: Point, end: Point) -> bool:
-    """Whether the box takes some of the width that the piece of line runs through."""
+    """Return whether a piece of a line runs through the width of the box."""
     corner = layout.corners[box.name]
     left, right = sorted([start.x, end.x])
     return left < corner.x + layout.widths[box.name] and right > corner.x and left != right
@@ -102,7 +102,7 @@ def test_a_line_past_a_table_gets_a_lane() -> None:
 
 
 def test_lines_do_not_cross_where_they_need_not() -> None:
-    """In the order of their names, the lines of x would cross those of y."""
+    """If the boxes were in the order of their names, the lines of x would cross those of y."""
     lines = [line("x", "a"), line("x", "c"), line("y", "b"), line("y", "d")]
     corners = arrange(boxes("a", "b", "c", "d", "x", "y"), lines).corners
 

@@ -18,7 +18,7 @@ from tests.support.data.study_trees import NOW, ODD_NAMES, add_many, add_odd, fi
 
 
 def names(studies: list[TreeStudy] | tuple[TreeStudy, ...] | object) -> list[object]:
-    """The names in a tree: one that has variants is a pair of its name and theirs."""
+    """Return the names in a tree. A study with variants is a pair of its name and their names."""
     assert isinstance(studies, list | tuple)
     return [(study.name, names(study.variants)) if study.variants else study.name for study in studies]
 
@@ -29,7 +29,7 @@ def find(session: Session, name: str) -> str:
 
 @contextmanager
 def queries(session: Session) -> Iterator[list[str]]:
-    """The statements that are run inside."""
+    """Return the statements that run in the block."""
     seen: list[str] = []
     engine = session.get_bind()
 

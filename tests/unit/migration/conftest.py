@@ -1,4 +1,4 @@
-"""Databases that the tests of this folder share."""
+"""Databases that the tests of this folder use."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ Get = Callable[..., httpx.Response]
 
 @pytest.fixture
 def session(migrated_database: URL) -> Iterator[Session]:
-    """A session that writes, for the rows of a test, on a database at head."""
+    """A session that writes the rows of a test, on a database at head."""
     engine = create_db_engine(migrated_database)
     with Session(engine) as session:
         yield session
@@ -35,7 +35,7 @@ def session(migrated_database: URL) -> Iterator[Session]:
 
 @pytest.fixture
 def app(migrated_database: URL) -> FastAPI:
-    """The application, on that database."""
+    """The application on the database at head."""
     return create_app(AppConfig(DbConfig(migrated_database), Path("application.yaml")), Project.own())
 
 

@@ -30,7 +30,7 @@ PREDECESSOR = HISTORY.order[-2]
 
 
 def error_of(response: httpx.Response) -> dict[str, Any]:
-    """The error that an answer holds, after what holds for all of them."""
+    """Return the error in an answer, after the checks for all errors."""
     error: dict[str, Any] = response.json()["error"]
     assert list(error) == ["code", "message", "details", "hints"]
     assert "Traceback" not in response.text

@@ -41,7 +41,7 @@ def connect(url: URL, **settings: Any) -> Database:
 
 
 def refused(database: Database, query: Callable[[Session], Any]) -> AntarestError:
-    """The error that a query is refused with."""
+    """Return the error with which a query is refused."""
     with pytest.raises(AntarestError) as caught:
         asyncio.run(database.read(query))
     return caught.value
@@ -96,7 +96,7 @@ def test_a_file_may_have_any_name(sqlite_database: URL, tmp_path: Path, name: st
 
 
 def test_a_file_that_was_replaced_is_the_new_one(sqlite_database: URL, tmp_path: Path) -> None:
-    """A backup that is restored while the application runs must not leave it with the old file."""
+    """If a backup is restored while the application runs, the application must not continue to use the old file."""
     Migrated(sqlite_database).upgrade()
     database = connect(sqlite_database)
     assert asyncio.run(database.probe()).up_to_date
@@ -209,7 +209,7 @@ def test_a_table_that_is_locked_for_long_is_an_answer_too(
 
 
 def test_a_server_that_hangs_is_not_waited_for(postgres_database: URL, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither on a connection that is there, nor on a new one; and it is used again once it answers."""
+    """This includes existing and new connections. The server is used again as soon as it answers."""
     Migrated(postgres_database).upgrade()
 
     async def story() -> None:
@@ -238,7 +238,7 @@ def test_a_server_that_hangs_is_not_waited_for(postgres_database: URL, monkeypat
 
 
 def asking() -> int:
-    """How many threads wait for the database."""
+    """Return how many threads wait for the database."""
     return sum(each.name == "database" for each in threading.enumerate())
 
 

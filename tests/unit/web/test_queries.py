@@ -21,7 +21,7 @@ DAY = datetime(2026, 7, 1)  # noqa: DTZ001 - the database holds UTC without sayi
 
 
 def studies(session: Session, *names: str, tags: tuple[str, ...] = ()) -> None:
-    """Add studies, each changed a day after the one before."""
+    """Add studies. Each was changed a day after the one before."""
     labels = [session.get(Tag, label) or Tag(label=label) for label in tags]
     for day, name in enumerate(names):
         changed = DAY + timedelta(days=day)

@@ -14,7 +14,7 @@ Ask = Callable[..., Any]
 
 
 def grow(session: Session, parents: dict[str, str | None]) -> None:
-    """Add studies by name, each with its parent; parents first."""
+    """Add studies by name, each with its parent. Parents come first."""
     common = {"type": "variantstudy", "version": "860", "author": "ada"}
     rows = [{"id": name, "name": name, "parent_id": parent, **common} for name, parent in parents.items()]
     session.execute(insert(metadata.tables["study"]), rows)

@@ -31,11 +31,12 @@ class Ground(Protocol):
 
     @property
     def homes(self) -> Sequence[str]:
-        """The schemas to try as the current schema of the second database, in this order.
+        """The names of the schemas to use as the current schema of a second database, in this order.
 
-        The revisions run in two databases. In the first database, the current schema is the last of these schemas. For
-        each try, a new second database is created. The tries end when the result equals that of the first database. If
-        only the last schema gives this result, the revisions do not follow the search path.
+        The revisions run in two databases, to see whether both get the same content. In the first database, the current
+        schema is always the last schema of this list. The second database begins with the first schema of the list. If
+        the databases differ, a new second database is created with the next schema. If only the last schema leads to
+        equal databases, the revisions contain its name, and do not follow the search path.
         """
 
     def database(self, home: str = "") -> AbstractContextManager[Connection]:

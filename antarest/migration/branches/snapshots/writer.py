@@ -1,8 +1,8 @@
 """Makes the snapshot of a project on one engine, and proves it.
 
 Two scratch databases run the revisions. If the two databases differ, or contain the date of the run, the revisions do
-not always have the same effect, and no snapshot is written. Before the new file is written, a third database loads its
-content, and must be equal to the other two databases.
+not always have the same effect, and no snapshot is written. Before the new file is written, a third database loads the
+new content. It must be equal to the other two databases.
 """
 
 from __future__ import annotations

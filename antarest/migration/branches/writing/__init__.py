@@ -58,8 +58,8 @@ class Written:
         drops: the detected changes that drop a table or a column.
         retypes: the detected changes of a column's type that can change values of the column.
         by_hand: the changes that have to be written by hand, because Alembic does not detect them.
-        skipped: a mapping from an engine to the reason why nothing was compared on this engine.
-        beside: the heads of the other branches, on top of which the changes were compared too.
+        skipped: for each engine on which nothing was compared, the reason.
+        beside: the heads of the other branches. The comparisons ran on top of these heads too.
     """
 
     path: Path | None
@@ -95,7 +95,7 @@ def write_revision(
 
     Raises:
         InstalledCopy: the project is an installed copy.
-        UsageError: the message has no letter or digit, or `head` is no head.
+        UsageError: the message has no letter or digit, or `head` is not a head.
         MultipleHeads: the history has several heads, and none is named.
         InvalidProject: the models cannot be imported.
         ScratchRunFailed, ModelsNotMade: the migrations or the models do not work. No file was written.
@@ -128,7 +128,7 @@ def _written(
         path: the new file; None if no file was written.
         before: the comparisons of the models with the migrations without the new revision.
         left: the same comparisons with the new revision.
-        skipped: a mapping from an engine to the reason why nothing was compared on this engine.
+        skipped: for each engine on which nothing was compared, the reason.
     """
     remaining = {each for comparison in left for each in comparison.found}
     detected = [each for comparison in before for each in comparison.found if each not in remaining]
@@ -153,7 +153,7 @@ def _head(history: History, named: str) -> str:
     """Return the head that a new revision follows; `base` if there are no revisions.
 
     Raises:
-        UsageError: the named revision is no head.
+        UsageError: the named revision is not a head.
         MultipleHeads: there are several heads, and none is named.
     """
     if named:

@@ -154,7 +154,8 @@ def correct_comparison(context: MigrationContext) -> None:
     Alembic lets PostgreSQL compare the values of two defaults. PostgreSQL refuses a value that the type of the column
     does not have yet, such as a new label of an enum. In this case, the defaults differ.
 
-    SQLAlchemy doubles each percent sign for psycopg2. Alembic writes both signs into the file, which is wrong there.
+    SQLAlchemy doubles each percent sign for psycopg2. Alembic writes both signs into the file, although only one is
+    right there.
     """
     impl, connection = context.impl, context.connection
     compare, render = impl.compare_server_default, impl.render_ddl_sql_expr
@@ -234,10 +235,10 @@ def _parents(create: ops.CreateTableOp) -> set[str]:
 
 
 def _create_keys_last(operations: ops.UpgradeOps) -> None:
-    """Create a foreign key after all tables, if it refers to a table that is created later, or has `use_alter`.
+    """Create some foreign keys after all tables: those to a table that is created later, and those with `use_alter`.
 
-    Alembic writes such a key into the CREATE TABLE statement, which fails. With `use_alter`, the statement leaves out
-    the key on PostgreSQL.
+    Alembic writes such a key into the CREATE TABLE statement. There, a key to a later table makes the statement fail.
+    On PostgreSQL, the statement leaves out a key with `use_alter`.
     """
     created = [each for each in operations.ops if isinstance(each, ops.CreateTableOp)]
     later = {_full_name(each): position for position, each in enumerate(created)}
@@ -280,7 +281,7 @@ class _Quoted(str):
 
 
 def _quote_schemas(operations: ops.OpContainer, prefix: str) -> None:
-    """Quote a schema with a dot in its name, where Alembic would take it for two names: in ALTER TABLE statements."""
+    """Quote the name of a schema that contains a dot. In ALTER TABLE, Alembic would take this name for two names."""
     for each in operations.ops:
         if isinstance(each, ops.OpContainer):
             _quote_schemas(each, prefix)

@@ -1,4 +1,4 @@
-"""Deferrable unique constraints of PostgreSQL, which SQLAlchemy does not read from a database."""
+"""Finds out which unique constraints of PostgreSQL are deferrable, because SQLAlchemy does not read this."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _DEFERRABLE = """
 
 
 def keep_deferrable(upgrade: ops.OpContainer, connection: sa.Connection) -> None:
-    """Let the way back of an upgrade create each dropped unique constraint as deferrable, if it was deferrable.
+    """If an upgrade drops a deferrable unique constraint, let the downgrade create it as deferrable again.
 
     Args:
-        upgrade: the operations of the upgrade. The operations of their way back are changed.
+        upgrade: the operations of the upgrade. The operations that undo them are changed.
         connection: a connection to the database with the constraints that the upgrade drops.
     """
     if connection.dialect.name != "postgresql":
@@ -35,7 +35,7 @@ def keep_deferrable(upgrade: ops.OpContainer, connection: sa.Connection) -> None
 
 
 def _dropped(operations: ops.OpContainer) -> Iterator[tuple[str | None, str, str, dict[str, Any]]]:
-    """Yield the schema, table and name of each dropped unique constraint, and the options with which it comes back."""
+    """Yield the schema, table and name of each dropped unique constraint, and the options that create it again."""
     for each in operations.ops:
         if isinstance(each, ops.OpContainer):
             yield from _dropped(each)

@@ -53,9 +53,10 @@ def _domain(kind: DOMAIN, context: AutogenContext) -> str:
 
 
 def complete_enums(upgrade: ops.OpContainer, way_back: ops.OpContainer, metadata: sa.MetaData) -> frozenset[EnumName]:
-    """Add the operations that create and drop an enum type, if only new columns, or only dropped columns, use it.
+    """Add operations that create the enum types of new columns and drop the enum types of dropped columns.
 
-    A column that gets the type counts as a new column, and a column that loses the type as a dropped column.
+    An enum type that other columns use too is left alone. A column that changes to the type counts as a new column, and
+    a column that changes to another type counts as a dropped column.
 
     Args:
         upgrade: the operations of the upgrade. The creation of a table also creates its types.
@@ -89,7 +90,7 @@ def complete_enums(upgrade: ops.OpContainer, way_back: ops.OpContainer, metadata
 
 
 def how_to_rename(difference: Difference) -> str:
-    """Return the statement that renames a label of an enum, in brackets; empty if no single label has another name."""
+    """Return, in brackets, the statement that renames a label of an enum; empty unless one single label was renamed."""
     before, after = difference.before, difference.after
     is_enum = difference.kind == "enum" and difference.aspect == "labels"
     if not is_enum or not isinstance(before, tuple) or not isinstance(after, tuple) or len(before) != len(after):
@@ -107,7 +108,7 @@ def _all(metadata: sa.MetaData) -> Iterator[sa.Column[Any]]:
 
 
 def is_of_library(operation: ops.MigrateOperation) -> bool:
-    """Return whether neither Alembic nor the workflow has added an operation, but a library of `env.py`."""
+    """Return whether an operation comes from a library of `env.py`, and not from Alembic or the workflow."""
     return type(operation).__module__.partition(".")[0] != "alembic" and not isinstance(operation, EnumOp)
 
 

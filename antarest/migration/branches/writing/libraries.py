@@ -59,6 +59,6 @@ def _is_any_there() -> bool:
 
 
 def _described(operation: ops.MigrateOperation) -> str:
-    """Return the kind of an operation and its object, as the operation names them."""
+    """Return a text with the kind of an operation, such as `add table`, and the object that the operation changes."""
     kind, *others = operation.to_diff_tuple() if hasattr(operation, "to_diff_tuple") else (type(operation).__name__,)
     return " ".join([str(kind).replace("_", " "), *map(str, others[:1])])

@@ -41,7 +41,8 @@ def naming_template(project: Project, folder: Path) -> Iterator[None]:
         folder: the folder of the new file.
 
     Raises:
-        InvalidProject: the template is wrong, or a setting, such as a time zone or a hook that does not exist.
+        InvalidProject: the template or a setting is wrong. For example, a setting names a time zone or a hook that does
+            not exist.
     """
     try:
         with warnings.catch_warnings():

@@ -22,7 +22,7 @@ _EXPLAINED: dict[str, Collection[str]] = {
     "V504": ("V603",),
     "V701": ("V704",),
 }
-"""A mapping from a kind of findings to the kinds that it can cause, if both findings are about the same object."""
+"""For each kind of finding, the kinds of findings about the same object that it can cause."""
 
 
 def causes(found: Verification, findings: Collection[Finding]) -> dict[Finding, Finding]:

@@ -26,7 +26,7 @@ _OF_ROWS = (
     "V504",
     "V511",
     "V512",
-)  # Columns of the same table have the same cause, those of others may have another.
+)  # Findings about columns of one table have one cause. Those about another table may have another cause.
 NAMES = {**ENGINES, "": "both"}
 _LINE = re.compile(r"\bline (\d+)\b")
 _OF_DOWNGRADE = ("V401", "V402", "V403", "V404", "V405", "V502")

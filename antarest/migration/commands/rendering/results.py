@@ -122,7 +122,7 @@ def plan(plan: RollbackPlan, origins: Mapping[str, str] | None = None) -> str:
 
     Args:
         plan: the plan of the rollback.
-        origins: a mapping from the id of a revision to the place of its code, if this place is not the checkout.
+        origins: the places of code that is not in the checkout. The key is the id of the revision.
     """
     lines = [f"rollback       {position(plan.current)} -> {plan.target} ({count(len(plan.steps), 'revision')})"]
     for step in plan.steps:

@@ -16,7 +16,7 @@ class WaitLimit:
 
     Attributes:
         seconds: the `lock_timeout` in seconds; 0 for no limit.
-        owner: the id of the revision that has changed it; empty for the configuration.
+        owner: the id of the revision that has changed the `lock_timeout`; empty if it has the configured value.
     """
 
     def __init__(self, connection: Connection, seconds: float) -> None:
@@ -38,7 +38,10 @@ class WaitLimit:
             self.seconds = now
 
     def described(self) -> tuple[str, str]:
-        """Return the time of the last try for the message of its error, and who has set it; empty if nobody has."""
+        """Return two texts for the error message of the last try: its time, and what has set this time.
+
+        The second text is empty if the time comes from the configuration.
+        """
         took = time.monotonic() - self._began
         if not self.seconds or took < self.seconds * _CLOSE:  # NOWAIT, a deadlock, or a limit inside of the statement
             own = "the statement sets it itself" if _SETTING in self._statement.lower() else ""

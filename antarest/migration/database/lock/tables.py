@@ -25,7 +25,10 @@ from ..driver_errors import LOCK_FAILURES, sqlstate
 from ..sessions import ServerSession
 
 Learned = dict[Hashable, int]
-"""The tables to lock at the beginning of a transaction: for each identity, which sessions the lock excludes."""
+"""The tables to lock at the beginning of a transaction.
+
+The key is the identity of the table, and the value says which sessions the lock excludes.
+"""
 
 WRITERS, EVERYBODY = 1, 2
 _MODES = {WRITERS: "SHARE ROW EXCLUSIVE", EVERYBODY: "ACCESS EXCLUSIVE"}
@@ -75,8 +78,8 @@ class TableLocks:
     """The locks that one transaction takes on tables.
 
     Attributes:
-        learned: the tables that the transaction had to lock. The next try of the transaction locks them at its
-            beginning.
+        learned: the tables that the transaction had to lock. If the transaction is tried again, it locks these tables
+            at its beginning.
         refused: the tables that this role is not allowed to lock, or that cannot be locked.
         first: the tables that were locked at the beginning of the transaction.
         has_taken: whether the transaction has locked a table.
@@ -94,11 +97,15 @@ class TableLocks:
         self._taken: Learned = {}
 
     def start(self, tables: Iterable[CatalogTable], learned: Learned) -> None:
-        """At the beginning of a transaction, lock the tables that its earlier tries had to lock.
+        """Lock tables at the beginning of a transaction.
+
+        A transaction that could not get a lock was rolled back, and is now tried again. This time, it locks at its
+        beginning the tables that it had to lock before.
 
         Args:
             tables: all tables that other sessions can use.
-            learned: the tables to lock now. Tables that this try has to lock later are added to this mapping.
+            learned: the tables to lock now; empty in the first try. Tables that this try has to lock later are added to
+                this mapping.
         """
         self.learned = learned
         shared = {table.identity: table for table in tables}
@@ -109,11 +116,11 @@ class TableLocks:
         self.first |= self.take([table for table in first if table not in written], written)
 
     def forget(self) -> None:
-        """Forget which locks were taken. It is possible that a rollback to a savepoint has released them."""
+        """Forget which locks the transaction holds, because a rollback to a savepoint may have released them."""
         self._taken.clear()
 
     def held(self) -> Learned:
-        """Return a mapping from the identity of each locked table to the sessions that its lock excludes.
+        """Return the sessions that the lock on each table excludes. The key is the identity of the table.
 
         The value is `EVERYBODY`, `WRITERS`, or 0 if the lock excludes neither all sessions nor all writers. Tables that
         the transaction has created are left out, because no other session can use them.

@@ -14,12 +14,12 @@ _LIST = Hint("List the backups", "inv db.backups")
 
 
 class BackupFailed(MigrationError, code="db.E901"):
-    """The backup could not be written or could not be read again, so the command that needs a backup did not start.
+    """The backup could not be written or read back, so the command that needs the backup did not start.
 
-    Why: the folder cannot be written, the disk is full, the connection broke, or the content of the backup differs from
-    that of the database.
+    Why: this user is not allowed to write to the folder, the disk is full, or the connection broke. Or a check of the
+    finished backup found that its content differs from the database.
 
-    To do: fix what the message names, and try `inv db.backup`. When a backup can be made, run the command again.
+    To do: fix the problem that the message names. When `inv db.backup` succeeds, run the command again.
     """
 
     def __init__(self, reason: str, *, database: str, folder: Path) -> None:

@@ -184,7 +184,7 @@ class RebaseRefused(MigrationError, code="db.E228"):
 
 
 class AmbiguousReference(MigrationError, code="db.E229"):
-    """The name or the beginning of an id that was given stands for two different revisions.
+    """The given name, or the given beginning of an id, stands for more than one revision.
 
     Why: for example, a tag and a branch have the same name, and their revisions have different heads. The beginning of
     a commit id or of a revision id can be ambiguous too.

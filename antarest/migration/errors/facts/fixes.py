@@ -39,13 +39,15 @@ _EXTENSION_OF = {name: extension for extension, names in _MAKES.items() for name
 
 
 def missing_extension(reason: str) -> tuple[str, bool]:
-    """Return the extension that a database lacks, and whether its server lacks the extension too.
+    """Return the missing extension that caused an error, and whether it is missing on the whole server.
 
     Args:
         reason: the text of the error.
 
     Returns:
-        The name of the extension; empty if the error is about something else, or about an unknown type or function.
+        The name of the extension, and True if the server does not have its files. Without these files, nobody can
+        create the extension in a database. The name is empty if the error has another cause, or if the extension of a
+        missing type or function is not known.
     """
     if found := _NOT_AVAILABLE.search(reason):
         return found[1] or found[2], True

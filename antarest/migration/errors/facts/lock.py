@@ -13,7 +13,7 @@ LONGER = Hint("To wait longer, run the same command with --lock-timeout=600 (ale
 
 
 class MigrationLocked(DatabaseLocked, code="db.E402"):
-    """Another run is migrating the database, and it did not end in time.
+    """Another run is migrating the database, and it did not end within the time limit.
 
     Why: two deployments migrate at once, or the backend of a killed run is still busy on the server.
 
@@ -27,11 +27,11 @@ class MigrationLocked(DatabaseLocked, code="db.E402"):
 
 
 class ThreadLocked(DatabaseLocked, code="db.E403"):
-    """Another thread of this process is running migrations, and it did not end in time.
+    """Another thread of this process is running migrations, and it did not end within the time limit.
 
-    Why: the program starts two upgrades in two threads.
+    Why: the program upgrades the database in two threads at the same time.
 
-    To do: start one upgrade only. A second upgrade has nothing to do.
+    To do: start the upgrade in one thread only. One upgrade applies all revisions.
     """
 
     def __init__(self, database: str, waited: float) -> None:
@@ -42,10 +42,11 @@ class ThreadLocked(DatabaseLocked, code="db.E403"):
 class ObjectLocked(DatabaseLocked, code="db.E404"):
     """Another session holds a lock on a table that a revision has to lock.
 
-    Why: a long transaction, a forgotten `psql`, or an autovacuum against wraparound holds the lock. Each try of the run
-    was rolled back, so that other sessions did not have to wait for the run. A try waits for `db.lock_timeout` seconds,
-    or for the `lock_timeout` that a revision sets itself; the message names this time. If the last try ended earlier,
-    because of `NOWAIT` or a deadlock, the message names the time that it took.
+    Why: a long transaction, a forgotten `psql`, or an autovacuum against wraparound holds the lock. The run was tried
+    several times. Each try was rolled back when it could not get the lock, so that other sessions did not have to wait
+    for the run. A try waits for `db.lock_timeout` seconds, or for the `lock_timeout` that a revision sets itself; the
+    message names this time. If the last try ended earlier, because of `NOWAIT` or a deadlock, the message names the
+    time that this try took.
 
     To do: end the session that the message names, or wait for it, and run the same command again.
     """
@@ -56,13 +57,13 @@ class ObjectLocked(DatabaseLocked, code="db.E404"):
         """Name the lock.
 
         Args:
-            what: what needs the lock.
+            what: the revision, or the part of the run, that needs the lock.
             blockers: the session that holds the lock; empty if it is not known.
             database: the URL of the database, redacted.
-            tries: the number of tries.
-            time: the time of each try, or of the last one.
+            tries: how often the run was tried.
+            time: a text with the time for which each try waited, or which the last try took.
             state: the state of the database.
-            setter: who has set the time; empty for the configuration.
+            setter: the place where the time is set, such as a revision; empty if the configuration sets it.
         """
         super().__init__(
             f"{what} cannot get a lock that it needs, in {count(tries, 'try', 'tries')}{time}",
@@ -78,8 +79,9 @@ class Overtaken(DatabaseLocked, code="db.E408"):
     """Other sessions changed rows after a revision read them and before it dropped them. Nothing was committed.
 
     Why: a revision copies or moves rows, and drops their table or column afterwards. Between these two steps, other
-    sessions wrote to the table. A further try of the run locks the table before its first statement, so other sessions
-    cannot write to the table. `db.lock_retries` is the number of further tries, and this run had no further try left.
+    sessions wrote to the table. When the run is tried again, it locks the table before its first statement, so other
+    sessions cannot write to the table. `db.lock_retries` limits how often a run is tried again, and this run had
+    reached the limit.
 
     To do: run the command again, with a `db.lock_retries` of at least 1.
     """

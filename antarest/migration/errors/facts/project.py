@@ -69,10 +69,10 @@ class InvalidProject(MigrationError, code="db.E210", exit_code=EXIT_USAGE):
 class EnvNotAdopted(MigrationError, code="db.E611", exit_code=EXIT_USAGE):
     """The project's `env.py` did not call `environment.run(context)`.
 
-    Why: `env.py` is still the file that `alembic init` wrote, or somebody wrote it without this call, or `env.py`
-    failed before the call, or connected to a database itself. The workflow does not let `env.py` run revisions or open
-    connections itself, because `env.py` can name another database. Therefore a command first runs `env.py` in a mode in
-    which SQLAlchemy opens no connection.
+    Why: `env.py` does not contain this call, for example because it is still the file that `alembic init` wrote. Or
+    `env.py` failed before the call, or connected to a database itself. The workflow does not let `env.py` run revisions
+    or open connections itself, because `env.py` can name another database. Therefore a command first runs `env.py` in a
+    mode in which SQLAlchemy opens no connection.
 
     To do: replace the calls of `context.configure` in `env.py` as `docs/adopting.md` shows. If `env.py` failed, remove
     the reason that the message names.

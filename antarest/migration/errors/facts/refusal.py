@@ -65,14 +65,16 @@ class ResetNotConfirmed(MigrationError, code="db.E703"):
 
 
 class ResetBlocked(MigrationError, code="db.E708"):
-    """A reset was rolled back, because objects that the history did not create depend on objects of the history.
+    """A reset was rolled back, because other objects depend on the objects that it has to drop.
 
-    Why: somebody has created a view on a table of the history, a foreign key to the table, or a table with a default
-    or a type from the history. A reset drops no object of others, and PostgreSQL drops no object on which another one
-    depends. On SQLite, rows of others would refer to rows that the reset deletes.
+    Why: a reset drops only the objects that the revisions create. Somebody else has created an object that depends on
+    these objects: for example, a view on a table, a foreign key to a table, or a column with a type of the revisions.
+    PostgreSQL refuses to drop an object while another object depends on it. On SQLite, rows of other tables would refer
+    to rows that the reset deletes.
 
-    To do: the message names these objects. Drop them, or remove the foreign key, the default, the column or the rows.
-    After the reset, create them again. If a revision should create them, write this revision first.
+    To do: drop the dependent objects, which the message names, or remove the foreign key, the default, the column or
+    the rows. Create them again after the reset. If a revision should create them in the future, write this revision
+    before the reset.
     """
 
     def __init__(self, dependents: Sequence[str], database: str) -> None:
@@ -141,7 +143,8 @@ class Unrecorded(MigrationError, code="db.E706"):
             Hint("Read that one: in alembic.ini, section [antarest]", f"version_table_schema = {schema}")
             for schema in elsewhere
         ]
-        # Two version tables are those of two tenants. A database with one may be that of the first tenant.
+        # Two version tables belong to two tenants. A database with only one version table may be that of the first
+        # tenant.
         start = "If the history is meant to meet what is there"
         if elsewhere and not tables:
             start = "If each schema has a history of its own, as for tenants, begin in this one"
@@ -252,8 +255,8 @@ class InstalledCopy(MigrationError, code="db.E723", exit_code=EXIT_USAGE):
 class RollbackScriptStale(MigrationError, code="db.E801"):
     """`rollback.sh` was made for a head that is not the head of the revision files.
 
-    Why: revision files were added, renamed or deleted, and the script was not updated, or a merge kept an old script.
-    The script could go back to a wrong revision.
+    Why: revision files were added, renamed or deleted, but the script was not updated. Or a merge kept an old version
+    of the script. The script could go back to a wrong revision.
 
     To do: `inv db.rollback-script` writes the script again. `inv db.rollback` rolls back without the script.
     """

@@ -223,7 +223,7 @@ class NotReported(MigrationError, code="db.E614", exit_code=EXIT_UNREPORTED):
 
 
 class ScratchRunFailed(MigrationError, code="db.E610"):
-    """A revision raised an error on an empty scratch database, on which a plan or a check ran the revision.
+    """A plan or a check ran a revision on an empty scratch database, and the revision raised an error.
 
     Why: the revision needs rows that an empty database does not have, or it cannot run on this engine. Or its downgrade
     has a mistake, and was never run before.
@@ -263,15 +263,15 @@ class ScratchRunFailed(MigrationError, code="db.E610"):
 
 
 class ModelsNotMade(MigrationError, code="db.E617"):
-    """The tables of the models cannot be created on a scratch database of an engine.
+    """The tables of the models cannot be created on a scratch database.
 
-    Why: a type, a collation or a default exists on one engine only, or the models need an object that only the
-    migrations create, or an extension that no revision creates.
+    Why: the models use a type, a collation or a default that only one engine has. Or the models need an extension, or
+    an object that only the migrations create.
 
-    To do: if a PostgreSQL server refuses the models, let a revision create the extension or function that the models
-    need, before the revision of the models. If the project is for one engine only, write `engines = postgresql` (or
-    `sqlite`) into the section `[antarest]` of `alembic.ini`. Otherwise give the column a type that both engines have,
-    or a type with variants (`sa.JSON().with_variant(JSONB(), "postgresql")`).
+    To do: if PostgreSQL reports the error, add a revision that creates the missing extension or function, before the
+    revision that creates the tables. If the project is for one engine only, write `engines = postgresql` (or `sqlite`)
+    into the section `[antarest]` of `alembic.ini`. Otherwise give the column a type that both engines have, or a type
+    with variants (`sa.JSON().with_variant(JSONB(), "postgresql")`).
     """
 
     def __init__(self, engine: str, reason: str, metadata: str, *, by_server: bool = False) -> None:

@@ -73,7 +73,10 @@ def spell(text: str) -> str:
 
 
 def _verb(command: re.Match[str]) -> str:
-    """Return the verb of a command. In `antarest-verify`, "history" becomes "verify", as "history" needs a database."""
+    """Return the verb of a command.
+
+    In the program `antarest-verify`, return "verify" for "history", because "history" needs a database.
+    """
     is_prover = Path(sys.argv[0]).name == PROVER
     return "verify" if is_prover and command["verb"] == "history" else command["verb"]
 

@@ -36,7 +36,7 @@ class DbConfig:
             waits for a locked table; `--lock-timeout` overrides this setting.
         lock_timeout: the seconds that a migration waits for a lock on a table, or for readers of an SQLite file. After
             this time the migration rolls back, so that waiting sessions can continue. Then the migration tries again.
-        lock_retries: the number of further tries after a try that ended because of `lock_timeout`.
+        lock_retries: how often a migration that ended because of `lock_timeout` is tried again.
         statement_timeout: the time limit, in seconds, of each statement of a migration on PostgreSQL; 0 for no limit.
     """
 
@@ -76,7 +76,7 @@ class DbConfig:
 
     @property
     def urls(self) -> tuple[URL, ...]:
-        """The URLs of the configuration, whose passwords no message shows."""
+        """The URLs of the configuration. Messages mask the passwords of these URLs."""
         return (self.url, self.admin_url) if self.admin_url else (self.url,)
 
     @property

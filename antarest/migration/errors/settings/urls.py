@@ -227,7 +227,7 @@ def _with_named_hosts(text: str) -> str:
 
 
 def _is_ambiguous(text: str, parsed: URL) -> bool:
-    """Return whether the parsed host, database or parameters could be parts of a password that was not quoted."""
+    """Return whether a part of an unquoted password may have been parsed as the host, the database or a parameter."""
     before, at, after = text.partition("@")
     return bool(at) and not parsed.drivername.lower().startswith("sqlite") and ("?" in before or "@" in after)
 
@@ -289,7 +289,7 @@ def _written_forms(secret: str) -> set[str]:
 
 
 def _listed(value: str | tuple[str, ...] | None) -> list[str]:
-    """Return the values of a URL's parameter, which can occur more than once, and can have a list as its value."""
+    """Return the values of a parameter of a URL. A parameter can occur several times, and its value can be a list."""
     values = (value,) if isinstance(value, str) else value or ()
     return [each for listed in values for each in listed.split(",")]
 

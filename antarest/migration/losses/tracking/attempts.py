@@ -1,4 +1,4 @@
-"""Attempts to run a statement in a savepoint, to find locks and losses that its text does not show (PostgreSQL).
+"""Trial runs of a statement in a savepoint, to find locks and losses that its text does not show (PostgreSQL).
 
 The rollback to the savepoint undoes the changes of the statement, and releases its locks. The rollback does not reset
 sequences.
@@ -20,12 +20,12 @@ from ...database.lock.tables import EVERYBODY, WRITERS, TableLocks
 from .base import Takes
 from .statement import Statement
 
-_SHORT = 300  # milliseconds that an attempt waits for each lock: enough to find the session that holds it
+_SHORT = 300  # milliseconds that a trial run waits for each lock: enough to find the session that holds it
 
 
 @dataclass(frozen=True)
 class Attempted:
-    """The effects of a statement in an attempt.
+    """The effects of a statement, as a trial run has shown them.
 
     Attributes:
         locked: the tables on which the statement needs an ACCESS EXCLUSIVE lock.
@@ -42,7 +42,7 @@ class Attempted:
 
 
 def try_out(connection: Connection, locks: TableLocks, tables: Tables, attempt: Attempt) -> Attempted:
-    """Run a statement in a savepoint, and roll back to the savepoint.
+    """Run a statement in a savepoint as a trial, and roll back to the savepoint.
 
     Args:
         connection: the connection of the statement.

@@ -51,7 +51,7 @@ class ElsewhereUsed(NotAllowed):
 
 
 def elsewhere(code: int, first: str | None, place: str | None, writes: Collection[int]) -> ElsewhereUsed | None:
-    """Return the error for an action that uses another database in a way that no run protects; None for other actions.
+    """Return the error for an action that uses another database in a way that no run protects; None otherwise.
 
     Args:
         code: the action, as SQLite reports it to an authorizer.
@@ -151,14 +151,16 @@ class ChangeTracker(Protocol):
         """Return the columns that may have lost values although `before()` did not name them.
 
         Args:
-            updated: a mapping from the identity of a table to the number of rows that the revision has updated in it.
+            updated: the number of rows that the revision has updated in each table. The key is the identity of the
+                table.
 
         Returns:
-            A mapping from the identity of a table to the present names of its columns that may have lost values.
+            For each table, the present names of the columns that may have lost values. The key is the identity of the
+            table.
         """
 
     def reads(self, table: CatalogTable, column: str | None) -> bool:
-        """Return whether the current statement might read a column of a table (or the table, if `column` is None)."""
+        """Return whether the current statement might read this column or, if `column` is None, the table."""
 
     def writes_to(self, table: CatalogTable, column: str | None) -> bool:
         """Return whether the current statement can insert rows into a table, or write to this column of the table."""

@@ -10,8 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-# A parent table, a child table, and the kind of their link: "i" for a partition or an heir. For a foreign key, the kind
-# is the letter of its action on a delete or, in upper case, on an update. Its column and the referred column follow.
+# A parent table, a child table, and the kind of their link: "i" for a partition or an inheriting table. For a foreign
+# key, the kind is the letter of its action on a delete or, in upper case, of its action on an update. The last two
+# values are the referencing and the referenced column.
 _LINKS = """
     SELECT inhparent, inhrelid, 'i', NULL, NULL FROM pg_catalog.pg_inherits
     UNION ALL SELECT k.confrelid, k.conrelid, action, a.attname, r.attname FROM pg_catalog.pg_constraint k

@@ -29,7 +29,7 @@ class Origin(NamedTuple):
 
 
 OriginsState = dict[Hashable, dict[Hashable, Origin]]
-"""For each column, a mapping from the columns from which its values come to these origins."""
+"""For each column, the origins of its values. The key of an origin is the column from which the values come."""
 
 
 class Origins:
@@ -38,7 +38,7 @@ class Origins:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._engine = connection.dialect.name
-        self._old: frozenset[Hashable] = frozenset()  # the columns that a revision does not make
+        self._old: frozenset[Hashable] = frozenset()  # the columns that existed before the revision
         self._origins: OriginsState = {}
         self._fillings: dict[Hashable, Origin] = {}  # for old columns, which also have values of their own
 

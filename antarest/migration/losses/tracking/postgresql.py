@@ -192,7 +192,7 @@ class PostgresTracker:
         is_truncate = what.verb == "TRUNCATE"
         found = self._links.reached(named, "iacrnd" if is_truncate and seen.names("cascade") else "i")
         if not is_truncate:
-            # Foreign keys are dropped with their table or column. Dropping their triggers locks the referred table.
+            # Foreign keys are dropped with their table or column. Dropping their triggers locks the referenced table.
             keys = self._links.referred(found)
             found |= {parent for parent, column in keys if what.verb == "DROP" or seen.names(column)}
         return [table for table in self.tables.values() if table.identity in found]
@@ -206,7 +206,7 @@ class PostgresTracker:
         return found
 
     def _lock_by_attempts(self, attempt: Attempt, takes: Takes, written: Iterable[CatalogTable]) -> None:
-        """Lock the tables that the statement will lock. Repeated attempts, which are rolled back, show these tables."""
+        """Lock the tables that the statement will lock. Repeated trial runs in a savepoint show these tables."""
         tried, attempted = set[str](), set[Hashable]()
         while True:
             state = self._save()
@@ -324,7 +324,7 @@ class PostgresTracker:
         return table in self._used
 
     def may_be_shared(self, table: Hashable) -> bool:
-        """Return whether the table was not locked at the beginning of the transaction."""
+        """Return whether other sessions can have written to the table, because it was not locked at the beginning."""
         return table not in self._locks.first
 
     def written_by_others(self) -> str:

@@ -85,10 +85,10 @@ class SqliteTracker:
         self._numbers = count()
         self._read: set[Hashable] = set()
         self._rows: dict[Hashable, _Rows] = {}
-        self._texts: dict[str, tuple[int, str]] = {}  # the place and the text of each table, as last read
+        self._texts: dict[str, tuple[int, str]] = {}  # the root page and the definition of each table, as last read
         self._replacing: set[str] = set()  # the tables whose definition contains REPLACE
         self._any_replaces = False  # whether the definition of a trigger contains REPLACE
-        self._is_text_true = True  # whether texts describe their tables; False if a revision may write texts itself
+        self._is_text_true = True  # whether definitions are true; False if a revision may write a definition itself
         # Of the statement that runs:
         self._reads: set[Hashable] = set()
         self._copied: set[Hashable] = set()  # the columns that it can have copied

@@ -21,7 +21,7 @@ LINKS_TABLES = re.compile(r"\b(?:REFERENCES|PARTITION|INHERITS?)\b", re.IGNORECA
 DEFINES = re.compile(r"\b(?:FUNCTION|PROCEDURE|TRIGGER|RULE|VIEW|RENAME)\b", re.IGNORECASE)
 # Actions on rows and values
 READS = re.compile(r"\b(?:SELECT|COPY|RETURNING)\b|(?<!CREATE\s)(?<!ALTER\s)(?<!DROP\s)\bTABLE\b", re.IGNORECASE)
-COPIES = re.compile(r"\bINTO\b|\bUPDATE\b|\bCREATE\b.*\bTABLE\b.*\bAS\b", re.IGNORECASE | re.DOTALL)  # what they read
+COPIES = re.compile(r"\bINTO\b|\bUPDATE\b|\bCREATE\b.*\bTABLE\b.*\bAS\b", re.IGNORECASE | re.DOTALL)  # what was read
 INSERTS = re.compile(r"\b(?:INSERT|MERGE|COPY)\b", re.IGNORECASE)
 RETURNS = re.compile(r"\bRETURNING\b", re.IGNORECASE)
 DELETES = re.compile(r"(?<!\bON\s)\bDELETE\b", re.IGNORECASE)

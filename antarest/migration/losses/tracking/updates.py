@@ -1,7 +1,8 @@
-"""Compares the number of updated rows that the server counts with the number that statements explain (PostgreSQL).
+"""Finds updated rows in tables that no statement was expected to update (PostgreSQL).
 
-The server counts the updated rows of each table. A statement explains the updates of the tables that its text names, or
-that it updates in an attempt. Other updated rows may have lost values that were not counted.
+The server counts the updated rows of each table. A statement is expected to update the tables that its text names, and
+the tables that it updates in a trial run. If the server counts more updated rows, the other rows may have lost values
+that were not counted.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Updates:
         self._explained: Counter[Hashable] = Counter()
 
     def begin(self) -> None:
-        """Begin a revision, of which no updates are explained yet."""
+        """Begin a revision. No updates are expected yet."""
         self._explained.clear()
         self.forget()
 
@@ -54,9 +55,9 @@ class Updates:
             self._explained.update(dict.fromkeys(found, 0))
 
     def attempted(self, before: Mapping[Hashable, RowChanges], tables: Iterable[CatalogTable]) -> list[CatalogTable]:
-        """Return the tables that an attempt has updated, although no update of these tables was foreseen.
+        """Return the tables that a trial run has updated, although no update of these tables was foreseen.
 
-        The server also counts the updates that a rollback to a savepoint has undone.
+        This is possible, because the server also counts the updates that a rollback to a savepoint has undone.
         """
         now, none = self._changes(), RowChanges()
         grown = {table for table, change in now.items() if change.updated > before.get(table, none).updated}
@@ -77,7 +78,8 @@ class Updates:
         """Return the columns that may have lost values, because more rows were updated than the statements explain.
 
         Args:
-            updated: a mapping from the identity of a table to the number of rows that the revision has updated in it.
+            updated: the number of rows that the revision has updated in each table. The key is the identity of the
+                table.
         """
         self.explain()
         tables = [table for table, rows in updated.items() if rows > self._explained[table]]

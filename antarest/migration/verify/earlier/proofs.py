@@ -119,7 +119,9 @@ class EarlierProofs:
         return digest(self._start, self._target.metadata_name, self._target.models_of_env, facts)
 
     def state_after(self, name: str, revision: Revision, schema: Inventory, connection: Connection) -> str:
-        """Return the key of the state after a revision. In two states with the same key, later revisions act the same.
+        """Return the key of the state after a revision.
+
+        In two states with the same key, each later revision has the same effect.
 
         Args:
             name: the key of the proof of the revision.

@@ -32,7 +32,10 @@ _OWNED = text("""
 
 
 def violations(connection: Connection) -> Counter[tuple[str, str]]:
-    """Return the number of rows that refer to a missing row, for each table and referred table (SQLite only)."""
+    """Return the number of rows that refer to a missing row (SQLite).
+
+    The key is the referencing and the referenced table.
+    """
     try:
         return Counter((row[0], row[2]) for row in foreign_key_violations(connection))
     except OperationalError as error:

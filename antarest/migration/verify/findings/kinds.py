@@ -250,7 +250,7 @@ _ALL = (
     FindingKind(
         "V511",
         "a cast to another type loses a part of the values",
-        "The upgrade succeeds, and the values are shorter, rounded or empty. No downgrade restores the old values.",
+        "The upgrade succeeds, but it shortens, rounds or empties values. No downgrade restores the old values.",
         'Keep the old column, or declare the loss: `lossy = {"upgrade": {"table.column": "why"}}`.',
     ),
     FindingKind(
@@ -316,7 +316,7 @@ _ALL = (
     _note(
         "V707",
         "no index begins with the columns of a foreign key",
-        "Each delete of a referred row has to read the whole table, and holds its locks during this time.",
+        "A delete of a referenced row has to read the whole referencing table, and holds its locks until it is done.",
         "Create an index on the columns: `index=True` in the model.",
     ),
     _note(

@@ -79,7 +79,8 @@ def _starts(table: Table, length: int) -> Iterator[tuple[str, ...]]:
 def _with_action(table: Table, key: ForeignKey, keys: list[tuple[Table, ForeignKey]]) -> list[str]:
     """Return an example of the similar foreign keys, if all of them have an ON DELETE; otherwise an empty list.
 
-    Similar keys are the other foreign keys of the table, or else the other foreign keys to the same referred table.
+    Similar keys are the other foreign keys of the table. If they do not all have an ON DELETE, the other foreign keys
+    to the same referenced table count as similar.
     """
     beside = [(table, other) for other in table.foreign_keys if other != key]
     same = [(one, other) for one, other in keys if other.referred_table == key.referred_table and other != key]

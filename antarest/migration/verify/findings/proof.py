@@ -54,7 +54,7 @@ class Impact:
 
     Attributes:
         seconds: the duration of the upgrade, on the generated rows.
-        locks: a mapping from a table to the strongest lock for which other sessions may have to wait (PostgreSQL).
+        locks: for each table, the strongest lock for which other sessions may have to wait (PostgreSQL).
         rewritten: the tables that were rewritten as a whole.
         written: a mapping from a table to the number of rows that were written (PostgreSQL).
     """
@@ -119,7 +119,7 @@ class Proof:
         rows: the values of all columns before the upgrade, and those after it, for the comparison of the engines.
         behaviour: a mapping from a change of rows to the reaction of the database. It is set for the history as a
             whole, and for the state before the first revision to prove.
-        samples: a mapping from each table whose rows the upgrade changes to a few rows before and after the upgrade.
+        samples: for each table whose rows the upgrade changes, a few rows before and after the upgrade.
         starts_empty: whether no revision is applied before this revision.
         kept: the URLs of the kept databases, under the keys "before" and "after". A URL is empty if the database could
             not be kept.

@@ -112,7 +112,7 @@ def _other_keys(table: TableRows, now: TableRows, key: Sequence[str]) -> int:
 
 
 def replaced_values(before: RowSnapshot, after: RowSnapshot) -> dict[tuple[str, str], set[str]]:
-    """Return a mapping from a table and column to the values, as `repr`, that a run has replaced in every row."""
+    """Return, for each table and column, the values (as `repr`) that a run has replaced in every row."""
     found: dict[tuple[str, str], set[str]] = {}
     for name in before.tables.keys() & after.tables.keys():
         table, now = before.tables[name], after.tables[name]
@@ -184,7 +184,7 @@ def row_findings(
         moments: the rows before the run, after the first direction, and after the second direction, if it was run.
         declares: whether the project declares losses. If not, a downgrade that drops a table or column is only a note.
         momentary: the columns whose default depends on the time. If a row was deleted and written again, a new value in
-            such a column is no finding.
+            such a column is not a finding.
     """
     before, between, after = moments
     other: Direction = "downgrade" if direction == "upgrade" else "upgrade"
@@ -217,7 +217,7 @@ def row_findings(
 def _lost_in_all(
     before: RowSnapshot, between: RowSnapshot, on_the_way: Counter[str], final: RowDifferences
 ) -> Counter[str]:
-    """Return a mapping from a table or column to the number of its losses in both directions.
+    """Return, for each table and column, the number of rows or values that are missing after both directions.
 
     A table or column that was dropped and created again counts as lost, and is removed from the changes in `final`.
     """
@@ -255,7 +255,7 @@ def cast_findings(before: RowSnapshot, after: RowSnapshot, columns: Collection[s
 
 
 def exchanged_columns(before: RowSnapshot, after: RowSnapshot, revision: Revision, source: str) -> list[RowFinding]:
-    """Return findings about columns that got the values of another column, unless the revision declares or shows this.
+    """Return findings about columns that got another column's values, unless the revision shows that this is meant.
 
     Args:
         before: the rows before the upgrade.
@@ -309,9 +309,9 @@ def _table_of(rows: RowSnapshot, item: str) -> str:
 
 
 def _arrives(before: RowSnapshot, after: RowSnapshot, revision: Revision, direction: Direction, item: str) -> bool:
-    """Return whether the values of a dropped table or column are in the places to which `moves` of the revision points.
+    """Return whether the destinations that `moves` declares have the values of a dropped table or column.
 
-    For a table, it is enough that one of these places exists.
+    For a dropped table, it is enough that one of the destinations exists.
     """
     places = revision.destinations(direction).get(item, [])
     if item in before.tables:

@@ -50,7 +50,7 @@ def differing_values(
 ) -> Iterator[tuple[str, str]]:
     """Yield the columns in which the upgrade leaves different values on the two engines, each with a description.
 
-    If the rows already differ before the upgrade, nothing is compared.
+    If a table already has different values on the two engines before the upgrade, no column is yielded.
 
     Args:
         sqlite: the values before and after the upgrade, of the tables that the revision names.
@@ -100,7 +100,7 @@ def spelled(key: Row) -> tuple[str, ...]:
 
 
 def column_origins(table: TableRows, now: TableRows) -> dict[str, str]:
-    """Return a mapping from each column that got the values of another column, in every row, to the other column.
+    """For each column that got the values of another column in every row, return the other column.
 
     An unchanged column is not in the result, even if another column has the same values.
 
@@ -128,9 +128,10 @@ def shown(value: object) -> str:
 
 
 def is_lost_by_cast(value: object, after: object) -> bool:
-    """Return whether a cast to another type has lost a part of a value. Another spelling of the value is no loss.
+    """Return whether a cast to another type has lost a part of a value. Another spelling of the value is not a loss.
 
-    An unrelated new value is no loss either, because a revision may translate values: for example, labels to numbers.
+    An unrelated new value is not a loss either, because a revision may translate values: for example, labels to
+    numbers.
     """
     if value is None or _plain(value) == _plain(after):
         return False

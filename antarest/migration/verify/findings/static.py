@@ -108,5 +108,5 @@ def _reads(node: ast.AST) -> bool:
 
 
 def _called(node: ast.AST) -> str:
-    """Return the name of the method that a node calls; empty if the node is no call of a method."""
+    """Return the name of the method that a node calls; empty if the node is not a call of a method."""
     return node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""

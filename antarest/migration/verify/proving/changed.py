@@ -1,4 +1,4 @@
-"""Finds the edited revision because of which a new database differs from a database that ran the earlier version."""
+"""Finds the edited revision that makes a new database differ from a database that has run the unedited revision."""
 
 from __future__ import annotations
 

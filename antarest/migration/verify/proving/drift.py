@@ -82,7 +82,7 @@ def _compared(runs: Runs, proof: Proof, state: State, found: Sequence[Difference
 def _unreadable_labels(
     runs: Runs, proof: Proof, state: State, dialect: Dialect, metadata: MetaData
 ) -> Iterator[Finding]:
-    """Yield findings about texts in the database that are no labels of the enum in the model.
+    """Yield findings about texts in the database that are not labels of the enum in the model.
 
     Such a text is one that a revision writes into a column, or a label that a revision allows for a column.
     """

@@ -28,7 +28,7 @@ _NO_TABLE = re.compile(
 
 @dataclass
 class Reached:
-    """The state after a revision, which was reached on another path because the usual upgrade failed.
+    """The state after a revision whose usual upgrade failed. Another path has led to this state.
 
     Attributes:
         state: the state before the revision.

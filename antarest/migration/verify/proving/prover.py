@@ -82,7 +82,7 @@ class Prover:
             facts = (self._states[0].schema, start, plan.rows, [*ran.statements, *clones.settings], ran.refused)
             self._earlier = EarlierProofs(plan.earlier, watch, target, connection, *facts)
         self._start: Inventory | None = None  # the schema before the first wanted revision
-        self._blocked: dict[str, str] = {}  # the failed revision because of which a revision cannot run
+        self._blocked: dict[str, str] = {}  # for each revision that cannot run: the failed revision that prevents it
 
     def prove(self) -> Iterator[Proof]:
         """Prove each wanted revision in the order of the history, and then the history as a whole."""

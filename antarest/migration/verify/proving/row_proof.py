@@ -1,7 +1,7 @@
 """Proves one revision on tables with rows.
 
 The revision runs in one direction and back: first on plain rows, and then on plain and awkward rows together. A failure
-on plain rows is an error. A failure that happens only with an awkward row is a note, which names the row and the value.
+on plain rows is reported as an error. If only an awkward row causes the failure, a note names the row and the value.
 """
 
 from __future__ import annotations
@@ -161,7 +161,10 @@ class RowProof:
     # ---- one direction and back
 
     def _try(self, state: State, plain: _Trial) -> _Trial:
-        """Run a trial on plain and awkward rows. If this trial has findings, also run the trial on plain rows back."""
+        """Run a trial on plain and awkward rows.
+
+        If it has findings, also run the second direction of the trial `plain`.
+        """
         both = plain
         if not self._touches_nothing(state, plain):
             is_last = plain.direction == "upgrade"  # No later trial needs the rows of this state.
@@ -257,7 +260,7 @@ class RowProof:
         return is_about_parts and not is_no_json and self._runs.hints.gives_json_away(self._source)
 
     def _has_unknown_json(self) -> bool:
-        """Return whether the revision names a column with generated JSON, whose shape is not known."""
+        """Return whether the revision names a column with generated JSON of unknown shape."""
         columns = (each.name for table in self._schema.tables.values() for each in table.columns if each.type in _JSON)
         return self._runs.hints.invents_json(self._words, columns)
 
@@ -288,7 +291,7 @@ class RowProof:
         trial.found = [each for each in found if not (each.id == "V504" and each.item in is_known)]
 
     def _with_severity(self, finding: row_changes.RowFinding, trial: _Trial) -> row_changes.RowFinding:
-        """Return a finding, as a note if the upgrade only replaces NULLs in a column that is NOT NULL now."""
+        """Return the finding. Make it a note if the upgrade only replaces NULLs in a column that is NOT NULL now."""
         table, column = trial.before.find(finding.item) or ("", None)
         facts = self._schema.tables.get(table)
         new = facts.column(column) if facts and column else None

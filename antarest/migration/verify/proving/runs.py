@@ -49,13 +49,13 @@ class Runs:
         rows: the smallest number of rows that a table gets.
         exclude: the tables that belong to Alembic.
         beside: the ids of the revisions that write through a connection of their own. On SQLite, such a revision runs
-            as with plain Alembic, because a transaction of the proof would block its own connection.
+            as with plain Alembic, because the open transaction of the proof would block the other connection.
         old: the ids of the revisions that run only with calls that SQLAlchemy 2 refuses. The proof allows these calls.
         failures: the reasons why upgrades have failed.
         lacking: the extensions and roles that revisions need and that the server of the proof does not have.
-        searches: the number of searches for an awkward value up to now.
-        writers: a mapping from each revision that writes rows while a constraint is deferred to a database with rows.
-            The revision has not run in this database yet.
+        searches: how often the proof has searched for an awkward value so far.
+        writers: for each revision that writes rows while a constraint is deferred, the URL of a database with rows in
+            which the revision has not run yet.
         preparation: the statements that `env.py` executes in a database before the revisions; empty if `env.py` is not
             run.
         refused: the connections to other databases that `env.py` tried to open.
@@ -82,7 +82,7 @@ class Runs:
     def why_not(self, reason: str) -> str:
         """Return a text about what the server lacks, if a revision failed because of this; otherwise an empty text.
 
-        Such a failure is no finding. If the server lacks an extension, revisions also fail for objects that the
+        Such a failure is not a finding. If the server lacks an extension, revisions also fail for objects that the
         extension would create.
         """
         extension = next(filter(None, groups(_NO_EXTENSION, reason)), "")
@@ -246,7 +246,7 @@ class Runs:
 
 
 class _Integrity:
-    """The faults that a database has at one time.
+    """The faults of references and sequences in a database, before or after a run.
 
     The faults are rows that refer to missing rows, unchecked foreign keys, and sequences whose next number is in use.
     """

@@ -86,14 +86,17 @@ class State:
         return cls(runs, bare, runs.schema(bare))
 
     def filled(self, awkward: Awkward) -> Filled:
-        """Return a copy of the database with rows. The caller must not change the copy: later calls return it again."""
+        """Return a copy of the database, filled with rows.
+
+        The caller must not change it: later calls return it again.
+        """
         self._forget_rows_without_labels()
         if awkward not in self._filled:
             self._filled[awkward] = self.fill(awkward)
         return self._filled[awkward]
 
     def take(self, awkward: Awkward) -> Filled:
-        """Return a copy of the database that has rows. The caller is allowed to change this copy."""
+        """Return a copy of the database, filled with rows. The caller is allowed to change this copy."""
         filled = self.filled(awkward)
         del self._filled[awkward]
         return filled

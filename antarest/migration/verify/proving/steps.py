@@ -99,7 +99,11 @@ class RevisionStep:
         self.seconds = time.perf_counter() - began
 
     def _watch(self, context: MigrationContext, target: Target) -> None:
-        """Record the enum labels that the revision uses, and skip failing statements. Alembic has no hook for this."""
+        """Replace Alembic's method that executes a statement, because Alembic has no hook for this.
+
+        The new method records the enum labels that the statements use. If the options of this step say so, it skips
+        failing statements.
+        """
         impl: Any = context.impl
         execute = impl._exec  # noqa: SLF001 - see above
 

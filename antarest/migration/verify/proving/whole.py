@@ -35,13 +35,13 @@ def prove_whole(
     blocked: Collection[str],
     start: Inventory | None,
 ) -> Proof:
-    """Prove that all revisions run at once, that the models match the schema, and that older databases can be upgraded.
+    """Prove that one run can apply all revisions, that the models match, and that older databases can be upgraded.
 
     Args:
         runs: runs the revisions.
         since: the earlier versions of the project that other databases have run.
         states: the states of the database at head. There are several if the history has alternative bases.
-        blocked: a mapping from each revision that cannot run to the failed revision that is the cause.
+        blocked: the ids of the revisions that cannot run, because they or earlier revisions failed.
         start: the schema before the revisions that are proved; None if no revision is proved.
     """
     proof = Proof("", runs.clones.engine)
@@ -104,7 +104,7 @@ def _prove_one_run(runs: Runs, proof: Proof, state: State, *, is_only: bool) -> 
 
 
 def _prove_snapshot(runs: Runs, proof: Proof, replayed: URL) -> None:
-    """Prove that a new database, which loads the snapshot, equals the database that has run the revisions."""
+    """Prove that a database that has loaded the snapshot equals a database that has run the revisions."""
     project = runs.target.project
     if not path_of(project, runs.clones.engine).is_file():
         return

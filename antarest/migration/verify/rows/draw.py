@@ -1,4 +1,7 @@
-"""Generates rows for one table. Columns get values from their pools, foreign keys get keys of the referred tables."""
+"""Generates rows for one table.
+
+Columns get values from their pools, and foreign keys get the keys of referenced rows.
+"""
 
 from __future__ import annotations
 
@@ -231,12 +234,15 @@ class TableDraw:
         )
         chosen = self._random.sample(found, len(found))
         own = self._table.primary_key
-        # If a primary key is also a foreign key, at least one referred row stays without a row in this table.
+        # If a primary key is also a foreign key, at least one referenced row stays without a row in this table.
         is_extension = own is not None and own.columns == key.columns and len(chosen) > 1
         return chosen[1:] if is_extension else chosen
 
     def _options(self, key: ForeignKey, row: Draw) -> Iterator[KeyValues]:
-        """Yield the possible values of a foreign key: NULL, keys of referred rows, and such keys with some NULLs."""
+        """Yield the possible values of a foreign key.
+
+        These are NULLs, the keys of referenced rows, and such keys with some columns set to NULL.
+        """
         found = list(self._referred[key])
         if self._nullable.issuperset(key.columns):
             yield (None,) * len(key.columns)

@@ -173,7 +173,7 @@ class _Filler:
         return TableDraw(self._connection, table, self._tables, self._values, later, self._seed, self._pools)
 
     def _drawn_as(self, table: Table) -> tuple[Table, list[ForeignKey]]:
-        """Return the table with its earlier unique keys too, and its foreign keys that have to wait for other rows."""
+        """Return the table with its earlier unique keys, and the foreign keys that have to wait for other rows."""
         before = self._formerly.get(table.name)
         later = [cut.key for cut in self._cuts if cut.table == table.name]
         return (_with_keys_of(table, before) if before else table), later
@@ -186,7 +186,7 @@ class _Filler:
         referred = []
         for key in table.foreign_keys:
             if key.referred_table == table.name:
-                continue  # The rows themselves decide.
+                continue  # These rows depend on nothing else.
             if key.referred_table not in self._drawn or key.referred_table in self._advanced:
                 return ""
             rows = self._drawn[key.referred_table]  # Numbers from the database depend only on the order of the rows.
@@ -200,7 +200,7 @@ class _Filler:
     def _add_together(self, table: str, draw: TableDraw, numbers: Iterable[int]) -> list[Draw]:
         """Add all rows in one statement, and return them; add none if a row is refused, or the table refers to itself.
 
-        This saves three round trips to the server for each row, and time on SQLite too.
+        On PostgreSQL, this saves three round trips to the server for each row. On SQLite, it saves time too.
         """
         rows: list[Draw] = []
         for number in numbers if not draw.refers_to_itself else ():
@@ -229,7 +229,7 @@ class _Filler:
         return reason
 
     def _set_deferred(self, cut: DeferredKey) -> None:
-        """Set a foreign key that had to wait until the referred table had rows."""
+        """Set a foreign key that had to wait until the referenced table had rows."""
         if not cut.key.referred_columns:
             return
         table, referred = self._tables[cut.table], self._tables[cut.key.referred_table]
@@ -278,7 +278,10 @@ def _with_keys_of(table: Table, before: Table) -> Table:
 
 
 def shorten_moments(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) -> None:
-    """On SQLite, remove the microseconds from one time in each column, because other programs write such times."""
+    """On SQLite, remove the microseconds from one timestamp in each column.
+
+    Programs without SQLAlchemy often write timestamps in this form.
+    """
     if connection.dialect.name != "sqlite":
         return
     quote = connection.dialect.identifier_preparer.quote

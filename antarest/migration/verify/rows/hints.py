@@ -51,18 +51,18 @@ class Hints:
     """The values that the revisions of a project expect.
 
     Attributes:
-        literals: a mapping from a column to the texts with which a statement compares the column.
-        casts: a mapping from a column to the kind of value that a revision reads from its text, such as "integer".
-        shapes: a mapping from a column to JSON of the shape that a revision reads. If a file parses JSON, each word in
-            this file is taken for the name of such a column.
-        parsed: a mapping from the id of each revision that parses JSON to the words in its file, the JSON that its
-            upgrade reads, and the JSON that its downgrade reads.
-        labels: a mapping from a table and column to the labels of the enum that a revision has given to the column. The
-            schema of a SQLite database does not contain these labels.
+        literals: for each column, the texts with which statements compare the column.
+        casts: for each column, the kind of value that a revision reads from the text in this column, such as "integer".
+        shapes: for each column, JSON of the shape that a revision reads from the column. If a file parses JSON, each
+            word in this file is taken for the name of such a column.
+        parsed: for each revision that parses JSON, the words in its file, the JSON that its upgrade reads, and the JSON
+            that its downgrade reads.
+        labels: for each table and column, the labels of the enum that a revision has given to the column. The schema of
+            a SQLite database does not contain these labels.
         made: the tables and views that the revisions create.
-        gone: a mapping from a table and column to the values, as `repr`, that an upgrade replaces in all rows.
-        deleted: a mapping from a column and a text to the ids of the revisions that delete the rows with this text.
-        written: a mapping from a table and column to the texts that upgrades write, each with its revision.
+        gone: for each table and column, the values (as `repr`) that an upgrade replaces in all rows.
+        deleted: for each column and text, the ids of the revisions that delete the rows with this text in the column.
+        written: for each table and column, the texts that upgrades write, each with the revision.
     """
 
     literals: dict[str, list[str]] = field(default_factory=dict)
@@ -212,7 +212,7 @@ def _kind(name: str) -> str:
 
 
 def _deleted(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    """Yield each column and text in the condition with which the upgrade selects the rows to delete."""
+    """Yield each column, with each text to which a DELETE statement in the upgrade compares the column."""
     upgrades = (each for each in tree.body if isinstance(each, ast.FunctionDef) and each.name == "upgrade")
     for node in (node for upgrade in upgrades for node in ast.walk(upgrade)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and _DELETE.match(node.value):

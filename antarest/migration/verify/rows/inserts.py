@@ -33,8 +33,8 @@ class Remembered(NamedTuple):
 
     Attributes:
         rows: the rows.
-        numbered: the largest of their generated numbers.
-        statement: their INSERT statements, as the driver sent them to PostgreSQL.
+        numbered: the largest number that the database generated for these rows.
+        statement: the INSERT statements of the rows, as the driver sent them to PostgreSQL.
         refusal: the reason why the database has accepted no row; empty if there are rows.
     """
 
@@ -45,7 +45,7 @@ class Remembered(NamedTuple):
 
 
 Memory = dict[str, Remembered]
-"""A mapping from a hash of everything on which the rows of a table depend to these rows."""
+"""The rows of a table. The key is a hash of everything on which these rows depend."""
 
 
 class Inserter:

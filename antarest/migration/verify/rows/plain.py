@@ -123,7 +123,10 @@ class PlainValues:
 
 
 def may_repeat(column: str, kind: sa.types.TypeEngine[Any]) -> bool:
-    """Return whether two rows may have equal values in a column: not if it has UUIDs, and is no reference by name."""
+    """Return whether two rows may have equal values in a column.
+
+    Only UUIDs have to differ, unless the name of the column ends with `_id`, as that of a reference does.
+    """
     length = getattr(kind, "length", None)
     has_uuids = isinstance(kind, sa.Uuid) or length == _DASHED or (isinstance(kind, sa.CHAR) and length == _HEX)
     return not has_uuids or column.lower().endswith("_id")

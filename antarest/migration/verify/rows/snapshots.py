@@ -75,7 +75,7 @@ class RowSnapshot:
 
 
 def samples(before: RowSnapshot, after: RowSnapshot) -> dict[str, tuple[Sample, Sample]]:
-    """Return a mapping from each table that differs between two snapshots to a few rows of each snapshot."""
+    """Return, for each table that differs between two snapshots, a few rows of each snapshot."""
     names = sorted({*before.tables, *after.tables})
     sides = {name: (before.tables.get(name), after.tables.get(name)) for name in names}
     changed = {
@@ -178,7 +178,10 @@ def _read_what_can_be_read(connection: Connection, table: TableClause) -> list[R
 
 
 def _is_driven(column: sa.ColumnClause[Any], connection: Connection) -> bool:
-    """Return whether the driver converts the values of a column, which fails for years that Python cannot store."""
+    """Return whether the driver converts the values of a column.
+
+    Such a conversion fails for years unknown to Python.
+    """
     return connection.dialect.name == "postgresql" and isinstance(column.type, (sa.DateTime, sa.Date))
 
 

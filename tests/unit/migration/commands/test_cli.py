@@ -1,4 +1,4 @@
-"""The command line: its words, its flags, and the boundary that turns an error into an exit code."""
+"""The command line: its words, its flags, and the code that turns an error into an exit code."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_each_verb_says_the_same_about_itself_everywhere() -> None:
 
 
 def refused(words: list[str], capsys: Capture) -> Refusal:
-    """The error of arguments that the program does not take."""
+    """Return the error about arguments that the program does not accept."""
     with pytest.raises(SystemExit) as ended:
         main(words)
     shown = capsys.readouterr()
@@ -193,7 +193,7 @@ Ends = Callable[[CommandContext], int]
 
 @pytest.fixture
 def run_verb(monkeypatch: pytest.MonkeyPatch, config_file: ConfigFile) -> Callable[..., int]:
-    """Run a verb that does what the test says, on a configuration with a password."""
+    """Run a verb with the behaviour of the test, on a configuration with a password."""
     file = config_file(URL.create("postgresql", "me", SECRET, "db1", 5432, "antarest"))
 
     def run(call: Ends, *, only_looks: bool = False, **options: Any) -> int:
@@ -204,7 +204,7 @@ def run_verb(monkeypatch: pytest.MonkeyPatch, config_file: ConfigFile) -> Callab
 
 
 def raising(error: BaseException) -> Ends:
-    """A verb that reads the configuration and ends with this error."""
+    """Return a verb that reads the configuration and raises this error."""
 
     def call(context: CommandContext) -> int:
         _ = context.config
@@ -230,7 +230,7 @@ def test_our_error_is_printed_with_its_exit_code(run_verb: Callable[..., int], c
 
 
 def test_the_ways_on_lead_to_the_configuration_that_was_named(capsys: Capture) -> None:
-    """Typed as it stands, the next command must not work on another database."""
+    """The next command is printed with --config, so that it does not work on another database."""
     hints = [Hint("Look", "inv db.status"), Hint("Start", "git log"), Hint("Correct it", "inv db.status --config=PATH")]
 
     def end() -> int:
@@ -258,7 +258,7 @@ def test_an_error_for_machines_goes_where_they_read(run_verb: Callable[..., int]
 
 
 def test_an_error_that_nobody_thought_of_has_the_shape_too(run_verb: Callable[..., int], capsys: Capture) -> None:
-    """Its first line is the fact, and the password of the configuration is masked in it."""
+    """The first line is the fact, in which the password of the configuration is masked."""
     error = RuntimeError(f"cannot use {SECRET}\nand more lines")
 
     assert run_verb(raising(error)) == EXIT_FAILED
@@ -303,7 +303,7 @@ def test_an_interruption_is_no_error_of_ours(run_verb: Callable[..., int], capsy
 def test_a_signal_whose_exception_is_ignored_comes_again(
     run_verb: Callable[..., int], signum: signal.Signals, code: int
 ) -> None:
-    """Python ignores what is raised in a callback of a weak reference, and a signal may be served there."""
+    """Python ignores exceptions in a callback of a weak reference, and may handle a signal there."""
 
     def interrupt(*_: object) -> None:
         raise Stopped(signum)
@@ -330,7 +330,7 @@ def test_a_session_reads_nothing_before_it_is_asked(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("flag", ["to", "steps", "config", "project"])
 def test_a_flag_without_a_value_is_refused(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """`--to=$UNSET` must not do what leaving the flag out would do."""
+    """`--to=$UNSET` must not have the same effect as no flag."""
     options: dict[str, Any] = {flag: ""}
 
     code = run_command("rollback", **options)

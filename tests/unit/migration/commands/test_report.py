@@ -1,4 +1,4 @@
-"""The exact output: one example of each rendering."""
+"""The exact output: one example of each kind of result."""
 
 from __future__ import annotations
 
@@ -267,7 +267,7 @@ def test_a_seed() -> None:
 
 
 def outcome(*steps: tuple[Revision, float]) -> RunOutcome:
-    """The outcome of a run of these upgrades."""
+    """Return the outcome of a run of these upgrades."""
     return RunOutcome(after=(TAGS.id,), steps=[(revision, "upgrade", seconds) for revision, seconds in steps])
 
 

@@ -20,10 +20,10 @@ TAGS = Revision("b1b2c3d4e5f6", ("a1b2c3d4e5f6",), "move tags", Path("b.py"))
 
 
 class Terminal(io.StringIO):
-    """A stream that says that it is a terminal."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
-        """Say so."""
+        """Return True."""
         return True
 
 
@@ -68,7 +68,7 @@ def test_how_far_it_is_is_for_terminals_and_goes_away(monkeypatch: pytest.Monkey
 
 
 def test_progress_on_a_terminal_shows_what_runs_and_ends_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error that is printed next begins on a line of its own."""
+    """An error that is printed next begins on a new line."""
     monkeypatch.setenv("NO_COLOR", "1")
     stream = Terminal()
     progress = Progress(Output(stream))

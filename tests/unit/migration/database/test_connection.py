@@ -15,7 +15,7 @@ TABLE = VersionTable()
 
 @pytest.fixture
 def connection(empty_database: URL) -> Iterator[Connection]:
-    """A connection that looks at an empty database."""
+    """A connection that reads an empty database."""
     with moving(empty_database) as connection, connection.begin():
         connection.execute(text("CREATE TABLE other (id INTEGER)"))
     with looking(empty_database) as connection:
@@ -36,7 +36,7 @@ def test_an_empty_database_is_at_no_revision_and_can_be_asked_on(connection: Con
 
 
 def test_a_transaction_that_was_begun_goes_on(empty_database: URL) -> None:
-    """Also what it wrote before it found no version table."""
+    """The missing version table does not undo what the transaction wrote before."""
     with moving(empty_database) as connection, connection.begin():
         connection.execute(text("CREATE TABLE other (id INTEGER)"))
         connection.execute(text("INSERT INTO other VALUES (1)"))
@@ -85,7 +85,7 @@ def test_a_version_table_that_is_another_one_is_an_error(empty_database: URL) ->
 def test_a_connection_whose_closing_is_interrupted_is_no_error_of_the_pool(
     empty_database: URL, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody who presses Ctrl-C just then needs a traceback; another failure to close is still logged."""
+    """Ctrl-C at this moment must not print a traceback. Other errors while a connection is closed are still logged."""
     ends: list[BaseException] = [KeyboardInterrupt(), OSError("no such connection")]
 
     def close(connection: Any) -> None:

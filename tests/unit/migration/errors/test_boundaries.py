@@ -1,4 +1,4 @@
-"""Which revisions are committed together, and what a revision file says of it."""
+"""Which revisions are committed together, and how a revision file declares this."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ FILE = 'revision = "a"\ndown_revision = None\n{}\n'
 
 @dataclass(frozen=True)
 class Step:
-    """A step of Alembic, as far as it matters here."""
+    """The parts of a step of Alembic that matter here."""
 
     revision: SimpleNamespace
 
 
 def segments(*boundaries: Literal["", "own", "none"], engine: str) -> list[int]:
-    """How many revisions are committed together, one after the other."""
+    """Return how many revisions are committed together, for each commit."""
     revisions = [Revision(str(at), (), "", Path(), transaction=boundary) for at, boundary in enumerate(boundaries)]
     left = [Step(SimpleNamespace(revision=revision.id)) for revision in revisions]
     sizes, history = [], History(revisions)

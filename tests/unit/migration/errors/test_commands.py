@@ -1,4 +1,4 @@
-"""How our commands are spelled, by where they are called from."""
+"""How our commands are spelled in each place from which they are called."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STATUS = "inv db.status --config=PATH"
 
 @pytest.fixture(autouse=True)
 def _called_by_another_program(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As by a launcher, which has no verbs of its own."""
+    """For example, a launcher calls them, which has no verbs itself."""
     monkeypatch.setattr(sys, "argv", ["antarest/main.py"])
 
 

@@ -1,4 +1,4 @@
-"""Every error that the project has, as it is printed."""
+"""Every error of the project, as it is printed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ FAMILIES = {AntarestError, ConfigError, DatabaseError, MigrationError, launching
 
 
 def kinds(family: type[AntarestError] = AntarestError) -> Iterator[type[AntarestError]]:
-    """Every error class of the project, wherever it is defined."""
+    """Return every error class of the project, in any module."""
     yield family
     for kind in family.__subclasses__():
         yield from kinds(kind)
@@ -64,7 +64,7 @@ def test_each_error_has_a_code_of_its_own() -> None:
 
 
 def test_each_error_fits_the_shape(subtests: pytest.Subtests) -> None:
-    """Fact, values, state, and a way on that exists: all within nine lines."""
+    """Fact, values, state, and a next step that exists: all in at most nine lines."""
     for error in EXAMPLES:
         with subtests.test(type(error).__name__):
             shown = parse(render_error(error))
@@ -88,7 +88,7 @@ def test_an_error_shows_no_password(error: AntarestError) -> None:
 
 
 def test_a_code_tells_what_an_error_is_about(subtests: pytest.Subtests) -> None:
-    """Its family, and whether trying again can help."""
+    """The code shows the family of the error, and whether it can help to try again."""
     for error in EXAMPLES:
         with subtests.test(type(error).__name__):
             family, _, number = error.code.partition(".E")
@@ -116,7 +116,7 @@ def test_what_is_refused_before_it_begins_has_changed_nothing() -> None:
 
 
 def test_a_command_that_does_not_exist_is_noticed() -> None:
-    """The other tests rely on it."""
+    """The other tests rely on this."""
     for command in ("inv db.nope", "inv db.status --nope", "alembic nope", "python -m antarest.migration nope", "rm x"):
         assert not exists(command), command
     for command in ("inv db.rollback --to=x --dry-run", "alembic merge heads -m 'x'", "db.url: sqlite:///antarest.db"):

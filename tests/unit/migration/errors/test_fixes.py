@@ -1,4 +1,4 @@
-"""What to write into a revision that a database has refused, and what a server lacks."""
+"""The lines to write into a revision that a database has refused, and the objects that a server lacks."""
 
 from __future__ import annotations
 

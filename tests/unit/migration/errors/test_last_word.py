@@ -87,7 +87,7 @@ for moment in range(1, 1000):
 def run(
     script: str, *, module: Path | None = None, stdout: int = subprocess.PIPE, stderr: int = subprocess.PIPE
 ) -> Result:
-    """Run a script, as a module where it is to be one."""
+    """Run a script, or write it to the file `module` and run this module."""
     words = ["-c", GUARD + script]
     if module:
         module.write_text(GUARD + script, encoding="utf-8")
@@ -127,7 +127,7 @@ def test_an_interruption_after_a_commit_names_where_the_database_is() -> None:
 @signals
 @pytest.mark.parametrize("call", ["lambda: 0", "refuse", "lambda: signal.raise_signal(15)"])
 def test_there_is_no_moment_for_a_traceback(sent: Signals, call: str) -> None:
-    """At each moment, the command prints its result, or that it was interrupted, or it has not begun."""
+    """At each moment, the command prints its result, or that it was interrupted, or has not begun."""
     ended = run(AT_EACH_CALL.format(sent=int(sent), call=call))
 
     assert (ended.code, ended.err) == (0, "")
@@ -142,7 +142,7 @@ def test_there_is_no_moment_for_a_traceback(sent: Signals, call: str) -> None:
 
 @signals
 def test_the_exit_code_is_the_same_wherever_the_signal_was_served(sent: Signals, tmp_path: Path) -> None:
-    """CPython ends `python -m` by SIGINT after all, where a KeyboardInterrupt has left the code of a text."""
+    """CPython ends `python -m` by SIGINT if a KeyboardInterrupt has left the exit code of a text."""
     assert run(IN_EXEC.format(sent=int(sent)), module=tmp_path / "in_exec.py").code == 128 + sent
 
 
@@ -159,7 +159,7 @@ def test_handlers_are_as_they_were_afterwards() -> None:
 
 @pytest.fixture
 def nobody() -> Iterator[int]:
-    """The writing end of a pipe whose reader has gone."""
+    """The writing end of a pipe whose reader has ended."""
     reader, writer = os.pipe()
     os.close(reader)
     yield writer
@@ -171,7 +171,7 @@ PRINT = 'sys.exit(guard(context, lambda: (context.{how}("for nobody"), {then})[1
 
 @pytest.fixture(params=["pipe", "disk"])
 def broken(request: pytest.FixtureRequest, nobody: int) -> Iterator[int]:
-    """A stream that cannot be written: its reader has gone, or its disk is full."""
+    """A stream that cannot be written: its reader has ended, or its disk is full."""
     if request.param == "pipe":
         yield nobody
         return
@@ -206,14 +206,14 @@ def test_the_exit_code_is_the_same_where_nobody_reads_at_all(broken: int) -> Non
 
 
 def test_a_command_that_only_looks_says_nothing_where_its_reader_has_left(nobody: int) -> None:
-    """As in `inv db.history | head`."""
+    """For example, `inv db.history | head` ends before all lines are printed."""
     told = run("context.only_looks = True\n" + PRINT.format(how="print", then="0", json=False), stdout=nobody)
 
     assert (told.code, told.err) == (EXIT_FAILED, "")
 
 
 def test_control_characters_are_shown_and_not_obeyed() -> None:
-    """A name in a database, or the message of a revision, may come from anybody."""
+    """Names in a database and messages of revisions may come from anybody."""
     told = run("""sys.exit(guard(context, lambda: (context.print("a\\x1b[2J\\x1b[8m\\rb\\u202e"), 1 / 0)[1]))""")
 
     assert told.out == "a\\x1b[2J\\x1b[8m\\rb\\u202e\n"
@@ -221,7 +221,7 @@ def test_control_characters_are_shown_and_not_obeyed() -> None:
 
 @pytest.mark.parametrize("call", ["refuse", "lambda: signal.raise_signal(15)"])
 def test_what_is_told_to_a_reader_that_hangs_can_be_ended(call: str) -> None:
-    """The first signal is not heeded any more, and the second one is."""
+    """The first signal has no effect any more, but the second signal ends the program."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     try:

@@ -1,4 +1,4 @@
-"""The counts of the guard, statement by statement, and the words for them."""
+"""The counts of the guard, statement by statement, and the messages about them."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def test_counts_the_values_that_are_emptied(database: Database, engine: EngineNa
 
 
 def rebuild(select: str) -> tuple[str, ...]:
-    """Rebuild study_tag by hand, from what this selects."""
+    """Rebuild study_tag by hand, from the rows of this query."""
     return (
         "CREATE TABLE n (study_id INT, label VARCHAR(50))",
         f"INSERT INTO n {select}",

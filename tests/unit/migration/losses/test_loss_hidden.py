@@ -1,4 +1,4 @@
-"""Losses beside new rows and values of the same statement, or of the same table."""
+"""Losses beside new rows and values in the same statement or in the same table."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_row_that_replaces_two_is_seen_beside_other_new_rows(
 
 
 def beside(select: str, *then: str) -> tuple[str, ...]:
-    """Rebuild it from what this selects, and then run statements before the old table goes."""
+    """Rebuild the table from this query, and run statements before the old table is dropped."""
     made, *rest = rebuild(select)
     return (made, rest[0], *then, *rest[1:])
 
@@ -114,7 +114,7 @@ def test_a_row_that_is_copied_twice_is_copied_once(database: Database, engine: E
 
 
 def undone(statement: str, *, then: str = "NULL") -> str:
-    """Return a block that undoes a statement, because something fails, and goes on."""
+    """Return a block that runs a statement, undoes it because of an error, and continues."""
     fails = f"BEGIN {statement}; RAISE EXCEPTION 'no'; EXCEPTION WHEN others THEN {then}; END"
     return f"DO $$ BEGIN {fails}; END $$"
 
@@ -140,7 +140,7 @@ LOG_FAILS = undone("INSERT INTO empty VALUES (1); RETURN NULL", then="RETURN NUL
              "CREATE TRIGGER t AFTER INSERT ON task FOR EACH ROW EXECUTE FUNCTION f()")),
 )  # fmt: skip
 def test_what_a_block_takes_back_hides_no_row(database: Database, engine: EngineName, case: Case) -> None:
-    """PostgreSQL counts it all the same."""
+    """PostgreSQL counts such a row in any case."""
     assert losses(database(engine), case) == case.loses
 
 
@@ -162,7 +162,7 @@ NO_NULLS = ("CREATE TABLE doc (j JSONB NOT NULL)", "INSERT INTO doc VALUES ('1')
     case("the text null", "UPDATE study SET path = 'null'"),
 )  # fmt: skip
 def test_the_null_of_json_is_no_value(database: Database, engine: EngineName, case: Case) -> None:
-    """SQLAlchemy writes None so, unless the type says otherwise."""
+    """SQLAlchemy writes None as this JSON value, unless the type has another setting."""
     assert losses(database(engine), case) == case.loses
 
 
@@ -174,7 +174,7 @@ KEYS = ("CREATE TABLE pair (a INT, id TEXT, v TEXT, PRIMARY KEY (a, id))",
 
 
 def by_parameters(op: Operations) -> None:
-    """Set each value by the same statement, as the unit of work of SQLAlchemy does."""
+    """Set each value with the same statement, as the unit of work of SQLAlchemy does."""
     for number, path in ((1, None), (3, "x")):
         op.get_bind().execute(sa.text("UPDATE study SET path = :path WHERE id = :id"), {"path": path, "id": number})
 
@@ -289,7 +289,7 @@ def test_without_temporary_tables_some_numbers_are_unknown(
          before=("INSERT INTO study_tag VALUES (1, NULL)",), on=POSTGRESQL),
 )  # fmt: skip
 def test_values_that_are_filled_hide_others_without_a_key(database: Database, engine: EngineName, case: Case) -> None:
-    """A limit."""
+    """This is a limit: the loss is not noticed."""
     assert losses(database(engine), case) == case.loses
 
 
@@ -321,7 +321,7 @@ def test_a_row_that_is_replaced_by_one_with_another_key_hides_no_value(
 def test_other_rows_of_a_copy_that_is_not_read_make_up_for_lost_rows(
     database: Database, engine: EngineName, case: Case
 ) -> None:
-    """A limit."""
+    """This is a limit: the loss is not noticed."""
     assert losses(database(engine), case) == case.loses
 
 

@@ -1,4 +1,4 @@
-"""Data that arrives where its revision says that it moves it is not lost."""
+"""Data is not lost if it arrives in the place to which the revision declares to move it."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_a_downgrade_reads_moves_backwards(database: Database, engine: EngineNam
 
 
 def in_python(condition: str) -> Callable[[Operations], None]:
-    """Read rows of it in Python, and write them to the new one."""
+    """Read rows of the table in Python, and write them to the new table."""
 
     def step(op: Operations) -> None:
         query = f"SELECT study_id, label FROM study_tag WHERE {condition}"
@@ -171,7 +171,7 @@ def in_python(condition: str) -> Callable[[Operations], None]:
 
 
 def beside(rows: str, *select: str) -> tuple[str, ...]:
-    """Rebuild it, and put other rows into it, before the last of these copies."""
+    """Rebuild the table, and insert other rows, before the last of these copies."""
     copies = [f"INSERT INTO n {each}" for each in select]
     return (*rebuild("")[:1], *copies[:-1], f"INSERT INTO n VALUES {rows}", *copies[-1:], *rebuild("")[2:])
 
@@ -240,5 +240,5 @@ def test_a_table_can_be_made_again_with_partitions(database: Database, engine: E
 def test_a_copy_that_goes_only_through_python_counts_as_lost(
     database: Database, engine: EngineName, case: Case
 ) -> None:
-    """A limit: nobody knows that the new rows are the old ones, so the revision has to declare it."""
+    """This is a limit: the guard cannot know that the new rows are the old ones. The revision has to declare a loss."""
     assert losses(database(engine), case) == case.loses

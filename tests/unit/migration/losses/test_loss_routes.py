@@ -1,4 +1,4 @@
-"""Ways past SQLAlchemy, and ways out of the transaction: the guard hears of them all the same."""
+"""Statements that bypass SQLAlchemy or leave the transaction. The guard must notice them too."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ TRUNCATES = "DO $$ BEGIN EXECUTE 'TRUN' || 'CATE study_' || 'tag'; END $$"
 def test_sees_a_truncate_of_a_table_that_the_run_has_rewritten(
     database: Database, engine: EngineName, case: Case
 ) -> None:
-    """PostgreSQL truncates its file in place."""
+    """PostgreSQL does not create a new file for the table in this case."""
     assert losses(database(engine), case) == case.loses
 
 
@@ -134,7 +134,7 @@ CREATE_ATOMIC = "CREATE FUNCTION h() RETURNS int LANGUAGE sql BEGIN ATOMIC SELEC
 
 
 def autocommit_as_of_old(op: Operations) -> None:
-    """Commit as revisions did before Alembic had `autocommit_block()`; psycopg2 rolls back first."""
+    """Commit as revisions did before Alembic had `autocommit_block()`. psycopg2 rolls back first."""
     driver(op).set_isolation_level(0)
     op.execute("DELETE FROM task")
 
@@ -178,7 +178,7 @@ def test_a_revision_cannot_change_anything_beside_the_transaction(
 
 
 def late_parameters(op: Operations) -> None:
-    """Delete rows while the parameters of another statement are made, which inserts as many."""
+    """Delete rows while the parameters of another statement are made. That statement inserts as many rows."""
     cursor = driver(op).cursor()
 
     def rows() -> Iterator[tuple[int]]:
@@ -235,7 +235,7 @@ def test_an_attached_file_is_read_and_not_written_to(database: Database, tmp_pat
 
 @pytest.mark.parametrize("later", [(), ("SET LOCAL track_counts = on",)])
 def test_a_server_that_does_not_count_is_refused(database: Database, later: tuple[str, ...]) -> None:
-    """Without track_counts, PostgreSQL would say that nothing was deleted."""
+    """Without track_counts, PostgreSQL would report no deleted rows."""
     assert_not_allowed(
         "track_counts", database("postgresql"), "SET LOCAL track_counts = off", "DELETE FROM study_tag", *later
     )
@@ -263,12 +263,12 @@ def creates_what_is_not_there(op: Operations) -> None:
 
 @cases(case("a table that is not there", creates_what_is_not_there))
 def test_a_revision_can_ask_what_is_there(database: Database, engine: EngineName, case: Case) -> None:
-    """SQLite does not explain a PRAGMA about temporary tables while there are none."""
+    """SQLite does not explain a PRAGMA about temporary tables as long as there are none."""
     assert losses(database(engine), case) == {}
 
 
 def assert_not_allowed(why: str, url: URL, *steps: Step) -> None:
-    """The steps are refused, and nothing of them is kept."""
+    """Assert that the steps are refused, and leave nothing behind."""
     with pytest.raises(NotAllowed, match=why):
         losses(url, Case("", steps, {}, ()))
     with moving(url) as connection:

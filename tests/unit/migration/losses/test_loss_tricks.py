@@ -1,4 +1,4 @@
-"""Losses that the words of a statement do not show, or that look like something else."""
+"""Losses that the text of a statement does not show, or that look like something else."""
 
 from __future__ import annotations
 
@@ -256,7 +256,7 @@ def test_what_a_savepoint_takes_back_is_no_loss(database: Database, engine: Engi
 
 
 def test_a_table_that_sqlite_moves_within_its_file_is_the_same(sqlite_database: URL) -> None:
-    """With auto_vacuum, the last table gets the place of one that is dropped."""
+    """With auto_vacuum, SQLite moves the last table to the place of a dropped table."""
     with closing(sqlite3.connect(str(sqlite_database.database))) as connection:
         connection.execute("PRAGMA auto_vacuum = FULL")
         connection.executescript(TABLES)
@@ -268,7 +268,7 @@ def test_a_table_that_sqlite_moves_within_its_file_is_the_same(sqlite_database: 
 
 
 def test_a_temporary_table_hides_nothing(tmp_path: Path, sqlite_database: URL) -> None:
-    """SQLite finds it first, under the name of another one."""
+    """SQLite finds a temporary table before another table with the same name."""
     rebuilds = (
         "CREATE TEMP TABLE study AS SELECT id, name FROM main.study",
         "DROP TABLE main.study",
@@ -291,7 +291,7 @@ def test_a_text_that_a_revision_writes_itself_hides_nothing(tmp_path: Path, sqli
 
 
 def _lost_with_the_owner(tmp_path: Path, url: URL, *statements: str) -> dict[str, int | None]:
-    """The losses of the third revision, in one run with the second one, which adds the owner by these statements."""
+    """Return the losses of the third revision. The second one, in the same run, adds the owner by these statements."""
     study = "CREATE TABLE study (id INTEGER PRIMARY KEY, name TEXT)"
     one = Script("one", upgrade=f"sql({study!r}, \"INSERT INTO study VALUES (1, 'a'), (2, 'b')\")")
     two = Script("two", upgrade=f"sql(*{statements!r})")

@@ -1,4 +1,4 @@
-"""A value that a change of type changes is lost; and a value is found under its new name."""
+"""A value is lost if a change of type changes it. A value that has a new name is found."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def test_knows_a_renamed_column_of_a_rebuilt_table(database: Database, engine: E
 
 
 def test_a_batch_keeps_dates_readable(sqlite_database: URL) -> None:
-    """A CAST would leave the year."""
+    """A CAST would leave only the year."""
     texts: list[tuple[object, ...]] = []
 
     def look(op: Operations) -> None:

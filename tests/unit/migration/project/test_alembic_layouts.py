@@ -1,4 +1,4 @@
-"""Our reader of a project and Alembic's see the same revisions in every layout that Alembic allows, or ours refuses."""
+"""Our reader of a project and Alembic find the same revisions in each layout of Alembic, or ours refuses the layout."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TEMPLATES = ("generic", "async", "pyproject", "pyproject_async")
 
 
 def revision(text: str) -> str:
-    """A revision file; `b < a` is revision b, which follows a."""
+    """Return a revision file; `b < a` is revision b, which follows a."""
     if "=" in text:
         return text
     id_, _, down = text.partition(" < ")
@@ -37,7 +37,7 @@ def revision(text: str) -> str:
 
 
 def write(folder: Path, settings: str, files: Mapping[str, str]) -> Project:
-    """A project with these settings (TOML where they have a table of it) and files."""
+    """Write a project with these settings (TOML if they contain a TOML table) and files."""
     toml = "[tool." in settings
     (folder / ("pyproject.toml" if toml else "alembic.ini")).write_text(settings)
     (folder / "db").mkdir(exist_ok=True)
@@ -48,7 +48,7 @@ def write(folder: Path, settings: str, files: Mapping[str, str]) -> Project:
 
 
 def as_alembic_reads_it(folder: Path) -> ScriptDirectory:
-    """The same project, as the program `alembic` reads it in its folder."""
+    """Return the same project, as the program `alembic` reads it in its folder."""
     ini = folder / "alembic.ini"
     scripts = ScriptDirectory.from_config(Config(ini if ini.exists() else None, toml_file=folder / "pyproject.toml"))
     scripts.get_heads()
@@ -56,13 +56,13 @@ def as_alembic_reads_it(folder: Path) -> ScriptDirectory:
 
 
 def facts_of(history: History) -> dict[str, tuple[Path, set[str], set[str], set[str]]]:
-    """Where each revision is, what it follows, what it depends on, and its labels: as we read it."""
+    """Return the file, predecessors, dependencies and labels of each revision, as we read them."""
     revisions = [history[id_] for id_ in history.order]
     return {r.id: (r.path.resolve(), {*r.down}, {*r.depends_on}, {*r.branch_labels}) for r in revisions}
 
 
 def facts_of_alembic(scripts: ScriptDirectory) -> dict[str, tuple[Path, set[str], set[str], set[str]]]:
-    """The same as Alembic reads it."""
+    """Return the same facts, as Alembic reads them."""
     return {
         s.revision: (
             Path(s.path),
@@ -191,7 +191,7 @@ LAYOUTS: dict[str, tuple[str, dict[str, str]]] = {
 
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Work in an empty folder, and let Alembic warn of what it calls old."""
+    """Work in an empty folder, and ignore the warnings of Alembic about old settings."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     warnings.simplefilter("ignore")
@@ -213,7 +213,7 @@ ONE_FOLDER = f"{INI}path_separator = os\nversion_locations = %(here)s/db/version
 
 @pytest.mark.parametrize(("settings", "expected"), [(INI, False), (ONE_FOLDER, False), (LAYOUTS["recursive"][0], True)])
 def test_the_plain_shape_is_read_without_alembic(tmp_path: Path, settings: str, expected: bool) -> None:
-    """So that most commands start quickly."""
+    """Therefore most commands start quickly."""
     write(tmp_path, settings, {A: "a", B: "b < a"})
     code = (
         "import sys; from antarest.migration.project.project import Project; "

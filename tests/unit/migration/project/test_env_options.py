@@ -48,7 +48,7 @@ SHAPES = {
 
 
 def project_with(folder: Path, env: str, section: str = "") -> Project:
-    """A project of one revision with this `env.py`, and this section `[antarest]`."""
+    """Return a project of one revision with this `env.py` and this section `[antarest]`."""
     project = write_project(folder, Script("a1"))
     project.env.path.write_text(env)
     project.ini.write_text(f"{project.ini.read_text()}\n[antarest]\n{section}\n")
@@ -97,7 +97,7 @@ def test_an_option_that_cannot_be_respected_is_refused_by_name(tmp_path: Path, o
 
 
 def test_what_only_sql_scripts_need_is_not_for_other_commands(tmp_path: Path) -> None:
-    """The template of Alembic gives it in the call for scripts, and Alembic refuses it without a script."""
+    """The template of Alembic passes it in the call for scripts. In other calls, Alembic refuses it."""
     env = f"{HEAD}environment.run(context, literal_binds=True, dialect_opts={{'paramstyle': 'named'}})\n"
 
     options = project_with(tmp_path, env).alembic_options()
@@ -159,7 +159,7 @@ def test_a_history_of_several_databases_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_version_table_with_a_dot_is_refused(tmp_path: Path) -> None:
-    """Alembic would make a table of that name."""
+    """Alembic would create a table with the dot in its name."""
     with pytest.raises(InvalidProject, match="version_table is a name without its schema"):
         project_with(tmp_path / "settings", ADOPTED, "version_table = a.b")
     project = project_with(tmp_path / "env", f"{HEAD}environment.run(context, version_table='a.b')\n")

@@ -1,4 +1,4 @@
-"""Several heads: whether they are meant to stay, and where a database is when all revisions are applied."""
+"""Several heads: whether they should stay, and where a database is when all revisions are applied."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The graph of revisions, by small examples."""
+"""The graph of revisions, in small examples."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TWO_ROOTS: Graph = {"a1": [], "a2": [], "b1": ["a1", "a2"], "c1": ["b1"]}
 
 
 def history(graph: Graph, depends_on: Graph | None = None) -> History:
-    """A history of these revisions, each with what it follows, and what else it needs."""
+    """Return a history of these revisions, each with its predecessors, and with its dependencies."""
     needs = depends_on or {}
     return History(
         Revision(id_, tuple(down), f"add {id_}", Path(f"{id_}.py"), depends_on=tuple(needs.get(id_, ())))
@@ -83,7 +83,7 @@ def test_what_is_pending_comes_in_the_order_to_run_it() -> None:
 
 
 def test_a_dependency_is_applied_before_and_is_no_end() -> None:
-    """`b2` needs `b1` of the other branch, but follows only `a1`."""
+    """`b2` depends on `b1` of the other branch, but follows only `a1`."""
     needs = history(FORK, {"b2": ["b1"]})
 
     assert needs.pending([], "b2") == ("a1", "b1", "b2")
@@ -205,7 +205,7 @@ def test_a_step_back_is_that_of_alembic_or_is_refused(graph: Graph, current: lis
 
 
 def test_a_rollback_does_not_stop_at_a_dependency() -> None:
-    """`b2` needs `b1` of the other branch: undoing `b2` alone is no downgrade to `b1` for Alembic."""
+    """`b2` depends on `b1` of the other branch. For Alembic, it is not a downgrade to `b1` to undo only `b2`."""
     needs = history(FORK, {"b2": ["b1"]})
 
     assert needs.states_below(["b2"]) == ("a1", BASE)
@@ -317,7 +317,7 @@ def test_a_circle(graph: Graph) -> None:
 
 
 class _Counted(Revision):
-    """A revision that counts how often somebody asks what it follows."""
+    """A revision that counts how often its predecessors are read."""
 
     asked: ClassVar[int] = 0
 

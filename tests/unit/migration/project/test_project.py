@@ -1,4 +1,4 @@
-"""Which Alembic project is worked on, and what its `alembic.ini` says."""
+"""Which Alembic project is used, and what its `alembic.ini` says."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MINIMAL = "[alembic]\nscript_location = scripts\n"
 
 
 def project(folder: Path, text: str = MINIMAL) -> Project:
-    """The project of an `alembic.ini` with this text."""
+    """Return the project of an `alembic.ini` with this text."""
     (folder / "alembic.ini").write_text(text, encoding="utf-8")
     return Project.load(folder / "alembic.ini")
 
@@ -185,7 +185,7 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_revisions_that_does_not_exist_is_no_empty_history(tmp_path: Path) -> None:
-    """An upgrade would have nothing to do, and say that all is well."""
+    """Otherwise an upgrade would have nothing to do, and report success."""
     found = project(tmp_path)
 
     with pytest.raises(InvalidProject) as caught:

@@ -1,4 +1,4 @@
-"""`env.py` knows what each command of Alembic is for, by the arguments that the command gives to its context."""
+"""`env.py` recognises each command of Alembic by the arguments that the command gives to its context."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REVISION = "revision = {0!r}\ndown_revision = {1!r}\n\n\ndef upgrade():\n    pas
 
 
 def purposes(folder: Path, line: str) -> list[str]:
-    """The purpose for which `alembic` called `env.py`, in a project with two heads."""
+    """Return the purposes for which `alembic` called `env.py`, in a project with two heads."""
     (folder / "alembic.ini").write_text(INI)
     (folder / "env.py").write_text(ENV)
     (folder / "script.py.mako").write_text(TEMPLATE)

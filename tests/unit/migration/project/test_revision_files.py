@@ -138,7 +138,7 @@ def test_a_history_is_read_from_every_folder(tmp_path: Path) -> None:
     ids=range(12),
 )
 def test_a_history_is_read_as_each_file_is(tmp_path: Path, text: str, expected: tuple[str, tuple[str, ...]]) -> None:
-    """Of a simple file only some lines are read for the graph; of any other one all of it."""
+    """The graph needs only some lines of a simple file, but all lines of any other file."""
     (tmp_path / "a.py").write_bytes(text.encode())
     for id_ in expected[1]:
         (tmp_path / f"{id_}.py").write_text(f'revision = "{id_}"\ndown_revision = None\n')

@@ -1,4 +1,4 @@
-"""`rollback.sh`: where it goes, whether it is in sync, and that it is written whole or not at all."""
+"""`rollback.sh`: its target, whether it is in sync, and that it is written completely or not at all."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LINE: dict[str, Any] = {"a1": None, "b1": "a1", "c1": "b1"}
 
 
 def project(folder: Path, *, script: str = "scripts/rollback.sh", **down: Any) -> Project:
-    """A project with these revisions, each with what it follows."""
+    """Return a project with these revisions, each with its predecessor."""
     versions = folder / "alembic" / "versions"
     versions.mkdir(parents=True, exist_ok=True)
     for id_, predecessor in down.items():
@@ -66,7 +66,7 @@ def test_with_two_heads_it_goes_nowhere(tmp_path: Path) -> None:
 
 
 def test_it_names_its_target_and_its_head_on_two_lines(tmp_path: Path) -> None:
-    """So that two branches which each add a revision conflict there."""
+    """Therefore git reports a conflict between two branches that each add a revision."""
     assert "\nREVISION=b1\nHEAD=c1\n" in rollback_script.render(project(tmp_path, **LINE))
 
 
@@ -181,7 +181,7 @@ def test_a_project_without_a_script_has_nothing_to_keep_in_sync(tmp_path: Path) 
 
 
 def test_it_is_replaced_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    """A script that runs right now is not written over: bash reads it as it goes."""
+    """The file of a running script is replaced and not overwritten, because bash reads it while it runs."""
     line = project(tmp_path, **LINE)
     path = rollback_script.write(line)
     inode = path.stat().st_ino

@@ -1,4 +1,4 @@
-"""The text that SQLite keeps is read as SQLite reads it."""
+"""The text that SQLite keeps is parsed as SQLite itself parses it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parity is found where SQLite and PostgreSQL have the same schema, and nowhere else."""
+"""The comparison reports each difference between SQLite and PostgreSQL, and nothing if they have the same schema."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DONE = {  # the same element of JSON
 
 @pytest.fixture
 def both(sqlite_database: URL, postgres_database: URL) -> Iterator[tuple[Connection, Connection]]:
-    """The models, created on both engines."""
+    """The models, with their tables on both engines."""
     with opened(sqlite_database) as sqlite, opened(postgres_database) as postgresql:
         for connection in (sqlite, postgresql):
             MODELS.create_all(connection)

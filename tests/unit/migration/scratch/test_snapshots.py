@@ -1,4 +1,4 @@
-"""Snapshots say what became of rows: lost, added, changed, or the same under another name."""
+"""Snapshots show what happened to rows: lost, added, changed, or moved to another name."""
 
 from __future__ import annotations
 

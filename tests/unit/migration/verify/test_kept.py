@@ -15,7 +15,7 @@ def rows(*values: tuple[object, ...]) -> RowSnapshot:
 
 
 def changed(there: RowSnapshot, momentary: set[str]) -> list[tuple[str, str]]:
-    """The findings when row 2 has another value in the end."""
+    """Return the findings if row 2 has another value at the end."""
     moments = (rows((1, "x"), (2, "x")), there, rows((1, "x"), (2, "y")))
     return [
         (each.id, each.item)
@@ -33,7 +33,7 @@ def test_a_row_that_stayed_may_not() -> None:
 
 
 def test_a_key_is_read_as_in_a_run() -> None:
-    """A table may have a dot in its name; the key of a table does not declare its columns."""
+    """A table may have a dot in its name. A declaration for the table does not declare its columns."""
     table = TableRows(("id", "x"), ("id",), ((1, "x"), (2, "y")))
     before = RowSnapshot({"a.b": table})
     after = RowSnapshot({"a.b": TableRows(("id",), ("id",), ((1,), (2,)))})

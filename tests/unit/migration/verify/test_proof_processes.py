@@ -12,7 +12,7 @@ from tests.support.projects.checkouts import ROOT
 
 
 def test_a_process_finds_this_package_and_no_other_copy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The project under proof is the checkout of this package, and another copy of the package is installed."""
+    """The proved project is the checkout of this package, but another copy of the package is installed."""
     installed, library = tmp_path / "installed", tmp_path / "library"
     (installed / "antarest").mkdir(parents=True)
     monkeypatch.setattr(sys, "path", [str(ROOT), str(installed), str(library)])

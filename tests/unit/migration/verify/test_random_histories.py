@@ -1,4 +1,4 @@
-"""The graph of revisions, by random graphs: against a definition that is slow and plain, and against Alembic."""
+"""The graph of random revisions, compared with a slow and simple definition, and with Alembic."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ Graph = Mapping[str, Sequence[str]]
 
 
 class Slow:
-    """The same questions, answered by their definitions."""
+    """The same answers, by their definitions."""
 
     def __init__(self, down: Graph, needs: Graph) -> None:
         self.down = down
         self.before = {id_: [*down[id_], *needs[id_]] for id_ in down}
 
     def applied(self, ids: Iterable[str]) -> set[str]:
-        """The revisions with all that comes before them."""
+        """Return the revisions with all revisions before them."""
         return {each for id_ in ids for each in (id_, *self.applied(self.before[id_]))}
 
     def ends(self, ids: Collection[str]) -> set[str]:
-        """Those that nothing among them comes after."""
+        """Return the revisions that no other of these revisions follows."""
         return {id_ for id_ in ids if not any(id_ in self.before[other] for other in ids)}
 
     def states_below(self, current: set[str]) -> list[str]:
-        """The revisions that everything else applied comes before or after: nearest first."""
+        """Return the revisions that come before or after all other applied revisions, nearest first."""
         applied = self.applied(current)
         related = [id_ for id_ in applied if all(id_ in self.applied([x]) or x in self.applied([id_]) for x in applied)]
         states = sorted(related, key=lambda id_: len(self.applied([id_])), reverse=True)
@@ -43,13 +43,13 @@ class Slow:
         return [*states, *([BASE] if applied else [])]
 
     def undone(self, to: str, applied: set[str]) -> set[str]:
-        """The revisions that a downgrade undoes: the followers of its target, and all revisions after them."""
+        """Return the revisions that a downgrade undoes: the followers of its target, and all revisions after them."""
         followers = {id_ for id_ in applied if to in self.down[id_]}
         return {id_ for id_ in applied if followers & self.applied([id_])}
 
 
 def random_graph(dice: random.Random) -> tuple[Graph, Graph]:
-    """A graph with branches, merges, several roots and dependencies: what each follows, and what else it needs."""
+    """Return the predecessors and dependencies of a graph with branches, merges, several roots and dependencies."""
     ids = [f"{dice.randrange(16**4):04x}{number:02d}" for number in range(dice.randint(1, 9))]
     down: dict[str, list[str]] = {}
     needs: dict[str, list[str]] = {}
@@ -64,12 +64,12 @@ def random_graph(dice: random.Random) -> tuple[Graph, Graph]:
 
 
 def revisions(down: Graph, needs: Graph) -> list[Revision]:
-    """The graph as we see it."""
+    """Return the graph as our code sees it."""
     return [Revision(id_, tuple(down[id_]), "", Path(f"{id_}.py"), tuple(needs[id_])) for id_ in down]
 
 
 def in_alembic(down: Graph, needs: Graph) -> alembic_revision.RevisionMap:
-    """The same graph as Alembic sees it."""
+    """Return the same graph as Alembic sees it."""
     revisions = [
         alembic_revision.Revision(id_, tuple(down[id_]) or None, dependencies=tuple(needs[id_]) or None) for id_ in down
     ]
@@ -109,7 +109,7 @@ def assert_walked(seed: int) -> None:
 
 
 def assert_one_step(found: History, alembic: alembic_revision.RevisionMap, current: tuple[str, ...]) -> None:
-    """One step back undoes what Alembic would undo, if Alembic does not refuse it, or it is refused."""
+    """A rollback of one step undoes the same revisions as with Alembic, or one of the two refuses it."""
     with suppress(OutOfReach):
         target = found.rollback_target(current)
         undone = found.applied(current) - (found.applied([target]) if target != BASE else frozenset())

@@ -1,4 +1,4 @@
-"""Values before and after a cast: what counts as lost."""
+"""Values before and after a cast: which of them count as lost."""
 
 from __future__ import annotations
 

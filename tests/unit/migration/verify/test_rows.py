@@ -174,7 +174,7 @@ def test_checks_of_numbers_are_respected(database: Connection, check: str, expec
 
 @pytest.mark.parametrize("name", ["group", "Value", "length"])
 def test_checks_of_a_column_that_needs_quotes_are_known_beforehand(database: Connection, name: str) -> None:
-    """No row is refused and drawn again, so that the other column shows all its values."""
+    """No generated row is refused and replaced by another one, so the other column shows all its values."""
     check = f'length("{name}") = 17'
     run(database, f'CREATE TABLE t (id INTEGER PRIMARY KEY, other TEXT, "{name}" VARCHAR(20) NOT NULL CHECK ({check}))')
 

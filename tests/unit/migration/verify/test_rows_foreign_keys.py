@@ -1,4 +1,4 @@
-"""Generated rows respect foreign keys of every shape: to oneself, in cycles, of several columns, and as keys."""
+"""Generated rows respect all kinds of foreign keys: to the same table, in cycles, of several columns, and as keys."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_a_cycle_without_null_is_closed_where_the_check_can_wait(database: Conne
 
 
 def test_a_foreign_key_to_a_table_without_a_key_refers_to_nothing(sqlite_database: URL) -> None:
-    """SQLite takes such a table; its rows only where foreign keys are off, as they are while a database is moved."""
+    """SQLite accepts such a table, but its rows only without foreign keys. A migration switches them off."""
     with opened(sqlite_database) as connection:
         connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
         run(connection, "CREATE TABLE p (a INT);\nCREATE TABLE t (a INT REFERENCES p, b INT REFERENCES t)")
@@ -148,7 +148,7 @@ def test_a_table_of_links_has_no_link_twice(database: Connection) -> None:
 
 
 def test_a_row_that_breaks_a_constraint_would_have_been_refused(database: Connection) -> None:
-    """The databases of these tests do enforce what the generated rows are said to respect."""
+    """The databases of these tests enforce the constraints that the generated rows are said to respect."""
     run(database, "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE t (p INTEGER REFERENCES p, CHECK (p > 0))")
 
     for value in (7, 0):
@@ -158,7 +158,7 @@ def test_a_row_that_breaks_a_constraint_would_have_been_refused(database: Connec
 
 
 def test_remembered_rows_are_those_that_would_be_drawn(database: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also in a second table that refers to them, and where the database refuses them, others are drawn."""
+    """This also holds in a second table that refers to them. If the database refuses the rows, others are generated."""
     numbered = "INTEGER PRIMARY KEY" if database.dialect.name == "sqlite" else "SERIAL PRIMARY KEY"
     run(
         database,
@@ -190,7 +190,7 @@ def test_remembered_rows_are_those_that_would_be_drawn(database: Connection, mon
 def test_rows_that_were_added_one_by_one_are_remembered_too(
     database: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Rows of a table that refers to itself, or whose check combines columns, and that there is no row."""
+    """The table refers to itself, has a check of several columns, or accepts no row."""
     run(
         database,
         "CREATE TABLE folder (id CHAR(36) PRIMARY KEY, parent_id CHAR(36) REFERENCES folder (id));"

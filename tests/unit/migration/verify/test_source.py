@@ -1,4 +1,4 @@
-"""The source of a project's modules: where the modules that it imports are looked for."""
+"""The source of a project's modules: where imported modules are searched."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from antarest.migration.verify.source import SourceModule
 
 
 def test_a_package_above_env_py_is_found_although_no_search_path_names_its_folder(tmp_path: Path) -> None:
-    """The project is a folder of revisions without an `alembic.ini`, deep inside of the application."""
+    """The project is a folder of revisions without an `alembic.ini`, deep inside the application."""
     migrations = tmp_path / "code" / "shop_of_a_test" / "db" / "migrations"
     migrations.mkdir(parents=True)
     models = migrations.parents[1] / "models.py"
@@ -24,7 +24,7 @@ def test_a_package_above_env_py_is_found_although_no_search_path_names_its_folde
 
 
 def test_a_package_many_folders_above_the_revisions_is_the_application(tmp_path: Path) -> None:
-    """Nothing else names the package: neither the settings nor the metadata."""
+    """Neither the settings nor the metadata name the package."""
     versions = tmp_path / "pond_of_a_test" / "storage" / "backends" / "sql" / "migrations" / "versions"
     versions.mkdir(parents=True)
     for folder in ("pond_of_a_test", "pond_of_a_test/storage"):

@@ -1,4 +1,4 @@
-"""The plan of a rollback: what it names, with its count, and that nothing is locked or changed by planning."""
+"""The plan of a rollback: what it names, with counts. The plan locks and changes nothing."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def at_head(tmp_path: Path, empty_database: URL) -> Build:
 
 
 def named(plan: RollbackPlan) -> dict[str, dict[str, int | None]]:
-    """Each revision of a plan with what it loses."""
+    """Return each revision of a plan with its losses."""
     return {
         step.revision.id: {drop.loss.item: drop.loss.count for drop in step.drops if drop.loses} for step in plan.steps
     }
@@ -147,7 +147,7 @@ def test_fewer_rows_than_planned_are_agreed_to(at_head: Build) -> None:
 
 
 def test_follows_a_renamed_table_and_a_renamed_column(at_head: Build) -> None:
-    """With nothing in `moves`: on both engines a rename is known for what it is."""
+    """`moves` is empty, but a rename is recognised on both engines."""
     rename = Script(
         "rename",
         upgrade='sql("ALTER TABLE study RENAME COLUMN path TO place", "ALTER TABLE study RENAME TO work")',
@@ -206,7 +206,7 @@ def test_follows_values_that_go_back_to_another_table(at_head: Build) -> None:
 
 
 def test_does_not_know_what_fills_a_table_that_comes_back(at_head: Build) -> None:
-    """The downgrade of `drop` makes a table `tag` again: it is not the one that is there now."""
+    """The downgrade of `drop` creates a table `tag` again, which is not the present one."""
     drop = Script("drop", upgrade='op.drop_table("tag")', downgrade=TAG.upgrade)
     again = Script("again", upgrade=TAG.upgrade, downgrade=TAG.downgrade, lossy=TAG.lossy)
     database = at_head(STUDY, PATH, TAG, drop, again, rows=ROWS)
@@ -259,7 +259,7 @@ def test_refuses_a_plan_through_an_irreversible_revision(at_head: Build) -> None
 
 
 def test_planning_changes_nothing_and_waits_for_nobody(at_head: Build) -> None:
-    """Beside somebody who lets nothing but readers in, and whose rows are not seen."""
+    """Another session lets others only read, and its rows are not visible."""
     database = at_head(STUDY, PATH, TAG, rows=ROWS)
     before = database.state()
     with database.connect() as writer:
@@ -299,7 +299,7 @@ def test_rows_that_the_role_may_not_see_are_not_taken_for_none(tmp_path: Path, p
 
 
 def test_a_history_that_begins_with_tables_of_others_can_be_rolled_back_without_a_plan(at_head: Build) -> None:
-    """No scratch database can run it from the start, so the run measures the losses."""
+    """No scratch database can run the history from its start, so the run itself measures the losses."""
     adds = Script("adds", 'op.add_column("theirs", sa.Column("x", sa.Text))', 'op.drop_column("theirs", "x")')
     database = at_head(STUDY)
     database.execute("CREATE TABLE theirs (id INTEGER)")

@@ -1,4 +1,4 @@
-"""The generated part of a page, and the rest that stays."""
+"""The generated part of a page, and the other parts, which stay."""
 
 from __future__ import annotations
 
