@@ -180,7 +180,7 @@ NOTHING_IS_LOST = (
     ),
     Patch(
         "Nothing is lost: a plan changes the server that others use",
-        f"{_WORKFLOW}/scratch/servers.py",
+        f"{_WORKFLOW}/scratch/databases.py",
         "if _WHOLE_SERVER.search(statement)",
         "if not statement",
         [f"{_SERVERS}::test_revisions_that_change_a_whole_server_do_not_run_on_one_that_others_use"],

@@ -19,6 +19,13 @@ def of_history(name: str, path: str, old: str, new: str, *histories: str) -> Pat
 _EARLIER = ["integration/verify/test_verify_earlier.py::test_a_change_of_one_byte_makes_the_proof_again"]
 
 PROOF = (
+    Patch(
+        "The proof: the guard of a run does not watch",
+        f"{_VERIFY}/proving/runs.py",
+        "meter.read, losses=watched)",
+        "meter.read)",
+        ["integration/verify/test_verify_findings.py::test_a_fault_is_found_where_it_is[loss_only_in_between]"],
+    ),
     of_history(
         "a moment as a number differs from another one",
         f"{_VERIFY}/findings/row_values.py",

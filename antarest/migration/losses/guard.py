@@ -153,9 +153,14 @@ class LossGuard(Watcher):
 
     def finish(self) -> None:
         """Stop watching, so that the run can commit."""
-        set_watcher(self._connection, None)
-        event.remove(self._connection.engine, "do_connect", _refuse_connection)
+        self.stop()
         self._require_transaction()
+
+    def stop(self) -> None:
+        """Stop watching, also after a failed statement."""
+        set_watcher(self._connection, None)
+        if event.contains(self._connection.engine, "do_connect", _refuse_connection):
+            event.remove(self._connection.engine, "do_connect", _refuse_connection)
 
     @contextmanager
     def unwatched(self) -> Iterator[None]:

@@ -19,6 +19,7 @@ import hashlib
 import hmac
 import logging
 import os
+import re
 import secrets
 import shutil
 import traceback
@@ -30,10 +31,12 @@ from typing import Any, Literal, cast
 
 from sqlalchemy import URL, Connection, NullPool, create_engine, make_url, text
 
+from ..database.driver_connections import Attempt, Watcher
 from ..errors.base import EXIT_UNREACHABLE, AntarestError, Hint
 from ..errors.facts.fixes import SERVER, missing_extension
 from ..errors.settings.urls import normalise_url
 from ..errors.text import reason
+from ..losses.tracking.base import NotAllowed
 from .embedded_postgres import Unavailable, embedded_server
 from .leftovers import owned_folder
 
@@ -325,3 +328,20 @@ def _container() -> Iterator[_Running]:
 
         # An engine may publish another port on ::1, and "localhost" may be either.
         yield (url.set(host="127.0.0.1") if url.host == "localhost" else url), leave
+
+
+_WHOLE_SERVER = re.compile(
+    r"\b(?:CREATE|ALTER|DROP)\s+(?:ROLE|USER(?!\s+MAPPING)|GROUP|TABLESPACE|DATABASE|SUBSCRIPTION)\b"
+    r"|\bALTER\s+SYSTEM\b|\bREASSIGN\s+OWNED\b|\bDROP\s+OWNED\b|\bGRANT\s+(?![^;]*\bON\b)[^;]+\bTO\b"
+    r"|\bREVOKE\s+(?![^;]*\bON\b)[^;]+\bFROM\b",
+    re.IGNORECASE,
+)
+
+
+class Considerate(Watcher):
+    """A watcher that refuses statements with an effect on the whole server, because others use the server."""
+
+    def before(self, statement: str, attempt: Attempt | None = None) -> None:  # noqa: ARG002 - not needed
+        """Refuse a statement about roles, databases or settings of the server."""
+        if _WHOLE_SERVER.search(statement):
+            raise NotAllowed("it changes the whole server, which others use")

@@ -30,26 +30,21 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from ..database.connection import moving
-from ..database.driver_connections import Attempt, Watcher, set_watcher
+from ..database.driver_connections import Watcher, set_watcher
 from ..database.driver_errors import NO_ROLE, NO_SCHEMA
 from ..database.waits import Tell, say_nothing
 from ..errors.base import AntarestError
+from ..errors.facts.fixes import missing_extension
 from ..errors.facts.run import ModelsNotMade, ScratchRunFailed
 from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import redact_url
 from ..errors.text import reason
 from ..losses.tracking.base import NotAllowed
-from .databases import NoPostgres, PostgresServer, ServerKind, create_database, start_server, wanted_kinds
+from .databases import Considerate, NoPostgres, PostgresServer, ServerKind, create_database, start_server, wanted_kinds
 from .leftovers import owned_databases
 
 SAME = "the same server"
 _BEGINNING = "antarest_scratch_"
-_WHOLE_SERVER = re.compile(
-    r"\b(?:CREATE|ALTER|DROP)\s+(?:ROLE|USER(?!\s+MAPPING)|GROUP|TABLESPACE|DATABASE|SUBSCRIPTION)\b"
-    r"|\bALTER\s+SYSTEM\b|\bREASSIGN\s+OWNED\b|\bDROP\s+OWNED\b|\bGRANT\s+(?![^;]*\bON\b)[^;]+\bTO\b"
-    r"|\bREVOKE\s+(?![^;]*\bON\b)[^;]+\bFROM\b",
-    re.IGNORECASE,
-)
 # The codes of errors that a server can cause if it is too old, or lacks an extension, a collation, a role or a right.
 _OF_THE_SERVER = {"42501", "42601", "42704", "42883", "58P01"}
 
@@ -107,6 +102,7 @@ class ScratchServer:
         is_ours: whether this command started the server, and stops it.
         about: the text of all revisions, which shows the objects that they create themselves.
         lacking: the schemas that no revision creates, and that the next scratch databases get.
+        extensions: the extensions that no revision creates, and that the next scratch databases get.
     """
 
     name: str
@@ -116,6 +112,7 @@ class ScratchServer:
     about: str
     _make: Callable[[str], URL]
     lacking: set[str] = field(default_factory=set)
+    extensions: set[str] = field(default_factory=set)
 
     @contextmanager
     def database(self) -> Iterator[Connection]:
@@ -154,10 +151,9 @@ class ScratchServer:
         """Create the extensions and schemas that the real database has and that the revisions do not create."""
         if self.asked is None:
             return
-        for extension in self.asked.extensions:
-            if extension not in self.about:
-                with suppress(DBAPIError):  # Perhaps no revision needs it.
-                    _execute(url, f'CREATE EXTENSION IF NOT EXISTS "{extension}" CASCADE')
+        for extension in {*self.extensions, *(each for each in self.asked.extensions if each not in self.about)}:
+            with suppress(DBAPIError):  # Perhaps no revision needs it, or this server does not have it.
+                _execute(url, f'CREATE EXTENSION IF NOT EXISTS "{extension}" CASCADE')
         for schema in self.asked.schemas:
             made = rf"CREATE\s*SCHEMA\b[^\n]*\b{re.escape(schema)}\b"
             if schema != "public" and not re.search(made, self.about, re.IGNORECASE):
@@ -168,29 +164,31 @@ class ScratchServer:
             path = ", ".join(f'"{schema}"' for schema in self.asked.schemas)
             _execute(url, f'ALTER DATABASE "{url.database}" SET search_path = {path}')
 
-    def lacks(self, error: BaseException) -> bool:
-        """Add the schema or role that a failed revision needs. Return whether to try the revision again.
+    def lacks(self, error: BaseException) -> str:
+        """Add the schema, extension or role that a failed revision needs, so that the revision can be tried again.
 
-        Only a schema of the real database is added. A role is created only on a server that this command started.
+        Only a schema or an extension of the real database is added. If no database can be asked, any extension that no
+        revision creates is added. A role is created only on a server that this command started.
+
+        Returns:
+            The added object, such as "schema sales"; empty if another try would not help.
         """
         if (schema := NO_SCHEMA.search(str(error))) and self.asked and schema[1] in self.asked.others:
             is_new = schema[1] not in self.lacking
             self.lacking.add(schema[1])
-            return is_new
+            return f"schema {schema[1]}" if is_new else ""
+        extension, _ = missing_extension(str(error))
+        made = rf"CREATE\s+EXTENSION\b[^\n]*\b{re.escape(extension)}\b"
+        is_there = self.asked and (self.asked.db is None or extension in self.asked.extensions)
+        if extension and is_there and not re.search(made, self.about, re.IGNORECASE):
+            is_new = extension not in self.extensions
+            self.extensions.add(extension)
+            return f"extension {extension}" if is_new else ""
         if self.is_ours and (role := NO_ROLE.search(str(error))):
             with suppress(DBAPIError):
                 _execute(self.url, f'CREATE ROLE "{role[1]}" NOLOGIN')
-                return True
-        return False
-
-
-class Considerate(Watcher):
-    """A watcher that refuses statements with an effect on the whole server, because others use the server."""
-
-    def before(self, statement: str, attempt: Attempt | None = None) -> None:  # noqa: ARG002 - not needed
-        """Refuse a statement about roles, databases or settings of the server."""
-        if _WHOLE_SERVER.search(statement):
-            raise NotAllowed("it changes the whole server, which others use")
+                return f"role {role[1]}"
+        return ""
 
 
 @dataclass
@@ -205,6 +203,7 @@ class ScratchServers:
     """The reasons why servers cannot be used. The key is the name of the server."""
     _started: list[ScratchServer] = field(default_factory=list)
     _left: list[str] | None = None
+    _assumed: set[str] = field(default_factory=set)
 
     def run(self, work: Callable[[ScratchServer], Result]) -> Result:
         """Return the result of a task on the first server on which the revisions do not fail.
@@ -220,11 +219,9 @@ class ScratchServers:
             try:
                 return work(server)
             except (ScratchRunFailed, ModelsNotMade) as error:
-                if server.lacks(error):
-                    if server.asked and not server.asked.db and server.lacking:
-                        self._note(
-                            f"schema {', '.join(sorted(server.lacking))}: no revision creates it, so it is assumed"
-                        )
+                if added := server.lacks(error):
+                    if server.asked and not server.asked.db and not added.startswith("role"):
+                        self._assume(added)
                     continue
                 if not _is_of_the_server(error):
                     raise
@@ -232,6 +229,16 @@ class ScratchServers:
                 self.reasons[server.name] = error.message
                 self._started.pop()
         raise NoPostgres(self.reasons, failed) from failed
+
+    def _assume(self, what: str) -> None:
+        if what not in self._assumed:
+            self._note(f"{what}: no revision creates it, so it is assumed")
+        self._assumed.add(what)
+
+    def use(self, name: str, url: URL) -> None:
+        """Use only the server with this database."""
+        self._left = []
+        self._started.append(self._on(name, url, self._stack, is_ours=False))
 
     def retry(self, url: URL, work: Callable[[], Result]) -> Result:
         """Return the result of a task on a scratch database of the last server.
@@ -318,17 +325,17 @@ def sharing_servers() -> Iterator[None]:
 
 
 @contextmanager
-def server_at(url: URL, about: Sequence[str]) -> Iterator[ScratchServer]:
-    """Provide the server that a user names, for scratch databases.
+def server_at(url: URL, asked: Asked, about: Sequence[str]) -> Iterator[ScratchServers]:
+    """Provide only the server that a user names, for scratch databases.
 
     Args:
         url: a database on the server, with a role that is allowed to create databases.
+        asked: the properties that a scratch database needs.
         about: the texts of the revisions that will run.
     """
-    with ExitStack() as stack:
-        yield ScratchServers(stack, None, "\n".join(about), say_nothing)._on(  # noqa: SLF001 - of this module
-            redact_url(url), url, stack, is_ours=False
-        )
+    with scratch_servers(asked, about) as servers:
+        servers.use(redact_url(url), url)
+        yield servers
 
 
 def _is_of_the_server(error: AntarestError) -> bool:

@@ -12,6 +12,7 @@ from antarest.migration.branches import snapshots
 from antarest.migration.database.connection import moving, read_current
 from antarest.migration.database.record import read_record
 from antarest.migration.errors.facts.project import SnapshotUnfit
+from antarest.migration.errors.facts.run import RevisionFailed
 from antarest.migration.errors.loss import Agreement
 from antarest.migration.errors.revision import VersionTable
 from antarest.migration.errors.settings.db_config import DbConfig
@@ -19,7 +20,7 @@ from antarest.migration.project.project import Project
 from antarest.migration.scratch.comparison import connected_at_head
 from antarest.migration.scratch.databases import PostgresServer, scratch_database
 from antarest.migration.scratch.migrated import load_snapshot
-from antarest.migration.snapshot.file import Snapshot
+from antarest.migration.snapshot.file import Snapshot, path_of
 from tests.support.projects.histories import ENV, Script, write_project, write_script
 from tests.support.projects.snapshots import COUNTED, LATER, TABLE, Snapshotted
 
@@ -181,6 +182,30 @@ def test_a_database_with_only_extensions_is_empty(tmp_path: Path, postgres_datab
     there = "SELECT min(name) FROM pg_available_extensions WHERE name IN ('hstore', 'vector')"
     database.execute(f"CREATE EXTENSION {database.value(there)}")
     assert "1 revision from" in database.upgraded()
+
+
+def test_an_extension_that_an_administrator_installs_is_not_in_the_snapshot(
+    tmp_path: Path, postgres_database: URL
+) -> None:
+    """The snapshot needs the extension. In a database without the extension, the revisions run, and say what fails."""
+    database = Snapshotted(postgres_database, write_project(tmp_path / "p", TABLE))
+    there = database.value("SELECT min(name) FROM pg_available_extensions WHERE name IN ('citext', 'vector')")
+    type_ = {"citext": "citext", "vector": "vector(3)"}[str(there)]
+    uses = replace(BACK, upgrade=f'sql("CREATE TABLE t (id SERIAL PRIMARY KEY, x {type_})")')
+    database = Snapshotted(postgres_database, write_project(tmp_path / "q", uses))
+    told: list[str] = []
+
+    snapshots.write(database.project, database.engine, told.append)
+    write_script(tmp_path / "q" / "alembic" / "versions", LATER, "table")
+    database = Snapshotted(postgres_database, Project.load(database.project.ini))
+    snapshots.write(database.project, database.engine, told.append)
+
+    assert {*told} == {f"extension {there}: no revision creates it, so it is assumed"}
+    assert "EXTENSION" not in path_of(database.project, database.engine).read_text()
+    with pytest.raises(RevisionFailed, match="does not exist"):
+        database.upgraded()
+    database.execute(f"CREATE EXTENSION {there}")
+    assert "2 revisions from" in database.upgraded()
 
 
 CLOCKS = {

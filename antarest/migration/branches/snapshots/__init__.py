@@ -72,8 +72,11 @@ def prove(project: Project, url: URL) -> Path | None:
     project.refuse_installed()
     if why := why_stale(project, "postgresql"):
         raise SnapshotUnfit(f"the snapshot to prove is out of date: {why}")
-    with server_at(url, revision_texts(project)) as server:
-        snapshot = SnapshotWriter.of(project, PostgresGround(server)).prove_here()
+    with server_at(url, asked_or_expected(project, None), revision_texts(project)) as servers:
+        try:
+            snapshot = servers.run(lambda server: SnapshotWriter.of(project, PostgresGround(server)).prove_here())
+        except NoPostgres as error:
+            raise (error.__cause__ or error) from None
     path = path_of(project, "postgresql")
     if (content := snapshot.render()) == path.read_bytes():
         return None

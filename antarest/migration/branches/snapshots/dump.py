@@ -48,7 +48,11 @@ class _ScriptPiece(NamedTuple):
 
 
 def dumped(
-    connection: Connection, exclude: Collection[str], home: str, expected: Collection[str] = ()
+    connection: Connection,
+    exclude: Collection[str],
+    home: str,
+    expected: Collection[str] = (),
+    extensions: Collection[str] = (),
 ) -> tuple[str, ...]:
     """Return the statements that create a copy of a database. They do not contain the name of the schema `home`.
 
@@ -57,6 +61,7 @@ def dumped(
         exclude: the tables to leave out, which are the tables of Alembic and of the workflow.
         home: the current schema of the database.
         expected: the schemas that no revision creates, and that a database may have.
+        extensions: the extensions that no revision creates, and that a database must have.
 
     Raises:
         SnapshotUnfit: there is no `pg_dump` for the server, or `pg_dump` fails, or a statement would give a right to
@@ -69,7 +74,12 @@ def dumped(
     there = {*expected, *(name.rpartition(".")[0] for name in exclude if "." in name)}
     schemas = {f"CREATE SCHEMA {quote(name)}" for name in there}
     found = (_at_home(each, home, user) for each in _statements(script))
-    statements = tuple(each.replace("SCHEMA", "SCHEMA IF NOT EXISTS", 1) if each in schemas else each for each in found)
+    assumed = {f"CREATE EXTENSION IF NOT EXISTS {quote(name)}" for name in extensions}
+    statements = tuple(
+        each.replace("SCHEMA", "SCHEMA IF NOT EXISTS", 1) if each in schemas else each
+        for each in found
+        if each not in assumed
+    )
     role = re.compile(rf"\b(?:TO|FROM|FOR ROLE) (?:{re.escape(user)}\b|\"{re.escape(user)}\")")
     for each in statements:
         if each.startswith(("GRANT", "REVOKE", "ALTER DEFAULT")) and role.search(each):

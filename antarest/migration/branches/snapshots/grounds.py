@@ -111,4 +111,4 @@ class PostgresGround:
 
     def statements(self, connection: Connection, exclude: Sequence[str]) -> tuple[str, ...]:
         """Return the statements that create a copy of a database, taken from the output of `pg_dump`."""
-        return dumped(connection, exclude, _HOME, self.server.lacking)
+        return dumped(connection, exclude, _HOME, self.server.lacking, self.server.extensions)

@@ -24,6 +24,7 @@ from ...database.record import type_of_ids
 from ...errors.facts.project import SnapshotUnfit
 from ...errors.facts.run import ScratchRunFailed
 from ...errors.revision import VersionTable
+from ...errors.settings.urls import ENGINES
 from ...errors.text import reason, shorten
 from ...project.project import Project
 from ...project.revision_files import digest_of
@@ -165,8 +166,12 @@ class SnapshotWriter:
     def _database(self, start: Candidate | None, home: str = "") -> Iterator[Connection]:
         with self.ground.database(home) as connection:
             if start:
-                with connection.begin():
-                    start.load(MigrationContext.configure(connection, opts=dict(self.runner.options)))
+                try:
+                    with connection.begin():
+                        start.load(MigrationContext.configure(connection, opts=dict(self.runner.options)))
+                except DBAPIError as error:  # The server may lack an extension.
+                    last = [*start.snapshot.revisions][-1]
+                    raise ScratchRunFailed(last, "upgrade", reason(error), ENGINES[self.ground.engine]) from error
             yield connection
 
     def _run(self, connection: Connection, after_step: Callable[[str], object] = lambda _id: None) -> None:
@@ -212,8 +217,8 @@ class SnapshotWriter:
                     different.update(unequal(facts, self._facts(loaded)))
                     if by_statements and not home:
                         is_same = self._statements(loaded) == snapshot.statements
-        except DBAPIError as error:
-            raise SnapshotUnfit(f"its statements do not run: {reason(error)}") from error
+        except ScratchRunFailed as error:
+            raise SnapshotUnfit(f"its statements do not run: {error.reason}") from error
         if read != snapshot or different or not is_same:
             raise SnapshotUnfit(f"statements cannot make {shorten(sorted(different) or ['the file'])} again")
 

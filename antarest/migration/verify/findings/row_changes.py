@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from ...errors.loss import Loss
 from ...errors.revision import Direction, Revision
 from ...errors.text import count
 from ..rows.snapshots import RowSnapshot, TableRows
@@ -111,18 +112,6 @@ def _other_keys(table: TableRows, now: TableRows, key: Sequence[str]) -> int:
     return (Counter(then) - Counter(after)).total()
 
 
-def replaced_values(before: RowSnapshot, after: RowSnapshot) -> dict[tuple[str, str], set[str]]:
-    """Return, for each table and column, the values (as `repr`) that a run has replaced in every row."""
-    found: dict[tuple[str, str], set[str]] = {}
-    for name in before.tables.keys() & after.tables.keys():
-        table, now = before.tables[name], after.tables[name]
-        for column in {*table.columns} & {*now.columns} - {*table.key}:
-            replaced = {repr(value) for value in _replaced(table, now, column)}
-            if replaced := replaced - {repr(value) for (value,) in now.pick([column])}:
-                found[name, column] = replaced
-    return found
-
-
 def written_texts(before: RowSnapshot, after: RowSnapshot) -> Iterator[tuple[tuple[str, str], str]]:
     """Yield each text that a run has written, with its table and column. Texts that the run only moved are left out."""
     known = {repr(value) for table in before.tables.values() for row in table.rows for value in row}
@@ -135,17 +124,6 @@ def written_texts(before: RowSnapshot, after: RowSnapshot) -> Iterator[tuple[tup
             for column, value in zip(table.columns, row, strict=True):
                 if isinstance(value, str) and repr(value) not in others:
                     yield (name, column), value
-
-
-def other_columns(one: RowSnapshot, other: RowSnapshot) -> set[str]:
-    """Return each "table.column" whose values differ between two snapshots."""
-    return {
-        f"{name}.{column}"
-        for name, table in one.tables.items()
-        if name in other.tables
-        for column in {*table.columns} & {*other.tables[name].columns}
-        if sorted(map(repr, table.pick([column]))) != sorted(map(repr, other.tables[name].pick([column])))
-    }
 
 
 def unfounded_declarations(
@@ -252,6 +230,21 @@ def cast_findings(before: RowSnapshot, after: RowSnapshot, columns: Collection[s
         if lost := [(one, other) for one, other in pairs if is_lost_by_cast(one, other)]:
             example = " became ".join(shown(each) for each in lost[0])
             yield RowFinding("V511", item, name, f"{count(len(lost), 'value')} of {item}: {example}")
+
+
+def refused_losses(losses: Iterable[Loss], found: Iterable[RowFinding]) -> list[RowFinding]:
+    """Return findings about the undeclared losses for which a run refuses the revision, unless one names the loss.
+
+    Args:
+        losses: the losses that the guard of a run has measured.
+        found: the other findings about the rows.
+    """
+    named = {each.item for each in found if each.id != "V504"}
+    return [
+        RowFinding("V501", each.item, each.item.rpartition(".")[0] or each.item, f"{each.amount} of {each.item}")
+        for each in losses
+        if not each.declared and named.isdisjoint({each.item, each.item.rpartition(".")[0]})
+    ]
 
 
 def exchanged_columns(before: RowSnapshot, after: RowSnapshot, revision: Revision, source: str) -> list[RowFinding]:

@@ -94,6 +94,33 @@ def _values(columns: Mapping[str, tuple[tuple[str, str], ...]]) -> dict[str, lis
     return {column: sorted(value for _, value in pairs) for column, pairs in columns.items()}
 
 
+def other_columns(one: RowSnapshot, other: RowSnapshot) -> set[str]:
+    """Return each "table.column" whose values differ between two snapshots."""
+    return {
+        f"{name}.{column}"
+        for name, table in one.tables.items()
+        if name in other.tables
+        for column in {*table.columns} & {*other.tables[name].columns}
+        if sorted(map(repr, table.pick([column]))) != sorted(map(repr, other.tables[name].pick([column])))
+    }
+
+
+def replaced_values(before: RowSnapshot, after: RowSnapshot) -> dict[tuple[str, str], set[str]]:
+    """Return a mapping from a table and column to the values, as `repr`, that a run has replaced in every row."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for name, table in before.tables.items():
+        now = after.tables.get(name)
+        if now is None or not table.key or not {*table.key} <= {*now.columns}:
+            continue
+        for column in {*table.columns} & {*now.columns} - {*table.key}:
+            rows = dict(zip(now.pick(table.key), now.pick([column]), strict=True))
+            old = zip(table.pick(table.key), table.pick([column]), strict=True)
+            replaced = {repr(value) for key, (value,) in old if key in rows and repr(rows[key]) != repr((value,))}
+            if replaced := replaced - {repr(value) for (value,) in now.pick([column])}:
+                found[name, column] = replaced
+    return found
+
+
 def spelled(key: Row) -> tuple[str, ...]:
     """Return a key as text. The text does not depend on the types of the columns."""
     return tuple(map(_plain, key))

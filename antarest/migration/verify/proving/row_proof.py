@@ -15,6 +15,7 @@ from json import JSONDecodeError
 from sqlalchemy import URL
 
 from ...errors.facts.run import ScratchRunFailed
+from ...errors.loss import Loss
 from ...errors.revision import Direction, Revision
 from ...schema.compare import differences
 from ...schema.inventory import Inventory
@@ -22,7 +23,7 @@ from ..findings import integrity, row_changes
 from ..findings.behaviour import momentary
 from ..findings.finding import Finding
 from ..findings.proof import Proof
-from ..findings.row_values import column_values, with_another_type
+from ..findings.row_values import column_values, other_columns, replaced_values, with_another_type
 from ..rows.equal_keys import new_keys
 from ..rows.plain import Awkward
 from ..rows.snapshots import RowSnapshot, samples
@@ -54,6 +55,7 @@ class _Trial:
         before: the rows before the trial.
         between: the rows after the first direction; None if the first direction failed.
         after: the rows after the second direction; None if the second direction failed, or does not exist.
+        losses: the losses of the upgrade.
         found: the findings about lost and changed rows.
     """
 
@@ -63,6 +65,7 @@ class _Trial:
     before: RowSnapshot
     between: RowSnapshot | None = None
     after: RowSnapshot | None = None
+    losses: list[Loss] = field(default_factory=list)
     found: list[row_changes.RowFinding] = field(default_factory=list)
 
     @property
@@ -105,7 +108,7 @@ class RowProof:
         both = self._try(before, plain)
         shown = both if both.after else plain
         if shown.between and shown.after:
-            self._runs.hints.gone |= row_changes.replaced_values(shown.before, shown.between)
+            self._runs.hints.gone |= replaced_values(shown.before, shown.between)
             more = row_changes.compare_rows(shown.before, shown.between).changed
             self._added = {item for item in more if "." not in item} - {each.item for each in shown.found}
 
@@ -197,7 +200,7 @@ class RowProof:
             return set()
         again = self._begin(before.fill(nowhere), "upgrade")
         self._runs.clones.drop(again.url)
-        return row_changes.other_columns(between, again.between) if again.between else set()
+        return other_columns(between, again.between) if again.between else set()
 
     def _leaves_events(self, before: State) -> bool:
         """Return whether the upgrade may write rows that a deferred constraint checks at the commit (PostgreSQL)."""
@@ -217,7 +220,7 @@ class RowProof:
     def _begin(self, filled: Filled, direction: Direction) -> _Trial:
         trial = _Trial(filled.url, direction, Proof(self._proof.revision, self._proof.engine), filled.rows)
         try:
-            trial.between = self._runs.with_rows(trial.url, self._revision.id, direction, trial.proof)
+            trial.between = self._runs.with_rows(trial.url, self._revision.id, direction, trial.proof, trial.losses)
         except ScratchRunFailed as failed:
             self._add_failure(trial, direction, failed)
         return trial
@@ -284,8 +287,8 @@ class RowProof:
         if trial.direction == "upgrade":
             found += row_changes.exchanged_columns(trial.before, trial.between, self._revision, self._source)
         if trial.direction == "upgrade" and trial.after is None:
-            declared = self._revision.losses("upgrade")
             found += row_changes.cast_findings(trial.before, trial.between, self._cast - {*declared})
+        found += row_changes.refused_losses(trial.losses, found)
         # The generated rows do not include the rows that the upgrade itself adds.
         is_known = self._added if trial.direction == "downgrade" else set[str]()
         trial.found = [each for each in found if not (each.id == "V504" and each.item in is_known)]

@@ -16,6 +16,7 @@ from sqlalchemy import URL, Connection, NullPool
 from ...database.driver_errors import NO_ROLE
 from ...database.engines import create_db_engine
 from ...errors.facts.run import ScratchRunFailed
+from ...errors.loss import Loss
 from ...errors.revision import Direction
 from ...schema.inventory import Inventory
 from ...schema.reflection import reflect
@@ -163,7 +164,9 @@ class Runs:
                     proof.add("V506", lost, item=each.item.partition(":")[2])
         return schema
 
-    def with_rows(self, url: URL, revision: str, direction: Direction, proof: Proof) -> RowSnapshot:
+    def with_rows(
+        self, url: URL, revision: str, direction: Direction, proof: Proof, losses: list[Loss] | None = None
+    ) -> RowSnapshot:
         """Run a revision on a database with rows, and return the rows after the revision.
 
         Args:
@@ -171,6 +174,7 @@ class Runs:
             revision: the id of the revision.
             direction: whether the upgrade or the downgrade runs.
             proof: receives the findings about keys and sequences, and the `Impact` of an upgrade.
+            losses: receives the losses that the guard of a run measures, unless no run could watch the revision.
 
         Raises:
             ScratchRunFailed: the revision failed.
@@ -180,7 +184,8 @@ class Runs:
             validated = integrity.validated_later(self.target.history, revision)
             before = self._after.pop(url, None) or _Integrity(connection, validated)
             meter.start(connection)
-            step = RevisionStep(revision, direction, meter.read)
+            watched = losses if self._measures(revision, direction) else None
+            step = RevisionStep(revision, direction, meter.read, losses=watched)
             step.run(connection, self.target)
             self.clones.set_again(connection)
             if direction == "upgrade" and not proof.impact.seconds:  # the first upgrade only
@@ -236,6 +241,11 @@ class Runs:
         except ScratchRunFailed as failed:
             return failed.reason
         return ""
+
+    def _measures(self, revision: str, direction: Direction) -> bool:
+        """Return whether the guard watches a run as it would in use. Only a project that declares losses is watched."""
+        is_inside = revision not in self.beside and self.target.history[revision].transaction != "none"
+        return direction == "upgrade" and is_inside and self.target.declares
 
     def _note_impact(self, proof: Proof, meter: ImpactMeter, seconds: float) -> None:
         proof.impact = replace(meter.impact, seconds=seconds)

@@ -22,8 +22,9 @@ from sqlalchemy.schema import CreateTable
 from ...database.driver_connections import Attempt, WatchedConnection, Watcher, set_watcher
 from ...errors.base import AntarestError
 from ...errors.facts.run import ScratchRunFailed
-from ...errors.loss import Missing
+from ...errors.loss import Loss, Missing
 from ...errors.revision import Direction, Revision
+from ...losses.guard import LossGuard
 from ...losses.rebuilds import RebuildGuard
 from ..rows.hints import Hints
 from ..source import skipping
@@ -50,6 +51,8 @@ class RevisionStep:
         skips: whether to skip each statement that fails in Python and changes no schema.
         seconds: the duration of the run.
         missing: the objects that a rebuild of a table on SQLite lost.
+        losses: receives the losses that the guard of a run measures. The guard refuses the same statements as in a run.
+            With None, no guard watches the revision.
     """
 
     revision: str
@@ -60,6 +63,7 @@ class RevisionStep:
     skips: bool = False
     seconds: float = 0
     missing: list[Missing] = field(default_factory=list)
+    losses: list[Loss] | None = None
 
     def run(self, connection: Connection, target: Target) -> None:
         """Run the revision, and commit.
@@ -73,20 +77,9 @@ class RevisionStep:
         """
 
         def steps(context: MigrationContext) -> Iterator[Any]:
-            is_watched = isinstance(connection.connection.dbapi_connection, WatchedConnection)
-            is_sqlite = context.dialect.name == "sqlite"
-            guard = RebuildGuard(context, [target.project.version_table.name]) if is_sqlite and is_watched else None
-            if guard:
-                guard.begin()
-                set_watcher(connection, _RebuildWatcher(guard))
-            self._watch(context, target)
-            try:
+            with self._guarded(context, target):
+                self._watch(context, target)
                 yield target.runner.step(self.revision, self.direction)
-            finally:
-                if guard:
-                    set_watcher(connection, None)
-            if guard:
-                self.missing.extend(guard.end(target.history[self.revision], self.direction))
             self.before_commit(connection)
 
         began = time.perf_counter()
@@ -97,6 +90,36 @@ class RevisionStep:
         ):
             target.runner.run(connection, steps)
         self.seconds = time.perf_counter() - began
+
+    @contextmanager
+    def _guarded(self, context: MigrationContext, target: Target) -> Iterator[None]:
+        """Watch the revision for losses, and on SQLite for objects that a rebuild loses. Note both afterwards."""
+        connection, exclude = context.connection, [target.project.version_table.name]
+        assert connection is not None  # noqa: S101 - a run has one
+        driver: Any = connection.connection.dbapi_connection
+        if not isinstance(driver, WatchedConnection):
+            yield
+            return
+        revision = target.history[self.revision]
+        rebuilds = RebuildGuard(context, exclude) if context.dialect.name == "sqlite" else None
+        guard = LossGuard(connection, exclude, rebuilds) if self.losses is not None else None
+        try:
+            if guard:
+                guard.start()
+                guard.begin(revision, self.direction)
+            elif rebuilds:
+                rebuilds.begin()
+                set_watcher(connection, _RebuildWatcher(rebuilds))
+            yield
+            if guard and self.losses is not None:
+                guard.end(revision, self.direction)
+                self.losses.extend(guard.losses)
+        finally:
+            set_watcher(connection, None)
+            if guard:
+                guard.stop()
+        if rebuilds:
+            self.missing.extend(guard.missing if guard else rebuilds.end(revision, self.direction))
 
     def _watch(self, context: MigrationContext, target: Target) -> None:
         """Replace Alembic's method that executes a statement, because Alembic has no hook for this.
