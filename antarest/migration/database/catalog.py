@@ -175,7 +175,8 @@ def _table(name: str, rows: list[Any], engine: str) -> CatalogTable:
         name=name,
         bare_name=first[1],
         schema="" if engine == "sqlite" else first[7],
-        sql=quote(first[1]) if engine == "sqlite" else f"ONLY {quote(first[7])}.{quote(first[1])}",
+        # A temporary table can have the same name.
+        sql=f"main.{quote(first[1])}" if engine == "sqlite" else f"ONLY {quote(first[7])}.{quote(first[1])}",
         identity=first[3],
         columns={row[2]: (row[3], row[4]) for row in columns},
         types=types,
