@@ -7,7 +7,7 @@ from collections.abc import Callable
 from sqlalchemy import URL
 
 from antarest.migration.scratch.databases import EngineName
-from tests.support.data.losses import SQLITE, Case, case, cases, losses
+from tests.support.data.losses import POSTGRESQL, SQLITE, Case, case, cases, losses
 
 Database = Callable[[EngineName], URL]
 
@@ -56,4 +56,47 @@ def test_a_column_that_is_only_taken_out_of_the_schema_is_lost(
     database: Database, engine: EngineName, case: Case
 ) -> None:
     """SQLite itself notices this when it opens the file again."""
+    assert losses(database(engine), case) == case.loses
+
+
+PLACES = (
+    "CREATE TYPE spot AS (x INT, y INT)",
+    "CREATE TABLE place (id INT PRIMARY KEY, a spot)",
+    "INSERT INTO place VALUES (1, ROW(1, 2)), (2, ROW(3, NULL)), (3, NULL)",
+)
+DROPS = "ALTER TYPE spot DROP ATTRIBUTE y"
+
+
+@cases(
+    case("with a made-up text", "DO $$ BEGIN EXECUTE 'ALTER TYPE sp' || 'ot DROP ATTRIBUTE y'; END $$",
+         loses={"place.a": None}, on=POSTGRESQL, before=PLACES),
+    case("by a function", "SELECT f()", loses={"place.a": None}, on=POSTGRESQL, before=(
+         *PLACES, f"CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN {DROPS}; END $$")),
+    case("in a savepoint that is rolled back", "SAVEPOINT s", f"DO $$ BEGIN EXECUTE '{DROPS}'; END $$",
+         "ROLLBACK TO s", on=POSTGRESQL, before=PLACES),
+    case("without values", f"DO $$ BEGIN EXECUTE '{DROPS}'; END $$", on=POSTGRESQL, before=PLACES[:2]),
+)  # fmt: skip
+def test_an_attribute_of_a_type_that_is_dropped_out_of_sight_is_an_unknown_number(
+    database: Database, engine: EngineName, case: Case
+) -> None:
+    assert losses(database(engine), case) == case.loses
+
+
+JSONS = ("CREATE DOMAIN settings AS JSONB", "CREATE DOMAIN wishes AS settings",
+         "CREATE TABLE t (id INT PRIMARY KEY, d wishes)",
+         "INSERT INTO t VALUES (1, '1'), (2, '[]'), (3, 'null')")  # fmt: skip
+HEIRS = ("CREATE TABLE par (a INT, z INT)", "CREATE TABLE heir () INHERITS (par)", "INSERT INTO par (z) VALUES (1)",
+         "INSERT INTO heir VALUES (2, 3)")  # fmt: skip
+
+
+@cases(
+    case("the null of JSON, in a domain", "UPDATE t SET d = 'null'", loses={"t.d": 2}, on=POSTGRESQL, before=JSONS),
+    case("beside a value that is filled", "UPDATE t SET d = CASE id WHEN 3 THEN '1' ELSE 'null' END::jsonb",
+         loses={"t.d": 2}, on=POSTGRESQL, before=JSONS),
+    case("an empty text, in a domain", "UPDATE t SET d = ''", loses={"t.d": 1}, on=POSTGRESQL, before=(
+         "CREATE DOMAIN label AS TEXT", "CREATE TABLE t (d label)", "INSERT INTO t VALUES ('a')")),
+    case("rows that only the parent has", "ALTER TABLE par ALTER z TYPE bigint", "TRUNCATE ONLY par",
+         loses={"par": 1}, on=POSTGRESQL, before=HEIRS),
+)  # fmt: skip
+def test_a_domain_and_an_heir_hide_no_loss(database: Database, engine: EngineName, case: Case) -> None:
     assert losses(database(engine), case) == case.loses
