@@ -10,14 +10,54 @@ from tests.mutations.waiting import NOBODY_IS_KEPT_WAITING
 
 _WORKFLOW = "antarest/migration"
 _BACKUP, _DATABASE, _LOCK = f"{_WORKFLOW}/backup", f"{_WORKFLOW}/database", f"{_WORKFLOW}/database/lock"
-_RUN = f"{_WORKFLOW}/run"
+_RUN, _LOSSES = f"{_WORKFLOW}/run", f"{_WORKFLOW}/losses"
+_BEHIND_TESTS = "unit/migration/losses/test_loss_behind.py"
 _TESTS = "integration"
+_OUT_OF_SIGHT = "test_an_attribute_of_a_type_that_is_dropped_out_of_sight_is_an_unknown_number"
 _PRIVATE = f"{_TESTS}/database/test_private_files.py"
 
 WITHOUT_PATCH = {
     "pgbouncer/test_lock.py::test_the_lock_is_not_granted_twice": "it needs the Debian package pgbouncer",
 }
 """By a test that a promise names: why no patch breaks this promise."""
+
+_BEHIND = (
+    Patch(
+        "Nothing is lost: a temporary table is counted instead of the table",
+        f"{_DATABASE}/catalog.py",
+        'sql=f"main.{quote(first[1])}" if',
+        "sql=quote(first[1]) if",
+        [f"{_BEHIND_TESTS}::test_a_temporary_object_hides_no_loss[sqlite: a table, by deleted rows]"],
+    ),
+    Patch(
+        "Nothing is lost: a temporary table counts as the source of a copy",
+        f"{_LOSSES}/tracking/sqlite.py",
+        "if name.lower() not in self._temporary",
+        "if name",
+        [f"{_BEHIND_TESTS}::test_a_temporary_object_hides_no_loss[sqlite: a table that is copied in its place]"],
+    ),
+    Patch(
+        "Nothing is lost: a text of the schema that a revision writes is not read again",
+        f"{_LOSSES}/tracking/sqlite.py",
+        "if self._writes_text:",
+        "if False:",
+        [f"{_BEHIND_TESTS}::test_a_column_that_is_only_taken_out_of_the_schema_is_lost[sqlite: a column]"],
+    ),
+    Patch(
+        "Nothing is lost: an attribute is dropped by a block",
+        f"{_LOSSES}/tracking/postgresql.py",
+        "self._retypes.compare_attributes(self.tables)",
+        "pass",
+        [f"{_BEHIND_TESTS}::{_OUT_OF_SIGHT}[postgresql: by a function]"],
+    ),
+    Patch(
+        "Nothing is lost: a domain over JSON is no JSON",
+        f"{_DATABASE}/catalog.py",
+        "CASE WHEN t.typoutput IN ('pg_catalog.json_out'::regproc, 'pg_catalog.jsonb_out'::regproc) THEN 'json'",
+        "CASE WHEN t.typname IN ('json', 'jsonb') THEN 'json'",
+        [f"{_BEHIND_TESTS}::test_a_domain_and_an_heir_hide_no_loss[postgresql: the null of JSON, in a domain]"],
+    ),
+)
 
 _ONE_AT_A_TIME = (
     Patch(
@@ -215,6 +255,7 @@ _SECRETS_AND_STRANGERS = (
 PROMISES = (
     *ALL_OR_NOTHING,
     *NOTHING_IS_LOST,
+    *_BEHIND,
     *_ONE_AT_A_TIME,
     *NOBODY_IS_KEPT_WAITING,
     *THE_SNAPSHOT,

@@ -30,7 +30,9 @@ _TABLES_QUERY = {
                c.oid, a.attnum, c.relfilenode,
                has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(n.oid, 'USAGE')
                    AND NOT (c.relrowsecurity AND row_security_active(c.oid)), n.nspname,
-               format_type(a.atttypid, a.atttypmod), t.typcategory = 'S' OR t.typname IN ('json', 'jsonb')
+               format_type(a.atttypid, a.atttypmod),
+               CASE WHEN t.typoutput IN ('pg_catalog.json_out'::regproc, 'pg_catalog.jsonb_out'::regproc) THEN 'json'
+                    WHEN t.typcategory = 'S' THEN 'text' END  -- also for a domain
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
             AND a.attgenerated = ''
@@ -61,7 +63,7 @@ class CatalogTable:
         identity: a value that a rename does not change. On SQLite this is the name, unless renames are tracked.
         columns: a mapping from the name of each column to its identity.
         types: a mapping from the name of each column to its type in lower case.
-        texts: the names of the columns that can hold an empty text, or the `null` of JSON.
+        texts: the columns that can hold an empty text, or the `null` of JSON. Each has its type, or "text" or "json".
         file: the number of the file (PostgreSQL) or first page (SQLite) with the rows. A TRUNCATE changes the number.
         readable: whether the role of the connection can read all rows of the table.
     """
@@ -73,7 +75,7 @@ class CatalogTable:
     identity: Hashable
     columns: Mapping[str, Hashable]
     types: Mapping[str, str]
-    texts: Collection[str]
+    texts: Mapping[str, str]
     file: int
     readable: bool = True
 
@@ -168,14 +170,15 @@ def _table(name: str, rows: list[Any], engine: str) -> CatalogTable:
     first, columns = rows[0], [row for row in rows if row[2] is not None]
     types = {row[2]: row[8].lower() for row in columns}
     if engine == "sqlite":
-        texts = {column for column, declared in types.items() if affinity(declared) not in {"integer", "real"}}
+        texts = {column: type_ for column, type_ in types.items() if affinity(type_) not in {"integer", "real"}}
     else:
-        texts = {row[2] for row in columns if row[9]}
+        texts = {row[2]: row[9] for row in columns if row[9]}
     return CatalogTable(
         name=name,
         bare_name=first[1],
         schema="" if engine == "sqlite" else first[7],
-        sql=quote(first[1]) if engine == "sqlite" else f"ONLY {quote(first[7])}.{quote(first[1])}",
+        # A temporary table can have the same name.
+        sql=f"main.{quote(first[1])}" if engine == "sqlite" else f"ONLY {quote(first[7])}.{quote(first[1])}",
         identity=first[3],
         columns={row[2]: (row[3], row[4]) for row in columns},
         types=types,
@@ -221,7 +224,7 @@ def measure(connection: Connection, table: CatalogTable, columns: Iterable[str] 
     # Without a filter SQLite counts rows without reading them.
     counts = ["count(*)", f"count(*) FILTER (WHERE {condition})" if condition else "0"]
     counts += [f"count({quote(name)})" for name in names]
-    counts += [f"count({filled(quote(name) + as_text, table.types[name])})" for name in texts]
+    counts += [f"count({filled(quote(name) + as_text, table.texts[name])})" for name in texts]
     cursor = connection.connection.cursor()
     try:
         cursor.execute(f"SELECT {', '.join(counts)} FROM {table.sql}")

@@ -236,7 +236,7 @@ class KeptValues:
     def _filled(self, table: CatalogTable, column: str, prefix: str = "") -> str:
         value = prefix + quote(column)
         as_text = "" if self._temp == "temp" else "::text"
-        return filled(value + as_text, table.types[column]) if column in table.texts else value
+        return filled(value + as_text, table.texts[column]) if column in table.texts else value
 
     def _has_numbers(self, table: CatalogTable) -> bool:
         """Return whether the rows of a table without a primary key have row numbers, as on SQLite."""

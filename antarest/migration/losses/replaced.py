@@ -72,7 +72,7 @@ class Replaced:
         if self._copy:
             columns = ", ".join(sorted({quote(column) for key in whole for column in key}))
             full = " OR ".join(" AND ".join(f"{quote(column)} IS NOT NULL" for column in key) for key in whole)
-            rows = f"SELECT {columns} FROM main.{table.sql} WHERE {full}"  # A key with NULL conflicts with nothing.
+            rows = f"SELECT {columns} FROM {table.sql} WHERE {full}"  # A key with NULL conflicts with nothing.
             driver.execute(f"CREATE TEMP TABLE {self._copy[5:]} AS {rows}")
 
     def lost(self) -> int:
@@ -81,7 +81,7 @@ class Replaced:
             return 0
         kept = " OR ".join(f"({key}) IN (SELECT {key} FROM {self._copy})" for key in self._keys)
         [[lost]] = self._driver.execute(
-            f"SELECT (SELECT count(*) FROM {self._copy}) - count(*) FROM main.{self._table.sql} WHERE {kept}"
+            f"SELECT (SELECT count(*) FROM {self._copy}) - count(*) FROM {self._table.sql} WHERE {kept}"
         )
         with suppress(sqlite3.OperationalError):  # SQLite refuses this while a query of the revision is open.
             self._driver.execute(f"DROP TABLE {self._copy}")

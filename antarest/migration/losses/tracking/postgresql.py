@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
-from ...database.catalog import CatalogTable, Tables, read_tables
+from ...database.catalog import CatalogTable, Tables, measure, read_tables
 from ...database.driver_connections import Attempt
 from ...database.driver_errors import LOCK_FAILURES, sqlstate
 from ...database.lock.tables import Learned, TableLocks
@@ -122,6 +122,7 @@ class PostgresTracker:
     def _look(self, rewritten: set[Hashable]) -> None:
         files = {table.identity: table.file for table in self.tables.values()}
         self.tables = read_tables(self._connection, exclude=self._exclude)
+        self._retypes.compare_attributes(self.tables)
         moved = [each for each in self.tables.values() if files.get(each.identity, each.file) != each.file]
         # A new file can mean that a block has truncated a table whose name the block computes.
         self.emptied |= self._statistics.emptied([each for each in moved if each.identity not in rewritten])
@@ -269,9 +270,10 @@ class PostgresTracker:
             self._links.forget()
         if self._statement.does(DEFINES):
             self._definitions = None
-        if (what := self._statement.on_tables) and what.verb == "TRUNCATE" and not self._statement.names("only"):
-            # TRUNCATE gives no new file to a table that the transaction has already rewritten.
-            self.emptied |= {table.identity for table in self._in_the_way(self._statement, what)}
+        if (what := self._statement.on_tables) and what.verb == "TRUNCATE":
+            # TRUNCATE gives no new file to a table that the transaction has already rewritten. With ONLY, heirs stay.
+            found, stay = self._in_the_way(self._statement, what), self._statement.names("only")
+            self.emptied |= {each.identity for each in found if not stay or not measure(self._connection, each).rows}
         if self._statement.does(CHANGES_TABLES):
             before = self.tables
             self._look(set() if self._statement.does(TRUNCATES) else self._named)

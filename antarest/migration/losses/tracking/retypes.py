@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Connection, text
@@ -17,6 +17,11 @@ from .origins import Origins
 _NAME = r'(?:"[^"]+"|\w+)'
 _ALTERS_TYPE = re.compile(rf"\bALTER\s+TYPE\s+({_NAME}(?:\.{_NAME})?)((?:[^;'\"]|\"[^\"]*\")*)", re.IGNORECASE)
 _DROPS_ATTRIBUTE = re.compile(rf"\bDROP\s+ATTRIBUTE\s+(?:IF\s+EXISTS\s+)?({_NAME})", re.IGNORECASE)
+_ATTRIBUTES = text("""
+    SELECT attrelid::regclass::text, attnum
+    FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = attrelid
+    WHERE c.relkind = 'c' AND attnum > 0 AND NOT attisdropped
+""")
 _COLUMNS_OF_TYPE = text("""
     WITH RECURSIVE used (oid) AS (
         SELECT to_regtype(:type)::oid
@@ -62,6 +67,7 @@ class Retypes:
         self._origins = origins
         self._counts: dict[Hashable, int | None] = {}
         self._without_attribute: dict[Hashable, int | None] = {}
+        self._attributes: set[tuple[str, int]] = set()  # of the composite types, when they were last read
 
     def forget(self) -> None:
         """Forget the counts, so that the next statement can begin."""
@@ -75,12 +81,29 @@ class Retypes:
         """
         for altered in _ALTERS_TYPE.finditer(statement):
             names = [each.strip('"') if '"' in each else each.lower() for each in _DROPS_ATTRIBUTE.findall(altered[2])]
-            found = self._connection.execute(_COLUMNS_OF_TYPE, {"type": altered[1]}).all() if names else ()
-            for schema, name, column, is_direct in found:
-                table = next((t for t in tables.values() if (t.schema, t.bare_name) == (schema, name)), None)
-                if table and column in table.columns:
-                    number = self._with_attribute(table, column, names if is_direct else []) if table.readable else None
-                    self._without_attribute[table.columns[column]] = number
+            for table, column, is_direct in self._columns_of(altered[1], tables) if names else ():
+                number = self._with_attribute(table, column, names if is_direct else []) if table.readable else None
+                self._without_attribute[table.columns[column]] = number
+
+    def compare_attributes(self, tables: Tables) -> None:
+        """Find attributes that were dropped since the last call, although no text of a statement named them.
+
+        The number of values that lost something is unknown, because the values no longer have the attribute.
+        """
+        before, self._attributes = self._attributes, {(row[0], row[1]) for row in self._connection.execute(_ATTRIBUTES)}
+        for type_ in {each for each, _ in before - self._attributes}:
+            for table, column, _ in self._columns_of(type_, tables):
+                identity = table.columns[column]
+                is_new = identity not in self._without_attribute
+                if is_new and (not table.readable or self._with_attribute(table, column, [])):
+                    self._origins.add(identity, self._origins[identity], None)
+
+    def _columns_of(self, type_: str, tables: Tables) -> Iterator[tuple[CatalogTable, str, bool]]:
+        """Yield each column whose type is or contains this type, and whether it is the type itself."""
+        for schema, name, column, is_direct in self._connection.execute(_COLUMNS_OF_TYPE, {"type": type_}).all():
+            table = next((each for each in tables.values() if (each.schema, each.bare_name) == (schema, name)), None)
+            if table and column in table.columns:
+                yield table, column, is_direct
 
     def _with_attribute(self, table: CatalogTable, column: str, attributes: Sequence[str]) -> int:
         """Return the number of values with one of these attributes; without attributes, the number of all values."""

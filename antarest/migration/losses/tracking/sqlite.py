@@ -26,8 +26,13 @@ _COPIES = frozenset(
     {sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_CREATE_TABLE, sqlite3.SQLITE_CREATE_TEMP_TABLE}
 )
 _WRITES = _ROW_ACTIONS | _DROPS | {sqlite3.SQLITE_TRANSACTION}
+_DEFINES = frozenset(
+    {*range(1, 9), *range(10, 18), 26, 27, 28, 29, 30}
+)  # each CREATE and DROP, ALTER, REINDEX, ANALYZE
 _REPLACE = "replace"
-_SCHEMA = "SELECT type, name, rootpage, sql FROM sqlite_master WHERE type IN ('table', 'trigger')"
+_SCHEMA = "SELECT type, name, rootpage, sql FROM main.sqlite_master WHERE type IN ('table', 'trigger')"
+_TEMPORARY = "SELECT type, name, rootpage, sql FROM temp.sqlite_master WHERE type IN ('table', 'trigger', 'view')"
+_SCHEMAS = frozenset({"sqlite_master", "sqlite_temp_master"})
 
 _Actions = list[tuple[int, str, str | None]]
 """The writes of a statement. Each has the code of its kind in SQLite, a table, and a column."""
@@ -88,6 +93,7 @@ class SqliteTracker:
         self._texts: dict[str, tuple[int, str]] = {}  # the root page and the definition of each table, as last read
         self._replacing: set[str] = set()  # the tables whose definition contains REPLACE
         self._any_replaces = False  # whether the definition of a trigger contains REPLACE
+        self._temporary: set[str] = set()  # the names of temporary tables and views, in lower case
         self._is_text_true = True  # whether definitions are true; False if a revision may write a definition itself
         # Of the statement that runs:
         self._reads: set[Hashable] = set()
@@ -97,7 +103,7 @@ class SqliteTracker:
         self._is_heard = True
         self._elsewhere: ElsewhereUsed | None = None
         self._renaming = False
-        self._changes_schema = False
+        self._changes_schema = self._writes_text = False
         self._refilled: set[Hashable] = set()
         self._replaced: dict[Hashable, Replaced] = {}
 
@@ -119,7 +125,7 @@ class SqliteTracker:
 
     def look(self) -> None:
         """Read the tables again. This runs after each change of the schema."""
-        schema = self._connection.exec_driver_sql(_SCHEMA).all()
+        schema = [*self._connection.exec_driver_sql(_SCHEMA)]
         texts = {name: (place, sql) for kind, name, place, sql in schema if kind == "table"}
         changed = [name for name, seen in texts.items() if self._texts.get(name) != seen or not self._is_text_true]
         # Columns are read only if the text of their table has changed: with 60 tables this takes a tenth of the time.
@@ -131,6 +137,9 @@ class SqliteTracker:
             known = old.get(name) or next((other for other in gone if other.file == table.file), None)
             new[name] = self._with_identities(table, known)
         self.tables, self._texts = new, texts
+        temporary = [*self._connection.exec_driver_sql(_TEMPORARY)]
+        self._temporary = {name.lower() for kind, name, _, _ in temporary if kind != "trigger"}
+        schema += [each for each in temporary if each[0] == "trigger"]
         replaces = [(kind, name) for kind, name, _, sql in schema if "REPLACE" in (sql or "").upper()]
         self._replacing = {name for kind, name in replaces if kind == "table"}
         self._any_replaces = any(kind == "trigger" for kind, _ in replaces)
@@ -152,7 +161,7 @@ class SqliteTracker:
         self._reads = set()
         self._writes = actions = self._actions(statement)
         if copy := self.origins.read(statement):  # For a copy of a whole table, SQLite reports no reads.
-            for each in [each for part in copy.parts() for each in part.columns(self.tables)]:
+            for each in [each for part in copy.parts() for each in part.columns(self._permanent)]:
                 self._reads |= {each.source.identity, each.source.columns[each.original]}
         codes = {code for code, _, _ in actions}
         if sqlite3.SQLITE_TRANSACTION in codes:
@@ -160,7 +169,7 @@ class SqliteTracker:
         if self._elsewhere:
             raise self._elsewhere
         self._renaming = sqlite3.SQLITE_ALTER_TABLE in codes
-        self._changes_schema = any(table == "sqlite_master" for _, table, _ in actions)
+        self._changes_schema = any(table in _SCHEMAS for _, table, _ in actions)
         self._replaces = self._any_replaces or "REPLACE" in statement.upper()
         self._follow_rows(statement, actions)
         takes: Takes = {}
@@ -177,6 +186,9 @@ class SqliteTracker:
         """Read the tables again if the statement has changed the schema. Return whether it has changed the schema."""
         if not self._is_heard:
             raise NotAllowed("SQLite does not say what this statement writes to: write it without anything around it")
+        if self._writes_text:  # SQLite reads its schema again only when it opens the file, or after RESET.
+            self._connection.exec_driver_sql("PRAGMA writable_schema = RESET")
+            self._connection.exec_driver_sql("PRAGMA writable_schema = ON")
         self.emptied |= self._refilled
         for table in [each for each in self.tables.values() if each.identity in self._replaced]:
             rows, lost = measure(self._connection, table).rows, self._replaced[table.identity].lost()
@@ -186,7 +198,7 @@ class SqliteTracker:
         if self._changes_schema or went_back:
             self.look()
         copy = self.origins.read(statement)
-        if not copy or not self.origins.note(copy, self.tables):
+        if not copy or not self.origins.note(copy, self._permanent):
             self._read |= self._copied  # Where these values were copied to is not known.
         return self._changes_schema or went_back
 
@@ -259,6 +271,11 @@ class SqliteTracker:
             if code == sqlite3.SQLITE_INSERT and (sqlite3.SQLITE_DELETE, name) in writes:
                 self._refilled.add(table.identity)  # A trigger inserts and deletes: the number of each is not known.
 
+    @property
+    def _permanent(self) -> Tables:
+        """The tables that have no temporary table or view with the same name, to which a statement could refer."""
+        return {name: table for name, table in self.tables.items() if name.lower() not in self._temporary}
+
     # ---- savepoints
 
     def _save(self) -> _SqliteState:
@@ -286,11 +303,11 @@ class SqliteTracker:
                 written.add(f"{third}.{first}")
             if code == sqlite3.SQLITE_ALTER_TABLE:
                 heard.append((code, second or "", third))
-            elif code in _WRITES and third in {"main", None}:
+            elif code in _WRITES and (third in {"main", None} or first == "sqlite_temp_master"):
                 heard.append((code, first or "", second))
             elif code == sqlite3.SQLITE_PRAGMA and (first or "").lower() == "writable_schema":
                 self._is_text_true = False
-            elif code == sqlite3.SQLITE_READ and (table := self.tables.get(first or "")):
+            elif code == sqlite3.SQLITE_READ and third != "temp" and (table := self.tables.get(first or "")):
                 column = table.columns.get(second or "")
                 read.add((f"{third}.{first}", column))
                 self._reads |= {table.identity, column}
@@ -308,6 +325,7 @@ class SqliteTracker:
             self._is_heard = asked == {sqlite3.SQLITE_PRAGMA}
         finally:
             self._driver.set_authorizer(None)
+        self._writes_text = not asked & _DEFINES and any(table in _SCHEMAS for _, table, _ in heard)
         # A SELECT copies nothing, and an UPDATE copies nothing from its own table.
         self._copied = {column for table, column in read if written - {table}}
         return heard

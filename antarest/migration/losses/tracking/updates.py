@@ -19,7 +19,8 @@ from .base import RowChanges
 _CAN_LOSE = """
     SELECT a.attrelid, a.attname FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
     WHERE a.attrelid = ANY (:tables) AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-        AND (NOT a.attnotnull OR t.typcategory = 'S' OR t.typname IN ('json', 'jsonb'))
+        AND (NOT a.attnotnull OR t.typcategory = 'S'
+            OR t.typoutput IN ('pg_catalog.json_out'::regproc, 'pg_catalog.jsonb_out'::regproc))
 """
 
 

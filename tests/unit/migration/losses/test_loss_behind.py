@@ -1,0 +1,102 @@
+"""Losses behind other objects than the table itself: temporary tables, the text of a schema, types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import URL
+
+from antarest.migration.scratch.databases import EngineName
+from tests.support.data.losses import POSTGRESQL, SQLITE, Case, case, cases, losses
+
+Database = Callable[[EngineName], URL]
+
+UNIQUE = (
+    "CREATE TABLE u (id INTEGER PRIMARY KEY, k TEXT UNIQUE, v TEXT)",
+    "INSERT INTO u VALUES (1, 'a', 'v'), (2, 'b', 'v')",
+)
+ON_TASK = "CREATE TEMP TRIGGER t AFTER INSERT ON task BEGIN {}; END"
+FOUR = "INSERT INTO temp.study_tag VALUES (1, 'n'), (1, 'n'), (1, 'n'), (1, 'n')"
+INSTEAD = ("DROP TABLE main.study_tag", "ALTER TABLE n RENAME TO study_tag")
+
+
+@cases(
+    case("a table, by deleted rows", "CREATE TEMP TABLE study_tag AS SELECT * FROM main.study_tag",
+         "DELETE FROM main.study_tag WHERE label = 'x'", loses={"study_tag": 2}, on=SQLITE),
+    case("a table, by values", "CREATE TEMP TABLE study AS SELECT * FROM main.study", "UPDATE main.study SET path ="
+         " CASE WHEN path IS NULL THEN 'q' END", loses={"study.path": 2}, on=SQLITE),
+    case("a view, by deleted rows", "CREATE TEMP VIEW study_tag AS SELECT id FROM study",
+         "DELETE FROM main.study_tag WHERE label = 'x'", loses={"study_tag": 2}, on=SQLITE),
+    case("a table that is copied in its place", "CREATE TEMP TABLE study_tag (study_id INT, label TEXT)", FOUR,
+         "CREATE TABLE n (study_id INT, label TEXT)", "INSERT INTO n SELECT * FROM study_tag", *INSTEAD,
+         loses={"study_tag.study_id": 4, "study_tag.label": 4}, on=SQLITE),
+    case("a trigger, by a row that replaces two", ON_TASK.format("REPLACE INTO u VALUES (1, 'b', 'v'), (7, 'z', 'v')"),
+         "INSERT INTO task VALUES (9, NULL)", loses={"u": 1}, on=SQLITE, before=UNIQUE),
+    case("a trigger, by values", ON_TASK.format("REPLACE INTO u VALUES (1, 'a', NULL), (7, 'z', 'v')"),
+         "INSERT INTO task VALUES (9, NULL)", loses={"u.v": 1}, on=SQLITE, before=UNIQUE),
+    case("changes of a temporary table are no loss", "CREATE TEMP TABLE study AS SELECT * FROM main.study",
+         "UPDATE study SET path = NULL", "DELETE FROM study", on=SQLITE),
+)  # fmt: skip
+def test_a_temporary_object_hides_no_loss(database: Database, engine: EngineName, case: Case) -> None:
+    """SQLite finds it first, under the name of the table."""
+    assert losses(database(engine), case) == case.loses
+
+
+WRITES = "UPDATE sqlite_master SET sql = replace(sql, '{}', '{}') WHERE name = 'study'"
+
+
+@cases(
+    case("a column", "PRAGMA writable_schema = ON", WRITES.format(", path VARCHAR(50)", ""),
+         loses={"study.path": None}, on=SQLITE),
+    case("a column, and another text after it", "PRAGMA writable_schema = ON", WRITES.format(", path VARCHAR(50)", ""),
+         WRITES.format("VARCHAR(50)", "TEXT"), loses={"study.path": None}, on=SQLITE),
+    case("a type", "PRAGMA writable_schema = ON", WRITES.format("path VARCHAR(50)", "path TEXT"), on=SQLITE),
+)  # fmt: skip
+def test_a_column_that_is_only_taken_out_of_the_schema_is_lost(
+    database: Database, engine: EngineName, case: Case
+) -> None:
+    """SQLite itself notices this when it opens the file again."""
+    assert losses(database(engine), case) == case.loses
+
+
+PLACES = (
+    "CREATE TYPE spot AS (x INT, y INT)",
+    "CREATE TABLE place (id INT PRIMARY KEY, a spot)",
+    "INSERT INTO place VALUES (1, ROW(1, 2)), (2, ROW(3, NULL)), (3, NULL)",
+)
+DROPS = "ALTER TYPE spot DROP ATTRIBUTE y"
+
+
+@cases(
+    case("with a made-up text", "DO $$ BEGIN EXECUTE 'ALTER TYPE sp' || 'ot DROP ATTRIBUTE y'; END $$",
+         loses={"place.a": None}, on=POSTGRESQL, before=PLACES),
+    case("by a function", "SELECT f()", loses={"place.a": None}, on=POSTGRESQL, before=(
+         *PLACES, f"CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN {DROPS}; END $$")),
+    case("in a savepoint that is rolled back", "SAVEPOINT s", f"DO $$ BEGIN EXECUTE '{DROPS}'; END $$",
+         "ROLLBACK TO s", on=POSTGRESQL, before=PLACES),
+    case("without values", f"DO $$ BEGIN EXECUTE '{DROPS}'; END $$", on=POSTGRESQL, before=PLACES[:2]),
+)  # fmt: skip
+def test_an_attribute_of_a_type_that_is_dropped_out_of_sight_is_an_unknown_number(
+    database: Database, engine: EngineName, case: Case
+) -> None:
+    assert losses(database(engine), case) == case.loses
+
+
+JSONS = ("CREATE DOMAIN settings AS JSONB", "CREATE DOMAIN wishes AS settings",
+         "CREATE TABLE t (id INT PRIMARY KEY, d wishes)",
+         "INSERT INTO t VALUES (1, '1'), (2, '[]'), (3, 'null')")  # fmt: skip
+HEIRS = ("CREATE TABLE par (a INT, z INT)", "CREATE TABLE heir () INHERITS (par)", "INSERT INTO par (z) VALUES (1)",
+         "INSERT INTO heir VALUES (2, 3)")  # fmt: skip
+
+
+@cases(
+    case("the null of JSON, in a domain", "UPDATE t SET d = 'null'", loses={"t.d": 2}, on=POSTGRESQL, before=JSONS),
+    case("beside a value that is filled", "UPDATE t SET d = CASE id WHEN 3 THEN '1' ELSE 'null' END::jsonb",
+         loses={"t.d": 2}, on=POSTGRESQL, before=JSONS),
+    case("an empty text, in a domain", "UPDATE t SET d = ''", loses={"t.d": 1}, on=POSTGRESQL, before=(
+         "CREATE DOMAIN label AS TEXT", "CREATE TABLE t (d label)", "INSERT INTO t VALUES ('a')")),
+    case("rows that only the parent has", "ALTER TABLE par ALTER z TYPE bigint", "TRUNCATE ONLY par",
+         loses={"par": 1}, on=POSTGRESQL, before=HEIRS),
+)  # fmt: skip
+def test_a_domain_and_an_heir_hide_no_loss(database: Database, engine: EngineName, case: Case) -> None:
+    assert losses(database(engine), case) == case.loses
