@@ -154,11 +154,8 @@ class ScratchServer:
         for extension in {*self.extensions, *(each for each in self.asked.extensions if each not in self.about)}:
             with suppress(DBAPIError):  # Perhaps no revision needs it, or this server does not have it.
                 _execute(url, f'CREATE EXTENSION IF NOT EXISTS "{extension}" CASCADE')
-        for schema in self.asked.schemas:
-            made = rf"CREATE\s*SCHEMA\b[^\n]*\b{re.escape(schema)}\b"
-            if schema != "public" and not re.search(made, self.about, re.IGNORECASE):
-                _execute(url, f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
-        for schema in self.lacking:
+        not_made = (each for each in self.asked.schemas if each != "public" and not self._is_made("SCHEMA", each))
+        for schema in {*self.lacking, *not_made}:
             _execute(url, f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
         if self.asked.schemas:
             path = ", ".join(f'"{schema}"' for schema in self.asked.schemas)
@@ -178,9 +175,8 @@ class ScratchServer:
             self.lacking.add(schema[1])
             return f"schema {schema[1]}" if is_new else ""
         extension, _ = missing_extension(str(error))
-        made = rf"CREATE\s+EXTENSION\b[^\n]*\b{re.escape(extension)}\b"
         is_there = self.asked and (self.asked.db is None or extension in self.asked.extensions)
-        if extension and is_there and not re.search(made, self.about, re.IGNORECASE):
+        if extension and is_there and not self._is_made("EXTENSION", extension):
             is_new = extension not in self.extensions
             self.extensions.add(extension)
             return f"extension {extension}" if is_new else ""
@@ -189,6 +185,10 @@ class ScratchServer:
                 _execute(self.url, f'CREATE ROLE "{role[1]}" NOLOGIN')
                 return f"role {role[1]}"
         return ""
+
+    def _is_made(self, kind: str, name: str) -> bool:
+        """Return whether a revision creates the schema or extension."""
+        return bool(re.search(rf"CREATE\s*{kind}\b[^\n]*\b{re.escape(name)}\b", self.about, re.IGNORECASE))
 
 
 @dataclass
