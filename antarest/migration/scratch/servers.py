@@ -31,7 +31,7 @@ from sqlalchemy.pool import NullPool
 
 from ..database.connection import moving
 from ..database.driver_connections import Watcher, set_watcher
-from ..database.driver_errors import NO_ROLE, NO_SCHEMA
+from ..database.driver_errors import NO_ROLE, NO_SCHEMA, sqlstate
 from ..database.waits import Tell, say_nothing
 from ..errors.base import AntarestError
 from ..errors.facts.fixes import missing_extension
@@ -170,16 +170,15 @@ class ScratchServer:
         Returns:
             The added object, such as "schema sales"; empty if another try would not help.
         """
-        if (schema := NO_SCHEMA.search(str(error))) and self.asked and schema[1] in self.asked.others:
-            is_new = schema[1] not in self.lacking
+        schema = NO_SCHEMA.search(str(error))
+        if schema and self.asked and schema[1] in {*self.asked.others} - self.lacking:
             self.lacking.add(schema[1])
-            return f"schema {schema[1]}" if is_new else ""
+            return f"schema {schema[1]}"
         extension, _ = missing_extension(str(error))
         is_there = self.asked and (self.asked.db is None or extension in self.asked.extensions)
-        if extension and is_there and not self._is_made("EXTENSION", extension):
-            is_new = extension not in self.extensions
+        if is_there and extension not in {"", *self.extensions} and not self._is_made("EXTENSION", extension):
             self.extensions.add(extension)
-            return f"extension {extension}" if is_new else ""
+            return f"extension {extension}"
         if self.is_ours and (role := NO_ROLE.search(str(error))):
             with suppress(DBAPIError):
                 _execute(self.url, f'CREATE ROLE "{role[1]}" NOLOGIN')
@@ -199,8 +198,7 @@ class ScratchServers:
     _asked: Asked | None
     _about: str
     _note: Tell
-    reasons: dict[str, str] = field(default_factory=dict)
-    """The reasons why servers cannot be used. The key is the name of the server."""
+    reasons: dict[str, str] = field(default_factory=dict)  # why servers cannot be used; the key is a server's name
     _started: list[ScratchServer] = field(default_factory=list)
     _left: list[str] | None = None
     _assumed: set[str] = field(default_factory=set)
@@ -341,13 +339,12 @@ def server_at(url: URL, asked: Asked, about: Sequence[str]) -> Iterator[ScratchS
 def _is_of_the_server(error: AntarestError) -> bool:
     """Return whether the failed task can succeed on another server."""
     cause = error.__cause__
-    code = getattr(getattr(cause, "orig", None), "pgcode", "")
+    code = sqlstate(cause) if cause else ""
     # "Not supported" is a missing extension, or something that no server does.
     is_extension = code == "0A000" and "extension" in str(cause)
     return isinstance(cause, NotAllowed) or code in _OF_THE_SERVER or is_extension
 
 
 def _execute(url: URL, statement: str) -> None:
-    engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
-    with engine.connect() as connection:
+    with create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool).connect() as connection:
         connection.exec_driver_sql(statement)
