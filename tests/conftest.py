@@ -23,15 +23,15 @@ if TYPE_CHECKING:  # pytest imports it as a plugin below
 
 pytest_plugins = ["antarest.migration.testing.plugin"]
 
-# Variables that mean something to us, to libpq, to git or to make, and are none of a test's.
+# Variables that have a meaning for us, libpq, git or make, and must not have an effect on tests.
 _FOREIGN = ("ANTAREST_", "PG", "GIT_", "MAKE", "MFLAGS")
-_OF_THE_MAKEFILE = {"ARGS", "PYTHON", "VENV"}  # make exports those of its command line to the next make
+_OF_THE_MAKEFILE = {"ARGS", "PYTHON", "VENV"}  # make exports the variables of its command line to the next make
 _OURS = "ANTAREST_TEST_"
 
 
 def pytest_configure() -> None:
     """Make Ctrl-C work in a run in the background."""
-    # A shell starts what runs in the background with Ctrl-C ignored, and so would be whatever a test interrupts.
+    # A shell lets programs in the background ignore Ctrl-C. A command that a test interrupts would inherit this.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -48,7 +48,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest
     """Remove the user's variables, so that no test depends on them. Commands in this process are named as in `inv`."""
     monkeypatch.setattr(sys, "argv", ["inv"])
     own = tmp_path_factory.getbasetemp() / f"cache-{secrets.token_hex(4)}"
-    monkeypatch.setenv("XDG_CACHE_HOME", str(own))  # A proof of one test is none of another.
+    monkeypatch.setenv("XDG_CACHE_HOME", str(own))  # Tests do not share proofs.
     for name in os.environ:
         if name in _OF_THE_MAKEFILE or (name.startswith(_FOREIGN) and not name.startswith(_OURS)):
             monkeypatch.delenv(name)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 ROWS: dict[str, dict[str, list[object]]] = {
     "7c1f0e5ab284": {
         "identities.type": ["users", "users_ldap", "bots"],
-        # An integer, but a flag.
+        # A flag that is stored as an integer.
         "bots.is_author": [0, 1],
     },
     "b3d94a6e7f10": {"study.type": ["rawstudy"], "study.version": ["700", "860", "9.2"]},
@@ -26,10 +26,10 @@ ROWS: dict[str, dict[str, list[object]]] = {
         "commandblock.args": ['{"area_name": "fr"}', '{"link": ["be", "fr"], "capacity": 1500.5}', "{}"],
     },
     "d8a4731be60c": {"configdata.value": ["true", '{"mode": "maintenance"}', '"été"']},
-    # From here on a boolean again, which needs no help.
+    # From here on the column is a boolean again, which needs no values.
     "6a93d7e2f05b": {"bots.is_author": []},
     "270fb8e94d1a": {
-        # Lists in the order in which the way back writes them. Studies share tags; some have none.
+        # The lists have the order in which the downgrade writes them. Studies share tags, and some have none.
         "study.tags": [
             '["2030", "winter"]',
             '["winter"]',

@@ -15,7 +15,7 @@ def _measure(page: Page, what: str) -> Any:
 
 
 def _evaluate(page: Page, expression: str) -> Any:
-    page.wait_for_load_state()  # A page that a click leads to has its text before it has its style.
+    page.wait_for_load_state()  # After a click, the new page has its text before it has its style.
     return page.evaluate(expression)
 
 

@@ -84,7 +84,7 @@ def test_the_wheel_changes_the_size_where_the_pointer_is_and_alone_it_scrolls(fi
     assert after["y"] + 10 * grown_by == pytest.approx(place["y"] + 10, abs=3)
     grown, before = zoom(page), scrolled(page)
     page.mouse.wheel(0, 120)
-    wait_until(lambda: scrolled(page)[1] > before[1])  # Not in the page: its policy lets no text be run.
+    wait_until(lambda: scrolled(page)[1] > before[1])  # The policy of the page forbids code in a text.
     assert zoom(page) == grown
 
 

@@ -104,7 +104,7 @@ class Running:
         assert pid
         with suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)
-        self._process.kill()  # before it has a group of its own
+        self._process.kill()  # before it has its own process group
 
     def wait(self, seconds: float = HANGS) -> Ended:
         """Wait for the end of the process; kill it if it does not end in time."""
@@ -115,7 +115,7 @@ class Running:
         return Ended(code, self._output.read_text(errors="replace"))
 
     def _exit_code(self, seconds: float) -> int | None:
-        wait([self._process.sentinel], seconds)  # Others can start theirs meanwhile: nothing is read yet.
+        wait([self._process.sentinel], seconds)  # Other threads can start processes here, because nothing is read yet.
         with _READING:
             self._process.join(0)
             return self._process.exitcode

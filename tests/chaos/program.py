@@ -149,7 +149,7 @@ def _labs(engines: Sequence[EngineName], tools: Sequence[Tool]) -> Iterator[tupl
     """The labs, and a line that names the machine and the versions."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="antarest-chaos-")))
-        folder.chmod(0o755)  # also for who has no rights
+        folder.chmod(0o755)  # also for users without rights
         server = stack.enter_context(postgres_server()) if "postgresql" in engines else None
         facts = [
             f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",

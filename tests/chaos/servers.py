@@ -29,7 +29,7 @@ listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
 dynamic_shared_memory_type = mmap
 """
-# Applied, and not only written: a client that comes to the standby first must not find yesterday's list of databases.
+# The standby must also apply each commit, so that a client which connects to it first sees all databases.
 # A standby that starts late still finds what was written since its files were copied.
 _SYNCHRONOUS = """
 synchronous_standby_names = '*'
@@ -85,7 +85,7 @@ class Home:
         """Run a program. The program and what it starts cannot write more than this number of bytes into one file."""
         blocks = largest_file // 512 or "unlimited"
         command = ["sh", "-c", f'ulimit -f {blocks}; exec "$0" "$@"', str(self.programs / program), *arguments]
-        with tempfile.TemporaryFile() as output:  # and no pipe, which a server would keep open
+        with tempfile.TemporaryFile() as output:  # and not a pipe, which a server would keep open
             streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
             done = subprocess.run(command, cwd="/", check=False, **streams, **self.account)
             output.seek(0)
@@ -113,7 +113,7 @@ class Server:
         server = cls(home, home.folder / secrets.token_hex(4), free_port(), secrets.token_hex(8))
         file = home.folder / "password"
         file.write_text(server._password, encoding="utf-8")
-        file.chmod(0o644)  # the folder is its owner's alone
+        file.chmod(0o644)  # only the owner can enter the folder
         home.run("initdb", f"--pgdata={server._data}", f"--pwfile={file}", *_INITDB)
         file.unlink()
         with (server._data / "postgresql.conf").open("a", encoding="utf-8") as configuration:
@@ -147,7 +147,7 @@ class Server:
     def kill(self) -> None:
         """Kill all processes of the server, as if the machine was gone."""
         postmaster, *_, memory, _ = (self._data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
-        os.kill(int(postmaster), signal.SIGSTOP)  # From now on it starts no worker, which nobody would kill.
+        os.kill(int(postmaster), signal.SIGSTOP)  # From now on it starts no worker that the next lines would miss.
         pids = [*_printed("pgrep", "-P", postmaster), postmaster]
         for pid in pids:
             with suppress(ProcessLookupError):

@@ -62,7 +62,7 @@ def read_state(url: URL) -> State:
 
 def _rows(connection: Connection, table: Table) -> str:
     quote = connection.dialect.identifier_preparer.quote
-    # Columns by name: after a rollback and an upgrade they may be in another order.
+    # The columns are compared by name, because a rollback and an upgrade may change their order.
     columns = [quote(name) for name in sorted(column.name for column in table.columns)]
     if connection.dialect.name == "postgresql":
         row = f"ROW({', '.join(columns)})::text"

@@ -10,7 +10,7 @@ from tests.chaos.lab import Lab, Subject
 from tests.chaos.processes import Ended
 from tests.chaos.states import read_state
 
-_RUNS = 2  # after the one that was disturbed: one must do, and one more tells a nuisance from an unusable database
+_RUNS = 2  # after the disturbed run: one must be enough, and a second one shows whether the database is unusable
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class Trial:
         if objects or rows:
             missing = expected.rows_missing_in(state)
         if objects and missing and revision != path[-1]:
-            # Of a table that is renamed or filled on the way to the next revision, and nothing else, no row is lost.
+            # A table that is only renamed or filled on the way to the next revision has lost no row.
             following = self._lab.reference(passage, path[path.index(revision) + 1])
             missing = min(missing, following.rows_missing_in(state))
         return _Look(revision if known else "", objects, rows, missing)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_FAILED = re.compile(r"^(?:FAILED|ERROR) (.*)$", re.MULTILINE)  # The id, which can have spaces, and the reason.
+_FAILED = re.compile(r"^(?:FAILED|ERROR) (.*)$", re.MULTILINE)  # The id, which can have spaces, and a reason.
 _USED_WRONGLY = 4  # pytest's exit code: for example, there is no such test
 
 

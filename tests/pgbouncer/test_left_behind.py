@@ -35,7 +35,7 @@ def assert_nothing_is_left(behind: Bouncer) -> None:
     servers = behind.show("SERVERS")
     with ExitStack() as stack:
         fresh = state(stack.enter_context(connected(behind.direct)))
-        # Each stays in its transaction, so that the next one gets another connection of the pool.
+        # Each client stays in its transaction, so that the next client gets another connection of the pool.
         used = [stack.enter_context(connected(behind.url)) for _ in servers]
         processes = {connection.exec_driver_sql("SELECT pg_backend_pid()").scalar() for connection in used}
         assert processes == {server["remote_pid"] for server in servers}

@@ -87,7 +87,7 @@ def test_no_package_hides_the_library_alembic() -> None:
 
 
 WEB = ("antarest.web", "antarest.desktop", "fastapi", "jinja2", "pydantic", "starlette", "uvicorn")
-SLOW = {  # what must not be loaded when a program starts, by what it imports first
+SLOW = {  # the modules that a program must not load at its start, by the module that it imports first
     "antarest.migration.commands.table": (
         "alembic",
         "antarest.dbmodel",

@@ -19,7 +19,7 @@ from tests.support.projects.checkouts import ROOT, ConfigFile, Result
 
 signals = pytest.mark.parametrize("sent", [SIGINT, SIGTERM], ids=lambda each: each.name)
 
-# At exit, Python's handlers are in place for a moment longer; what arrives then arrives after the last word.
+# At exit, Python's handlers stay for another moment. A signal at this moment comes after the last output.
 AT_THE_END = """
 import atexit, os, sys
 from antarest.migration.errors.settings import bootstrap
@@ -40,7 +40,7 @@ sys.exit(7)
 """
 
 
-# As a shell starts what it has in the background, and then: what does the program answer a signal with?
+# A shell starts a program in the background in this way. The test then reads the answer to a signal.
 IN_THE_BACKGROUND = """
 import runpy, signal, sys
 

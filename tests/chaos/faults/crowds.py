@@ -11,7 +11,7 @@ from tests.chaos.lab import Lab
 from tests.chaos.threads import THREADS
 from tests.chaos.trial import Outcome, Trial
 
-_ASSEMBLED = 0.02  # seconds until one more process is there to start
+_ASSEMBLED = 0.02  # seconds to wait for each further process before the common start
 
 
 def starters(count: int, lab: Lab, trials: int | None, _random: Random) -> Iterator[Callable[[], Outcome]]:
@@ -50,7 +50,7 @@ def threads(lab: Lab, trials: int | None, _random: Random) -> Iterator[Callable[
             ended = subject.start_threads().wait()
             if ended.code != 0:
                 trial.blame(f"exit code {ended.code}: {ended.said}", reruns=1)
-            if "Traceback" in ended.said or ended.code not in range(THREADS + 1):  # or it was ended by a signal
+            if "Traceback" in ended.said or ended.code not in range(THREADS + 1):  # or a signal ended it
                 trial.blame("one of them failed without a clear error", unclear=1)
             return trial.complete()
 

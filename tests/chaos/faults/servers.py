@@ -16,7 +16,7 @@ from tests.chaos.trial import Outcome, Trial
 
 _ATTEMPTS = 5  # for each trial, to strike while the command runs
 
-Strike = Callable[[Subject, Random], bool]  # returns whether there was something to strike
+Strike = Callable[[Subject, Random], bool]  # returns whether the fault has struck
 _CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name ORDER BY random()"
 
 

@@ -77,7 +77,7 @@ def test_it_listens_on_this_computer_alone(sqlite_desk: Desk) -> None:
         file.write("  host: 0.0.0.0\n")
     with sqlite_desk.start("--no-browser") as app:
         assert app.url == f"http://127.0.0.1:{sqlite_desk.port}"
-        # The whole of 127/8 leads to this machine, as its other addresses do.
+        # All addresses in 127/8 lead to this machine, and so do its other addresses.
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.2", sqlite_desk.port), timeout=5)
 

@@ -205,7 +205,7 @@ def test_a_port_that_is_taken_is_said_before_anything_changes(empty_database: UR
 
 def test_a_second_server_on_the_same_port_names_the_first(migrated_database: URL, config_file: ConfigFile) -> None:
     config = config_file(migrated_database)
-    with server(config, env=FRESH) as first:  # with a command line of its own
+    with server(config, env=FRESH) as first:  # with another command line
         port = first.url.rpartition(":")[2]
         refused = refusal(start(config, f"--port={port}"), "app.E101", EXIT_FAILED)
         assert first.get("/api/health").status_code == 200

@@ -163,7 +163,7 @@ def test_a_newer_release_that_migrates_meanwhile_is_said(migrated_database: URL,
         assert (health.status_code, code_of(health)) == (503, "db.E211")
         facts = started.get("/api/database").json()
         assert (facts["up_to_date"], facts["pending"], facts["unknown"]) == (False, [], ["c0ffee123456"])
-        assert started.get("/api/studies").status_code == 200  # what it needs is still there
+        assert started.get("/api/studies").status_code == 200  # everything that this needs still exists
 
 
 # ---- rights

@@ -76,7 +76,7 @@ class Request:
     def __init__(self, to: Server, path: str = "/api/studies") -> None:
         self._connection = HTTPConnection(to.url.removeprefix("http://"), timeout=HANGS)
         self._connection.request("GET", path)
-        to.get("/api/version")  # when this is answered, what came before it was read
+        to.get("/api/version")  # this answer shows that the server has read the earlier requests
 
     def answered(self) -> tuple[int, Any]:
         """Return the status and the JSON of the answer."""
@@ -174,11 +174,11 @@ def test_a_signal_at_any_moment_of_the_start_ends_it(
 ) -> None:
     """At each moment, the server prints only the text of an interrupted program, and leaves no file."""
     with server(config_file(sqlite_database)) as started:
-        wait_until(lambda: _handles(started, SIGTERM))  # before, it is Python that starts
+        wait_until(lambda: _handles(started, SIGTERM))  # before this, only Python itself starts
         time.sleep(0.15 * moment)
         ended = started.stop(sent)
 
-    # It may have ended by itself: this database is empty, and so it is refused.
+    # The server may have ended by itself, because it refuses an empty database.
     assert ended.code in {CODES[sent], EXIT_FAILED}
     assert "Traceback" not in ended.err
     assert not Path(str(sqlite_database.database)).exists()

@@ -72,7 +72,7 @@ def test_it_is_the_same_wherever_and_whenever_it_is_built(wheel: Path, checkout:
     """It is built from another copy of the repository, and from the source distribution of that copy."""
     sdist = build("sdist", checkout.path, tmp_path / "sdist")
     with tarfile.open(sdist) as archive:
-        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # Python 3.11 has it from 3.11.4 on.
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # Python 3.11 has this feature since 3.11.4.
         archive.extractall(tmp_path)  # noqa: S202 - with that filter
     unpacked = tmp_path / f"antarest-{__version__}"
 

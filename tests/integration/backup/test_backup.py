@@ -203,7 +203,7 @@ def test_the_oldest_ones_are_deleted_and_nothing_else(make_place: MakePlace) -> 
     suffix = ".sqlite" if place.is_sqlite else ".dump"
     name = Path(str(place.url.database)).stem
     foreign = [
-        place.folder / f"{name}-{COUNTRY}-20200101T000000Z{suffix}",  # named like ours, and not ours
+        place.folder / f"{name}-{COUNTRY}-20200101T000000Z{suffix}",  # this file has a name like ours, but is not ours
         place.folder / f"other-{COUNTRY}-20200101T000000Z{suffix}",
         place.folder / "notes.json",
     ]

@@ -122,7 +122,7 @@ def test_what_is_generated_is_right_at_every_commit_of_a_year(small: Clone, seed
     ini = small.folder / "alembic.ini"
     ini.write_text(ini.read_text() + "\n[antarest]\nrollback_script = rollback.sh\n")
     year = Year(small, random.Random(seed))  # noqa: S311 - the same years each time, and no secret
-    if seed == 0:  # The other year stays without one.
+    if seed == 0:  # The other year has no snapshot.
         snapshots.write(small.project, "sqlite")
     year.write_generated()
     began = small.commit("Add rollback.sh and the snapshot")

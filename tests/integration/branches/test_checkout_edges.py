@@ -146,7 +146,7 @@ def test_copies_can_be_read_by_others_and_one_that_cannot_is_passed_over(small: 
     assert stat.S_IMODE(kept.stat().st_mode) == 0o644
 
     kept.unlink()
-    kept.mkdir()  # Not even root can read that.
+    kept.mkdir()  # Not even root can read this path.
     assert list(store.find("reserve_00000000")) == []
     assert small.sync() == ["down reserve"]
 

@@ -74,7 +74,7 @@ def test_a_hook_that_is_there_is_chained_and_its_failure_is_its_own(small: Clone
     hook.write_text('#!/bin/sh\necho "mine: $3" >&2\nexit 3\n')
     hook.chmod(0o755)
     install(small)
-    install(small)  # twice is once
+    install(small)  # the second time changes nothing
 
     done = run("git", "switch", "--quiet", "feature", cwd=small.folder, env={**SETTINGS, "PYTHONPATH": str(ROOT)})
 

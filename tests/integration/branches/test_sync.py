@@ -22,7 +22,7 @@ from tests.support.projects.histories import Script
 # ---- the plan and the move
 
 
-# From each branch to each other one.
+# These names contain each step from a branch to another one.
 TOUR = ("main", "one", "main", "two", "main", "three", "one", "two", "one", "three", "two", "three", "main")
 
 
@@ -196,7 +196,7 @@ def test_random_walks_over_random_branches(clone: Clone, seed: int) -> None:
         elif dice.random() < 0.7:
             known = [each for each in tables if (clone.versions / f"{each}_00000000.py").exists()]
             clone.add(column(dice.choice(known), f"c{number}"))
-        elif len(clone.project.history) > 1:  # The newest one is written again, unless main has it.
+        elif len(clone.project.history) > 1:  # The newest revision is written again, unless main has it.
             newest = clone.project.history[clone.project.history.head].path
             newest.write_text(
                 newest.read_text().replace("sa.Integer)", "sa.BigInteger)").replace("String(9", "String(10")

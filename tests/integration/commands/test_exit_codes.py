@@ -113,7 +113,7 @@ def test_the_tables_name_every_code() -> None:
     header = (ROOT / "scripts" / "rollback.sh").read_text().partition("# Exit codes: ")[2].partition("#\n")[0]
 
     assert readme == codes
-    # Only a proof ends with this one, and no rollback: `test_verify_foreign.py` provokes it.
+    # Only a proof ends with this code, and no rollback: `test_verify_foreign.py` produces it.
     assert {*PROVOKED} == codes - {base.EXIT_NOT_PROVED} == {int(code) for code in re.findall(r"\b\d+\b", header)}
 
 

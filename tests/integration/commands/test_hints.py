@@ -30,7 +30,7 @@ MOVES = {
     "Go to the state below",  # So here.
     "Read it, and if its downgrade fits, run it",
     "Answer it in advance",
-    "Record the revision that it is at",  # Nothing is recorded, or something that cannot be right.
+    "Record the revision that it is at",  # Nothing is recorded, or something that is wrong.
     "Record the one that it is at, alone",
     "If you know the revision of the database, record it",
     "If the history is meant to meet what is there",
@@ -81,7 +81,7 @@ def words_of(command: str, copy: Copy) -> list[str] | None:
     command = command.replace(f"{config}/alembic.ini", "alembic.ini")
     words = shlex.split(command)
     if words[0] == "inv":
-        # The other engine is not that of the database, and a proof on it would take ten times as long.
+        # The database has the other engine, on which a proof would take ten times as long.
         own = ["--engine=sqlite"] if words[1] == "db.verify" and "--engine=sqlite" not in words else []
         return [sys.executable, "-m", "antarest.migration", words[1].removeprefix("db."), *words[2:], *own]
     if words[1:3] == ["-m", "antarest.migration"]:

@@ -162,7 +162,7 @@ def test_what_the_project_lacks_is_named(small: Clone) -> None:
     assert "there is no script.py.mako" in refused.fact
 
     ini = small.folder / "alembic.ini"
-    ini.write_text(ini.read_text().replace("= rollback.sh", "= models.py/rollback.sh"))  # a folder that cannot be one
+    ini.write_text(ini.read_text().replace("= rollback.sh", "= models.py/rollback.sh"))  # a path that cannot be one
     for words in (("rollback-script",), ("deployed", "base_00000000")):
         refused = refusal(small.inv(*words), "db.E616", EXIT_FAILED)
         assert "models.py" in refused.fact

@@ -29,7 +29,7 @@ from tests.support.projects.checkouts import Checkout
 from tests.support.projects.workshop import Workshop
 from tests.support.servers.roles import execute, owner_of
 
-A_PROGRAM = ["a program"]  # that calls the workflow, and shows the traceback of whatever comes
+A_PROGRAM = ["a program"]  # it calls the workflow, and prints the traceback of any exception
 
 
 def each_command(what: str) -> list[list[str]]:
@@ -45,7 +45,7 @@ def each_command(what: str) -> list[list[str]]:
 
 def test_each_verb_is_tried() -> None:
     assert EACH_VERB.keys() == VERBS.keys()
-    # A baseline proves the whole history: where something is wrong with the database, it is that of a small project.
+    # A baseline proves the whole history. So it runs only where the database is wrong, on a small project.
     assert {command.split()[0] for command, _ in ALL_IS_WELL} | {"baseline"} == {*VERBS, "alembic"}
 
 
@@ -142,7 +142,7 @@ def unknown_revision(place: Place) -> Workshop:
 def no_right(place: Place) -> Workshop:
     place.execute(
         f"REVOKE CREATE ON SCHEMA public FROM {place.login.username}",
-        f"ALTER DATABASE {place.login.database} OWNER TO CURRENT_USER",  # who may do everything in it
+        f"ALTER DATABASE {place.login.database} OWNER TO CURRENT_USER",  # who has all rights in the database
     )
     return place.project()
 

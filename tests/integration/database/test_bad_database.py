@@ -87,7 +87,7 @@ import alembic.command, sqlalchemy
 import antarest.migration.environment, antarest.migration.workflow
 from antarest.migration.__main__ import main
 
-sqlalchemy.create_engine("sqlite://").connect().close()  # what is imported late may lie where only root can read
+sqlalchemy.create_engine("sqlite://").connect().close()  # late imports may need rights of root
 if os.geteuid() == 0:
     os.setgroups([])
     os.setgid(65534)

@@ -79,7 +79,7 @@ def test_what_others_write_between_two_tries_is_in_a_backup(
         run = here.module("upgrade")
         while other.total_changes == 0:
             run.says("cannot get a lock")
-            with suppress(sqlite3.OperationalError):  # It is being tried again already.
+            with suppress(sqlite3.OperationalError):  # The commit is already tried again.
                 other.execute("INSERT INTO study VALUES (2)")
         other.execute("COMMIT")
 

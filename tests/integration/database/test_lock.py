@@ -255,5 +255,5 @@ def test_the_holder_is_named_to_a_role_that_may_see_nothing(
     error = refused(here.module("upgrade", "--lock-timeout=0"), "db.E402")
 
     assert f"antarest-migration {holder.pid}@" in error.details["held by"]
-    assert "since" not in error.details  # What the server hides; the name of the session tells it too.
+    assert "since" not in error.details  # The server hides this, but the name of the session also contains it.
     assert error.details["held by"].count("T") >= 1

@@ -22,7 +22,7 @@ def test_a_session_that_an_administrator_ends(runner: Start, postgres_database: 
     here = runner(postgres_database, FIRST, SECOND)
     here.database.workflow.upgrade("first")
     run = here.started()
-    # The one that migrates: the other one, which holds the first lock, runs no INSERT.
+    # This is the connection that migrates. The other one, which holds the first lock, runs no INSERT.
     here.database.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE query LIKE 'INSERT INTO t%' AND datname = current_database()"

@@ -200,7 +200,7 @@ def test_as_sql_it_is_one_statement(tmp_path: Path) -> None:
         "INSERT INTO label",
         "UPDATE study SET",
     ]
-    with scratch_at(project, ["moving"]) as connection:  # And on an empty scratch database, as a plan walks it.
+    with scratch_at(project, ["moving"]) as connection:  # The same on an empty scratch database, as for a plan.
         assert connection.exec_driver_sql("SELECT count(*) FROM study").scalar() == 0
 
 

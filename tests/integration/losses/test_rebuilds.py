@@ -76,7 +76,7 @@ def upgrade(here: Database, tables: tuple[str, ...], body: str, lossy: Mapping[s
         ((TABLE, "CREATE INDEX ix ON t (lower(name))"), batch('batch.alter_column("name", new_column_name="m")'),
          "index:ix", "lower(name)"),
         ((COLLATED.replace("name", "[check]"),), batch(), "collation:t.check", "NOCASE"),
-        # Written by hand, which Alembic never sees:
+        # These are written by hand, so Alembic does not know them:
         ((TABLE, INDEX), REBUILD, "index:ix", f"op.execute({INDEX!r})"),
         ((TABLE, f"{INDEX} WHERE n > 1"), REBUILD, "index:ix", "WHERE n > 1"),
         ((TABLE, f"{INDEX} WHERE n > 1"), f"{REBUILD}sql({INDEX!r})", "index:ix", "WHERE n > 1"),

@@ -222,7 +222,7 @@ def test_no_other_session_is_the_victim_of_a_deadlock(
     with ThreadPoolExecutor(1) as pool, session(postgres_database, "INSERT INTO b VALUES (1)") as other:
         upgrade = pool.submit(here.workflow.upgrade)
         Runner.wait_for(lambda: here.value(WAITS))
-        time.sleep(1.2)  # longer than deadlock_timeout: then the server looks at the session that waits last
+        time.sleep(1.2)  # longer than deadlock_timeout: then the server checks the session that began to wait last
         other.cursor().execute("INSERT INTO a VALUES (1)")
         other.commit()
         lost = upgrade.result().losses

@@ -21,10 +21,10 @@ from tests.support.projects.checkouts import ROOT, Checkout, ConfigFile
 from tests.support.projects.installation import link_needed
 from tests.support.servers.forwarding import forwarded
 
-# On which engines a page is followed: on both where it is the tour of them all, else where it makes a difference.
+# The engines with which a page is followed: both for the tour of all commands, otherwise one that matters.
 ENGINES: dict[str, tuple[EngineName, ...]] = {
     "README.md": ("sqlite", "postgresql"),
-    "docs/production.md": (),  # on a server of its own: test_production.py
+    "docs/production.md": (),  # in test_production.py, on a separate server
 }
 FOLLOWED = [
     pytest.param(page, engine, id=f"{page.name}-{engine}")
@@ -48,7 +48,7 @@ def test_the_page_shows_what_happens(
     checkout.install()
     with ExitStack() as stack:
         url = stack.enter_context(scratch_database(engine, postgres))
-        if engine == "postgresql":  # some commands want a server on this host
+        if engine == "postgresql":  # some commands need a server on this host
             url = stack.enter_context(forwarded(url))
         port = free_port()
         source = config_file(url, server={"port": port})

@@ -16,7 +16,7 @@ from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUP
 from tests.support.checks.refusals import parse
 from tests.support.projects.workshop import COUNTRY, ENVIRONMENT, Workshop
 
-RESET = {"allow_data_loss": True, "allow_production": True, "yes": True}  # a container is not on this host
+RESET = {"allow_data_loss": True, "allow_production": True, "yes": True}  # a server in a container is not on this host
 RIVER, ROAD = "b10000000000", "b20000000000"
 
 

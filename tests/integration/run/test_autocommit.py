@@ -202,7 +202,7 @@ def test_an_index_that_is_still_being_filled_is_waited_for(runner: Start, postgr
     body = INDEX.replace("study", "one").replace('"name"', '"id"')
     here = runner(postgres_database, TABLE, Script("none", upgrade=body, transaction="none"))
     here.database.workflow.upgrade("one")
-    with session(postgres_database, "INSERT INTO one VALUES (2)"):  # for which a build has to wait
+    with session(postgres_database, "INSERT INTO one VALUES (2)"):  # the build has to wait for this transaction
         build = here.start("python", "-c", BUILD, postgres_database.render_as_string(hide_password=False))
         here.wait_for(lambda: here.database.value("SELECT to_regclass('ix_one_name')"))
         run = here.module("upgrade")

@@ -102,7 +102,7 @@ def test_a_downgrade_to_base_leaves_nothing_but_our_own_tables(migrated: Databas
 
 # ---- each step a process
 
-# Processes that know nothing of each other; forked, so that none has to import everything first.
+# The processes share nothing. They are forked, so that they do not have to import everything first.
 STEPS = """
 import os, sys
 import antarest.dbmodel, antarest.migration.environment
@@ -124,7 +124,7 @@ def walk(run: Run, config: Path, *command: str) -> list[str]:
     return [new if "upgrade" in command else old for old, new in steps]
 
 
-on_postgresql = pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)  # it alone has enum types
+on_postgresql = pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)  # only PostgreSQL has enum types
 
 
 @on_postgresql

@@ -18,7 +18,7 @@ from tests.support.checks.refusals import parse
 from tests.support.programs.runs import GATE, SLEEPING, Run, Runner, Start, session
 from tests.support.projects.histories import Script
 
-# It never ends. The gate is passed before it, so that it is known to run.
+# The statement never ends. The revision passes the gate before it, so that the test knows that it runs.
 ENDLESS = f"""
 {GATE}
 endless = "WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
@@ -50,7 +50,7 @@ def _is_busy(here: Runner, run: Run) -> bool:
     with open(f"/proc/{run.pid}/stat", encoding="ascii") as stat:  # noqa: PTH123 - a path of the system
         ticks = int(stat.read().rpartition(")")[2].split()[11])
     run.ticks = run.ticks or ticks
-    return ticks > run.ticks + 30  # It computes, and does not wait at the gate any more.
+    return ticks > run.ticks + 30  # The statement computes, and the revision does not wait at the gate any more.
 
 
 @pytest.mark.parametrize("number", CODES, ids=lambda number: number.name)

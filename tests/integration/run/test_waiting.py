@@ -75,7 +75,7 @@ def test_readers_are_not_kept_waiting_by_a_run_that_waits(runner: Start, postgre
             here.wait_for(lambda: not here.database.value(f"{LOCKS} AND NOT granted"))
 
     assert run.end().code == EXIT_DONE
-    assert longest < HANGS / 10  # Without a limit it is as long as the reader in front: until the test hangs.
+    assert longest < HANGS / 10  # Without a limit, the wait would be as long as that of the run, until the test hangs.
 
 
 def setting(statement: str) -> str:

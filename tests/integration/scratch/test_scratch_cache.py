@@ -26,7 +26,7 @@ Ran = Callable[[], list[str]]
 def ran(monkeypatch: pytest.MonkeyPatch) -> Ran:
     """Return the revisions that have run since the last call."""
     log: list[str] = []
-    monkeypatch.setattr(sa, "ran", log, raising=False)  # Where a revision can say so, without a file.
+    monkeypatch.setattr(sa, "ran", log, raising=False)  # A revision writes here that it has run, without a file.
 
     def ask() -> list[str]:
         found = list(log)

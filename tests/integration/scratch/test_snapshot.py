@@ -61,7 +61,7 @@ def test_our_own_snapshot_makes_what_our_revisions_make(empty_database: URL, els
         ScratchRunner.of(PROJECT).upgrade(connection)
 
     assert {direction for _, direction, _ in own.marks} == {"snapshot"}
-    own.execute("DROP TABLE alembic_history")  # The other one was not upgraded by the workflow.
+    own.execute("DROP TABLE alembic_history")  # Something else than the workflow has upgraded the other database.
     assert own.differs(other) == []
     loaded, replayed = (reactions(OwnDatabase(each.url)) for each in (own, other))
     assert len(loaded) > 30

@@ -80,7 +80,7 @@ def test_a_server_of_the_run_takes_them_with_it(suite: Suite) -> None:
 
 @pytest.mark.parametrize("flags", [(), ("-n2",)], ids=["one process", "workers"])
 def test_it_runs_on_with_them_if_that_is_asked_for(suite: Suite, flags: tuple[str, ...]) -> None:
-    for kind in {"embedded", suite.server.kind} - {"url"}:  # What can be started here is started.
+    for kind in {"embedded", suite.server.kind} - {"url"}:  # The test starts each kind of server that can run here.
         done = suite.test(SOME_FAIL, "--keep-db", *flags, **{KIND_VARIABLE: kind})
 
         stop = re.search(r"^PostgreSQL goes on\. This command stops it, .*:\n  (.*)$", done.out, re.MULTILINE)

@@ -248,7 +248,7 @@ def test_some_revisions_are_proved(verify: Verify, named: str, expected: list[st
     done = on_sqlite(verify, BRANCHES, f"--revisions={named}")
 
     assert (done.code, revisions(done)) == (EXIT_DONE, expected)
-    assert ("in one run" in done.out) == (expected[-1] == "d00000000000")  # With head, the whole is proved too.
+    assert ("in one run" in done.out) == (expected[-1] == "d00000000000")  # With head, the whole history is proved too.
     assert "PostgreSQL" not in done.out
 
 
@@ -320,7 +320,7 @@ def test_what_cannot_be_meant_is_refused(verify: Verify, flags: tuple[str, ...],
     done = verify(f"--project={ini_of('clean_move')}", *flags)
 
     refusal(done, code, exit_code)
-    assert "findings" not in done.out  # Nothing was proved, so nothing is said of it.
+    assert "findings" not in done.out  # Nothing was proved, so the summary is left out.
 
 
 def test_new_needs_git(verify: Verify, tmp_path: Path) -> None:

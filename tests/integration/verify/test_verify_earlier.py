@@ -112,7 +112,7 @@ def test_a_change_of_one_byte_makes_the_proof_again(project: Path) -> None:
     assert "V504" in first[1]
     assert again == unrelated == ([], first[1])  # A proof that had findings shows them again.
     changes = {
-        "second.py": ["a1"],  # imported by a module that the revision imports; the same schema and rows come out
+        "second.py": ["a1"],  # a module that the revision imports imports it; the schema and the rows stay the same
         "name.sql": ["a2", "a3"],
         "versions/a3.py": ["a3"],
         "versions/a1.py": everything,

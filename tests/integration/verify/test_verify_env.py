@@ -83,7 +83,7 @@ def test_an_env_py_with_an_async_engine_gets_an_async_driver(run: Run, tmp_path:
     (tmp_path / "env.py").write_text("import shop_of_nobody\n")
     without_package = run(*MODULE, *flags, "--engine=sqlite")
 
-    # It is env.py that gives these options, on each engine.
+    # env.py itself gives these options, on each engine.
     assert (done.code, revisions(done)) == (EXIT_DONE, ["r1"]), done.out + done.err
     reasons = {each.partition("; ")[0] for each in re.findall(r"the models: (.+)", done.out)}
     assert reasons == {"the metadata of env.py has no tables"}

@@ -122,7 +122,7 @@ def test_what_one_leaves_that_is_killed_is_gone_with_the_next(tmp_path: Path, sc
 
     assert made & scratch.new()
     deadline = time.monotonic() + HANGS
-    while made & scratch.new():  # Some may be those of other tests, and the server needs a moment to notice.
+    while made & scratch.new():  # Some may belong to other tests, and the server needs a moment to notice the end.
         assert time.monotonic() < deadline, made & scratch.new()
         assert run(*MODULE, f"--project={ini_of('clean_irreversible')}").code == EXIT_DONE
 
@@ -159,6 +159,6 @@ def test_who_stops_it_learns_what_is_proved_so_far(
     assert made
     assert [path.exists() for path in folders] == [False]
     deadline = time.monotonic() + HANGS
-    while made & scratch.new():  # Some may be those of other tests, which are soon gone as well.
+    while made & scratch.new():  # Some may belong to other tests, which soon delete them too.
         assert time.monotonic() < deadline, made & scratch.new()
         time.sleep(0.1)

@@ -22,7 +22,7 @@ from tests.random_histories.trial import is_caught, prove
 from tests.support.projects.checkouts import ROOT
 from tests.support.projects.verify import BOTH, LINTS
 
-# The same histories in every run. None is shrunk: that takes longer than to read it.
+# Every run has the same histories. None is shrunk, because this takes longer than reading the history.
 _SETTINGS = settings(
     derandomize=True,
     database=None,

@@ -242,7 +242,7 @@ def test_rollback_asks_on_a_terminal_and_no_changes_nothing(user_with_tasks: Use
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
-@pytest.mark.parametrize("command", ["db.rollback", "db.reset --allow-production"])  # a container is on no local host
+@pytest.mark.parametrize("command", ["db.rollback", "db.reset --allow-production"])  # a container is not local
 def test_a_signal_at_a_question_says_that_nothing_was_changed(
     user_with_tasks: User, command: str, number: signal.Signals
 ) -> None:
@@ -292,7 +292,7 @@ def test_each_verb_works_without_invoke(user: User) -> None:
 
 
 def test_tasks_and_module_have_the_same_verbs_flags_and_words() -> None:
-    namespace = runpy.run_path(str(ROOT / "tasks.py"))["namespace"]  # read again: Invoke gives the words only once
+    namespace = runpy.run_path(str(ROOT / "tasks.py"))["namespace"]  # Invoke returns the words only once
     assert namespace.collections.keys() == {"db"}
     by_name = namespace.collections["db"].tasks
     invoke = {name: _invoke_flags(task) for name, task in by_name.items()}

@@ -78,7 +78,7 @@ ENUMS = (
     enum_models(", sa.Column('f', sa.Enum('p', name='e2')), sa.Column('g', sa.Enum('x', 'y', name='e1'))")
     + "sa.Table('u', metadata, sa.Column('e', sa.Enum('x', 'y', name='e1')), "
     "sa.Column('h', sa.Enum('q', name='e3')))\n",
-    enum_models(),  # The types of what is dropped are dropped.
+    enum_models(),  # The types of dropped columns are dropped too.
 )
 
 

@@ -259,7 +259,7 @@ def follow(page: Page, folder: Path, environment: Mapping[str, str], examples: M
                 shell.serve(Command(real(step.text), step.shown), real(step.shown))
             else:
                 code, printed = shell.run(real(step.text))
-                if printed and not printed.endswith("\n"):  # as curl, whose answer does not end its line; a page does
+                if printed and not printed.endswith("\n"):  # the answer of curl does not end its line
                     printed += "\n"
                 assert is_as_shown(printed, real(step.shown)), f"{step.text}\nprinted\n{printed}\nnot\n{step.shown}"
                 assert (code != 0) == step.fails, f"{step.text}\nends with exit code {code}"

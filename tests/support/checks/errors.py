@@ -161,7 +161,7 @@ def from_sqlite(code: int, text: str) -> AntarestError:
     return connection_error(error, SQLITE)
 
 
-# They know the URL with its password.
+# These exceptions contain the URL with its password.
 FROM_LIBPQ = [
     said("Connection refused"),
     said("FATAL:  sorry, too many clients already"),
@@ -173,7 +173,7 @@ FROM_LIBPQ = [
     said("FATAL:  terminating connection due to idle-session timeout"),
 ]
 
-# Long lists on purpose: an error has at most nine lines whatever it is about.
+# The lists are long on purpose: any error must have at most nine lines.
 EXAMPLES = [
     ConfigNotFound(str(FILE), reason="no such file or directory", named_by="--config", similar=[FILE, FILE]),
     ConfigEmpty(FILE),

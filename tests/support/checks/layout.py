@@ -14,7 +14,7 @@ from tests.support.projects.checkouts import ROOT
 DOMAINS = ("core.tasks", "core.configdata", "core.filetransfer", "launcher", "login", "matrixstore", "study")
 MODELS = tuple(f"antarest.{domain}" for domain in DOMAINS)
 WORKFLOW = "antarest.migration"
-LOWER = {  # what may be imported, by what imports it; each may also import itself
+LOWER = {  # the packages that each package may import, beside itself
     WORKFLOW: (),
     "antarest.core": (WORKFLOW,),
     **dict.fromkeys(MODELS, ("antarest.core", *MODELS)),  # models name each other
@@ -24,7 +24,7 @@ LOWER = {  # what may be imported, by what imports it; each may also import itse
     "antarest.desktop": ("antarest.core", WORKFLOW, "antarest.dbmodel", "antarest.web", *MODELS),
 }
 VERSION = "antarest.__version__"  # everybody may say which version this is
-ROOMS = (  # of the workflow: each imports only from those before it
+ROOMS = (  # the rooms of the workflow: each room imports only from the rooms before it
     "errors",
     "project",
     "database",
@@ -41,7 +41,7 @@ ROOMS = (  # of the workflow: each imports only from those before it
     "testing",
     "commands",
 )
-DOORS = {f"{WORKFLOW}.environment", f"{WORKFLOW}.__main__", f"{WORKFLOW}.verify.__main__"}  # they import any room
+DOORS = {f"{WORKFLOW}.environment", f"{WORKFLOW}.__main__", f"{WORKFLOW}.verify.__main__"}  # they may import any room
 
 BOOTSTRAP = "antarest/migration/errors/settings/bootstrap.py"
 MOST_FILES_OF_A_FOLDER = 12
@@ -216,7 +216,7 @@ def long_files_and_functions(file: File) -> list[str]:
     ]
 
 
-@cache  # Each rule looks at all of them.
+@cache  # Each rule checks all files.
 def files() -> list[File]:
     """Return every Python file but those of the test histories."""
     tops = ("antarest", "alembic", "benchmarks", "scripts", "tests")

@@ -25,7 +25,7 @@ from tests.support.projects.checkouts import ROOT, Result
 SECRET = "s3cr3t%@:/x"  # a password that each layer could misread, or show in a spelling of its own
 MARK = "s3cr3t"  # what every spelling of it begins with
 _MOST_LINES = 9
-_SAYS_IT_ALL = {"config.E108"}  # "db.pool_size: must be a whole number": the fact is what to write
+_SAYS_IT_ALL = {"config.E108"}  # for example "db.pool_size: must be a whole number", which says what to write
 
 _LAUNCHERS = {
     "antarest/main.py": {"--config", "--host", "--port", "--auto-upgrade-db", "--debug", "--help"},
@@ -122,7 +122,7 @@ def _is_task(arguments: list[str]) -> bool:
         return False
     words = [each for each in flags if not each.startswith("-")]
     named = [each.partition("=")[0] for each in flags if each.startswith("-")]
-    # With --help, or not at all, no words need be given.
+    # With --help no other words are necessary.
     return len(words) in (0, len(known.positional_args)) and all(each in (*known.flags, "--help") for each in named)
 
 

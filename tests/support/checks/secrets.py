@@ -50,7 +50,7 @@ for words in json.loads(sys.argv[2]):
 """
 
 
-# Each verb with flags that let it do something, and what plain Alembic has beside them.
+# Each verb with flags with which it has an effect, and the commands of plain Alembic.
 EACH_VERB = {
     "upgrade": ["--lock-timeout=0"],
     "rollback": ["--yes", "--allow-data-loss", "--lock-timeout=0"],
@@ -95,7 +95,7 @@ PLAIN_ALEMBIC = [
     "alembic check",
 ]
 
-# One after the other on an empty database, and the exit codes that this needs.
+# These run one after the other on an empty database, with these exit codes.
 ALL_IS_WELL = [
     ("status", 1),
     ("status --json", 1),
@@ -210,7 +210,7 @@ class Watched:
 def _command_lines(session: int) -> Iterator[set[str]]:
     """Return the command lines of the processes of a session, as every user of this machine can see them."""
     seen: set[str] = set()
-    others: set[str] = set()  # A process of another session does not join this one, so one look at it is enough.
+    others: set[str] = set()  # A process of another session cannot join this session, so it is enough to read it once.
     ended = threading.Event()
 
     def look() -> None:
@@ -218,7 +218,7 @@ def _command_lines(session: int) -> Iterator[set[str]]:
             for name in {*filter(str.isdigit, os.listdir("/proc"))} - others:  # noqa: PTH208 - paths would take longer
                 process = Path("/proc", name)
                 try:
-                    # After the name, which may hold anything: state, parent, group, session.
+                    # After the name, which may contain any character: state, parent, group, session.
                     if int((process / "stat").read_text().rpartition(")")[2].split()[3]) != session:
                         others.add(name)
                     else:

@@ -52,7 +52,7 @@ def main() -> CodeType | str:
     """Serve requests. Return in each fork, with the code or the module that it has to run."""
     connection = socket.socket(fileno=int(sys.argv[1]))
     del sys.path[0]  # the folder of this file
-    atexit.register(_end)  # the first one to be registered is the last one to be called
+    atexit.register(_end)  # the first registered function is called last
     for name in (*PACKAGES, *sys.argv[2:]):
         importlib.import_module(name)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the client, which then ends
@@ -95,7 +95,7 @@ def _next_program(connection: socket.socket) -> tuple[dict[str, Any], list[int]]
         with here, there:
             between = os.fork()
             if not between:
-                # It forks again and leaves an orphan, which who asks adopts: so the program is a child of who asks.
+                # The server forks twice. So the program is an orphan, which becomes a child of the client.
                 if os.fork():
                     _leave()
                 connection.close()
@@ -124,7 +124,7 @@ def _enter(request: dict[str, Any]) -> None:
     os.umask(request["umask"])
     os.chdir(request["folder"])
     Path("/proc/self/comm").write_text(request["name"], encoding="utf-8")
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # as long as it is no Python yet
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # before it behaves like a Python
 
 
 def _become(request: dict[str, Any], streams: list[int]) -> CodeType | str:

@@ -27,12 +27,12 @@ from pathlib import Path
 from typing import Any, AnyStr
 
 FRESH_VARIABLE = "ANTAREST_TEST_FRESH"
-FRESH = {FRESH_VARIABLE: "1"}  # in the environment of what looks at its command line, or at what is imported
+FRESH = {FRESH_VARIABLE: "1"}  # in the environment of a program that reads its command line or the imported modules
 
 _SERVER = Path(__file__).with_name("forkserver.py")
 _ROOT = Path(__file__).parents[3]
 _PROGRAMS = Path(sys.executable).parent
-_ENVIRONMENT = dict(os.environ)  # as it is before any test changes it
+_ENVIRONMENT = dict(os.environ)  # before any test changes it
 _READ_AT_THE_START = re.compile(r"PYTHON(?!PATH$|$)|LANG|LC_|TZ$|LD_|MALLOC_|OPENSSL_")
 _RUN_AT_THE_START = {"sitecustomize", "usercustomize"}
 _LONGEST = 100_000  # bytes of a request: what one message through a socket may hold anywhere
@@ -86,7 +86,7 @@ class _Server:
             socket.send_fds(self._connection, [request], streams)
             process = int(self._answer())
         assert process, "the fork failed; what was said is on the standard error"
-        os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT)  # an error, if it is no child of this one
+        os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT)  # an error if it is not our child
         return process
 
     def _answer(self) -> bytes:

@@ -182,7 +182,7 @@ def _close(stream: IO[str] | None) -> None:
         stream.close()
 
 
-Start = Callable[..., Runner]  # what the fixture "runner" is
+Start = Callable[..., Runner]  # the type of the fixture "runner"
 
 
 @contextmanager

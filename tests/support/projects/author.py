@@ -58,7 +58,7 @@ class Author:
         """Change the models."""
         file = self.folder / f"{self.module}.py"
         file.write_text(HEADER + text)
-        Path(cache_from_source(file)).unlink(missing_ok=True)  # Two versions of one second and size look the same.
+        Path(cache_from_source(file)).unlink(missing_ok=True)  # Python compares only second and size.
         sys.modules.pop(self.module, None)
         importlib.invalidate_caches()
 

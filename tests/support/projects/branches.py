@@ -182,7 +182,7 @@ class Clone:
         url = self.url.render_as_string(hide_password=False)
         config = self.folder.with_name(f"{self.folder.name}.yaml")
         config.write_text(f"db:\n  url: {url}\n")
-        (self.folder.parent / "tasks.py").touch()  # so that next commands are those of Invoke
+        (self.folder.parent / "tasks.py").touch()  # so that errors name the commands of Invoke
         return run(
             *("python", "-m", "antarest.migration", command, *flags),
             cwd=self.folder,

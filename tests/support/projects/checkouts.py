@@ -28,8 +28,8 @@ class Result:
     err: str
 
 
-Run = Callable[..., Result]  # what the fixture "run" is
-ConfigFile = Callable[..., Path]  # what the fixture "config_file" is
+Run = Callable[..., Result]  # the type of the fixture "run"
+ConfigFile = Callable[..., Path]  # the type of the fixture "config_file"
 
 
 def run(
@@ -81,10 +81,10 @@ class Checkout:
     def create(cls, path: Path) -> Checkout:
         """Copy the tracked and the new files with their compiled files, but no ignored files."""
         subprocess.run(["cp", "-pR", f"{_committed()}/.", path], check=True)
-        scratch = Path(".git", "antarest", "scratch")  # The same revisions need not run again in each copy.
+        scratch = Path(".git", "antarest", "scratch")  # This way, the same revisions do not run again in each copy.
         (path / scratch).mkdir(parents=True)
         for file in (ROOT / scratch).glob("*.*"):
-            with suppress(OSError):  # Another test has put it away.
+            with suppress(OSError):  # Another test has moved the file.
                 shutil.copy2(file, path / scratch)
         return cls(path)
 
@@ -130,7 +130,7 @@ def _committed() -> Path:
 
     A copy of it takes a tenth of the time that git needs for a new repository.
     """
-    place = tempfile.TemporaryDirectory(prefix="antarest-checkout-")  # On the disk of the copies, which is faster.
+    place = tempfile.TemporaryDirectory(prefix="antarest-checkout-")  # on the disk of the copies
     atexit.register(place.cleanup)
     path = Path(place.name)
     listed = _git(ROOT, "ls-files", "--cached", "--others", "--exclude-standard", "-z")
@@ -143,7 +143,7 @@ def _committed() -> Path:
                 shutil.copy2(compiled, (path / name).parent / "__pycache__")
     _git(path, "init", "--quiet", "--initial-branch=main")
     Checkout(path).commit("Copy the working tree")
-    _git(path, "repack", "-adq")  # One file instead of one for each file.
+    _git(path, "repack", "-adq")  # Git then has one file instead of one for each object.
     return path
 
 

@@ -72,10 +72,10 @@ class Suite:
         (self.folder / "pytest.ini").write_text("[pytest]\n")
         (self.folder / "test_databases.py").write_text(_HEADER + textwrap.dedent(tests))
         ours = {URL_VARIABLE: self.server.url.render_as_string(hide_password=False), KIND_VARIABLE: "url"}
-        # Of its folders pytest keeps the last three: those of the run that this is a part of are none of these.
+        # pytest keeps the last three of its folders. Those of the surrounding run must not count.
         ours["PYTEST_DEBUG_TEMPROOT"] = str(self.folder.parent)
         ours["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # Those that we have for other tests take most of its start.
-        # A pytest that is forked warns that modules are there already; the report of a test that fails is a traceback.
+        # A forked pytest warns of modules that exist already. The report of a failed test has a traceback.
         warnings = ("-Werror::pytest.PytestDeprecationWarning", "-Wignore::pytest.PytestAssertRewriteWarning")
         command = ("python", "-m", "pytest", "-p", "xdist", *warnings, *flags)
         return run(*command, cwd=self.folder, env={**ours, **env}, traceback=True)

@@ -23,7 +23,7 @@ OTHERS = ROOT / "tests" / "histories" / "foreign"
 BOTH: tuple[EngineName, ...] = ("sqlite", "postgresql")
 A, B, C = "a00000000000", "b00000000000", "c00000000000"
 LONG_ID = f"b{'0' * 39}"
-Verify = Callable[..., Result]  # what the fixture "verify" is
+Verify = Callable[..., Result]  # the type of the fixture "verify"
 Findings = set[tuple[str, str, str]]  # id, revision ("" for the history), engine ("" for both together)
 
 
@@ -59,7 +59,7 @@ EXPECTED: dict[str, Findings] = {
     "two_heads": _on("V101", ""),
     "missing_predecessor": _on("V102", ""),
     "duplicate_id": _on("V102", ""),
-    # PostgreSQL says itself what becomes of it.
+    # PostgreSQL itself reports the effect.
     "id_of_40_characters": _on("V103", LONG_ID) | _on("V301", LONG_ID, _POSTGRESQL),
     "name_of_64_characters": _on("V104", B),
     "import_that_fails": _on("V106", ""),
@@ -76,7 +76,7 @@ EXPECTED: dict[str, Findings] = {
     # A run refuses the second connection, through which the revision looks.
     "one_run_hides_table": _on("V303", "", _POSTGRESQL) | _on("V302", B, _POSTGRESQL),
     "one_run_fails": _on("V304", "", _POSTGRESQL),
-    "second_upgrade_differs": _on("V305", B, *BOTH) | _on("V310", B, *BOTH),  # It asks whether there are rows.
+    "second_upgrade_differs": _on("V305", B, *BOTH) | _on("V310", B, *BOTH),  # It tests whether there are rows.
     # ---- 4: down
     "check_outlives_its_column": _on("V401", B, "sqlite"),
     "downgrade_misnames_constraint": _on("V401", B, *BOTH),
@@ -101,7 +101,7 @@ EXPECTED: dict[str, Findings] = {
     "foreign_key_not_validated": _on("V505", B, _POSTGRESQL),
     "foreign_key_to_no_key": _on("V301", B, _POSTGRESQL) | _on("V505", B, "sqlite"),
     "rebuild_loses_autoincrement": _on("V506", B, "sqlite"),
-    # From there on the engines differ, too.
+    # From that revision on, the engines differ too.
     "rebuild_loses_trigger": _on("V506", B, "sqlite") | _on("V601", B),
     "no_row_possible": _on("V507", A, *BOTH),
     "sequence_behind_copied_rows": _on("V508", B, _POSTGRESQL),
@@ -142,7 +142,7 @@ FOREIGN: dict[str, Foreign] = {
     "json_column": Foreign(_on("V302", "a2", *BOTH)),
     "jsonb_on_old_sqlite": Foreign(),
     "no_way_back": Foreign(_on("V302", "r2", *BOTH), _on("V406", "r1") | _on("V406", "r2")),
-    # The range has only r3, and r2 is what stops it.
+    # The range contains only r3, but r2 stops the proof.
     "not_proved_is_not_zero": Foreign(_on("V301", "r2", _POSTGRESQL), revisions="r3", gaps={("", _POSTGRESQL)}),
     "number_becomes_text": Foreign(_on("V601", "r2"), _on("V509", "r2", "sqlite")),
     "one_run_only": Foreign(_on("V306", "a2", _POSTGRESQL) | _on("V404", "a3", *BOTH)),
@@ -172,7 +172,7 @@ FOREIGN: dict[str, Foreign] = {
     "json_lists": Foreign(notes=_on("V509", "r2", *BOTH)),
     "json_key_renamed": Foreign(),
     "parsed_json": Foreign(notes=_on("V509", "r2", *BOTH)),
-    "looks_through_its_engine": Foreign(_on("V304", "", _POSTGRESQL)),  # There, both revisions are one transaction.
+    "looks_through_its_engine": Foreign(_on("V304", "", _POSTGRESQL)),  # Both revisions are one transaction.
     "makes_a_role": Foreign(),
     "random_values": Foreign(),
     "range_blames_first": Foreign(revisions="r2"),
@@ -225,7 +225,7 @@ FOREIGN: dict[str, Foreign] = {
 LINTS = {"V706", "V707", "V708", "V709"}  # about foreign keys, for which most histories here have no index
 USUAL = {"V107", *LINTS}  # the notes that a history without a fault may have: every merge has V107
 EVERYWHERE = {"V202", "V502", *LINTS}  # the notes that nearly every foreign history has
-NOTES = {  # the histories whose findings are worth a look, and fail nothing
+NOTES = {  # the histories whose findings are only notes
     "row_loop",
     "swapped_column_order",
     "undeclared_loss_in_a_plain_project",

@@ -113,7 +113,7 @@ def _running(command: list[str], folder: Path, port: int) -> Iterator[None]:
         _wait_until_it_listens(process, folder / "log", port)
         yield
     finally:
-        process.terminate()  # It stops at once, without waiting for clients.
+        process.terminate()  # PgBouncer stops at once, without waiting for clients.
         process.wait(_STOPS)
 
 

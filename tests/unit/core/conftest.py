@@ -35,7 +35,7 @@ def as_nobody() -> AsNobody:
     """Run a program text with arguments in a child process that has lost the rights of root; return its output."""
 
     def run(program: str, *arguments: object) -> str:
-        # The imports come first: the code may lie where only root can read.
+        # The imports come first, because only root may be able to read the code.
         imports, _, rest = program.partition("\n\n")
         drop = "import os\nif os.geteuid() == 0:\n    os.setgroups([])\n"
         drop += f"    os.setgid({_NOBODY})\n    os.setuid({_NOBODY})\n"

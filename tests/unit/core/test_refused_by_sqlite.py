@@ -104,7 +104,7 @@ except AntarestError as error:
     ("folder_mode", "file_mode", "said"),
     [
         (0o755, 0o444, "written"),  # the file is read-only
-        (0o555, 0o666, "written"),  # the folder is, so no journal can lie beside the file
+        (0o555, 0o666, "written"),  # the folder is read-only, so no journal can be created beside the file
         (0o755, 0o000, "opened"),  # not even readable
         (0o555, None, "opened"),  # cannot be created
         (0o600, 0o666, "opened"),  # the folder cannot be entered

@@ -13,7 +13,7 @@ from antarest.web.errors.answering import RequestError
 from tests.support.checks.errors import EXAMPLES
 
 TERMINAL = ("inv ", "alembic", "revision", "rollback", "checkout", "git ")
-# Of these nobody reads at a desktop: they end the program before there is a page, or answer one request.
+# No user of the desktop reads these: they end the program before there is a page, or answer one request.
 ELSEWHERE = (ConfigError, UsageError, RequestError, InstanceLockUnusable, InstanceSilent, CheckFailed)
 SHOWN = [error for error in EXAMPLES if not isinstance(error, ELSEWHERE)]
 

@@ -153,7 +153,7 @@ def test_the_standing_of_an_empty_database(empty_database: URL) -> None:
 
 
 def test_the_probe_asks_for_the_revision_and_the_rights(database: Database) -> None:
-    asyncio.run(database.probe())  # the first connection of an engine also asks which server it is
+    asyncio.run(database.probe())  # the first connection of an engine also asks for the version of the server
     statements: list[str] = []
     event.listen(database._probing_engine, "before_cursor_execute", lambda *call: statements.append(call[2]))
 
@@ -219,7 +219,7 @@ def test_a_server_that_hangs_is_not_waited_for(postgres_database: URL, monkeypat
             between.freeze()
             monkeypatch.setattr(module, "PATIENCE", 0.5)
             monkeypatch.setattr(module, "PROBE_PATIENCE", 0.5)
-            # More than there are connections, and one that is asked for after those.
+            # More requests than connections, and one request after them.
             answers = await asyncio.gather(
                 *(database.read(queries.find_studies) for _ in range(5)), return_exceptions=True
             )

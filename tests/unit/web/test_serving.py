@@ -78,7 +78,7 @@ def test_the_address_is_told_as_a_browser_takes_it(host: str, address: str) -> N
 
 
 def test_an_address_of_the_newer_world_stands_in_brackets() -> None:
-    with socket.socket(socket.AF_INET6) as bound:  # not every machine has the loopback of it
+    with socket.socket(socket.AF_INET6) as bound:  # not every machine has the loopback address of IPv6
         bound.bind(("::", 0))
         assert address_of(bound) == f"http://[::]:{bound.getsockname()[1]}"
 

@@ -156,7 +156,7 @@ def test_a_revision_without_a_message(capsys: Capture) -> None:
         ("-ef a.yaml db.status", "inv db.status --config=a.yaml"),
         ("--debug db.status", "inv db.status --debug"),
         ("-d db.status", "inv db.status --debug"),
-        # Invoke takes its short flags behind the task, too.
+        # Invoke also accepts its short flags after the task.
         ("db.status -f a.yaml", "inv db.status --config=a.yaml"),
         ("db.status -d", "inv db.status --debug"),
         ("db.history db.status -f a.yaml", "inv db.status --config=a.yaml"),

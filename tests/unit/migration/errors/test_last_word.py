@@ -44,7 +44,7 @@ sys.exit(guard(context, lambda: signal.raise_signal({sent})))
 IN_EXEC = """
 sys.exit(guard(context, lambda: exec("signal.raise_signal({sent})")))
 """
-# A signal at the call of each function in turn, and as each of them is left, in a process for each.
+# The signal comes at the call and at the end of each function in turn, each time in a new process.
 AT_EACH_CALL = """
 import os
 

@@ -23,7 +23,7 @@ from tests.support.projects.histories import Script, write_project
 Database = Callable[[EngineName], URL]
 
 PATHS = {"study.path": 2}
-UNKNOWN: dict[str, int | None] = {"study.path": None, "study.name": None}  # Its key can be neither NULL nor empty.
+UNKNOWN: dict[str, int | None] = {"study.path": None, "study.name": None}  # The key is neither NULL nor empty.
 
 
 def function(body: str, signature: str = "f() RETURNS int") -> str:

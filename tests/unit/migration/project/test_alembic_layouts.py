@@ -204,7 +204,7 @@ def test_a_layout_is_read_as_alembic_reads_it(tmp_path: Path, settings: str, fil
     expected = as_alembic_reads_it(tmp_path)
     assert facts_of(project.history) == facts_of_alembic(expected)
     assert {*project.history.heads} == {*expected.get_heads()}
-    # And this is how Alembic is called by us.
+    # Our code calls Alembic in this way.
     assert facts_of_alembic(ScriptDirectory.from_config(project.alembic_config())) == facts_of_alembic(expected)
 
 

@@ -61,8 +61,8 @@ def test_the_version_table_is_that_of_env_py_with_and_without_running_it(
 ) -> None:
     project = project_with(tmp_path, env)
 
-    assert project.version_table == expected  # from the text, where that says it
-    assert project.alembic_options()["version_table"] == expected.name  # This runs it, and compares.
+    assert project.version_table == expected  # from the text, if the text contains it
+    assert project.alembic_options()["version_table"] == expected.name  # This runs env.py, and compares.
 
 
 def test_settings_that_repeat_the_version_table_are_held_against_env_py(tmp_path: Path) -> None:

@@ -168,7 +168,7 @@ def test_head_is_no_reference_where_there_are_several() -> None:
         # A merge goes to the common ancestor of its branches, never to one of them alone.
         (MERGE, ["d1"], ["c1", "a1", BASE]),
         (MERGE, ["c1"], ["a1", BASE]),
-        # Two branches are applied, and nothing that joins them.
+        # Two branches are applied, but no merge of them.
         (MERGE, ["b1", "b2"], ["a1", BASE]),
         (MERGE, ["b1"], ["a1", BASE]),
         # Branches without a common ancestor.

@@ -178,7 +178,7 @@ def test_threads_may_read_files_at_once(tmp_path: Path) -> None:
     def change_thread(*_: object) -> None:
         time.sleep(0)
 
-    # The collector runs while a file is parsed, and what it runs lets another thread go on.
+    # The garbage collector runs while a file is parsed, and lets another thread continue.
     gc.callbacks.append(change_thread)
     gc.set_threshold(20)
     try:

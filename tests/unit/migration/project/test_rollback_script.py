@@ -44,7 +44,7 @@ def history(**down: tuple[str, ...]) -> History:
         ({}, (BASE, BASE)),
         ({"a1": ()}, (BASE, "a1")),
         ({"a1": (), "b1": ("a1",)}, ("a1", "b1")),
-        # Behind a merge it is the common ancestor of the branches.
+        # The target below a merge is the common ancestor of its branches.
         ({"a1": (), "b1": ("a1",), "b2": ("a1",), "c1": ("b1", "b2")}, ("a1", "c1")),
     ],
 )
@@ -85,7 +85,7 @@ def test_it_calls_the_workflow_on_its_own_project_from_any_folder(tmp_path: Path
     path = rollback_script.write(project(root, script=script, **LINE))
     python = root / ".venv" / "bin" / "python3"
     python.parent.mkdir(parents=True)
-    python.write_text('#!/bin/sh\nprintf "%s\\n" "$PYTHONPATH" "$@"\n')  # says what it was called with
+    python.write_text('#!/bin/sh\nprintf "%s\\n" "$PYTHONPATH" "$@"\n')  # prints its arguments
     python.chmod(0o755)
 
     called = subprocess.run([path, "--dry-run", "--config=a b"], cwd="/", capture_output=True, text=True, check=True)

@@ -74,7 +74,7 @@ BASE = {
     """,
 }
 
-# Each: what of the base is replaced, by what, and the only difference that may be found.
+# Each entry: the replaced part of the base, its replacement, and the only expected difference.
 REPLACED = {
     "sqlite": [
         ("id VARCHAR(36)", "id VARCHAR(40)", "study.id: type: VARCHAR(36) -> VARCHAR(40)"),

@@ -129,7 +129,7 @@ def test_the_server_of_the_database_is_used_after_it_is_said_and_nothing_stays(
     execute(postgres.url, f"CREATE DATABASE {left}")
     before = database.state()
 
-    with created_databases() as created:  # Other tests use the server too, and have theirs.
+    with created_databases() as created:  # Other tests use the server too, and have their own databases.
         plan, notes = planned(database)
 
     assert counts(plan) == {"event_24": 3}
@@ -157,7 +157,7 @@ def test_without_any_server_the_plan_says_so_and_the_run_measures(tmp_path: Path
         assert "loses no data" not in results.plan(replace(plan, steps=()))  # as if nothing was declared
         with pytest.raises(LossNotConfirmed):
             database.workflow.rollback(plan, Agreement())
-        with pytest.raises(NoPostgres):  # Nobody knows what the history makes.
+        with pytest.raises(NoPostgres):  # It is unknown what the history makes.
             database.workflow.plan_reset(allow_production=True)
         assert database.value("SELECT count(*) FROM event") == 3
 

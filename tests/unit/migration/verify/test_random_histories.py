@@ -56,7 +56,7 @@ def random_graph(dice: random.Random) -> tuple[Graph, Graph]:
     for position, id_ in enumerate(ids):
         earlier, slow = ids[:position], Slow(down, needs)
         chosen = dice.sample(earlier, min(len(earlier), dice.choice([0, 1, 1, 1, 1, 2, 2, 3])))
-        # A merge joins branches: nothing that it follows comes before something else that it follows.
+        # A merge joins branches: none of its predecessors comes before another one of them.
         down[id_] = [each for each in chosen if not any(each in slow.applied(slow.before[x]) for x in chosen)]
         others = [each for each in earlier if each not in slow.applied(down[id_])]
         needs[id_] = dice.sample(others, 1) if others and dice.random() < 0.15 else []

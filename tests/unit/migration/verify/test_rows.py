@@ -152,7 +152,7 @@ def test_checks_of_texts_are_respected(database: Connection, check: str, expecte
 
     values = {*column(database, "t", "value")}
     assert expected <= values
-    assert values <= expected | {each.upper() for each in expected}  # LIKE of SQLite takes "A" for "a".
+    assert values <= expected | {each.upper() for each in expected}  # For LIKE of SQLite, "A" equals "a".
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,7 @@ def test_a_child_of_joined_inheritance_takes_the_keys_of_its_parent(database: Co
 
     added = fill(database)
 
-    # One identity is no bot, as in an application.
+    # As in an application, one identity is not a bot.
     assert added["bot"] == added["identity"] - 1
     assert {*column(database, "bot", "id")} < {*column(database, "identity", "id")}
 
