@@ -83,7 +83,7 @@ class _Reader:
     @property
     def searched(self) -> str:
         """The places that were searched, in one line."""
-        return self._search.searched if self._search else f"{self._home.folder}; this is no git repository"
+        return self._search.searched if self._search else f"{self._home.folder}; this is not a git repository"
 
     @property
     def is_shallow(self) -> bool:

@@ -176,7 +176,7 @@ def _diagram(project: Project, no_models: str) -> Check:
     if path is None or no_models:
         return Check(claim, skipped=no_models if path else "[antarest] diagram is not set")
     if not project.is_checkout:
-        return Check(claim, skipped="this is no checkout")
+        return Check(claim, skipped="this is not a checkout")
     if diagram.is_in_sync(project):
         return Check(claim)
     return Check(

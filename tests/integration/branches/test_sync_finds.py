@@ -136,7 +136,7 @@ def test_without_git_the_folder_is_all_there_is(small: Clone) -> None:
     shutil.rmtree(small.folder / ".git")
 
     refused = refusal(small.inv("sync"), "db.E220", EXIT_FAILED)
-    assert "no git repository" in refused.details["searched"]
+    assert "not a git repository" in refused.details["searched"]
     small.write(table("reserve"))
     assert small.sync() == []
     small.assert_matches()

@@ -77,7 +77,7 @@ def test_a_row_of_the_version_table_that_is_no_revision_is_named(project: Path, 
 
     refused = refusal(ours(project, "status"), "db.E312", EXIT_FAILED)
 
-    assert refused.fact == f"the table alembic_version has a row that is no revision: {value!r}"
+    assert refused.fact == f"the table alembic_version has a row that is not a revision: {value!r}"
 
 
 def test_a_file_that_is_replaced_while_a_run_waits_is_named(runner: Start, sqlite_database: URL) -> None:

@@ -126,7 +126,7 @@ def test_a_revision_names_the_head_that_it_follows(here: Workshop) -> None:
     written = well(here, "revision --message=c --head=b2")
 
     assert unnamed.commands == ['antarest-db revision --head=a2 --message="..."']
-    assert wrong.fact == "revision b1 is no head, so a new revision cannot follow it"
+    assert wrong.fact == "revision b1 is not a head, so a new revision cannot follow it"
     assert "name a2 in depends_on of the file" in written
     assert "rollback.sh" not in written
     project = Project.load(here.folder / "alembic.ini")

@@ -160,7 +160,7 @@ def _head(history: History, named: str) -> str:
         if (id_ := history.resolve(named)) in history.heads:
             return id_
         heads = [Hint(f"Follow {each}", f'inv db.revision --head={each} --message="..."') for each in history.heads[:2]]
-        raise UsageError(f"revision {id_} is no head, so a new revision cannot follow it", *heads)
+        raise UsageError(f"revision {id_} is not a head, so a new revision cannot follow it", *heads)
     try:
         return history.head
     except MultipleHeads as error:

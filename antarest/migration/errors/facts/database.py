@@ -143,7 +143,7 @@ class VersionTableDamaged(DatabaseError, code="db.E312"):
 
     def __init__(self, table: str, value: str, database: str) -> None:
         super().__init__(
-            f"the table {table} has a row that is no revision: {value}",
+            f"the table {table} has a row that is not a revision: {value}",
             Hint("List the backups, with their revisions", "inv db.backups"),
             Hint("If you know the revision of the database, record it", "alembic stamp --purge REV"),
             database=database,

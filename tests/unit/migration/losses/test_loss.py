@@ -175,7 +175,7 @@ PATHS = sa.table("study", sa.column("path"))
                                 "INSERT INTO u VALUES ('a')")),
     case("an empty text in a rebuild", "CREATE TABLE n AS SELECT study_id, replace(label, 'x', '') AS label"
          " FROM study_tag", "DROP TABLE study_tag", "ALTER TABLE n RENAME TO study_tag", loses={"study_tag.label": 2}),
-    case("another value is no loss, nor is an empty text for NULL", "UPDATE study SET path = coalesce(path, '')",
+    case("another value is not a loss, nor is an empty text for NULL", "UPDATE study SET path = coalesce(path, '')",
          "UPDATE study SET path = 'x' WHERE id = 1", "UPDATE task SET study_id = 1",
          "ALTER TABLE study ADD COLUMN note VARCHAR(9) DEFAULT '' NOT NULL"),
 )  # fmt: skip
@@ -226,7 +226,7 @@ def test_compares_a_table_that_is_rebuilt(database: Database, engine: EngineName
     assert losses(database(engine), case) == case.loses
 
 
-# ---- what is no loss
+# ---- what is not a loss
 
 
 @cases(

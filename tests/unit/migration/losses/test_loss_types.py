@@ -84,7 +84,7 @@ PARTS = ("CREATE TABLE p (id INT, s TEXT) PARTITION BY LIST (id)", "CREATE TABLE
          f"{ALTER} s TYPE json USING s::json", on=POSTGRESQL, before=JSONS),
     case("another value of JSON", f"{ALTER} s TYPE jsonb USING s::jsonb - 'a'", loses={"v.s": 1}, on=POSTGRESQL,
          before=JSONS),
-    case("a text that is no JSON", f"{ALTER} s TYPE jsonb USING '{{}}'", loses={"v.s": 2}, on=POSTGRESQL,
+    case("a text that is not JSON", f"{ALTER} s TYPE jsonb USING '{{}}'", loses={"v.s": 2}, on=POSTGRESQL,
          before=VALUES),
     case("a type without =, from a text", f"{ALTER} s TYPE point USING s::point", loses={"v.s": 1}, on=POSTGRESQL,
          before=("CREATE TABLE v (s TEXT)", "INSERT INTO v VALUES ('(1,2)'), ('(1, 2)')")),
