@@ -112,7 +112,7 @@ def _chains(own: Sequence[Revision]) -> list[list[Revision]]:
             chains.append([revision])
             continue
         if len(followed) > 1 or len(revision.down) > 1 or revision.down != (followed[0][-1].id,):
-            raise RebaseRefused(f"the revisions of this branch are not in a line: {revision.id} splits it, or joins two")
+            raise RebaseRefused(f"the revisions of this branch are not in a line: {revision.id} splits it or joins two")
         followed[0].append(revision)
     return chains
 
