@@ -74,6 +74,7 @@ def test_nothing_is_found_in_a_history_without_a_fault(history: str, postgres: P
 
     assert [each for each in found.findings if each.id not in USUAL] == []
     assert found.not_proved == []
+    assert found.not_tried == []
     assert found.is_complete
     assert len(found.revisions) == len(list((HISTORIES / history).rglob("*0_*.py")))
 

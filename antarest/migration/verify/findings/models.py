@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Column, Connection, Dialect, Enum, MetaData, Table, text
+from sqlalchemy import Column, Connection, Dialect, Enum, MetaData, Table, TypeDecorator, text
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError, StatementError
 from sqlalchemy.orm import Mapper, Session, attributes, configure_mappers, mapperlib
 
@@ -252,6 +252,8 @@ def _changeable(mapper: Mapper[Any]) -> Iterator[str]:
 
 def _value(column: Column[Any], number: int) -> Any:
     kind = column.type
+    if isinstance(kind, TypeDecorator) and type(kind).process_bind_param is TypeDecorator.process_bind_param:
+        kind = kind.impl_instance  # It passes values on as they are, as SQLModel's type for text does.
     if isinstance(kind, Enum):
         names = list(kind.enum_class) if kind.enum_class else kind.enums
         return names[(number - 1) % len(names)]

@@ -13,7 +13,7 @@ from ...errors.revision import Direction, Revision
 from ...errors.text import count
 from ..rows.snapshots import RowSnapshot, TableRows
 from .kinds import Severity
-from .row_values import column_origins, is_lost_by_cast, shown, spelled
+from .row_values import column_origins, is_lost_by_cast, is_renamed, shown, spelled
 
 Moments = tuple[RowSnapshot, RowSnapshot, RowSnapshot | None]
 """The rows before a run in one direction, after it, and after the run back (None if the run back did not succeed)."""
@@ -174,11 +174,12 @@ def row_findings(
     found: list[RowFinding] = []
     for item, number in sorted(lost.items()):
         table = _table_of(before, item)
-        arrives = not after and _arrives(before, between, revision, direction, item)
+        renamed = is_renamed(before, between, item)
+        arrives = not after and (renamed or _arrives(before, between, revision, direction, item))
         if arrives or _is_declared(declared, item, table, before, on_the_way):
             continue
         amount = f"{count(number, 'row' if item == table else 'value')} of {item}"
-        if item in on_the_way or table in on_the_way:
+        if not renamed and not on_the_way.keys().isdisjoint({item, table}):
             is_dropped = direction == "downgrade" and between.find(item) is None
             severity: Severity = "note" if is_dropped and not declares else "error"
             found.append(RowFinding("V501" if direction == "upgrade" else "V502", item, table, amount, severity))

@@ -8,7 +8,7 @@ import math
 import re
 import uuid
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from ...errors.text import count
@@ -147,6 +147,33 @@ def column_origins(table: TableRows, now: TableRows) -> dict[str, str]:
     return {
         column: origin for column in changed for origin in telling if origin != column and new[column] == old[origin]
     }
+
+
+def is_renamed(before: RowSnapshot, after: RowSnapshot, item: str) -> bool:
+    """Return whether a dropped table or column is there under a new name.
+
+    A new column must have the values of the dropped column in every row. A new table must have the same rows.
+
+    Args:
+        before: the rows before a run.
+        after: the rows after the run.
+        item: the dropped table or column, as "table" or "table.column".
+    """
+    name, column = before.find(item) or (item, None)
+    table, now = before.tables[name], after.tables.get(name)
+    if now is None:
+        made = [after.tables[each] for each in after.tables.keys() - before.tables.keys()]
+        return any(each.columns == table.columns and _rows(each) == _rows(table) for each in made)
+    if column is None or column in now.columns or not {*table.key} <= {*now.columns}:
+        return False
+    return any(
+        _rows(table, [*table.key, column]) == _rows(now, [*table.key, each])
+        for each in {*now.columns} - {*table.columns}
+    )
+
+
+def _rows(table: TableRows, columns: Sequence[str] | None = None) -> Counter[str]:
+    return Counter(map(repr, table.pick(columns or table.columns)))
 
 
 def shown(value: object) -> str:

@@ -16,6 +16,13 @@ class Kind(enum.Enum):
     DEEP = "deep"
 
 
+class ShortText(sa.TypeDecorator[str]):
+    """A type that passes values on as they are."""
+
+    impl = sa.String
+    cache_ok = True
+
+
 class Water(Base):
     """The base of joined inheritance: it has no rows of its own."""
 
@@ -23,7 +30,7 @@ class Water(Base):
     __mapper_args__ = {"polymorphic_on": "type"}  # noqa: RUF012 - as SQLAlchemy has it
     id: Mapped[int] = mapped_column(primary_key=True)
     type: Mapped[str] = mapped_column(sa.String(10))
-    name: Mapped[str] = mapped_column(sa.String(3))
+    name: Mapped[str] = mapped_column(ShortText(3))
 
 
 class River(Water):

@@ -45,3 +45,20 @@ def test_a_key_is_read_as_in_a_run() -> None:
         revision = Revision("a", (), "drop", Path("a.py"), lossy={"upgrade": {key: "old"}})
         findings = row_findings(revision, "upgrade", (before, after, None), declares=True)
         assert [(each.id, each.item) for each in findings] == found, key
+
+
+def test_a_new_name_is_no_loss_of_the_upgrade() -> None:
+    """The upgrade renames a column or a table, and the downgrade writes other values. The upgrade has lost nothing."""
+    before = rows((1, "x"), (2, "y"))
+    back = rows((1, "x!"), (2, "y!"))
+    column = RowSnapshot({"role": TableRows(("id", "created"), ("id",), ((1, "x"), (2, "y")))})
+    table = RowSnapshot({"function": before.tables["role"]})
+    other = RowSnapshot({"role": TableRows(("id", "created"), ("id",), ((1, "y"), (2, "x")))})
+    for between, round_trip, one_way in (
+        (column, [("V504", MADE)], []),
+        (table, [("V504", "role")], []),
+        (other, [("V501", MADE)], [("V501", MADE)]),
+    ):
+        for after, found in ((back, round_trip), (None, one_way)):
+            findings = row_findings(REVISION, "upgrade", (before, between, after), declares=True)
+            assert [(each.id, each.item) for each in findings] == found
