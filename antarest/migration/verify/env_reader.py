@@ -23,7 +23,7 @@ _ROWS = Path("tests", "rows.py")
 _CONDITIONS = ("render_as_batch", "transaction_per_migration")
 _OPTIONS = (*_CONDITIONS, "version_table")
 _FUNCTIONS = ("include_object", "include_name", "include_schemas", "version_table_schema")
-_ENFORCES_KEYS = re.compile(r"PRAGMA\s+foreign_keys\s*=\s*(?:ON|1|TRUE|YES)\b", re.IGNORECASE)
+_SETS_KEYS = re.compile(r"PRAGMA\s+foreign_keys\s*=\s*(\w+)", re.IGNORECASE)
 _MOST_FILES = 200  # the most files that the search for the naming convention reads
 
 
@@ -86,7 +86,7 @@ def _read(project: Project, env: Path, metadata: str | None, rows: Path | None) 
     values: dict[str, object] = {}
     unknown: list[str] = []
     convention: Mapping[str, str] = {}
-    models = _Models()
+    models, enforces_keys = _Models(), False
     if env.is_file():
         try:
             module = SourceModule.read(env, project.root)
@@ -98,7 +98,7 @@ def _read(project: Project, env: Path, metadata: str | None, rows: Path | None) 
                 found = True  # A condition, such as url.startswith("sqlite"), is taken to be true for SQLite.
             unknown += [f"{name} in line {node.lineno} of {env.name}"] if found is None else []
             values |= {name: found} if found is not None else {}
-        models = _metadata(module)
+        models, enforces_keys = _metadata(module), _enforces_keys(module.tree)
         unknown += [
             f"{name} in line {node.lineno} of {env.name} (--run-env reads it)"
             for name, node in _options(module.tree, _FUNCTIONS)
@@ -114,12 +114,19 @@ def _read(project: Project, env: Path, metadata: str | None, rows: Path | None) 
         render_as_batch=bool(values.get("render_as_batch", False)),
         naming_convention=convention,
         commits_each=bool(values.get("transaction_per_migration", False)),
-        enforces_keys=env.is_file() and bool(_ENFORCES_KEYS.search(env.read_text(encoding="utf-8"))),
+        enforces_keys=enforces_keys,
         is_own=False,
         models_of_env=() if metadata or not models.name else models.imports,
         models_problem="" if metadata else models.problem,
         unknown=tuple(unknown),
     )
+
+
+def _enforces_keys(tree: ast.Module) -> bool:
+    """Return whether `env.py` switches the foreign keys of SQLite on, and never off, as some do while revisions run."""
+    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    settings = {setting.upper() for each in texts for setting in _SETS_KEYS.findall(each)}
+    return bool(settings) and settings <= {"ON", "1", "TRUE", "YES"}
 
 
 def _options(tree: ast.Module, wanted: Collection[str] = _OPTIONS) -> Iterator[tuple[str, ast.expr]]:

@@ -186,6 +186,7 @@ FOREIGN: dict[str, Foreign] = {
     "deferred_rows_committed_each": Foreign(),
     "deferred_rows_in_one_run": Foreign(_on("V308", "r3", _POSTGRESQL)),
     "foreign_keys_enforced": Foreign(_on("V501", "r2", "sqlite"), _on("V406", "r2")),
+    "foreign_keys_switched_off": Foreign(notes=_on("V406", "r2")),
     "foreign_keys_of_all_kinds": Foreign(
         notes=_on("V706", "r2", *BOTH) | _on("V707", "r3", *BOTH) | _on("V708", "r4", *BOTH) | _on("V709", "r5", *BOTH)
     ),

@@ -1,0 +1,1 @@
+../../../shared/create_lake_and_boat.py

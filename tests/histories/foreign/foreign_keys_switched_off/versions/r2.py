@@ -1,0 +1,1 @@
+../../../shared/rebuild_lake.py
