@@ -87,9 +87,14 @@ class CatalogTable:
         """This table, changed so that a query of `sql` includes the rows of all partitions."""
         return replace(self, sql=self.sql.removeprefix("ONLY ")) if self.is_partitioned else self
 
+    @property
+    def names(self) -> dict[Hashable, str]:
+        """A mapping from the identity of each column to its name."""
+        return {identity: name for name, identity in self.columns.items()}
+
     def old_names(self, before: CatalogTable) -> dict[str, str]:
         """Return a mapping from the present name of each column to its name in `before`. New columns are left out."""
-        names = {identity: name for name, identity in before.columns.items()}
+        names = before.names
         return {name: names[identity] for name, identity in self.columns.items() if identity in names}
 
 
