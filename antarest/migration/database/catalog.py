@@ -198,7 +198,7 @@ def affinity(declared: str) -> str:
     return "numeric" if declared else "blob"
 
 
-def read_catalog(connection: Connection, *, exclude: Iterable[str] = ()) -> Catalog:
+def read_catalog(connection: Connection, *, exclude: Iterable[str]) -> Catalog:
     """Return a mapping from the name of each table of the database to the names of its columns."""
     return {name: frozenset(table.columns) for name, table in read_tables(connection, exclude=exclude).items()}
 

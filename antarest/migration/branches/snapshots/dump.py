@@ -47,9 +47,7 @@ class _ScriptPiece(NamedTuple):
     text: str
 
 
-def dumped(
-    connection: Connection, exclude: Collection[str], home: str, expected: Collection[str] = ()
-) -> tuple[str, ...]:
+def dumped(connection: Connection, exclude: Collection[str], home: str, expected: Collection[str]) -> tuple[str, ...]:
     """Return the statements that create a copy of a database. They do not contain the name of the schema `home`.
 
     Args:

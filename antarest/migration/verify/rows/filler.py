@@ -277,7 +277,7 @@ def _with_keys_of(table: Table, before: Table) -> Table:
     return replace(table, uniques=tuple(dict.fromkeys(uniques)), indexes=(*table.indexes, *indexes))
 
 
-def shorten_moments(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) -> None:
+def shorten_moments(connection: Connection, *, exclude: Collection[str]) -> None:
     """On SQLite, remove the microseconds from one time in each column, because other programs write such times."""
     if connection.dialect.name != "sqlite":
         return
