@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.schema import CreateTable
 
-from ...database.driver_connections import Attempt, WatchedConnection, Watcher, set_watcher
+from ...database.driver_connections import WatchedConnection, set_watcher
 from ...errors.base import AntarestError
 from ...errors.facts.run import ScratchRunFailed
 from ...errors.loss import Missing
@@ -78,7 +78,7 @@ class RevisionStep:
             guard = RebuildGuard(context, [target.project.version_table.name]) if is_sqlite and is_watched else None
             if guard:
                 guard.begin()
-                set_watcher(connection, _RebuildWatcher(guard))
+                set_watcher(connection, guard)
             self._watch(context, target)
             try:
                 yield target.runner.step(self.revision, self.direction)
@@ -242,13 +242,3 @@ def _autoloaded(call: Any) -> Any:
         return call(cls, name, metadata, *parts, **options, **found)
 
     return table
-
-
-class _RebuildWatcher(Watcher):
-    """A watcher that passes each statement to a `RebuildGuard`."""
-
-    def __init__(self, guard: RebuildGuard) -> None:
-        self._guard = guard
-
-    def before(self, statement: str, attempt: Attempt | None = None) -> None:  # noqa: ARG002 - a watcher only looks
-        self._guard.note_statement(statement)
