@@ -24,9 +24,10 @@ from antarest.migration.verify import processes
 from tests.support.checks.refusals import SECRET
 from tests.support.data.backups import Place, dumping_server
 from tests.support.programs.runs import Runner, Start
+from tests.support.programs.user import User
 from tests.support.projects.author import Author
 from tests.support.projects.branches import SETTINGS, Clone
-from tests.support.projects.checkouts import ROOT, Result
+from tests.support.projects.checkouts import ROOT, ConfigFile, Result
 from tests.support.projects.histories import STUDY_ROWS, STUDY_TABLES, Database, Script, write_project
 from tests.support.projects.installation import Installation, build
 from tests.support.projects.suites import Suite
@@ -128,6 +129,12 @@ def _build(folder: Path, url: URL) -> Build:
         return database
 
     return build
+
+
+@pytest.fixture
+def user(empty_database: URL, config_file: ConfigFile) -> User:
+    """Somebody with an empty database, on each engine in turn."""
+    return User(empty_database, config_file(empty_database))
 
 
 @pytest.fixture

@@ -136,8 +136,8 @@ THE_SNAPSHOT = (
     Patch(
         "The snapshot: it is loaded beside another schema",
         f"{_SNAPSHOT}/postgresql.py",
-        '    WHERE {_OURS.format(oid="o.oid"',
-        "    WHERE o.namespace = 'public'::regnamespace AND {_OURS.format(oid=\"o.oid\"",
+        '    WHERE {OURS.format(oid="o.oid"',
+        "    WHERE o.namespace = 'public'::regnamespace AND {OURS.format(oid=\"o.oid\"",
         [f"{_TESTS}::test_it_is_not_loaded_beside_a_table_of_another_schema"],
     ),
     Patch(

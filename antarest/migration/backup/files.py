@@ -126,7 +126,7 @@ class Folder:
 
     def list(self) -> list[Backup]:
         """Return the backups of this database, newest first."""
-        found = [backup for file in _json_files(self.path) if (backup := self._read(file))]
+        found = [backup for file in sorted(self.path.glob("*.json")) if (backup := self._read(file))]
         return sorted(found, key=lambda backup: backup.time, reverse=True)
 
     def find(self, asked: str | None) -> Backup:
@@ -249,7 +249,7 @@ class Folder:
             with suppress(OSError):
                 os.close(_lock(folder / "lock", wait=False))
                 shutil.rmtree(folder, ignore_errors=True)
-        for file in _json_files(self.path):
+        for file in sorted(self.path.glob("*.json")):
             described = _describe(file, None)
             if described and described[0] == self.database and not file.with_suffix(self.suffix).exists():
                 file.unlink(missing_ok=True)
@@ -314,10 +314,6 @@ def _identity(url: URL) -> str:
 def _plain(name: str) -> str:
     """Return a name without characters that are special in a file name, in a shell or in the name of a backup."""
     return re.sub(r"[^\w.+]", "_", name).lstrip(".")
-
-
-def _json_files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.json")) if folder.is_dir() else []
 
 
 def _describe(file: Path, backup: Path | None) -> tuple[str, Backup] | None:

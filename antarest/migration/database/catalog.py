@@ -89,9 +89,14 @@ class CatalogTable:
         """This table, changed so that a query of `sql` includes the rows of all partitions."""
         return replace(self, sql=self.sql.removeprefix("ONLY ")) if self.is_partitioned else self
 
+    @property
+    def names(self) -> dict[Hashable, str]:
+        """A mapping from the identity of each column to its name."""
+        return {identity: name for name, identity in self.columns.items()}
+
     def old_names(self, before: CatalogTable) -> dict[str, str]:
         """Return a mapping from the present name of each column to its name in `before`. New columns are left out."""
-        names = {identity: name for name, identity in before.columns.items()}
+        names = before.names
         return {name: names[identity] for name, identity in self.columns.items() if identity in names}
 
 
@@ -196,7 +201,7 @@ def affinity(declared: str) -> str:
     return "numeric" if declared else "blob"
 
 
-def read_catalog(connection: Connection, *, exclude: Iterable[str] = ()) -> Catalog:
+def read_catalog(connection: Connection, *, exclude: Iterable[str]) -> Catalog:
     """Return a mapping from the name of each table of the database to the names of its columns."""
     return {name: frozenset(table.columns) for name, table in read_tables(connection, exclude=exclude).items()}
 

@@ -91,7 +91,7 @@ class CopiedRows:
         These are the columns of the primary key if their copies are known, and otherwise all columns that were copied
         unchanged.
         """
-        names = {identity: name for name, identity in old.columns.items()}
+        names = old.names
         origins = [(each, name) for name, column in new.columns.items() for each in self._tracker.origins.of(column)]
         exact = [(names[each.column], name) for each, name in origins if each.is_exact and each.column in names]
         found = inspect(self._connection).get_pk_constraint(old.bare_name, schema=old.schema or None)

@@ -176,7 +176,7 @@ class LossGuard(Watcher):
         self._require_transaction()
         self._limit.before(statement)
         if self._rebuilds:
-            self._rebuilds.note_statement(statement)
+            self._rebuilds.before(statement)
         self._deferred.before(statement)
         self._row_security.before(statement)
         takes = self._tracker.before(statement, attempt if self._counter else None)

@@ -204,11 +204,12 @@ class Moves:
         The number is None if source and destination cannot be compared, and 0 if one of them does not exist.
         """
         source, place = self._now(move.table), self._find(move.place)
-        old = {identity: name for name, identity in source.columns.items()} if source else {}
-        pairs = [pair for pair in pairs if pair[0] in old]
-        if source is None or place is None or not pairs:
+        if source is None or place is None:
             return 0
-        new = {identity: name for name, identity in place[0].columns.items()}
+        old, new = source.names, place[0].names
+        pairs = [pair for pair in pairs if pair[0] in old]
+        if not pairs:
+            return 0
         named = [(old[one], new[other]) for one, other in pairs if other in new]
         if (move.column is None) != (place[1] is None) or not named:
             return None
@@ -245,7 +246,7 @@ class Moves:
             return True
         columns = {*move.table.columns.values()}
         for table in tables:
-            names = {identity: name for name, identity in table.columns.items()}
+            names = table.names
             if table.identity == move.table.identity:
                 column = names.get(move.table.columns[move.column]) if move.column else None
                 if self._tracker.reads(table, column):

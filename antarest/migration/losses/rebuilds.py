@@ -22,6 +22,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 from sqlalchemy.dialects import sqlite
 
+from ..database.driver_connections import Attempt, Watcher
 from ..errors.loss import Missing
 from ..errors.revision import Direction, Revision
 from ..schema.sql import name_of, parse_index, tokenise
@@ -88,7 +89,7 @@ class _NamedDrops:
     renamed: set[tuple[str, str]] = field(default_factory=set)  # the table and the old name of a column
 
 
-class RebuildGuard:
+class RebuildGuard(Watcher):
     """Watches the revisions of one transaction on SQLite. Call `begin()` before and `end()` after each revision."""
 
     def __init__(self, context: MigrationContext, exclude: Iterable[str] = ()) -> None:
@@ -108,7 +109,7 @@ class RebuildGuard:
         self._before, self._named = self._after or self._look(), _NamedDrops()
         self._after, self._counters = None, self._read_counters(self._before)
 
-    def note_statement(self, statement: str) -> None:
+    def before(self, statement: str, attempt: Attempt | None = None) -> None:  # noqa: ARG002 - it only looks
         """Note the objects that a statement is about to drop by name."""
         self._named.dropped |= {_plain(found[2]) for found in _DROPS.finditer(statement)}
         if _COUNTERS in statement.lower():

@@ -25,25 +25,16 @@ Report = Callable[[str, int, int, float], None]
 """A function that receives the name of a table, the processed rows, the number of all rows, and the seconds so far."""
 
 
-class _Operation(MigrateOperation):
-    """An operation that moves data."""
-
-    def __init__(self, run: Callable[[Operations], None]) -> None:
-        self.run = run
-
-
-@Operations.implementation_for(_Operation)
-def _run(operations: Operations, operation: _Operation) -> None:
-    operation.run(operations)
-
-
 @Operations.register_operation("move_column")
 @Operations.register_operation("backfill")
 @Operations.register_operation("copy_rows")
 @Operations.register_operation("split_json")
 @Operations.register_operation("join_json")
-class DataOperations(_Operation):
-    """The operations that this module adds to `op`."""
+class DataOperations(MigrateOperation):
+    """The operations that this module adds to `op`. An object of this class is one operation, which moves data."""
+
+    def __init__(self, run: Callable[[Operations], None]) -> None:
+        self.run = run
 
     @classmethod
     def move_column(
@@ -219,6 +210,11 @@ class DataOperations(_Operation):
             _in_ranges(operations, here, key, chunk, statement)
 
         operations.invoke(cls(run))
+
+
+@Operations.implementation_for(DataOperations)
+def _run(operations: Operations, operation: DataOperations) -> None:
+    operation.run(operations)
 
 
 def _table(name: str, *columns: str) -> sa.TableClause:

@@ -130,7 +130,7 @@ _DOMAINS = """
     FROM pg_type AS t WHERE t.typtype = 'd' AND {type}
 """
 # The condition for objects that belong neither to the system nor to an extension.
-_OURS = """
+OURS = """
     {namespace} NOT IN (SELECT oid FROM pg_namespace WHERE nspname ~ '^pg_' OR nspname = 'information_schema')
     AND NOT EXISTS (SELECT FROM pg_depend AS e WHERE e.objid = {oid} AND e.deptype = 'e')
 """
@@ -138,13 +138,13 @@ _OURS = """
 _SCHEMA = "(SELECT nspname FROM pg_namespace WHERE oid = {namespace} AND nspname IS DISTINCT FROM current_schema())"
 _NAME = f"concat_ws('.', {_SCHEMA}, {{name}})"
 _CONDITIONS = {
-    "relation": _OURS.format(oid="c.oid", namespace="c.relnamespace"),
+    "relation": OURS.format(oid="c.oid", namespace="c.relnamespace"),
     "relation_schema": _SCHEMA.format(namespace="c.relnamespace"),
     "relation_name": _NAME.format(namespace="c.relnamespace", name="c.relname"),
     "owner_name": _NAME.format(namespace="t.relnamespace", name="t.relname"),
-    "function": _OURS.format(oid="p.oid", namespace="p.pronamespace"),
+    "function": OURS.format(oid="p.oid", namespace="p.pronamespace"),
     "function_name": _NAME.format(namespace="p.pronamespace", name="p.proname"),
-    "type": _OURS.format(oid="t.oid", namespace="t.typnamespace"),
+    "type": OURS.format(oid="t.oid", namespace="t.typnamespace"),
     "type_name": _NAME.format(namespace="t.typnamespace", name="t.typname"),
 }
 

@@ -15,10 +15,11 @@ from .inventory import Column, Definition, ForeignKey, Index, Inventory, Primary
 from .sql import normalise, parse_index
 from .sqlite_text import KeyText, TableText, UniqueText, fold, read_table, shadow_tables, with_quotes_for_brackets
 
-_MASTER = r"""
+MASTER = r"""
     SELECT type, name, tbl_name, sql FROM main.sqlite_master
     WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY name
 """
+"""The query for the objects of a schema, without those that SQLite makes itself, such as the index of a key."""
 _COLUMNS = """
     SELECT m.name, x.name, x.type, x."notnull", x.dflt_value, x.pk, x.hidden
     FROM main.sqlite_master AS m JOIN pragma_table_xinfo(m.name, 'main') AS x
@@ -40,7 +41,7 @@ _UNIQUE_COLUMNS = """
 
 def reflect(connection: Connection, exclude: Collection[str]) -> Inventory:
     """Return the inventory of the main schema of an SQLite database."""
-    found = connection.exec_driver_sql(_MASTER).all()
+    found = connection.exec_driver_sql(MASTER).all()
     shadows = shadow_tables({name: sql for kind, name, _, sql in found if kind == "table"})
     master = [(*row[:3], with_quotes_for_brackets(row[3])) for row in found if row[2] not in shadows]
     indexes: dict[str, list[Index]] = defaultdict(list)

@@ -70,7 +70,6 @@ class Comparison:
     Attributes:
         engine: the engine on which both schemas were created.
         migrated: the schema that the migrations create.
-        models: the schema that the models create.
         found: the differences between the two schemas.
         not_compared: the objects that only the migrations create, because models cannot describe them, such as views.
         called_equal: the differences that do not count, because a function of `env.py` (such as the value of
@@ -79,7 +78,6 @@ class Comparison:
 
     engine: EngineName
     migrated: Inventory
-    models: Inventory
     found: Sequence[Difference]
     not_compared: Sequence[Difference] = ()
     called_equal: Sequence[Difference] = ()
@@ -92,7 +90,7 @@ class Comparison:
         equal = called_equal(project.env.path, project.scratch_options(), project.metadata(), found, at_head)
         different = included(project, [each for each in found if each not in equal], migrated)
         engine: EngineName = "sqlite" if at_head.get_backend_name() == "sqlite" else "postgresql"
-        return cls(engine, migrated, models, *without_unmodelled(different, models), equal)
+        return cls(engine, migrated, *without_unmodelled(different, models), equal)
 
     @property
     def name(self) -> str:

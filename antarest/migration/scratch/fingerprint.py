@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..project.history import History
+from ..snapshot.outside import OPERATIONS
 
 # Patterns of code that depends only on its own text. Any text that may be other code counts as other code.
 _IMPORT = re.compile(rb"^.*\bimport\b.*$", re.MULTILINE)
@@ -29,13 +30,7 @@ _REACHES_OUT = re.compile(
     rb"\bopen[ \t]*\(|\b(?:exec|eval|__import__|__builtins__|__file__|read_text|read_bytes)\b|\.config\b"
 )
 _OPERATION = re.compile(rb"\bop\.(\w+)")
-_OPERATIONS = frozenset(
-    b"add_column alter_column batch_alter_table bulk_insert create_check_constraint create_exclude_constraint "
-    b"create_foreign_key create_index create_primary_key create_table create_table_comment create_unique_constraint "
-    b"drop_column drop_constraint drop_index drop_table drop_table_comment execute f get_bind get_context "
-    b"inline_literal rename_table "
-    b"backfill copy_rows join_json move_column split_json".split()  # ours, in run/operations.py
-)
+_OPERATIONS = frozenset(name.encode() for name in OPERATIONS)
 _RUN_REVISIONS = (
     "run/revision_operations",
     "run/operations",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from ..database.catalog import Catalog, read_catalog
-from ..database.waits import Tell, say_nothing
+from ..database.waits import Tell
 from ..project.project import Project
 from .cache import ScratchCache
 from .migrated import run_on_scratch
@@ -48,7 +48,7 @@ class TableStates:
         return [] if expected is None else sorted((present.keys() & self.made) - expected.keys())
 
 
-def table_states(project: Project, connection: Connection, note: Tell = say_nothing) -> TableStates:
+def table_states(project: Project, connection: Connection, note: Tell) -> TableStates:
     """Run the history on a scratch database, and return the tables after each revision.
 
     A revision on a branch is left out, because the scratch database can have tables of another branch at that time.

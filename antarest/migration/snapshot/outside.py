@@ -82,7 +82,7 @@ _CLOCKS = re.compile(
     r"|(?:clock|statement|transaction)_timestamp"
 )
 """Functions of Python and of `sa.func` that read the clock, besides `time.time`."""
-_OPERATIONS = frozenset(
+OPERATIONS = frozenset(
     [
         "add_column",
         "alter_column",
@@ -106,15 +106,16 @@ _OPERATIONS = frozenset(
         "get_bind",
         "get_context",
         "inline_literal",
-        "invoke",
         "rename_table",
+        # ours, in run/operations.py
         "backfill",
         "copy_rows",
         "join_json",
         "move_column",
         "split_json",
-    ]  # ours, in run/operations.py
+    ]
 )
+"""The operations whose effect depends only on their arguments and on the database."""
 
 
 def reached(content: bytes) -> str:
@@ -156,7 +157,7 @@ def _reached(tree: ast.AST) -> Iterator[str]:
             yield found[0]
         elif isinstance(node, ast.Attribute):
             is_operation = isinstance(node.value, ast.Name) and node.value.id in operators
-            if node.attr in _ATTRIBUTES or (is_operation and node.attr not in _OPERATIONS):
+            if node.attr in _ATTRIBUTES or (is_operation and node.attr not in OPERATIONS | {"invoke"}):
                 yield f"{ast.unparse(node.value)}.{node.attr}" if is_operation else node.attr
 
 

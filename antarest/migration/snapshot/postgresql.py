@@ -8,34 +8,31 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, text
 
 from ..schema.objects import ObjectKey, read_objects
+from ..schema.postgresql import OURS
 
-_OURS = """
-    {namespace} NOT IN (SELECT oid FROM pg_namespace WHERE nspname ~ '^pg_' OR nspname = 'information_schema')
-    AND NOT EXISTS (SELECT FROM pg_depend AS e WHERE e.objid = {oid} AND e.deptype = 'e')
-"""
 _NAME = "concat_ws('.', (SELECT nspname FROM pg_namespace WHERE oid = {0} AND nspname <> current_schema()), {1})"
 _RELATIONS = f"""
     SELECT {_NAME.format("c.relnamespace", "c.relname")}, c.oid::regclass::text, c.relkind, c.relname FROM pg_class AS c
-    WHERE c.relkind IN ('r', 'm', 'S') AND {_OURS.format(oid="c.oid", namespace="c.relnamespace")} ORDER BY 1
+    WHERE c.relkind IN ('r', 'm', 'S') AND {OURS.format(oid="c.oid", namespace="c.relnamespace")} ORDER BY 1
 """
 _SORTED = "(SELECT string_agg(x::text, ' ' ORDER BY x::text) FROM unnest({0}) AS x)"
 _RIGHTS = f"""
     SELECT 'rights on ' || {_NAME.format("c.relnamespace", "c.relname")}, {_SORTED.format("c.relacl")}
     FROM pg_class AS c
-    WHERE c.relacl IS NOT NULL AND {_OURS.format(oid="c.oid", namespace="c.relnamespace")}
+    WHERE c.relacl IS NOT NULL AND {OURS.format(oid="c.oid", namespace="c.relnamespace")}
     UNION ALL
     SELECT 'rights on ' || {_NAME.format("c.relnamespace", "c.relname")} || '.' || a.attname,
         {_SORTED.format("a.attacl")}
     FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
-    WHERE a.attacl IS NOT NULL AND {_OURS.format(oid="c.oid", namespace="c.relnamespace")}
+    WHERE a.attacl IS NOT NULL AND {OURS.format(oid="c.oid", namespace="c.relnamespace")}
     UNION ALL
     SELECT 'rights on ' || {_NAME.format("p.pronamespace", "p.oid::regprocedure::text")}, {_SORTED.format("p.proacl")}
     FROM pg_proc AS p
-    WHERE p.proacl IS NOT NULL AND {_OURS.format(oid="p.oid", namespace="p.pronamespace")}
+    WHERE p.proacl IS NOT NULL AND {OURS.format(oid="p.oid", namespace="p.pronamespace")}
     UNION ALL
     SELECT 'rights on type ' || {_NAME.format("t.typnamespace", "t.typname")}, {_SORTED.format("t.typacl")}
     FROM pg_type AS t
-    WHERE t.typacl IS NOT NULL AND {_OURS.format(oid="t.oid", namespace="t.typnamespace")}
+    WHERE t.typacl IS NOT NULL AND {OURS.format(oid="t.oid", namespace="t.typnamespace")}
     UNION ALL
     SELECT 'rights on schema ' || n.nspname, {_SORTED.format("n.nspacl")} FROM pg_namespace AS n
     WHERE n.oid >= 16384 AND n.nspname <> current_schema() AND n.nspname !~ '^pg_' AND n.nspacl IS NOT NULL
@@ -71,7 +68,7 @@ _PRESENT = f"""
         UNION ALL SELECT 'operator', x.oprname, x.oid, x.oprnamespace FROM pg_operator AS x
         UNION ALL SELECT 'collation', l.collname, l.oid, l.collnamespace FROM pg_collation AS l
     ) AS o (type, name, oid, namespace)
-    WHERE {_OURS.format(oid="o.oid", namespace="o.namespace")} ORDER BY 1, 2
+    WHERE {OURS.format(oid="o.oid", namespace="o.namespace")} ORDER BY 1, 2
 """
 _SETTINGS = {"check_function_bodies": "off", "standard_conforming_strings": "on"}
 """The settings for the statements of pg_dump. For example, a function may use a table that is created later."""

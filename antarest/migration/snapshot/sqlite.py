@@ -7,12 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from ..schema.sqlite import MASTER
 from ..schema.sqlite_text import read_table, shadow_tables, with_sorted_constraints
 
-_MASTER = r"""
-    SELECT type, name, tbl_name, sql FROM main.sqlite_master
-    WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY name
-"""
 _NAMES = "SELECT type, name, tbl_name FROM main.sqlite_master ORDER BY type, name"
 _STORED = "SELECT name FROM pragma_table_xinfo(?, 'main') WHERE hidden = 0 ORDER BY cid"
 _HAS_SEQUENCES = "SELECT 1 FROM main.sqlite_master WHERE name = 'sqlite_sequence'"
@@ -69,7 +66,7 @@ def present(connection: Connection, exclude: Collection[str]) -> str:
 
 
 def _own(connection: Connection, exclude: Collection[str]) -> Sequence[Any]:
-    return [each for each in connection.exec_driver_sql(_MASTER) if each[2] not in exclude]
+    return [each for each in connection.exec_driver_sql(MASTER) if each[2] not in exclude]
 
 
 def _inserts(connection: Connection, table: str, sql: str) -> Iterator[str]:

@@ -168,7 +168,7 @@ def plan_undo(
     undone: Sequence[str],
     *,
     target: str,
-    note: Tell = say_nothing,
+    note: Tell,
 ) -> RollbackPlan:
     """Plan to undo these revisions, in this order.
 

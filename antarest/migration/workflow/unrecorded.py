@@ -13,7 +13,7 @@ from .. import backup
 from ..database.catalog import read_catalog
 from ..database.connection import looking, read_current
 from ..database.record import recorded_elsewhere
-from ..database.waits import Tell, say_nothing
+from ..database.waits import Tell
 from ..errors.base import AntarestError
 from ..errors.facts.refusal import Unrecorded
 from ..errors.facts.run import ScratchRunFailed
@@ -55,7 +55,7 @@ def refuse_start(
     current: tuple[str, ...],
     *,
     from_base: bool,
-    note: Tell = say_nothing,
+    note: Tell,
 ) -> None:
     """Refuse an upgrade of a database whose revision is not known.
 

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import psycopg2
-import pytest
 from sqlalchemy import URL, make_url
 
 from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED
@@ -22,12 +21,6 @@ HEAD = HISTORY.head
 TASKS = "2ed6bf9f1690"  # its downgrade drops taskjob and taskjoblog
 BEFORE_TASKS = HISTORY.states_below([TASKS])[0]
 TASK = "INSERT INTO taskjob (id, name, status, creation_date) VALUES ('a', 'a', 'PENDING', '2021-01-01 00:00:00')"
-
-
-@pytest.fixture
-def user(empty_database: URL, config_file: ConfigFile) -> User:
-    """A user with an empty database, on each engine in turn."""
-    return User(empty_database, config_file(empty_database))
 
 
 def alembic(user: User, *arguments: str) -> Result:

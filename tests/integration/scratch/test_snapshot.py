@@ -94,11 +94,6 @@ def test_it_follows_the_search_path_as_its_revisions_do(tmp_path: Path, postgres
 # ---- doubts
 
 
-def edit_revision(database: Snapshotted) -> None:
-    path = database.versions / "table.py"
-    path.write_text(path.read_text() + " ")
-
-
 def edit_snapshot(database: Snapshotted) -> None:
     database.file.write_text(database.file.read_text().replace("(1)", "(2)"))
 
@@ -130,7 +125,7 @@ def listening(database: Snapshotted) -> None:
 
 
 DOUBTS: dict[str, Callable[[Snapshotted], None]] = {
-    "revision table has changed since it was written": edit_revision,
+    "revision table has changed since it was written": Snapshotted.edit_revision,
     "its file was edited or merged by hand": edit_snapshot,
     "and it was proved ": of_another_version,
     "the naming convention of the models has changed": of_another_convention,

@@ -72,11 +72,6 @@ def marked(folder: Path, url: URL) -> Snapshotted:
     return database
 
 
-def edit(database: Snapshotted) -> None:
-    path = database.versions / "table.py"
-    path.write_text(path.read_text() + " ")
-
-
 def tables(connection: Connection) -> set[str]:
     return set(connection.dialect.get_table_names(connection))
 
@@ -123,7 +118,7 @@ def test_a_scratch_database_at_head_loads_it(
     with use(database.again, postgres) as connection:
         assert tables(connection) == {"alembic_version", "later", "loaded", "t"}
 
-    edit(database)
+    database.edit_revision()
     with use(database.again, postgres) as connection:
         assert tables(connection) == {"alembic_version", "later", "t"}
 
@@ -206,7 +201,7 @@ def test_a_snapshot_that_nobody_loads_is_not_proved(
     tmp_path: Path, sqlite_database: URL, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = modelled(tmp_path, sqlite_database)
-    edit(database)
+    database.edit_revision()
 
     found = verified(database, postgres, monkeypatch)
 

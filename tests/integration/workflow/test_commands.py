@@ -39,12 +39,6 @@ BEFORE_STUDY = HISTORY.states_below([STUDY])[0]
 
 
 @pytest.fixture
-def user(empty_database: URL, config_file: ConfigFile) -> User:
-    """A user with an empty database, on each engine in turn."""
-    return User(empty_database, config_file(empty_database))
-
-
-@pytest.fixture
 def user_with_tasks(user: User) -> User:
     """A user whose database is at `TASKS`, and has three tasks with one log line each."""
     user.database.upgrade(TASKS)

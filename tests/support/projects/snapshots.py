@@ -115,6 +115,11 @@ class Snapshotted(Database):
         """The database, with the present files of its project."""
         return Snapshotted(self.url, Project.load(self.project.ini))
 
+    def edit_revision(self) -> None:
+        """Change the file of the revision `TABLE`, but not its effect."""
+        path = self.versions / "table.py"
+        path.write_text(path.read_text() + " ")
+
     def change(self, change: Callable[[Snapshot], Snapshot]) -> None:
         """Write a snapshot with another content and the right hash."""
         self.file.write_bytes(change(Snapshot.parse(self.file.read_bytes())).render())

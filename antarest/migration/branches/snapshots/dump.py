@@ -48,11 +48,7 @@ class _ScriptPiece(NamedTuple):
 
 
 def dumped(
-    connection: Connection,
-    exclude: Collection[str],
-    home: str,
-    expected: Collection[str] = (),
-    extensions: Collection[str] = (),
+    connection: Connection, exclude: Collection[str], home: str, expected: Collection[str], extensions: Collection[str]
 ) -> tuple[str, ...]:
     """Return the statements that create a copy of a database. They do not contain the name of the schema `home`.
 

@@ -94,8 +94,8 @@ def _refers(found: Verification, finding: Finding, cause: Finding) -> bool:
     """Return whether a foreign key in the table or column of a finding refers to the table or column of the cause."""
     return any(
         key.referred_table == cause.table
-        and (cause.item == cause.table or any(cause.item == f"{cause.table}.{name}" for name in key.referred_columns))
-        and (finding.item == finding.table or any(finding.item == f"{finding.table}.{name}" for name in key.columns))
+        and cause.item in {cause.table, *(f"{cause.table}.{name}" for name in key.referred_columns)}
+        and finding.item in {finding.table, *(f"{finding.table}.{name}" for name in key.columns)}
         for schema in _schemas(found, finding)
         if finding.table in schema.tables and finding.item != cause.item
         for key in schema.tables[finding.table].foreign_keys

@@ -92,7 +92,7 @@ class BackupUnusable(MigrationError, code="db.E905"):
     """
 
     def __init__(self, path: Path, reason: str) -> None:
-        self.path, self.reason = path, reason
+        self.reason = reason
         super().__init__(f"the backup cannot be used: {reason}", _LIST, details={"backup": str(path)})
 
 

@@ -34,7 +34,7 @@ class ConfigNotFound(ConfigError, code="config.E101"):
     """
 
     def __init__(self, file: str, *, reason: str, named_by: str, similar: Sequence[Path] = ()) -> None:
-        self.file, self.reason, self.named_by, self.similar = file, reason, named_by, tuple(similar)
+        self.reason, self.similar = reason, tuple(similar)
         hints = [Hint(f"A file with a similar name exists: {path}") for path in similar]
         super().__init__(
             f"the configuration file cannot be read ({reason})" + (f": {file}" if file else ""),
@@ -65,7 +65,7 @@ class ConfigNotYaml(ConfigError, code="config.E103"):
     """
 
     def __init__(self, file: Path, *, problem: str, line: int | None) -> None:
-        self.file, self.problem, self.line = file, problem, line
+        self.line = line
         place = f"{file}, line {line}" if line else str(file)
         super().__init__(
             "the configuration file is not valid YAML",
@@ -83,7 +83,7 @@ class ConfigNotMapping(ConfigError, code="config.E104"):
     """
 
     def __init__(self, file: Path, *, section: str, found: str) -> None:
-        self.file, self.section, self.found = file, section, found
+        self.section, self.found = section, found
         name = f"the section {section}" if section else "the configuration file"
         super().__init__(
             f"{name} must hold keys with values, and holds {found}", _URL_EXAMPLE, details={"file": str(file)}
@@ -112,7 +112,7 @@ class UnknownKey(ConfigError, code="config.E106"):
     """
 
     def __init__(self, file: Path, *, key: str, nearest: str, known: Sequence[str]) -> None:
-        self.file, self.key, self.nearest, self.known = file, key, nearest, tuple(known)
+        self.nearest = nearest
         hint = Hint(f"The nearest key is {nearest}") if nearest else Hint(f"The keys are: {', '.join(known)}")
         super().__init__(f"unknown key {key}", hint, details={"file": str(file)})
 
@@ -129,7 +129,7 @@ class VariableUnset(ConfigError, code="config.E107"):
     """
 
     def __init__(self, name: str, *, file: str = "", reason: str = "") -> None:
-        self.name, self.file, self.reason = name, file, reason
+        self.name, self.reason = name, reason
         fact = f"the environment variable {name} is not set"
         hints = [Hint("Set it", f"export {name}=..."), Hint("Where ${...} is meant as text, write $${...}")]
         if reason:

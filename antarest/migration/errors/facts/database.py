@@ -28,7 +28,7 @@ class DatabaseError(AntarestError, code="db.E300"):
         details: Mapping[str, str] | None = None,
         state: str = NOTHING_CHANGED,
     ) -> None:
-        self.database, self.reason = database, reason
+        self.reason = reason
         named = {"database": database, "reason": reason}
         details = {label: value for label, value in named.items() if value} | dict(details or {})
         super().__init__(message, *hints, details=details, state=state)

@@ -87,7 +87,6 @@ class Overtaken(DatabaseLocked, code="db.E408"):
     """
 
     def __init__(self, tables: Sequence[str], database: str, state: str) -> None:
-        self.tables = tuple(tables)
         super().__init__(
             f"other sessions wrote to {shorten(tables)} while the run moved data from there",
             Hint("With db.lock_retries of at least 1, run the same command again"),

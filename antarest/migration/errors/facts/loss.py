@@ -128,7 +128,7 @@ class RebuildLoses(MigrationError, code="db.E505"):
     def __init__(
         self, revision: str, direction: Direction, missing: Sequence[Missing], database: str, state: str
     ) -> None:
-        self.revision, self.missing = revision, tuple(missing)
+        self.missing = tuple(missing)
         it, its = ("it", "its") if len(missing) == 1 else ("them", "their")
         super().__init__(
             f"the {direction} of revision {revision} rebuilds a table without what belongs to it",
@@ -181,7 +181,7 @@ class RowsHidden(MigrationError, code="db.E510"):
     """
 
     def __init__(self, revision: str, direction: str, tables: Sequence[str], database: str, state: str) -> None:
-        self.revision, self.tables = revision, tuple(tables)
+        self.revision = revision
         name = tables[0]
         around = f"ALTER TABLE {name} NO FORCE ROW LEVEL SECURITY"
         super().__init__(

@@ -143,7 +143,6 @@ class MultipleHeads(MigrationError, code="db.E202"):
     """
 
     def __init__(self, heads: Sequence[str], *, stay_apart: bool = False) -> None:
-        self.stay_apart = stay_apart
         diverged = [
             Hint("Put the revisions of this branch on top of the others", "inv db.rebase"),
             Hint("Or, where both are deployed, join them", "inv db.merge"),
@@ -252,7 +251,7 @@ class AmbiguousRevision(MigrationError, code="db.E208"):
     """
 
     def __init__(self, asked: str, candidates: Sequence[str]) -> None:
-        self.asked, self.candidates = asked, tuple(candidates)
+        self.candidates = tuple(candidates)
         super().__init__(
             f"revision {asked!r} is ambiguous: it could be {shorten(candidates)}",
             Hint("Give more of the id", "inv db.history"),

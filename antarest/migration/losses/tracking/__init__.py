@@ -6,7 +6,7 @@ counts the changed rows after the statement.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from sqlalchemy import Connection
 
@@ -17,5 +17,5 @@ from .sqlite import SqliteTracker
 
 def open_tracker(connection: Connection, exclude: Iterable[str]) -> ChangeTracker:
     """Return the tracker for the engine of this connection. The tracker does not watch the tables in `exclude`."""
-    trackers: dict[str, Callable[..., ChangeTracker]] = {"sqlite": SqliteTracker, "postgresql": PostgresTracker}
+    trackers: dict[str, type[ChangeTracker]] = {"sqlite": SqliteTracker, "postgresql": PostgresTracker}
     return trackers[connection.dialect.name](connection, exclude)

@@ -1,13 +1,16 @@
-"""The interface of the trackers of both engines, and a class that follows the savepoints of a transaction."""
+"""The base of the trackers of both engines, and a class that follows the savepoints of a transaction."""
 
 from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Collection, Hashable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from pathlib import Path
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 from urllib.parse import unquote, urlsplit
+
+from sqlalchemy import Connection
 
 from ...database.catalog import CatalogTable, Tables
 from ...database.driver_connections import Attempt
@@ -71,8 +74,11 @@ def elsewhere(code: int, first: str | None, place: str | None, writes: Collectio
     return ElsewhereUsed(f"it attaches {path}, and there is no such file: SQLite would create an empty one")
 
 
-class ChangeTracker(Protocol):
+class ChangeTracker(ABC):
     """Follows how the statements of a transaction change the tables.
+
+    Some methods answer for an engine on which nobody else can write during the transaction, and which reports before a
+    statement where the statement will write (SQLite). The tracker of PostgreSQL overrides these methods.
 
     Attributes:
         tables: the tables when they were last read, with identities that a rename does not change.
@@ -83,13 +89,20 @@ class ChangeTracker(Protocol):
         unlocked: the identities of the tables that the tracker could not lock. Their counts are not exact.
     """
 
-    tables: Tables
-    emptied: set[Hashable]
-    origins: Origins
-    locked: set[Hashable]
-    unlocked: set[Hashable]
-    went_back: int
+    def __init__(self, connection: Connection, exclude: Iterable[str]) -> None:
+        """Prepare to follow a transaction of this connection. The tables in `exclude` are not followed."""
+        self.tables: Tables = {}
+        self.emptied: set[Hashable] = set()
+        self.origins = Origins(connection)
+        self.locked: set[Hashable] = set()
+        self.unlocked: set[Hashable] = set()
+        self.went_back = 0
+        self._connection = connection
+        self._exclude = tuple(exclude)
+        self._columns_read: set[Hashable] = set()  # the columns that statements of the revision can have read
+        self._copied: set[Hashable] = set()  # the columns that the statement which runs can have copied
 
+    @abstractmethod
     def start(self, learned: Learned) -> None:
         """Begin a transaction: read the tables, and lock some of them.
 
@@ -102,11 +115,17 @@ class ChangeTracker(Protocol):
         """
 
     def begin(self) -> None:
-        """Begin a revision: read the tables, and forget which tables were emptied."""
+        """Begin a revision: read the tables, and forget the previous revision."""
+        self.look()
+        self.emptied.clear()
+        self.origins.begin(self.tables)
+        self._columns_read.clear()
 
+    @abstractmethod
     def look(self) -> None:
         """Read the tables again."""
 
+    @abstractmethod
     def before(self, statement: str, attempt: Attempt | None = None) -> Takes:
         """Lock the tables that the statement may drop, truncate or rewrite.
 
@@ -123,6 +142,7 @@ class ChangeTracker(Protocol):
             NotLocked: another session holds one of the tables for too long.
         """
 
+    @abstractmethod
     def after(self, statement: str) -> bool:
         """Read the tables again if a statement may have changed the schema. Return whether it may have done so.
 
@@ -130,6 +150,7 @@ class ChangeTracker(Protocol):
             NotAllowed: the statement could not be watched.
         """
 
+    @abstractmethod
     def row_changes(self, table: Hashable | None = None) -> dict[Hashable, RowChanges]:
         """Return the numbers of rows that were inserted, deleted and updated until now.
 
@@ -141,13 +162,13 @@ class ChangeTracker(Protocol):
             A mapping from the identity of a table to the numbers of this table.
         """
 
-    def foresee_deferred(self) -> None:
+    def foresee_deferred(self) -> None:  # noqa: B027 - SQLite has no deferred triggers
         """Note the tables that deferred triggers can update.
 
         Call this right before these triggers run at the end of a revision.
         """
 
-    def unforeseen(self, updated: Mapping[Hashable, int]) -> dict[Hashable, set[str]]:
+    def unforeseen(self, updated: Mapping[Hashable, int]) -> dict[Hashable, set[str]]:  # noqa: ARG002 - see above
         """Return the columns that may have lost values although `before()` did not name them.
 
         Args:
@@ -158,33 +179,56 @@ class ChangeTracker(Protocol):
             For each table, the present names of the columns that may have lost values. The key is the identity of the
             table.
         """
+        return {}
 
+    @abstractmethod
     def reads(self, table: CatalogTable, column: str | None) -> bool:
         """Return whether the current statement might read this column or, if `column` is None, the table."""
 
+    @abstractmethod
     def writes_to(self, table: CatalogTable, column: str | None) -> bool:
         """Return whether the current statement can insert rows into a table, or write to this column of the table."""
 
-    def can_empty(self, column: str) -> bool:
-        """Return whether the current statement may replace values of this column by NULL or by empty texts."""
+    def can_empty(self, column: str) -> bool:  # noqa: ARG002 - see above
+        """Return whether the current statement may replace values of this column by NULL or by empty texts.
 
+        SQLite reports no values, and a trigger may empty any column to which the statement writes.
+        """
+        return True
+
+    @abstractmethod
     def rows_written(self, table: CatalogTable) -> int:
         """Return a number that grows with each inserted or updated row of a table. Only the growth has a meaning."""
 
     def was_read(self, column: Hashable) -> bool:
         """Return whether a statement of the revision may have copied the values of this column."""
+        return column in self._columns_read
 
-    def was_used(self, table: Hashable) -> bool:
+    @property
+    def _by_name(self) -> Tables:
+        """The tables to which a name in a statement refers."""
+        return self.tables
+
+    def _note_copy(self, statement: str) -> None:
+        """Note where a statement that has run has copied values to."""
+        copy = self.origins.read(statement)
+        if not copy or not self.origins.note(copy, self._by_name):
+            self._columns_read |= self._copied  # Where these values were copied to is not known.
+
+    def was_used(self, table: Hashable) -> bool:  # noqa: ARG002 - see above
         """Return whether a statement of the revision used the table while other sessions could write to it."""
+        return False
 
-    def may_be_shared(self, table: Hashable) -> bool:
+    def may_be_shared(self, table: Hashable) -> bool:  # noqa: ARG002 - see above
         """Return whether other sessions could write to the table at the beginning of the transaction."""
+        return False
 
     def written_by_others(self) -> str:
         """Return the SQL condition for rows that other sessions have written since the revision first used a table.
 
         The condition is an empty text if there can be no such rows.
         """
+        return ""
 
 
 State = TypeVar("State")

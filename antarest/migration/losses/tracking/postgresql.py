@@ -19,9 +19,9 @@ from ...database.driver_errors import LOCK_FAILURES, sqlstate
 from ...database.lock.tables import Learned, TableLocks
 from ..row_statistics import NOT_COUNTED, TAKES_BACK, RowStatistics
 from .attempts import Attempted, inner_statement, try_out
-from .base import ENDS_TRANSACTION, NotAllowed, RowChanges, Savepoints, Takes
+from .base import ENDS_TRANSACTION, ChangeTracker, NotAllowed, RowChanges, Savepoints, Takes
 from .links import Links, read_definitions
-from .origins import Origins, OriginsState
+from .origins import OriginsState
 from .retypes import Retypes
 from .statement import (
     CHANGES_TABLES,
@@ -67,34 +67,25 @@ class _PostgresState(NamedTuple):
     explained: Counter[Hashable]
 
 
-class PostgresTracker:
+class PostgresTracker(ChangeTracker):
     """The tracker of a PostgreSQL database."""
 
     def __init__(self, connection: Connection, exclude: Iterable[str]) -> None:
-        self.tables: Tables = {}
-        self.emptied: set[Hashable] = set()
-        self.origins = Origins(connection)
+        super().__init__(connection, exclude)
         self._retypes = Retypes(connection, self.origins)
-        self.locked: set[Hashable] = set()
         self._locks = TableLocks(connection)
         self._by_others = ""  # a condition, see written_by_others()
         self._used: set[Hashable] = set()
-        self.unlocked: set[Hashable] = set()
-        self.went_back = 0
-        self._connection = connection
-        self._exclude = tuple(exclude)
         self._savepoints = Savepoints(self._save, self._restore)
         self._statistics = RowStatistics(connection, lambda: self.tables)
         # Read at the first use.
         self._definitions: dict[str, str] | None = None
         self._links = Links(connection)
-        # Of the statement that runs: its text, the tables that it names, with their partitions, and what it can copy.
+        # Of the statement that runs: its text, and the tables that it names, with their partitions.
         self._statement = Statement("")
         self._named: set[Hashable] = set()
-        self._copied: set[Hashable] = set()
-        # Of the revision: the updates that its statements explain, and the columns that statements can have read.
+        # The updates that the statements of the revision explain.
         self._updates = Updates(connection, self.row_changes)
-        self._columns_read: set[Hashable] = set()
 
     def start(self, learned: Learned) -> None:
         """Begin a transaction: read the tables, and lock the tables that its earlier tries had to lock."""
@@ -103,11 +94,8 @@ class PostgresTracker:
 
     def begin(self) -> None:
         """Begin a revision: read the tables, and forget the previous revision."""
-        self.look()
-        self.emptied.clear()
-        self.origins.begin(self.tables)
+        super().begin()
         self._updates.begin()
-        self._columns_read.clear()
         self._savepoints.forget()
         self._statistics.forget()
         self._by_others = ""
@@ -280,9 +268,7 @@ class PostgresTracker:
             self._retypes.note(before, self.tables)
         elif self._statement.does(MAKES_TABLES):
             self.look()
-        copy = self.origins.read(statement)
-        if not copy or not self.origins.note(copy, self.tables):
-            self._columns_read |= self._copied  # Where these values were copied to is not known.
+        self._note_copy(statement)
         return self._statement.does(CHANGES_TABLES)
 
     def row_changes(self, table: Hashable | None = None) -> dict[Hashable, RowChanges]:  # noqa: ARG002 - all come at once
@@ -332,10 +318,6 @@ class PostgresTracker:
     def written_by_others(self) -> str:
         """Return the SQL condition for rows of transactions that were open when the revision first used a table."""
         return self._by_others
-
-    def was_read(self, column: Hashable) -> bool:
-        """Return whether a statement of the revision may have read the column."""
-        return column in self._columns_read
 
     # ---- savepoints
 

@@ -6,7 +6,7 @@ Before SQLite runs a statement, it reports the tables and columns to which the s
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any, NamedTuple
@@ -17,8 +17,8 @@ from ...database.catalog import CatalogTable, Tables, measure, read_tables
 from ...database.driver_connections import Attempt
 from ...database.lock.tables import Learned
 from ..replaced import Replaced, may_insert_several
-from .base import ENDS_TRANSACTION, ElsewhereUsed, NotAllowed, RowChanges, Savepoints, Takes, elsewhere
-from .origins import Origins, OriginsState
+from .base import ENDS_TRANSACTION, ChangeTracker, ElsewhereUsed, NotAllowed, RowChanges, Savepoints, Takes, elsewhere
+from .origins import OriginsState
 
 _ROW_ACTIONS = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
 _DROPS = frozenset({sqlite3.SQLITE_DROP_TABLE, sqlite3.SQLITE_DROP_VTABLE})
@@ -74,21 +74,13 @@ class _SqliteState(NamedTuple):
     origins: OriginsState
 
 
-class SqliteTracker:
-    """The tracker of an SQLite database."""
+class SqliteTracker(ChangeTracker):
+    """The tracker of an SQLite database. It locks no tables, because the transaction is the only writer."""
 
     def __init__(self, connection: Connection, exclude: Iterable[str]) -> None:
-        self.tables: Tables = {}
-        self.emptied: set[Hashable] = set()
-        self.origins = Origins(connection)
-        self.locked: set[Hashable] = set()  # always empty, because the transaction is the only writer
-        self.unlocked: set[Hashable] = set()
-        self.went_back = 0
-        self._connection = connection
-        self._exclude = tuple(exclude)
+        super().__init__(connection, exclude)
         self._savepoints = Savepoints(self._save, self._restore)
         self._numbers = count()
-        self._read: set[Hashable] = set()
         self._rows: dict[Hashable, _Rows] = {}
         self._texts: dict[str, tuple[int, str]] = {}  # the root page and the definition of each table, as last read
         self._replacing: set[str] = set()  # the tables whose definition contains REPLACE
@@ -97,7 +89,6 @@ class SqliteTracker:
         self._is_text_true = True  # whether definitions are true; False if a revision may write a definition itself
         # Of the statement that runs:
         self._reads: set[Hashable] = set()
-        self._copied: set[Hashable] = set()  # the columns that it can have copied
         self._writes: _Actions = []
         self._replaces = False
         self._is_heard = True
@@ -117,10 +108,7 @@ class SqliteTracker:
 
     def begin(self) -> None:
         """Begin a revision: read the tables, and forget the previous revision."""
-        self.look()
-        self.emptied.clear()
-        self.origins.begin(self.tables)
-        self._read.clear()
+        super().begin()
         self._savepoints.forget()
 
     def look(self) -> None:
@@ -161,7 +149,7 @@ class SqliteTracker:
         self._reads = set()
         self._writes = actions = self._actions(statement)
         if copy := self.origins.read(statement):  # For a copy of a whole table, SQLite reports no reads.
-            for each in [each for part in copy.parts() for each in part.columns(self._permanent)]:
+            for each in [each for part in copy.parts() for each in part.columns(self._by_name)]:
                 self._reads |= {each.source.identity, each.source.columns[each.original]}
         codes = {code for code, _, _ in actions}
         if sqlite3.SQLITE_TRANSACTION in codes:
@@ -197,9 +185,7 @@ class SqliteTracker:
         self.went_back += went_back
         if self._changes_schema or went_back:
             self.look()
-        copy = self.origins.read(statement)
-        if not copy or not self.origins.note(copy, self._permanent):
-            self._read |= self._copied  # Where these values were copied to is not known.
+        self._note_copy(statement)
         return self._changes_schema or went_back
 
     def row_changes(self, table: Hashable | None = None) -> dict[Hashable, RowChanges]:
@@ -208,13 +194,6 @@ class SqliteTracker:
             if (rows := self._rows.get(each.identity)) and table in {None, each.identity}:
                 rows.record_count(measure(self._connection, each).rows)
         return {identity: rows.changes for identity, rows in self._rows.items()}
-
-    def foresee_deferred(self) -> None:
-        """Do nothing, because SQLite has no deferred triggers."""
-
-    def unforeseen(self, updated: Mapping[Hashable, int]) -> dict[Hashable, set[str]]:  # noqa: ARG002 - SQLite says all
-        """Return no columns, because SQLite reports all updates of a statement before the statement runs."""
-        return {}
 
     def reads(self, table: CatalogTable, column: str | None) -> bool:
         """Return whether the current statement reads a column, or the table if no column is given."""
@@ -225,29 +204,9 @@ class SqliteTracker:
         wanted = {(sqlite3.SQLITE_INSERT, table.name, ""), (sqlite3.SQLITE_UPDATE, table.name, (column or "").lower())}
         return not wanted.isdisjoint((code, name, (written or "").lower()) for code, name, written in self._writes)
 
-    def can_empty(self, column: str) -> bool:  # noqa: ARG002 - SQLite reports no values
-        """Return True, because a trigger may empty any column to which the statement writes."""
-        return True
-
     def rows_written(self, table: CatalogTable) -> int:  # noqa: ARG002 - the driver counts those of all tables
         """Return the number of rows changed in all tables together, because SQLite has no number for each table."""
         return int(self._driver.total_changes)
-
-    def was_used(self, table: Hashable) -> bool:  # noqa: ARG002 - nobody else can write
-        """Return False, because no other session can write to a table during the transaction."""
-        return False
-
-    def may_be_shared(self, table: Hashable) -> bool:  # noqa: ARG002 - nobody else can write
-        """Return False, because no other session can write to a table during the transaction."""
-        return False
-
-    def written_by_others(self) -> str:
-        """Return an empty text: there are no rows of other sessions, which cannot write during the transaction."""
-        return ""
-
-    def was_read(self, column: Hashable) -> bool:
-        """Return whether a statement of the revision has read the column."""
-        return column in self._read
 
     def _way(self, code: int, name: str) -> object:
         """Return the kind of a write to a table. SQLite reports the replacement of rows as an insertion."""
@@ -272,8 +231,8 @@ class SqliteTracker:
                 self._refilled.add(table.identity)  # A trigger inserts and deletes: the number of each is not known.
 
     @property
-    def _permanent(self) -> Tables:
-        """The tables that have no temporary table or view with the same name, to which a statement could refer."""
+    def _by_name(self) -> Tables:
+        """The tables to which a name in a statement refers: a temporary table or view hides the one of its name."""
         return {name: table for name, table in self.tables.items() if name.lower() not in self._temporary}
 
     # ---- savepoints

@@ -152,10 +152,18 @@ class Statement:
                 found += [self.written[part.start : part.end] for part in parts[start + 1 : equals]]
         return found
 
+    @cached_property
+    def _without_literals(self) -> str:
+        return _LITERALS.sub(" ", self.written)
+
+    @cached_property
+    def _without_bodies(self) -> str:
+        return _ATOMIC.sub(" ", self._without_literals)
+
     @property
     def only_defines(self) -> bool:
         """Whether the statement only defines objects or grants rights. The text of a function runs later."""
-        return bool(_ONLY_DEFINES.fullmatch(_ATOMIC.sub(" ", _LITERALS.sub(" ", self.written))))
+        return bool(_ONLY_DEFINES.fullmatch(self._without_bodies))
 
     def does(self, *actions: re.Pattern[str]) -> bool:
         """Return whether the statement does one of these actions, such as `DROPS`."""
@@ -179,12 +187,12 @@ class Statement:
     @property
     def can_run_in_savepoint(self) -> bool:
         """Whether the statement can run in a savepoint, and the rollback to the savepoint undoes it."""
-        return not _NO_ATTEMPT.search(_LITERALS.sub(" ", self.written))
+        return not _NO_ATTEMPT.search(self._without_literals)
 
     @property
     def ends_transaction(self) -> bool:
         """Whether the statement commits or rolls back."""
-        return bool(_ENDS.search(_ATOMIC.sub(" ", _LITERALS.sub(" ", self.written))))
+        return bool(_ENDS.search(self._without_bodies))
 
     @property
     def is_plain(self) -> bool:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from ...database.catalog import foreign_key_violations
 from ...project.history import History
-from ...schema.inventory import ForeignKey, Inventory
+from ...schema.inventory import Inventory
 from ..rows.snapshots import RowSnapshot, TableRows
 
 _UNCHECKED = text("""
@@ -121,25 +121,26 @@ def misdirected_keys(
         old = {(key.columns, key.referred_table) for key in known}
         for key in after.tables[name].foreign_keys:
             to = key.referred_table
-            if (key.columns, to) in old or to not in before.tables or then.tables.get(to) != now.tables.get(to):
+            is_right = (key.columns, to) in old or to == name or to not in before.tables
+            if is_right or then.tables.get(to) != now.tables.get(to):
                 continue
             for other in known:
-                is_related = _refer(before, to, other.referred_table) or is_copied(other.referred_table, to)
-                if to == other.referred_table or is_related or to == name:
+                owner = other.referred_table
+                if owner == to or _refer(before, to, owner) or is_copied(owner, to):
                     continue
                 if _same_values(then.tables[name], other.columns, now.tables[name], key.columns):
                     own = f"{name}({', '.join(key.columns)})"
-                    yield name, f"{own} refers to {to}, but its values are the keys of {other.referred_table}"
+                    yield name, f"{own} refers to {to}, but its values are the keys of {owner}"
 
 
 def _refer(schema: Inventory, one: str, other: str) -> bool:
     """Return whether one of two tables refers to the other table. If so, the keys of both tables can be equal."""
-    keys: list[tuple[str, ForeignKey]] = [(name, key) for name in (one, other) for key in _keys_of(schema, name)]
-    return any({name, key.referred_table} == {one, other} for name, key in keys)
-
-
-def _keys_of(schema: Inventory, table: str) -> tuple[ForeignKey, ...]:
-    return schema.tables[table].foreign_keys if table in schema.tables else ()
+    return any(
+        {name, key.referred_table} == {one, other}
+        for name in (one, other)
+        if name in schema.tables
+        for key in schema.tables[name].foreign_keys
+    )
 
 
 def _same_values(then: TableRows, columns: tuple[str, ...], now: TableRows, others: tuple[str, ...]) -> bool:

@@ -101,7 +101,7 @@ def unreadable_labels(
                     yield name, column.name, text_
 
 
-def use_classes(connection: Connection, metadata: MetaData, skipped: Collection[str] = ()) -> OrmUse:
+def use_classes(connection: Connection, metadata: MetaData, skipped: Collection[str]) -> OrmUse:
     """Try every class that is mapped to the tables of the metadata.
 
     Args:

@@ -99,8 +99,8 @@ def _assigned_rows(node: ast.AST) -> list[str]:
 
 def _is_row_loop(loop: ast.For, rows: set[str]) -> bool:
     """Return whether a loop over the result of a query runs statements."""
-    runs = any(_called(node) == "execute" for statement in loop.body for node in ast.walk(statement))
-    return runs and (_reads(loop.iter) or any(isinstance(n, ast.Name) and n.id in rows for n in ast.walk(loop.iter)))
+    names = {node.id for node in ast.walk(loop.iter) if isinstance(node, ast.Name)}
+    return any(map(_reads, loop.body)) and (_reads(loop.iter) or not names.isdisjoint(rows))
 
 
 def _reads(node: ast.AST) -> bool:

@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.schema import CreateTable
 
-from ...database.driver_connections import Attempt, WatchedConnection, Watcher, set_watcher
+from ...database.driver_connections import WatchedConnection, set_watcher
 from ...errors.base import AntarestError
 from ...errors.facts.run import ScratchRunFailed
 from ...errors.loss import Loss, Missing
@@ -109,7 +109,7 @@ class RevisionStep:
                 guard.begin(revision, self.direction)
             elif rebuilds:
                 rebuilds.begin()
-                set_watcher(connection, _RebuildWatcher(rebuilds))
+                set_watcher(connection, rebuilds)
             yield
             if guard and self.losses is not None:
                 guard.end(revision, self.direction)
@@ -269,13 +269,3 @@ def _autoloaded(call: Any) -> Any:
         return call(cls, name, metadata, *parts, **options, **found)
 
     return table
-
-
-class _RebuildWatcher(Watcher):
-    """A watcher that passes each statement to a `RebuildGuard`."""
-
-    def __init__(self, guard: RebuildGuard) -> None:
-        self._guard = guard
-
-    def before(self, statement: str, attempt: Attempt | None = None) -> None:  # noqa: ARG002 - a watcher only looks
-        self._guard.note_statement(statement)

@@ -116,8 +116,8 @@ class _Filler:
             for cut in self._cuts:
                 if added[cut.table]:
                     self._set_deferred(cut)
-        if self._is_postgresql and self._numbered:
-            self._advance_sequences()
+        if self._is_postgresql and self._numbered:  # Every sequence continues after the generated ids.
+            self._connection.execute(_ADVANCE, {"numbered": self._numbered})
         return added
 
     def _fill_table(self, table: Table) -> int:
@@ -264,10 +264,6 @@ class _Filler:
         self._connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
         yield
 
-    def _advance_sequences(self) -> None:
-        """Set every sequence to continue after the generated ids."""
-        self._connection.execute(_ADVANCE, {"numbered": self._numbered})
-
 
 def _with_keys_of(table: Table, before: Table) -> Table:
     """Return the table with additional unique keys and indexes: those of `before` whose columns still exist."""
@@ -277,7 +273,7 @@ def _with_keys_of(table: Table, before: Table) -> Table:
     return replace(table, uniques=tuple(dict.fromkeys(uniques)), indexes=(*table.indexes, *indexes))
 
 
-def shorten_moments(connection: Connection, *, exclude: Collection[str] = OWN_TABLES) -> None:
+def shorten_moments(connection: Connection, *, exclude: Collection[str]) -> None:
     """On SQLite, remove the microseconds from one timestamp in each column.
 
     Programs without SQLAlchemy often write timestamps in this form.

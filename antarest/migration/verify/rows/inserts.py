@@ -73,18 +73,18 @@ class Inserter:
             lambda: next(filter(None, (self._insert(name, known.rows) for name, known in tables)), "")
         )
 
-    def execute(self, statement: sa.Executable) -> str:
-        """Execute a statement. If the database or a type of SQLAlchemy refuses a value, return the reason."""
+    def execute(self, statement: sa.Executable, rows: list[Draw] | None = None) -> str:
+        """Execute a statement, with the values of these rows if they are given.
+
+        If the database or a type of SQLAlchemy refuses a value, return the reason.
+        """
+        execute = partial(self._execute, statement, rows)
         # On PostgreSQL a failed statement aborts the transaction.
-        return self._together(lambda: self._execute(statement)) if self._is_postgresql else self._execute(statement)
+        return self._together(execute) if self._is_postgresql else execute()
 
     def insert_one(self, table: str, row: Draw) -> str:
         """Insert a row. If the database or a type of SQLAlchemy refuses a value, return the reason."""
-        insertion = sa.insert(self._tables[table])
-        if not row:
-            return self.execute(insertion)
-        add = partial(self._execute, insertion, [row])
-        return self._together(add) if self._is_postgresql else add()
+        return self.execute(sa.insert(self._tables[table]), [row] if row else None)
 
     def with_rows(self, tables: Sequence[str]) -> set[str]:
         """Return the names of the tables that have rows."""
