@@ -321,7 +321,7 @@ def _writing_only_here(connection: Connection) -> Iterator[None]:
     refused = list[ElsewhereUsed]()
 
     def allow(code: int, first: str | None, _second: str | None, place: str | None, _trigger: str | None) -> int:
-        if error := elsewhere(code, first, place, _ROW_WRITES):
+        if error := elsewhere(code, first, place, _ROW_WRITES, getattr(driver, "running", ("", ()))):
             refused.append(error)
         return sqlite3.SQLITE_DENY if error else sqlite3.SQLITE_OK
 
