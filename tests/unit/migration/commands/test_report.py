@@ -158,6 +158,7 @@ def test_the_status_for_machines() -> None:
         "elsewhere": "",
         "edited": [],
         "rollback_script": "",
+        "schema": "",
         "recorded_elsewhere": {},
         "not_checked": {},
     }
@@ -166,7 +167,6 @@ def test_the_status_for_machines() -> None:
 def test_a_status_names_what_was_not_checked() -> None:
     reasons = {"rollback.sh": "[antarest] rollback_script is not set", EDITED: "the database has no record"}
     status = replace(AT_HEAD, rollback_script_in_sync=None, not_checked=reasons)
-
     assert results.status(status, *FILES, "").endswith(
         "\nnot checked    rollback.sh: [antarest] rollback_script is not set\n"
         "not checked    edited files: the database has no record"
