@@ -26,6 +26,7 @@ from ...errors.loss import Loss, Missing
 from ...errors.revision import Direction, Revision
 from ...losses.guard import LossGuard
 from ...losses.rebuilds import RebuildGuard
+from ...losses.tracking.base import NotAllowed
 from ..rows.hints import Hints
 from ..source import skipping
 from ..target import Target
@@ -116,6 +117,8 @@ class RevisionStep:
             if guard and self.losses is not None:
                 guard.end(revision, self.direction)
                 self.losses.extend(guard.losses)
+        except NotAllowed as error:
+            raise NotAllowed(f"a run refuses this revision, because {error}") from error
         finally:
             set_watcher(connection, None)
             if guard:
