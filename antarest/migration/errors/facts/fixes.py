@@ -93,7 +93,9 @@ def fixes_of(revision: str, reason: str) -> Iterator[Hint]:
         count = f'SELECT setval({counter}) FROM "{table}"'
         yield Hint("After that, let the identity continue behind the rows", f"op.execute({count!r})")
     if found or _NEW_LABEL.search(reason):
-        yield Hint("The revision that adds the value is committed first, if its file says", 'transaction = "own"')
+        yield Hint(
+            "Add the value in an earlier revision. It is committed first if its file says", 'transaction = "own"'
+        )
 
 
 def for_one_engine(reason: str) -> Iterator[Hint]:

@@ -62,3 +62,10 @@ def test_a_model_with_a_number_for_a_boolean_is_told_what_to_write() -> None:
     )
 
     assert refused.hints[0].command == "sa.true(), sa.false()"
+
+
+def test_a_new_label_is_added_in_an_earlier_revision() -> None:
+    """In the same revision, `transaction = "own"` would not help."""
+    (hint,) = fixes_of("a1", 'unsafe use of new value "c" of enum type kind')
+
+    assert "in an earlier revision" in hint.text
