@@ -227,10 +227,10 @@ def written(written: Written, rollback_script: Path | None, diagram: Path | None
             fields([("revision", near(written.path)), ("rollback", near(rollback_script)), ("diagram", near(diagram))])
         )
         lines += [f"detected       {each}" for each in written.detected]
-        lines += [
-            f"careful        {each}, with its data. If it is a rename, write it as one; the file says how"
-            for each in written.drops
-        ]
+        if written.unmodelled:
+            tables = count(written.unmodelled, "table")
+            lines.append(f"careful        {tables} without a model. Perhaps the models were not imported")
+        lines += [f"careful        {each}, with its data. A rename is {_rename(each)}" for each in written.drops]
         lines += [
             f"careful        {each}. If the new type changes a value, the run fails, unless the file declares it"
             for each in written.retypes
@@ -246,6 +246,10 @@ def written(written: Written, rollback_script: Path | None, diagram: Path | None
         command = spell('inv db.revision --empty --message="..."')
         lines.append(f"nothing was written. Write it into an empty revision:   {command}")
     return "\n".join(lines)
+
+
+def _rename(drop: str) -> str:
+    return "op.rename_table(...)" if drop.startswith("drops table") else "op.alter_column(..., new_column_name=...)"
 
 
 def near(path: Path | None) -> str:

@@ -289,14 +289,13 @@ def test_a_revision_that_was_written(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         drops=("drops column study.year",),
         by_hand=("adds sequence tag_seq",),
     )
-
     assert results.written(written, Path("/elsewhere/rollback.sh"), tmp_path / "schema.md") == shown("""
         revision       versions/b1.py
         rollback       /elsewhere/rollback.sh
         diagram        schema.md
         detected       adds column study.horizon
         detected       drops column study.year
-        careful        drops column study.year, with its data. If it is a rename, write it as one; the file says how
+        careful        drops column study.year, with its data. A rename is op.alter_column(..., new_column_name=...)
         by hand        adds sequence tag_seq: Alembic does not see it
     """)
 
