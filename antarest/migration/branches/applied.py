@@ -62,7 +62,8 @@ def read_applied(
         if (id_ := waiting.pop()) not in result.revisions:
             revision = reader.read(id_, result)
             if revision is None:
-                raise RevisionLost(id_, database, reader.searched, is_shallow=reader.is_shallow)
+                has_git = home.repository is not None
+                raise RevisionLost(id_, database, reader.searched, is_shallow=reader.is_shallow, has_git=has_git)
             result.revisions[id_] = revision
             waiting.extend(revision.predecessors)
     return result

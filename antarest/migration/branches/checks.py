@@ -15,8 +15,7 @@ from ..errors.settings.urls import ENGINES
 from ..errors.text import count, shorten
 from ..project import rollback_script
 from ..project.project import Project
-from ..schema.compare import Difference
-from ..schema.inventory import Inventory
+from ..schema.compare import were_not_imported
 from ..scratch.comparison import BOTH, Bench, Comparison, bench
 from ..scratch.included import switched_off
 from ..workflow.status import EDITED, Status
@@ -192,15 +191,6 @@ def _snapshots(project: Project) -> Iterator[Check]:
             for path, why in snapshots.stale(project)
         ]
         yield Check("snapshots in sync", old)
-
-
-def were_not_imported(found: Sequence[Difference], migrated: Inventory) -> int:
-    """Return the number of tables without a model, if these are more than half of all tables; otherwise 0.
-
-    If so many tables have no model, the modules of the models were probably not imported.
-    """
-    dropped = sum(each.kind == "table" and each.after is None for each in found)
-    return dropped if dropped > 1 and dropped * 2 > len(migrated.tables) else 0
 
 
 def drift(project: Project, db: DbConfig | None) -> list[CheckFailure]:

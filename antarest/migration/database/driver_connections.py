@@ -10,7 +10,7 @@ import select
 import socket
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache, partial
 from typing import Any, Literal, Self, cast
@@ -19,6 +19,8 @@ from sqlalchemy import Connection
 
 Attempt = Callable[[], object]
 """A function that runs the reported statement with its parameters."""
+Running = tuple[str, Sequence[Any]]
+"""The text of a statement, and the lists of parameters with which it runs one after the other."""
 
 
 class Watcher:
@@ -131,11 +133,11 @@ class SqliteConnection(WatchedConnection, sqlite3.Connection):
 
     Attributes:
         retry_commit: called when a reader blocks a commit; returns whether to try again, perhaps after a short wait.
-        runs_many: whether `executemany` runs the reported statement with more than one list of parameters.
+        running: the last statement, with its lists of parameters.
     """
 
     retry_commit: Callable[[], bool] = staticmethod(lambda: False)
-    runs_many: bool = False
+    running: Running = ("", ())
 
     def __setattr__(self, name: str, value: object) -> None:
         """Set an attribute.
@@ -186,17 +188,15 @@ class _SqliteCursor(sqlite3.Cursor):
     connection: SqliteConnection
 
     def execute(self, sql: str, parameters: Any = (), /) -> Self:
+        self.connection.running = (sql, [parameters])
         with self.connection.reporting(sql):
             return super().execute(sql, parameters)
 
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> Self:
         rows = list(parameters)  # Making this list can run other statements, which are reported first.
-        self.connection.runs_many = len(rows) > 1
-        try:
-            with self.connection.reporting(sql):
-                return super().executemany(sql, rows)
-        finally:
-            self.connection.runs_many = False
+        self.connection.running = (sql, rows)
+        with self.connection.reporting(sql):
+            return super().executemany(sql, rows)
 
     def executescript(self, script: str, /) -> Self:
         """Run the statements of a script one by one. The driver's own method would commit first."""

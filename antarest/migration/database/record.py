@@ -13,7 +13,23 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import TIMESTAMP, BigInteger, Column, Connection, Float, MetaData, String, Table, func, select, text
+from sqlalchemy import (
+    TIMESTAMP,
+    BigInteger,
+    Column,
+    Connection,
+    Float,
+    MetaData,
+    String,
+    Table,
+    column,
+    func,
+    literal,
+    select,
+    table,
+    text,
+    union_all,
+)
 from sqlalchemy.schema import CreateSchema
 
 from .. import __version__
@@ -212,16 +228,15 @@ def recorded_elsewhere(
 
     Schemas whose revisions are not all in the history are left out. On SQLite, the mapping is empty.
     """
-    found: dict[str, tuple[str, ...]] = {}
-    if connection.dialect.name == "postgresql":
-        quote = connection.dialect.identifier_preparer.quote
-        named = {"name": version_table.name, "schema": version_table.schema or None}
-        for schema in connection.execute(_OTHER_SCHEMAS, named).scalars().all():
-            place = f"{quote(schema)}.{quote(version_table.name)}"
-            recorded = tuple(sorted(connection.execute(text(f"SELECT version_num FROM {place}")).scalars()))
-            if recorded and not history.unknown(recorded):
-                found[schema] = recorded
-    return found
+    if connection.dialect.name != "postgresql":
+        return {}
+    named = {"name": version_table.name, "schema": version_table.schema or None}
+    found: dict[str, list[str]] = {name: [] for name in connection.execute(_OTHER_SCHEMAS, named).scalars()}
+    tables = [table(version_table.name, column("version_num"), schema=name) for name in found]
+    queries = [select(literal(each.schema), each.c.version_num) for each in tables]
+    for schema, revision in connection.execute(union_all(*queries)) if queries else ():
+        found[schema].append(revision)
+    return {name: tuple(sorted(ids)) for name, ids in found.items() if ids and not history.unknown(ids)}
 
 
 def last_applied(record: Sequence[RecordLine]) -> dict[str, RecordLine]:

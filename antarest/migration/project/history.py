@@ -325,11 +325,15 @@ class History:
                 Hint("See what a rollback to it would undo", f"inv db.rollback --to={target} --dry-run"),
             )
         parting = self._state_below(target, self.states_below(current))
+        both = {target, *current}
+        joined = next((id_ for id_ in self.order if both <= self.applied([id_])), "")
         beside = Hint("Apply all branches beside each other", "inv db.upgrade --to=heads")
+        if joined:
+            beside = Hint("Apply both, up to the revision that joins them", f"inv db.upgrade --to={joined}")
         raise OutOfReach(
             f"revision {target} is on another branch than the current one, so an upgrade cannot go there",
             shown,
-            *([beside] if len(self.heads) > 1 else []),
+            *([beside] if joined or len(self.heads) > 1 else []),
             Hint("See what lies between it and the current one", f"inv db.rollback --to={parting} --dry-run"),
         )
 

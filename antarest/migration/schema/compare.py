@@ -183,3 +183,12 @@ def _show(value: object) -> str:
     if value is None or value in ("", ()):
         return "none"
     return ", ".join(value) if isinstance(value, tuple) else str(value)
+
+
+def were_not_imported(found: Sequence[Difference], migrated: Inventory) -> int:
+    """Return the number of tables without a model, if these are more than half of all tables; otherwise 0.
+
+    If so many tables have no model, the modules of the models were probably not imported.
+    """
+    dropped = sum(each.kind == "table" and each.after is None for each in found)
+    return dropped if dropped > 1 and dropped * 2 > len(migrated.tables) else 0

@@ -238,14 +238,7 @@ class ScratchRunner:
 
 
 _USING = re.compile(r'You might need to specify "USING (.+)"')  # PostgreSQL says this if no implicit cast exists
-# Alembic says this in a batch, if it cannot find the constraint to drop.
-_NO_NAME = re.compile(r"Constraint must have a name|No such constraint: ")
 _ABORTED = "25P02"  # the code of "current transaction is aborted, commands ignored"
-_CONVENTION = ", ".join(f'"{kind}": "{kind}_%(table_name)s_%(column_0_name)s"' for kind in ("fk", "uq"))
-_NAME_IT = Hint(
-    "If SQLite has no name for it, name it in the batch",
-    f"op.batch_alter_table(..., naming_convention={{{_CONVENTION}}})",
-)
 
 
 def _failure(step: Any, error: BaseException, connection: Connection, fixes: Sequence[Hint]) -> ScratchRunFailed:
@@ -254,8 +247,6 @@ def _failure(step: Any, error: BaseException, connection: Connection, fixes: Seq
     why = reason(error) if isinstance(error, (DBAPIError, NotAllowed)) else described(error)
     why = redact(why, connection.engine.url)
     details = details_of(error)
-    if connection.dialect.name == "sqlite" and isinstance(error, ValueError) and _NO_NAME.search(why):
-        fixes = [_NAME_IT, *fixes]
     if using := _USING.search(details.get("hint", "")):
         command = f"op.alter_column(..., postgresql_using={using[1]!r})"
         fixes = [Hint("Say how PostgreSQL converts the values, here and in the downgrade", command), *fixes]
@@ -321,7 +312,7 @@ def _writing_only_here(connection: Connection) -> Iterator[None]:
     refused = list[ElsewhereUsed]()
 
     def allow(code: int, first: str | None, _second: str | None, place: str | None, _trigger: str | None) -> int:
-        if error := elsewhere(code, first, place, _ROW_WRITES):
+        if error := elsewhere(code, first, place, _ROW_WRITES, getattr(driver, "running", ("", ()))):
             refused.append(error)
         return sqlite3.SQLITE_DENY if error else sqlite3.SQLITE_OK
 

@@ -186,8 +186,20 @@ class Target:
         """The runner of the revisions on scratch databases."""
         schema = self.project.version_table.schema
         return ScratchRunner(
-            self.config, self.script, self.history, self.options(), self.commits_each, self.is_own, schema
+            self.config,
+            self.script,
+            self.history,
+            self.options(),
+            self.commits_each,
+            self.is_own,
+            schema,
+            stores_long_ids=_mentions_ids(self.project.env.path),
         )
+
+    def stores_id(self, revision: str) -> bool:
+        """Return whether `env.py`, or a revision up to this one, seems to give the version table room for long ids."""
+        before = (self.history[id_].path for id_ in self.history.applied([revision]))
+        return any(map(_mentions_ids, [self.project.env.path, *before]))
 
     def options(self) -> dict[str, Any]:
         """Return the options of Alembic's migration context."""
@@ -290,3 +302,9 @@ def _revision(script: Script) -> Revision:
         transaction=declared("transaction", str),
         row_security=declared("row_security", str),
     )
+
+
+def _mentions_ids(path: Path) -> bool:
+    """Return whether a file names the column of the version table, or Alembic's function that makes this table."""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    return "version_num" in text or "version_table_impl" in text

@@ -32,8 +32,9 @@ class Status:
         deployed: the revision of production; empty if none is recorded.
         edited: the revisions whose file was edited after they were applied.
         rollback_script: the path of `rollback.sh`; empty if the project has none.
-        recorded_elsewhere: for each other schema with a version table, the revisions that this table records; empty if
-            the version table of the project records a revision.
+        schema: the schema whose version table was read.
+        recorded_elsewhere: for each other schema with a version table, the revisions that this table records. The
+            status describes none of these schemas.
         not_checked: the reasons why checks were skipped. The key is the name of the check.
     """
 
@@ -51,6 +52,7 @@ class Status:
     deployed: str = ""
     edited: tuple[str, ...] = ()
     rollback_script: str = ""
+    schema: str = ""
     recorded_elsewhere: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     not_checked: Mapping[str, str] = field(default_factory=dict)
 

@@ -61,9 +61,8 @@ class MigrationWorkflow:
             listener: receives the progress of a run.
             others: for each other project to which the database may belong, the path of its `alembic.ini`.
         """
-        self.project = project
+        self.project, self.db = project, db
         self.others = tuple(others)
-        self.db = db
         self.environment, self.source = environment, source
         self.listener = listener
 
@@ -126,7 +125,7 @@ class MigrationWorkflow:
         with self.looking() as connection:
             current = read_current(connection, self.project.version_table)
             record = read_record(connection, self.project.version_table) if current else []
-            elsewhere = {} if current else recorded_elsewhere(connection, self.project.version_table, history)
+            elsewhere = recorded_elsewhere(connection, self.project.version_table, history)
             engine = engine_version(connection)
             missing = grants.lacking(self.project, self.db, connection) if current else []
         return Status(
@@ -144,6 +143,7 @@ class MigrationWorkflow:
             rollback_script_in_sync=rollback_script.is_in_sync(self.project)
             if rollback_script.has_target(self.project)
             else None,
+            schema=self.project.version_table.schema or str(connection.dialect.default_schema_name or ""),
             recorded_elsewhere=elsewhere,
             missing_grants=tuple(grant.sql for grant in missing),
             rollback_script=str(self.project.rollback_script or ""),

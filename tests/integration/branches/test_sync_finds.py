@@ -137,6 +137,7 @@ def test_without_git_the_folder_is_all_there_is(small: Clone) -> None:
 
     refused = refusal(small.inv("sync"), "db.E220", EXIT_FAILED)
     assert "not a git repository" in refused.details["searched"]
+    assert not any("git fetch" in command for command in refused.commands)
     small.write(table("reserve"))
     assert small.sync() == []
     small.assert_matches()

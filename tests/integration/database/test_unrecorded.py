@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
+from antarest.migration.commands.rendering import results
 from antarest.migration.errors.facts.refusal import RowsOverlap, Unrecorded
 from antarest.migration.errors.loss import Agreement
 from tests.support.projects.checkouts import ROOT, ConfigFile, Run
@@ -133,7 +134,7 @@ def test_a_version_table_in_another_schema_is_found(tmp_path: Path, postgres_dat
 
 def test_each_tenant_has_a_schema_with_a_history_of_its_own(tmp_path: Path, postgres_database: URL) -> None:
     project = write_project(tmp_path / "project", TABLES, COLUMN)
-    hints = []
+    hints, statuses = [], []
     for tenant in ("first", "second", "third"):
         there = Database(postgres_database.update_query_dict({"options": f"-csearch_path={tenant}"}), project)
         there.execute(f"CREATE SCHEMA {tenant}")
@@ -144,8 +145,14 @@ def test_each_tenant_has_a_schema_with_a_history_of_its_own(tmp_path: Path, post
             assert "as for tenants" in error.value.hints[-1].text
 
         assert there.workflow.upgrade(from_base=True).after == ("b2",)
+        statuses.append(there.workflow.status())
 
     assert hints == [["version_table_schema = first", "inv db.upgrade --from-base"], ["inv db.upgrade --from-base"]]
+    assert [each.schema for each in statuses] == ["first", "second", "third"]
+    assert [[*each.recorded_elsewhere] for each in statuses] == [[], ["first"], ["first", "second"]]
+    shown = results.status(statuses[-1], "", "", "")
+    assert "current        b2 (head) in schema third\n" in shown
+    assert "not shown      the schemas first (at b2), second (at b2)" in shown
 
 
 def test_two_revisions_of_which_one_includes_the_other_are_refused(history: Build) -> None:

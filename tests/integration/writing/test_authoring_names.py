@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from antarest.migration.branches import snapshots
+from antarest.migration.commands.rendering import results
 from antarest.migration.errors.facts.run import ScratchRunFailed
 from antarest.migration.errors.loss import Agreement
 from antarest.migration.errors.settings.db_config import DbConfig
@@ -99,6 +100,19 @@ def test_other_changes_of_labels_are_no_rename(author: Author, on_postgresql: Db
     author.models(MOOD.format(labels))
 
     assert "rename" not in "".join(author.revise(on_postgresql).by_hand)
+
+
+def test_models_that_were_perhaps_not_imported_are_named_before_their_tables_are_dropped(
+    author: Author, on_postgresql: DbConfig
+) -> None:
+    author.models("for name in 'abc': sa.Table(name, metadata, sa.Column('id', sa.Integer, primary_key=True))")
+    author.revise(on_postgresql)
+    author.models("sa.Table('a', metadata, sa.Column('id', sa.Integer, primary_key=True))")
+
+    written = author.revise(on_postgresql)
+
+    assert written.unmodelled == 2
+    assert "careful        2 tables without a model. Perhaps the models" in results.written(written, None)
 
 
 EXPECTED = Script(

@@ -25,7 +25,7 @@ from ...project.env_options import undisturbed
 from ...project.history import History
 from ...project.project import Project
 from ...project.staging import Staging, staging
-from ...schema.compare import Difference
+from ...schema.compare import Difference, were_not_imported
 from ...schema.postgresql import without_warnings
 from ...scratch.comparison import Bench, Comparison, bench
 from ...scratch.databases import EngineName
@@ -60,6 +60,7 @@ class Written:
         by_hand: the changes that have to be written by hand, because Alembic does not detect them.
         skipped: for each engine on which nothing was compared, the reason.
         beside: the heads of the other branches. The comparisons ran on top of these heads too.
+        unmodelled: the number of tables without a model, if the models were perhaps not imported; otherwise 0.
     """
 
     path: Path | None
@@ -69,6 +70,7 @@ class Written:
     by_hand: tuple[str, ...] = ()
     skipped: Mapping[EngineName, str] = field(default_factory=dict)
     beside: tuple[str, ...] = ()
+    unmodelled: int = 0
 
 
 def write_revision(
@@ -135,7 +137,8 @@ def _written(
     drops = [each for each in detected if each.after is None and each.kind in ("table", "column")]
     retypes = [each for each in detected if each.aspect == "type" and may_convert(each.before, each.after)]
     seen, gone, retyped = (tuple(dict.fromkeys(_render(each))) for each in (detected, drops, retypes))
-    return Written(path, seen, gone, retyped, tuple(_shown(left)), skipped)
+    unmodelled = max((were_not_imported(each.found, each.migrated) for each in before), default=0)
+    return Written(path, seen, gone, retyped, tuple(_shown(left)), skipped, unmodelled=unmodelled)
 
 
 def _checked(project: Project, message: str, head: str) -> str:

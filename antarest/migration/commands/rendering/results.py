@@ -39,8 +39,12 @@ def revision_line(revision: Revision) -> str:
 def status(status: Status, project: str, source: str, head_message: str) -> str:
     """Return the text of `db.status`."""
     current = position(status.current) + (" (head)" if status.at_head and status.current else "")
-    for schema, recorded in status.recorded_elsewhere.items():
+    others = dict(status.recorded_elsewhere)
+    if len(others) == 1 and not status.current:
+        schema, recorded = others.popitem()
         current = f"{position(recorded)} in schema {schema}, which [antarest] version_table_schema does not name"
+    elif others:
+        current += f" in schema {status.schema}"
     head = position(status.heads) + (f"  {head_message}" if head_message else "")
     pending = f"{len(status.pending)}: {shorten(status.pending)}" if status.pending else "none"
     applied = f"{status.applied} of {status.applied + len(status.pending)} revisions"
@@ -63,9 +67,14 @@ def status(status: Status, project: str, source: str, head_message: str) -> str:
             ("deployed", status.deployed),
             ("missing rights", "; ".join(status.missing_grants)),
             ("rollback.sh", _rollback_script(status)),
+            ("not shown", f"the schemas {shorten(shown)}" if (shown := _at(others)) else ""),
             *(("not checked", f"{what}: {why}") for what, why in status.not_checked.items()),
         ]
     )
+
+
+def _at(schemas: Mapping[str, Sequence[str]]) -> list[str]:
+    return [f"{schema} (at {position(ids)})" for schema, ids in schemas.items()]
 
 
 def _rollback_script(status: Status) -> str:
@@ -218,10 +227,10 @@ def written(written: Written, rollback_script: Path | None, diagram: Path | None
             fields([("revision", near(written.path)), ("rollback", near(rollback_script)), ("diagram", near(diagram))])
         )
         lines += [f"detected       {each}" for each in written.detected]
-        lines += [
-            f"careful        {each}, with its data. If it is a rename, write it as one; the file says how"
-            for each in written.drops
-        ]
+        if written.unmodelled:
+            tables = count(written.unmodelled, "table")
+            lines.append(f"careful        {tables} without a model. Perhaps the models were not imported")
+        lines += [f"careful        {each}, with its data. A rename is {_rename(each)}" for each in written.drops]
         lines += [
             f"careful        {each}. If the new type changes a value, the run fails, unless the file declares it"
             for each in written.retypes
@@ -237,6 +246,10 @@ def written(written: Written, rollback_script: Path | None, diagram: Path | None
         command = spell('inv db.revision --empty --message="..."')
         lines.append(f"nothing was written. Write it into an empty revision:   {command}")
     return "\n".join(lines)
+
+
+def _rename(drop: str) -> str:
+    return "op.rename_table(...)" if drop.startswith("drops table") else "op.alter_column(..., new_column_name=...)"
 
 
 def near(path: Path | None) -> str:

@@ -26,12 +26,17 @@ class RevisionLost(MigrationError, code="db.E220"):
     file, restore a backup that is older than the revision, or reset the database.
     """
 
-    def __init__(self, revision: str, database: str, searched: str, *, is_shallow: bool = False) -> None:
+    def __init__(
+        self, revision: str, database: str, searched: str, *, is_shallow: bool = False, has_git: bool = True
+    ) -> None:
+        fetch = Hint("Fetch what others have, then try again", "git fetch --all --tags")
+        if is_shallow:
+            fetch = Hint("Get the rest of the history", "git fetch --unshallow")
+        elif not has_git:
+            fetch = Hint("Put its file back into the folder of the revisions, then look again", "inv db.status")
         super().__init__(
             f"the database has revision {revision}, and its file was not found",
-            Hint("Get the rest of the history", "git fetch --unshallow")
-            if is_shallow
-            else Hint("Fetch what others have, then try again", "git fetch --all --tags"),
+            fetch,
             Hint("Or restore a backup from before it", "inv db.backups"),
             details={"database": database, "searched": searched},
         )

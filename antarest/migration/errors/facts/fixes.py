@@ -18,6 +18,12 @@ _HAS_DEFAULT = re.compile(r'column "(.*)" of relation "(.*)" already has a defau
 _IS_GENERATED = re.compile(r'cannot INSERT into generated column "(.*)"')
 _NEW_LABEL = re.compile(r'unsafe use of new value "(.*)" of enum type')
 
+# Alembic says this in a batch, if it cannot find the constraint to drop.
+_NO_NAME = re.compile(r"Constraint must have a name|No such constraint: ")
+_CONVENTION = ", ".join(f'"{kind}": "{kind}_%(table_name)s_%(column_0_name)s"' for kind in ("fk", "uq"))
+_NO_BOOLEAN = re.compile(r"is of type boolean but (?:default )?expression is of type integer|boolean = integer")
+_LEFT_OVER = re.compile(r"table (_alembic_tmp_(\S+)) already exists")
+
 _NOT_AVAILABLE = re.compile(r'extension "(.+)" is not available|/([^/"]+)\.control"')
 _UNKNOWN = re.compile(r'(?:type|function|operator class|access method) "?([a-z_0-9.]+)')
 SERVER = "export ANTAREST_TEST_POSTGRES_URL=postgresql://USER:PASSWORD@HOST:5432/postgres"
@@ -65,6 +71,7 @@ def fixes_of(revision: str, reason: str) -> Iterator[Hint]:
     """
     if "value too long" in reason and len(revision) > ID_LENGTH:
         yield Hint(f"Give it an id of at most {ID_LENGTH} characters, or write into the first revision", _WIDEN)
+    yield from for_one_engine(reason)
     extension, is_unavailable = missing_extension(reason)
     if is_unavailable:
         yield Hint(f"For scratch databases, name a server that has the extension {extension}", SERVER)
@@ -88,4 +95,22 @@ def fixes_of(revision: str, reason: str) -> Iterator[Hint]:
         count = f'SELECT setval({counter}) FROM "{table}"'
         yield Hint("After that, let the identity continue behind the rows", f"op.execute({count!r})")
     if found or _NEW_LABEL.search(reason):
-        yield Hint("The revision that adds the value is committed first, if its file says", 'transaction = "own"')
+        yield Hint(
+            "Add the value in an earlier revision. It is committed first if its file says", 'transaction = "own"'
+        )
+
+
+def for_one_engine(reason: str) -> Iterator[Hint]:
+    """Yield the lines for a statement that works on the other engine only.
+
+    Args:
+        reason: the text of the error.
+    """
+    if _NO_NAME.search(reason):
+        name_it = f"op.batch_alter_table(..., naming_convention={{{_CONVENTION}}})"
+        yield Hint("If SQLite has no name for it, name it in the batch", name_it)
+    if left := _LEFT_OVER.search(reason):  # Alembic drops the old table only when the copy is complete.
+        drop = f"sqlite3 FILE 'DROP TABLE \"{left[1]}\"'"
+        yield Hint(f"A killed run of plain Alembic left it. Table {left[2]} has the rows, so drop the copy", drop)
+    if _NO_BOOLEAN.search(reason):
+        yield Hint("PostgreSQL has no numbers for BOOLEAN. Write the value for both engines", "sa.true(), sa.false()")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..base import EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_UNREPORTED, SEE_STATUS, Hint, MigrationError
-from .fixes import SERVER, fixes_of
+from .fixes import SERVER, fixes_of, for_one_engine
 
 _ROLLED_BACK = "Everything that was not committed was rolled back."
 _TRACEBACK = Hint("The same command with --debug shows the traceback.")
@@ -289,7 +289,9 @@ class ModelsNotMade(MigrationError, code="db.E617"):
             Hint("Give the column a form that this engine has, then look again", "inv db.check"),
             Hint(f"Or say in [antarest] that the project is not for {engine}", f"engines = {other}"),
         ]
-        if by_server:
+        if own := [*for_one_engine(reason)]:
+            hints = [*own, *hints]
+        elif by_server:
             hints = [
                 Hint("Let a revision make what is missing, first", 'inv db.revision --message="..." --empty'),
                 Hint("In that revision, for an extension", extension),

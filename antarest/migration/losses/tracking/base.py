@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import Connection
 
 from ...database.catalog import CatalogTable, Tables
-from ...database.driver_connections import Attempt
+from ...database.driver_connections import Attempt, Running
 from ...database.lock.tables import Learned
 from .origins import Origins
 
@@ -53,7 +54,13 @@ class ElsewhereUsed(NotAllowed):
     """A revision writes to an attached database, or attaches a file that does not exist (SQLite)."""
 
 
-def elsewhere(code: int, first: str | None, place: str | None, writes: Collection[int]) -> ElsewhereUsed | None:
+_ATTACH = re.compile(r"\s*ATTACH\s+(?:DATABASE\s+)?(.+?)\s+AS\s+\S+\s*", re.IGNORECASE | re.DOTALL)
+_NOT_NAMED = "it attaches a file that the statement does not name: write the name into the statement, or give it as `?`"
+
+
+def elsewhere(
+    code: int, first: str | None, place: str | None, writes: Collection[int], running: Running
+) -> ElsewhereUsed | None:
     """Return the error for an action that uses another database in a way that no run protects; None otherwise.
 
     Args:
@@ -61,17 +68,36 @@ def elsewhere(code: int, first: str | None, place: str | None, writes: Collectio
         first: the first argument of the action. For ATTACH, this is the file, if the statement contains its name.
         place: the name of the database; None if the action has none.
         writes: the actions that write.
+        running: the statement with its parameters.
     """
     if code in writes and place not in (None, "main", "temp"):
         why = f"it writes to the attached database {place}, which no run protects: only reading from it is possible"
         return ElsewhereUsed(why)
     if code != sqlite3.SQLITE_ATTACH:
         return None
-    url = urlsplit(first or "")
-    path = unquote(url.path) if url.scheme == "file" else first
-    if not path or ":memory:" in path or "mode=memory" in url.query or Path(path).exists():
-        return None
-    return ElsewhereUsed(f"it attaches {path}, and there is no such file: SQLite would create an empty one")
+    files = [first] if first is not None else _attached(*running)
+    if not files:
+        return ElsewhereUsed(_NOT_NAMED)
+    if missing := next(filter(_is_missing, files), ""):
+        return ElsewhereUsed(f"it attaches {missing}, and there is no such file: SQLite would create an empty one")
+    return None
+
+
+def _attached(statement: str, parameters: Sequence[Any]) -> list[str]:
+    """Return the files that an ATTACH with parameters names; empty if they cannot be found out."""
+    found = _ATTACH.match(statement)
+    if not found:
+        return []
+    with closing(sqlite3.connect(":memory:")) as other, suppress(sqlite3.Error):
+        own = [each if isinstance(each, Mapping) else each[: found[1].count("?")] for each in parameters]
+        return [str(other.execute(f"SELECT {found[1]}", each).fetchone()[0]) for each in own]
+    return []
+
+
+def _is_missing(file: str) -> bool:
+    url = urlsplit(file)
+    path = unquote(url.path) if url.scheme == "file" else file
+    return bool(path) and ":memory:" not in path and "mode=memory" not in url.query and not Path(path).exists()
 
 
 class ChangeTracker(ABC):

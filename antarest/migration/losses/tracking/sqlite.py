@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection
 
 from ...database.catalog import CatalogTable, Tables, measure, read_tables
-from ...database.driver_connections import Attempt
+from ...database.driver_connections import Attempt, Running
 from ...database.lock.tables import Learned
 from ..replaced import Replaced, may_insert_several
 from .base import ENDS_TRANSACTION, ChangeTracker, ElsewhereUsed, NotAllowed, RowChanges, Savepoints, Takes, elsewhere
@@ -93,6 +93,7 @@ class SqliteTracker(ChangeTracker):
         self._replaces = False
         self._is_heard = True
         self._elsewhere: ElsewhereUsed | None = None
+        self._running: Running = ("", ())
         self._renaming = False
         self._changes_schema = self._writes_text = False
         self._refilled: set[Hashable] = set()
@@ -146,7 +147,7 @@ class SqliteTracker(ChangeTracker):
 
     def before(self, statement: str, attempt: Attempt | None = None) -> Takes:  # noqa: ARG002 - not needed
         """Ask SQLite where a statement will write. Return the tables and columns that may lose data."""
-        self._reads = set()
+        self._reads, self._running = set(), self._driver.running  # The tracker's own statements will replace it.
         self._writes = actions = self._actions(statement)
         if copy := self.origins.read(statement):  # For a copy of a whole table, SQLite reports no reads.
             for each in [each for part in copy.parts() for each in part.columns(self._by_name)]:
@@ -217,7 +218,7 @@ class SqliteTracker(ChangeTracker):
         """Count the rows of each table to which this statement writes, if the previous write was of another kind."""
         writes = {(code, name) for code, name, _ in actions if code in _ROW_ACTIONS and name in self.tables}
         # A trigger may insert several rows.
-        is_several = len(writes) > 1 or may_insert_several(statement, runs_many=self._driver.runs_many)
+        is_several = len(writes) > 1 or may_insert_several(statement, runs_many=len(self._running[1]) > 1)
         self._refilled, self._replaced = set(), {}
         for code, name in writes:
             table, way = self.tables[name], self._way(code, name)
@@ -257,7 +258,7 @@ class SqliteTracker(ChangeTracker):
 
         def hear(code: int, first: str | None, second: str | None, third: str | None, _trigger: str | None) -> int:
             asked.add(code)
-            self._elsewhere = self._elsewhere or elsewhere(code, first, third, _WRITES)
+            self._elsewhere = self._elsewhere or elsewhere(code, first, third, _WRITES, self._running)
             if code in _COPIES and not str(first).startswith("sqlite_"):
                 written.add(f"{third}.{first}")
             if code == sqlite3.SQLITE_ALTER_TABLE:

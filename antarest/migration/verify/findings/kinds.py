@@ -46,7 +46,7 @@ _ALL = (
         "V103",
         "a revision id is too long for the version table",
         "The column of the version table is a VARCHAR(32). PostgreSQL refuses the id at the end of the upgrade.",
-        "Give the revision an id of at most 32 characters.",
+        "Give the revision an id of at most 32 characters, or widen `version_num` in an earlier revision.",
     ),
     FindingKind(
         "V104",

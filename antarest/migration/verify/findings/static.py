@@ -34,7 +34,7 @@ def findings(target: Target, wanted: Collection[str]) -> Iterator[Finding]:
     packages = _packages(target)
     for id_ in history.order:
         if id_ in wanted:
-            if len(id_) > ID_LENGTH:
+            if len(id_) > ID_LENGTH and not target.stores_id(id_):
                 yield Finding.of("V103", f"{len(id_)} characters", id_)
             if len(history[id_].down) > 1:
                 yield Finding.of("V107", f"it follows {' and '.join(history[id_].down)}", id_)

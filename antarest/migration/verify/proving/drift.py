@@ -10,9 +10,8 @@ from sqlalchemy import Dialect, MetaData
 from sqlalchemy.exc import NoReferencedTableError, SQLAlchemyError
 from sqlalchemy.schema import CreateSchema
 
-from ...branches import checks
 from ...errors.text import first_line
-from ...schema.compare import Difference, differences, without_unmodelled
+from ...schema.compare import Difference, differences, were_not_imported, without_unmodelled
 from ...schema.inventory import Inventory
 from ...scratch.included import called_equal, switched_off, switched_on
 from ..findings.finding import Finding
@@ -49,7 +48,7 @@ def compare_models(runs: Runs, proof: Proof, state: State, start: Inventory | No
     is_included = _filter(metadata, target.env_options.get("include_object"))
     found, _ = without_unmodelled(differences(state.schema, models), models)  # Models contain no views.
     found = _compared(runs, proof, state, [each for each in found if is_included(each)])
-    if unmodelled := checks.were_not_imported(found, state.schema):
+    if unmodelled := were_not_imported(found, state.schema):
         proof.add("V702", f"{unmodelled} of {len(state.schema.tables)} tables have no model")
         return
     older = {_text(each) for each in differences(start, models)} if start and start.tables else set()

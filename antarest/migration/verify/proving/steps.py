@@ -7,7 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,8 +24,10 @@ from ...errors.base import AntarestError
 from ...errors.facts.run import ScratchRunFailed
 from ...errors.loss import Loss, Missing
 from ...errors.revision import Direction, Revision
+from ...losses.deferred import DeferredFails
 from ...losses.guard import LossGuard
 from ...losses.rebuilds import RebuildGuard
+from ...losses.tracking.base import NotAllowed
 from ..rows.hints import Hints
 from ..source import skipping
 from ..target import Target
@@ -88,7 +90,9 @@ class RevisionStep:
             _types_only_once() if self.passes else nullcontext(),
             skipping(module, self.direction) if self.skips else nullcontext(),
         ):
-            target.runner.run(connection, steps)
+            # The guard runs the deferred constraints itself.
+            runner = target.runner if self.losses is None else replace(target.runner, runs_deferred=False)
+            runner.run(connection, steps)
         self.seconds = time.perf_counter() - began
 
     @contextmanager
@@ -114,6 +118,10 @@ class RevisionStep:
             if guard and self.losses is not None:
                 guard.end(revision, self.direction)
                 self.losses.extend(guard.losses)
+        except DeferredFails:
+            raise
+        except NotAllowed as error:
+            raise NotAllowed(f"a run refuses this revision, because {error}") from error
         finally:
             set_watcher(connection, None)
             if guard:

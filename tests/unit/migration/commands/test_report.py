@@ -158,6 +158,7 @@ def test_the_status_for_machines() -> None:
         "elsewhere": "",
         "edited": [],
         "rollback_script": "",
+        "schema": "",
         "recorded_elsewhere": {},
         "not_checked": {},
     }
@@ -166,7 +167,6 @@ def test_the_status_for_machines() -> None:
 def test_a_status_names_what_was_not_checked() -> None:
     reasons = {"rollback.sh": "[antarest] rollback_script is not set", EDITED: "the database has no record"}
     status = replace(AT_HEAD, rollback_script_in_sync=None, not_checked=reasons)
-
     assert results.status(status, *FILES, "").endswith(
         "\nnot checked    rollback.sh: [antarest] rollback_script is not set\n"
         "not checked    edited files: the database has no record"
@@ -289,14 +289,13 @@ def test_a_revision_that_was_written(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         drops=("drops column study.year",),
         by_hand=("adds sequence tag_seq",),
     )
-
     assert results.written(written, Path("/elsewhere/rollback.sh"), tmp_path / "schema.md") == shown("""
         revision       versions/b1.py
         rollback       /elsewhere/rollback.sh
         diagram        schema.md
         detected       adds column study.horizon
         detected       drops column study.year
-        careful        drops column study.year, with its data. If it is a rename, write it as one; the file says how
+        careful        drops column study.year, with its data. A rename is op.alter_column(..., new_column_name=...)
         by hand        adds sequence tag_seq: Alembic does not see it
     """)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from antarest.migration.errors.facts.fixes import SERVER, fixes_of, missing_extension
-from antarest.migration.errors.facts.run import ScratchRunFailed
+from antarest.migration.errors.facts.run import ModelsNotMade, ScratchRunFailed
 from antarest.migration.scratch.databases import NoPostgres
 
 LACKING = {
@@ -39,3 +39,33 @@ def test_a_project_for_sqlite_is_suggested_only_where_no_server_was_found() -> N
     assert refused.message == "no PostgreSQL for scratch databases has the extension postgis"
     assert [hint.command for hint in refused.hints] == [SERVER]
     assert "engines = sqlite" in [hint.command for hint in NoPostgres({"embedded": "not installed"}).hints]
+
+
+@pytest.mark.parametrize(
+    ("reason", "fix"),
+    [
+        ("table _alembic_tmp_river already exists", "sqlite3 FILE 'DROP TABLE \"_alembic_tmp_river\"'"),
+        ("Constraint must have a name", "op.batch_alter_table(..., naming_convention="),
+        ("No such constraint: 'fk_river_lake_id'", "op.batch_alter_table(..., naming_convention="),
+        ('column "a" is of type boolean but default expression is of type integer', "sa.true(), sa.false()"),
+        ('column "a" is of type boolean but expression is of type integer', "sa.true(), sa.false()"),
+        ("operator does not exist: boolean = integer", "sa.true(), sa.false()"),
+    ],
+)
+def test_the_fix_for_a_statement_of_the_other_engine_is_named(reason: str, fix: str) -> None:
+    assert [hint.command for hint in fixes_of("a1", reason) if hint.command.startswith(fix)]
+
+
+def test_a_model_with_a_number_for_a_boolean_is_told_what_to_write() -> None:
+    refused = ModelsNotMade(
+        "PostgreSQL", "column ... is of type boolean but default expression is of type integer", "m"
+    )
+
+    assert refused.hints[0].command == "sa.true(), sa.false()"
+
+
+def test_a_new_label_is_added_in_an_earlier_revision() -> None:
+    """In the same revision, `transaction = "own"` would not help."""
+    (hint,) = fixes_of("a1", 'unsafe use of new value "c" of enum type kind')
+
+    assert "in an earlier revision" in hint.text

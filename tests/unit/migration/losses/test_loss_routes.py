@@ -233,6 +233,29 @@ def test_an_attached_file_is_read_and_not_written_to(database: Database, tmp_pat
     assert losses(database("sqlite"), Case("", ("ATTACH ':memory:' AS m", "ATTACH '' AS t"), {}, ())) == {}
 
 
+BOUND = ("ATTACH ? AS other", "ATTACH DATABASE :file AS other", "ATTACH ? || '' AS other", "ATTACH ? AS ?")
+
+
+@pytest.mark.parametrize("statement", BOUND)
+def test_a_file_is_seen_that_a_parameter_names(database: Database, tmp_path: Path, statement: str) -> None:
+    other, missing = tmp_path / "other.db", tmp_path / "missing.db"
+    with closing(sqlite3.connect(other)) as connection:
+        connection.executescript("CREATE TABLE tag (label); INSERT INTO tag VALUES ('imported')")
+
+    def attach(file: Path) -> Step:
+        given = {"file": str(file)} if ":file" in statement else (str(file), "other")[: statement.count("?")]
+        return lambda op: driver(op).execute(statement, given)
+
+    imports = "INSERT INTO study_tag SELECT 1, label FROM other.tag"
+    assert losses(database("sqlite"), Case("", (attach(other), imports), {}, ())) == {}
+    assert_not_allowed("there is no such file", database("sqlite"), attach(missing))
+    assert not missing.exists()
+
+
+def test_an_attached_file_that_nobody_can_name_is_refused(database: Database) -> None:
+    assert_not_allowed("does not name", database("sqlite"), "/* import */ ATTACH printf('%s', 'x.db') AS other")
+
+
 @pytest.mark.parametrize("later", [(), ("SET LOCAL track_counts = on",)])
 def test_a_server_that_does_not_count_is_refused(database: Database, later: tuple[str, ...]) -> None:
     """Without track_counts, PostgreSQL would report no deleted rows."""

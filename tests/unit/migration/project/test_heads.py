@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from antarest.migration.errors.facts.project import MultipleHeads
+from antarest.migration.errors.facts.project import MultipleHeads, OutOfReach
 from antarest.migration.errors.revision import Revision
 from antarest.migration.project.history import History
 
@@ -44,3 +44,22 @@ def test_one_head_is_the_end() -> None:
     line = History([Revision("a", (), "", Path("a")), Revision("b", ("a",), "", Path("b"))])
 
     assert (line.ends, History([]).ends) == (("b",), ())
+
+
+FORKED: dict[str, tuple[str, ...]] = {"a1": (), "b1": ("a1",), "b2": ("a1",)}
+MEET = {**FORKED, "c1": ("b1", "b2"), "d1": ("c1",)}
+
+
+@pytest.mark.parametrize(
+    ("graph", "way"),
+    [
+        (MEET, "inv db.upgrade --to=c1"),
+        ({**MEET, "x1": ("a1",)}, "inv db.upgrade --to=c1"),  # `heads` would apply x1 too, for which nobody asked
+        (FORKED, "inv db.upgrade --to=heads"),
+    ],
+)
+def test_the_way_to_another_branch_is_where_the_branches_meet(graph: dict[str, tuple[str, ...]], way: str) -> None:
+    with pytest.raises(OutOfReach) as caught:
+        History(Revision(id_, down, "", Path(id_)) for id_, down in graph.items()).require_upgrade(["b1"], "b2")
+
+    assert caught.value.hints[1].command == way
