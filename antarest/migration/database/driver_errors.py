@@ -26,6 +26,7 @@ from ..errors.facts.database import (
     DatabaseMissing,
     DatabaseReadOnly,
     DatabaseUnreachable,
+    DiskFull,
     EndedByServer,
     InvalidParameter,
     NoRoomForLocks,
@@ -49,6 +50,7 @@ _FILE_CODES = frozenset(
         sqlite3.SQLITE_READONLY,
         sqlite3.SQLITE_IOERR,
         sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
         sqlite3.SQLITE_CANTOPEN,
         sqlite3.SQLITE_NOTADB,
     }
@@ -68,7 +70,7 @@ _LIMITS = {
     "25P03": "idle_in_transaction_session_timeout",
     "25P04": "transaction_timeout",
 }
-_OUT_OF_MEMORY = "53200"
+_DISK_FULL, _OUT_OF_MEMORY = "53100", "53200"
 LOCK_TABLE = "max_locks_per_transaction"
 """The setting that limits the locks of all transactions. The server names it in a hint."""
 
@@ -87,7 +89,7 @@ def is_connection_error(error: BaseException) -> bool:
     if state := sqlstate(raised):
         if state == _OUT_OF_MEMORY:
             return LOCK_TABLE in str(raised)
-        return state in {_READ_ONLY_STATE, *_LAST_WORDS, *_LIMITS} or state.startswith(_CONNECTION_STATES)
+        return state in {_READ_ONLY_STATE, _DISK_FULL, *_LAST_WORDS, *_LIMITS} or state.startswith(_CONNECTION_STATES)
     kinds = {each.__name__ for each in type(raised).__mro__}
     return bool(kinds & {"OperationalError", "InterfaceError"}) or "invalid connection option" in str(raised)
 
@@ -100,7 +102,8 @@ def is_refusal(error: BaseException) -> bool:
     raised, cause = driver_error(error), error.__cause__
     if raised is None:
         return cause is not None and is_refusal(cause)
-    return isinstance(raised, sqlite3.Error) or bool(sqlstate(raised) and not is_connection_error(raised))
+    is_answer = bool(sqlstate(raised)) and not is_connection_error(raised)
+    return isinstance(raised, sqlite3.Error) or is_answer or sqlstate(raised) == _DISK_FULL
 
 
 def sqlstate(error: BaseException) -> str:
@@ -220,6 +223,8 @@ _no_room_for_locks = _on_server(
     f"PostgreSQL on {{server}} has no room for more locks: {LOCK_TABLE} is too small",
     Hint(f"Raise {LOCK_TABLE} in postgresql.conf, restart the server, and look again", "inv db.status"),
 )
+_ROOM = Hint("Make room on that disk, and look again", "inv db.status")
+_disk_full = _on_server(DiskFull, "a disk of PostgreSQL on {server} is full", _ROOM)
 
 
 def _ended_by(limit: str) -> Callable[[URL, str], DatabaseError]:
@@ -242,6 +247,7 @@ def server_command(program: str, url: URL, *arguments: str) -> str:
 
 _OF_STATES = {
     _READ_ONLY_STATE: _read_only,
+    _DISK_FULL: _disk_full,
     _OUT_OF_MEMORY: _no_room_for_locks,
     **{state: _ended_by(limit) for state, limit in _LIMITS.items()},
 }
@@ -291,6 +297,8 @@ def _sqlite_error(raised: BaseException, url: URL) -> DatabaseError:
     elif code == sqlite3.SQLITE_CORRUPT:
         kind, message = NotADatabase, f"the SQLite database is damaged: {file}"
         hint = Hint("See what is left of it", shlex.join(["sqlite3", file, "PRAGMA integrity_check"]))
+    elif code == sqlite3.SQLITE_FULL:
+        kind, message, hint = DiskFull, f"the disk of the SQLite file is full: {file}", _ROOM
     elif is_moved:
         kind, message = DatabaseLocked, f"the SQLite file was replaced or deleted while the command used it: {file}"
         hint = Hint("Run the command again, on the file that is there now; look first", "inv db.status")
