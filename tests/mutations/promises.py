@@ -237,6 +237,13 @@ _SECRETS_AND_STRANGERS = (
         [f"{_TESTS}/backup/test_backup_programs.py::test_no_other_user_sees_the_password"],
     ),
     Patch(
+        "Secrets and strangers: plain Alembic shows the traceback of a revision",
+        f"{_WORKFLOW}/environment.py",
+        "if is_theirs and redact(shown, *urls) == shown:",
+        "if is_theirs:",
+        [f"{_TESTS}/commands/test_secrets.py::test_plain_alembic_shows_no_traceback_with_a_password"],
+    ),
+    Patch(
         "Secrets and strangers: everybody can read the backups",
         f"{_BACKUP}/files.py",
         "os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)",
