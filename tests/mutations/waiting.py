@@ -117,11 +117,4 @@ NOBODY_IS_KEPT_WAITING = (
         "pid=pid",
         [f"{_HELD}::test_an_index_waits_for_older_transactions_and_says_so"],
     ),
-    Patch(
-        "Nobody is kept waiting: an answer is waited for as long as a connection",
-        "antarest/migration/database/connection.py",
-        "max(db.migration_lock_timeout, _LEAST_PATIENCE)",
-        "max(db.migration_lock_timeout, db.connect_timeout)",
-        ["integration/run/test_held.py::test_a_server_that_gives_no_answer_is_waited_for_as_long_as_for_a_lock"],
-    ),
 )

@@ -86,10 +86,10 @@ def test_a_server_that_gives_no_answer_is_waited_for_as_long_as_for_a_lock(
     runner: Start, postgres_database: URL
 ) -> None:
     """It lets everybody in. The time limit for connecting is longer than the test waits for a command."""
-    here = runner(postgres_database, TABLE, connect_timeout=2 * HANGS)
+    here = runner(postgres_database, TABLE, connect_timeout=2 * HANGS, migration_lock_timeout=3)
     here.database.workflow.upgrade()
     with session(postgres_database, "LOCK TABLE pg_proc"):
-        for run in started(here, "status", "upgrade --lock-timeout=3", "rollback --yes --lock-timeout=0"):
+        for run in started(here, "status", "upgrade", "rollback --yes --lock-timeout=0"):
             assert ", somebody, " in refused(run, "db.E407").details["held by"]
 
 
