@@ -189,7 +189,7 @@ class CommandContext:
         known = explain(error, self.config.db.migration_url if "config" in self.__dict__ else None, *self._urls)
         known = masked(known, *self._urls)
         if known is not error:
-            undone = "What was not committed was rolled back."
+            undone = NOTHING_CHANGED if self.only_looks else "What was not committed was rolled back."
             known.state = f"The database is at {self.progress.end}. {undone}" if self.progress.end else undone
         elif self.progress.end and known.state == NOTHING_CHANGED:  # An earlier part of the command was committed.
             known.state = f"The database is at {self.progress.end}; what the lines above say was done stays."
