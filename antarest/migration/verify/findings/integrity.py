@@ -160,3 +160,28 @@ def names(schema: Inventory) -> set[str]:
         found |= {key.name for key in table.foreign_keys if key.name} | {key.name for key in table.uniques if key.name}
         found |= {check.name for check in table.checks if check.name}
     return found
+
+
+def dropped_attributes(
+    before: Inventory, after: Inventory | None, declared: Collection[str]
+) -> Iterator[tuple[str, str, str]]:
+    """Yield the columns of a composite type of PostgreSQL of which an upgrade drops an attribute.
+
+    No rows are generated for such columns, so a comparison of rows does not find the loss.
+
+    Args:
+        before: the schema before the upgrade.
+        after: the schema after the upgrade; None if the upgrade fails.
+        declared: the losses that the revision declares.
+
+    Returns:
+        The table, the "table.column", and a description, for each column that still exists.
+    """
+    left = after.others if after else before.others
+    gone = [each.name.rpartition(".")[::2] for each in {*before.others} - {*left} if each.kind == "attribute"]
+    for type_, attribute in sorted(gone):
+        for name, table in before.tables.items():
+            for column in table.columns:
+                item, now = f"{name}.{column.name}", after.tables.get(name) if after else None
+                if column.type.removesuffix("[]") == type_ and now and now.column(column.name) and item not in declared:
+                    yield name, item, f"the attribute {attribute} of each value of {item}"

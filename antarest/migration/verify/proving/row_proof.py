@@ -87,6 +87,9 @@ class RowProof:
         """Run the upgrade and the downgrade, on rows of the schema before the revision."""
         self._cast = with_another_type(before.schema, self._proof.schema)
         before.learn_labels(self._proof.schema or before.schema)
+        losses = self._revision.losses("upgrade")
+        for table, item, found in integrity.dropped_attributes(before.schema, self._proof.schema, losses):
+            self._proof.add("V501", found, item=item, table=table)
         plain = self._begin(before.take(nowhere), "upgrade")
         if plain.between:
             passing = momentary(self._proof.schema) if self._proof.schema else set()
