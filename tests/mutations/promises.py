@@ -39,8 +39,8 @@ _BEHIND = (
     Patch(
         "Nothing is lost: a text of the schema that a revision writes is not read again",
         f"{_LOSSES}/tracking/sqlite.py",
-        "if self._writes_text:",
-        "if False:",
+        "is_direct = self._writes_text and self._changes_schema",
+        "is_direct = False",
         [f"{_BEHIND_TESTS}::test_a_column_that_is_only_taken_out_of_the_schema_is_lost[sqlite: a column]"],
     ),
     Patch(
