@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import logging.config
-import sys
+import traceback
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
@@ -23,25 +23,25 @@ from typing import Any, Literal
 from alembic.config import Config
 from alembic.script import write_hooks
 from alembic.util import to_tuple
-from sqlalchemy import Connection, make_url
+from sqlalchemy import URL, Connection, make_url
 
 from .branches.writing import Writing, comparison_options, correct_comparison, format_file
-from .commands.explained import explain
-from .commands.output import Output, complain
-from .commands.rendering import results
+from .commands.explained import explain, masked
+from .commands.output import complain, heard_failures, require_reported
 from .database.connection import looking, moving, read_current
 from .database.lock import in_this_process, one_writer
 from .database.record import Recorder, make_schema_of
 from .errors.base import EXIT_INTERRUPTED, NOTHING_CHANGED, AntarestError, Hint
 from .errors.facts.project import InvalidProject
 from .errors.facts.refusal import InMemoryDatabase, SqlNotSupported
-from .errors.facts.run import AlembicRefused, NotReported, UnexpectedFailure
+from .errors.facts.run import AlembicRefused, UnexpectedFailure
 from .errors.listener import Listener
 from .errors.loss import Agreement
 from .errors.rendering import interrupted, render_error
+from .errors.settings.config import Config as AppConfig
 from .errors.settings.config import load_config
 from .errors.settings.db_config import DbConfig, with_lock_timeout
-from .errors.settings.urls import is_memory
+from .errors.settings.urls import is_memory, redact
 from .losses.deferred import AS_STATEMENT
 from .project import rollback_script
 from .project.env_options import ASKED, CALLED_AGAIN
@@ -50,7 +50,7 @@ from .project.project import Project
 from .project.revision_files import importing, parse_revision
 from .project.revision_store import RevisionStore, keeping
 from .run.before_commit import naming_blockers
-from .run.request import OUTCOME, REQUEST, RunOutcome, RunRequest, refuse_other_database
+from .run.request import OUTCOME, REQUEST, RunRequest, refuse_other_database
 from .run.runner import run as run_revisions
 from .scratch.comparison import connected_at_head
 from .workflow.unrecorded import before_change
@@ -265,51 +265,37 @@ def _command_line(context: Any) -> Iterator[None]:
         return
     if context.config.config_file_name and context.config.file_config.has_section("loggers"):
         logging.config.fileConfig(context.config.config_file_name, disable_existing_loggers=False)
-    lost = _heard_failures()
+    lost = heard_failures()
     try:
         yield
-        _require_reported(context.config.attributes.get(OUTCOME), lost)
+        require_reported(context.config.attributes.get(OUTCOME), lost)
     except AntarestError as error:
-        complain(render_error(error))
+        _complain(masked(error, *_known_urls(context)))
         raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt:
         complain(f"\n{interrupted()}")
         raise SystemExit(EXIT_INTERRUPTED) from None
     except Exception as error:
-        known = explain(error)
-        if isinstance(known, (AlembicRefused, UnexpectedFailure)):  # Alembic prints its own errors, and a traceback.
+        urls = _known_urls(context)
+        known, shown = explain(error, None, *urls), "".join(traceback.format_exception(error))
+        is_theirs = isinstance(known, (AlembicRefused, UnexpectedFailure))
+        if is_theirs and redact(shown, *urls) == shown:  # Alembic prints its own errors, and a traceback.
             raise
         known.state = "What was not committed was rolled back."
-        complain(render_error(known))
+        _complain(known)
         raise SystemExit(known.exit_code) from None
 
 
-def _heard_failures() -> Sequence[logging.LogRecord]:
-    """Return a list that receives the records that cannot be logged. `logging` would print a traceback for each one."""
-    lost: list[logging.LogRecord] = []
-    for logger in (logging.getLogger(), *logging.getLogger().manager.loggerDict.values()):
-        for handler in logger.handlers if isinstance(logger, logging.Logger) else ():
-            handler.handleError = lost.append  # type: ignore[method-assign,assignment]
-    return lost
+def _complain(error: AntarestError) -> None:
+    error.hints = tuple(hint for hint in error.hints if "--debug" not in hint.text)  # Alembic has no such flag.
+    complain(render_error(error))
 
 
-def _require_reported(done: RunOutcome | None, lost: Sequence[logging.LogRecord]) -> None:
-    """If the log or the output could not be written, print the outcome on a stream that still works.
-
-    Args:
-        done: the outcome of the run; None if the command ran no revisions.
-        lost: the records that could not be logged.
-
-    Raises:
-        NotReported: the log or the output could not be written.
-    """
-    output, logs = Output(sys.stdout), Output(sys.stderr)
-    output.finish()
-    logs.finish()
-    if failure := output.failure or logs.failure or ("the log does not work" if lost else ""):
-        lines = [results.outcome(done, "done"), *(f"lost {loss}" for loss in done.losses)] if done else []
-        complain("".join(f"{line}\n" for line in lines))
-        raise NotReported(failure)
+def _known_urls(context: Any) -> Sequence[URL]:
+    """Return the URLs of the configuration, whose passwords are masked; empty if it cannot be read."""
+    with suppress(Exception):  # It matters less than the error that is being printed.
+        return _configuration(context, _project_of(context.config)).db.urls
+    return ()
 
 
 class _LogListener(Listener):
@@ -320,9 +306,16 @@ class _LogListener(Listener):
         log.info("%s", text)
 
 
+def _x_arguments(context: Any) -> dict[str, str]:
+    return dict(each.partition("=")[::2] for each in (context.get_x_argument() if context.config.cmd_opts else []))
+
+
+def _configuration(context: Any, project: Project) -> AppConfig:
+    return load_config(_x_arguments(context).get("config"), sections=project.settings(), home=project.root)
+
+
 def _plain_request(context: Any, project: Project) -> RunRequest:
-    named = dict(each.partition("=")[::2] for each in (context.get_x_argument() if context.config.cmd_opts else []))
-    config = load_config(named.get("config"), sections=project.settings(), home=project.root)
+    named, config = _x_arguments(context), _configuration(context, project)
     refuse_other_database(context.config, project.ini, config.db)
     db = with_lock_timeout(config.db, named.get("lock-timeout"), "-x lock-timeout")
     request = RunRequest(

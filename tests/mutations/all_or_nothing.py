@@ -184,4 +184,11 @@ ALL_OR_NOTHING = (
             f"{_TESTS}/commands/test_unreported.py::test_a_reader_that_leaves_during_a_run_does_not_end_it_and_is_told_elsewhere"
         ],
     ),
+    Patch(
+        "All or nothing: nobody knows whether a full disk has refused a commit",
+        f"{_DATABASE}/driver_errors.py",
+        "or is_answer or sqlstate(raised) == _DISK_FULL",
+        "or is_answer",
+        [f"{_TESTS}/database/test_full_disk.py::test_a_commit_that_a_full_disk_refuses_is_none"],
+    ),
 )

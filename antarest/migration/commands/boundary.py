@@ -31,7 +31,7 @@ from ..project.project import Project
 from ..project.settings import VARIABLE, others_around
 from ..project.staging import delete_left
 from ..workflow.workflow import MigrationWorkflow
-from .explained import explain
+from .explained import explain, masked
 from .output import Output, complain
 from .progress import Progress
 
@@ -190,10 +190,9 @@ class CommandContext:
     def known(self, error: BaseException) -> AntarestError:
         """Return an error of this package that explains an error of any kind to the user."""
         known = explain(error, self.config.db.migration_url if "config" in self.__dict__ else None, *self._urls)
-        if quoted := getattr(known, "reason", ""):  # A revision wrote it, and perhaps ran on a scratch database.
-            known.message = known.message.replace(quoted, self.redact(quoted))
+        known = masked(known, *self._urls)
         if known is not error:
-            undone = "What was not committed was rolled back."
+            undone = NOTHING_CHANGED if self.only_looks else "What was not committed was rolled back."
             known.state = f"The database is at {self.progress.end}. {undone}" if self.progress.end else undone
         elif self.progress.end and known.state == NOTHING_CHANGED:  # An earlier part of the command was committed.
             known.state = f"The database is at {self.progress.end}; what the lines above say was done stays."

@@ -20,6 +20,7 @@ from ..errors.facts.run import AlembicRefused, SystemRefused, UnexpectedFailure
 from ..errors.settings.urls import ENGINES, redact, redact_url
 from ..errors.text import described, details_of, reason
 
+_QUOTED = frozenset({"statement", "detail", "hint"})  # the texts of a revision or of the database
 _OBJECT = re.compile(r"for (?P<kind>table|view|materialized view|sequence|schema) (?P<name>\S+)")
 _RIGHTS = {"sequence": "USAGE ON SEQUENCE", "schema": "USAGE ON SCHEMA"}
 _AS_OWNER = Hint("Name its owner in the configuration", "db.admin_url: postgresql://OWNER@HOST/DATABASE")
@@ -43,6 +44,17 @@ def explain(error: BaseException, url: URL | None = None, *others: URL) -> Antar
     if type(error).__module__ == "alembic.util.exc":
         return AlembicRefused(redact(reason(error), *urls))
     return UnexpectedFailure(redact(described(error), *urls))
+
+
+def masked(known: AntarestError, *urls: URL) -> AntarestError:
+    """Mask the passwords of these URLs in the texts that an error quotes, and return the error.
+
+    A revision or the database wrote these texts, perhaps while the revision ran on a scratch database.
+    """
+    if quoted := getattr(known, "reason", ""):
+        known.message = known.message.replace(quoted, redact(quoted, *urls))
+    known.details.update({label: redact(known.details[label], *urls) for label in _QUOTED & known.details.keys()})
+    return known
 
 
 def _refused(error: BaseException, url: URL | None, urls: Sequence[URL]) -> AntarestError:

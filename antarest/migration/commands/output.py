@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TextIO
 
-from ..errors.facts.run import OutputFailed
+from ..errors.facts.run import NotReported, OutputFailed
 from ..errors.text import printable, reason
+from ..run.request import RunOutcome
+from .rendering import results
 
 _DISCARDED: list[TextIO] = []
 
@@ -81,3 +85,31 @@ def _discard(stream: TextIO) -> None:
     _DISCARDED.append(stream)
     with suppress(OSError, ValueError):  # The stream is closed, or belongs to a test.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def heard_failures() -> Sequence[logging.LogRecord]:
+    """Return a list that receives the records that cannot be logged. `logging` would print a traceback for each one."""
+    lost: list[logging.LogRecord] = []
+    for logger in (logging.getLogger(), *logging.getLogger().manager.loggerDict.values()):
+        for handler in logger.handlers if isinstance(logger, logging.Logger) else ():
+            handler.handleError = lost.append  # type: ignore[method-assign,assignment]
+    return lost
+
+
+def require_reported(done: RunOutcome | None, lost: Sequence[logging.LogRecord]) -> None:
+    """If the log or the output could not be written, print the outcome on a stream that still works.
+
+    Args:
+        done: the outcome of the run; None if the command ran no revisions.
+        lost: the records that could not be logged.
+
+    Raises:
+        NotReported: the log or the output could not be written.
+    """
+    output, logs = Output(sys.stdout), Output(sys.stderr)
+    output.finish()
+    logs.finish()
+    if failure := output.failure or logs.failure or ("the log does not work" if lost else ""):
+        lines = [results.outcome(done, "done"), *(f"lost {loss}" for loss in done.losses)] if done else []
+        complain("".join(f"{line}\n" for line in lines))
+        raise NotReported(failure)

@@ -21,8 +21,9 @@ from ..errors.facts.database import VersionTableDamaged
 from ..errors.revision import VersionTable
 from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import ENGINES, is_memory, redact_url
-from .driver_connections import SqliteConnection, postgres_connection, set_watcher
+from .driver_connections import SqliteConnection, set_watcher
 from .driver_errors import sqlstate, translate_errors
+from .engines import patient
 from .waits import ReadWatch, Tell, configure, say_nothing, undisturbed
 
 APPLICATION_NAME = "antarest-migration"
@@ -35,6 +36,7 @@ logging.getLogger(f"{NullPool.__module__}.{NullPool.__name__}.{APPLICATION_NAME}
 )
 
 _UNDEFINED_TABLE = "42P01"
+_LEAST_PATIENCE = 3  # seconds in which a busy server or pooler answers
 _KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}  # notice a server that is gone
 
 
@@ -219,19 +221,12 @@ def _engine(db: DbConfig, begin: Callable[[Connection], None], *, is_scratch: bo
         wanted = {"connect_timeout": db.connect_timeout, "application_name": APPLICATION_NAME, **_KEEPALIVES}
         wanted["client_encoding"] = "utf8"  # A database in SQL_ASCII would make the driver take ASCII only.
         own = {key: value for key, value in wanted.items() if key not in url.query}
-        patience = 0 if is_scratch else max(db.migration_lock_timeout, db.connect_timeout)
-        own["connection_factory"] = partial(_patient, patience)
+        patience = 0 if is_scratch else max(db.migration_lock_timeout, _LEAST_PATIENCE)
+        own["connection_factory"] = partial(patient, patience)
         # Set even if the role has another default: after waiting for a lock, a run must see what others changed.
         engine = create_engine(url, **shared, connect_args=own, isolation_level="READ COMMITTED")
     event.listen(engine, "begin", begin)
     return engine
-
-
-def _patient(seconds: float, *arguments: Any) -> Any:
-    """Return a connection that waits at most this number of seconds for a pooler; 0 to wait without a limit."""
-    connection = postgres_connection()(*arguments)
-    connection.patience = seconds
-    return connection
 
 
 def _prepare_sqlite(db: DbConfig) -> Callable[[sqlite3.Connection, object], None]:

@@ -27,6 +27,7 @@ from ..errors.facts.database import (
     DatabaseMissing,
     DatabaseReadOnly,
     DatabaseUnreachable,
+    DiskFull,
     EndedByServer,
     InvalidParameter,
     NoRoomForLocks,
@@ -50,6 +51,7 @@ _FILE_CODES = frozenset(
         sqlite3.SQLITE_READONLY,
         sqlite3.SQLITE_IOERR,
         sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
         sqlite3.SQLITE_CANTOPEN,
         sqlite3.SQLITE_NOTADB,
     }
@@ -69,7 +71,7 @@ _LIMITS = {
     "25P03": "idle_in_transaction_session_timeout",
     "25P04": "transaction_timeout",
 }
-_OUT_OF_MEMORY = "53200"
+_DISK_FULL, _OUT_OF_MEMORY = "53100", "53200"
 LOCK_TABLE = "max_locks_per_transaction"
 """The setting that limits the locks of all transactions. The server names it in a hint."""
 
@@ -91,7 +93,7 @@ def is_connection_error(error: BaseException) -> bool:
     if state := sqlstate(raised):
         if state == _OUT_OF_MEMORY:
             return LOCK_TABLE in str(raised)
-        return state in {_READ_ONLY_STATE, *_LAST_WORDS, *_LIMITS} or state.startswith(_CONNECTION_STATES)
+        return state in {_READ_ONLY_STATE, _DISK_FULL, *_LAST_WORDS, *_LIMITS} or state.startswith(_CONNECTION_STATES)
     kinds = {each.__name__ for each in type(raised).__mro__}
     return bool(kinds & {"OperationalError", "InterfaceError"}) or "invalid connection option" in str(raised)
 
@@ -104,7 +106,8 @@ def is_refusal(error: BaseException) -> bool:
     raised, cause = driver_error(error), error.__cause__
     if raised is None:
         return cause is not None and is_refusal(cause)
-    return isinstance(raised, sqlite3.Error) or bool(sqlstate(raised) and not is_connection_error(raised))
+    is_answer = bool(sqlstate(raised)) and not is_connection_error(raised)
+    return isinstance(raised, sqlite3.Error) or is_answer or sqlstate(raised) == _DISK_FULL
 
 
 def sqlstate(error: BaseException) -> str:
@@ -224,6 +227,8 @@ _no_room_for_locks = _on_server(
     f"PostgreSQL on {{server}} has no room for more locks: {LOCK_TABLE} is too small",
     Hint(f"Raise {LOCK_TABLE} in postgresql.conf, restart the server, and look again", "inv db.status"),
 )
+_ROOM = Hint("Make room on that disk, and look again", "inv db.status")
+_disk_full = _on_server(DiskFull, "a disk of PostgreSQL on {server} is full", _ROOM)
 
 
 def _ended_by(limit: str) -> Callable[[URL, str], DatabaseError]:
@@ -232,9 +237,8 @@ def _ended_by(limit: str) -> Callable[[URL, str], DatabaseError]:
         statement = f"--command=ALTER {whose} SET {limit} = 0"
         return Hint("Switch the limit off for this role", server_command("psql", url, statement))
 
-    return _on_server(
-        EndedByServer, f"PostgreSQL on {{server}} ended the session because of its {limit}", raise_it, _LOOK
-    )
+    message = f"PostgreSQL on {{server}} ended the session because of its {limit}"
+    return _on_server(EndedByServer, message, raise_it, _LOOK)
 
 
 def server_command(program: str, url: URL, *arguments: str) -> str:
@@ -246,6 +250,7 @@ def server_command(program: str, url: URL, *arguments: str) -> str:
 
 _OF_STATES = {
     _READ_ONLY_STATE: _read_only,
+    _DISK_FULL: _disk_full,
     _OUT_OF_MEMORY: _no_room_for_locks,
     **{state: _ended_by(limit) for state, limit in _LIMITS.items()},
 }
@@ -279,7 +284,6 @@ def _sqlite_code(error: BaseException) -> int:
 
 def _sqlite_error(raised: BaseException, url: URL) -> DatabaseError:
     file, code, reason = str(url.database), _sqlite_code(raised), _first_line(str(raised))
-    is_moved = getattr(raised, "sqlite_errorcode", 0) in _MOVED
     kind: type[DatabaseError] = DatabaseUnreachable
     message, hint = f"the SQLite file cannot be used: {file}", _LOOK
     missing = _why_not_opened(file) if code == sqlite3.SQLITE_CANTOPEN else ""
@@ -295,7 +299,9 @@ def _sqlite_error(raised: BaseException, url: URL) -> DatabaseError:
     elif code == sqlite3.SQLITE_CORRUPT:
         kind, message = NotADatabase, f"the SQLite database is damaged: {file}"
         hint = Hint("See what is left of it", shlex.join(["sqlite3", file, "PRAGMA integrity_check"]))
-    elif is_moved:
+    elif code == sqlite3.SQLITE_FULL:
+        kind, message, hint = DiskFull, f"the disk of the SQLite file is full: {file}", _ROOM
+    elif getattr(raised, "sqlite_errorcode", 0) in _MOVED:
         kind, message = DatabaseLocked, f"the SQLite file was replaced or deleted while the command used it: {file}"
         hint = Hint("Run the command again, on the file that is there now; look first", "inv db.status")
     elif code in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:

@@ -1,4 +1,4 @@
-"""The engine with which an application connects."""
+"""The engine with which an application connects, and the connections that wait for an answer with a time limit."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sqlalchemy.engine import URL, Engine
 
 from ..errors.settings.db_config import DbConfig
 from ..errors.settings.urls import is_memory
+from .driver_connections import postgres_connection
 
 # With these, a host that is down or cut off is noticed within half a minute. Without these settings it takes hours.
 _KEEPALIVES = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}
@@ -39,6 +40,18 @@ def create_db_engine(db: DbConfig | URL, *, application_name: str = "antarest", 
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite(db.busy_timeout))
     return engine
+
+
+def patient(seconds: float, *arguments: Any) -> Any:
+    """Return a driver connection that waits for the answer to the first statement of a transaction with a time limit.
+
+    Args:
+        seconds: the time limit; 0 for no limit.
+        arguments: the arguments that psycopg2 gives to a connection factory.
+    """
+    connection = postgres_connection()(*arguments)
+    connection.patience = seconds
+    return connection
 
 
 def _prepare_sqlite(busy_timeout: int) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL
@@ -16,6 +17,7 @@ from sqlalchemy.pool import NullPool
 
 from ..errors.facts.lock import TableLocked
 from ..errors.settings.urls import redact_url
+from .engines import patient
 
 _NO_ANSWER = re.compile(r"timeout expired|no answer within")  # of libpq, and of driver_connections.py
 _OTHER_DATABASES = ("postgres", "template1")
@@ -80,10 +82,12 @@ def held_catalog(url: URL) -> tuple[str, str] | None:
     if url.get_backend_name() != "postgresql":
         return None
     for database in _OTHER_DATABASES:
-        options = {"connect_timeout": _SECONDS, "options": f"-c statement_timeout={_SECONDS}s"}
+        # Not as an option of the connection, which PgBouncer refuses.
+        options = {"connect_timeout": _SECONDS, "connection_factory": partial(patient, _SECONDS)}
         engine = create_engine(url.set(database=database), poolclass=NullPool, connect_args=options)
         try:
             with engine.connect() as connection:
+                connection.execute(text(f"SET LOCAL statement_timeout = '{_SECONDS}s'"))
                 row = connection.execute(_HELD, {"name": url.database}).first()
         except SQLAlchemyError:
             continue

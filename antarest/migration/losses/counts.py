@@ -147,6 +147,9 @@ class LossCounter:
             amount = rest[each.item]
             if amount is None or amount > 0:
                 yield each._replace(amount=amount)
+        for table, column, amount in self._moves.values_not_arrived(rest):
+            if rest.get(f"{table}.{column}", 0) == 0:
+                yield Lost(table, column, amount)
 
     def overtaken(self, lost: Iterable[Lost], declared: Collection[str]) -> Iterator[CatalogTable]:
         """Yield the tables whose data the revision used and then removed, while other sessions changed that data.

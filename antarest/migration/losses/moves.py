@@ -52,6 +52,9 @@ class _Move:
         pairs: the columns that were compared before the current statement.
         filling: the number of rows that were written to each table before the current statement. The key is the
             identity of the table. None if the current statement does not read the source.
+        values: for a move of rows: the numbers of values in the columns of the source, before the first statement that
+            removes rows from it.
+        values_there: for a move of rows: the numbers of values in the columns of the destination before the revision.
     """
 
     table: CatalogTable
@@ -64,6 +67,8 @@ class _Move:
     taking: int | None = None
     pairs: _Pairs = field(default_factory=list)
     filling: dict[Hashable, int] | None = None
+    values: Mapping[str, int] = field(default_factory=dict)
+    values_there: Mapping[str, int] = field(default_factory=dict)
 
 
 class Moves:
@@ -92,6 +97,7 @@ class Moves:
         self._full_at_first = {move.place: self._full(move.place) for move in self._all()}
         for move in self._all():
             move.first = (self._common(move, self._pairs(move)[0]) or 0) if self._full_at_first[move.place] else 0
+            move.values_there = self._values(move, self._found(move.place))
         self._tables: Tables = {}  # the tables before the current statement
 
     def before(self, statement: str, taken: Collection[str]) -> None:
@@ -104,6 +110,8 @@ class Moves:
         self._tables = tables = self._tracker.tables
         names = {tables[name].identity for name in taken}
         for move in self._all():
+            if move.table.identity in names and not move.values:
+                move.values = self._values(move, self._now(move.table))
             move.pairs, is_all = self._pairs(move)
             move.taking = self._common(move, move.pairs) if move.table.identity in names else None
             if move.taking is not None and self._full(move.place) > self._full_at_first[move.place]:
@@ -138,6 +146,33 @@ class Moves:
         """
         grown = {place: max(self._full(place) - full, 0) for place, full in self._full_at_first.items()}
         return {item: amount and self._rest(item, amount, grown) for item, amount in losses.items()}
+
+    def values_not_arrived(self, rows: Mapping[str, int | None]) -> Iterator[tuple[str, str, int]]:
+        """Yield the values that rows lost on the way to their destination: the source, a column, and their number.
+
+        Only columns with the same name in the source and in the destination are compared.
+
+        Args:
+            rows: the number of rows of each source that did not arrive. Their values are lost with them.
+        """
+        for item, moves in self._moves.items():
+            for move in moves if len(moves) == 1 else ():
+                left, there = self._values(move, self._now(move.table)), self._values(move, self._found(move.place))
+                for column in move.values.keys() & there.keys():
+                    gone = move.values[column] - left.get(column, 0) - (rows.get(item) or 0)
+                    if (lost := gone - max(there[column] - move.values_there.get(column, 0), 0)) > 0:
+                        yield item, column, lost
+
+    def _values(self, move: _Move, table: CatalogTable | None) -> Mapping[str, int]:
+        """Return the number of values in each column of a table; empty for a move of values."""
+        if move.column is not None or table is None or not table.readable:
+            return {}
+        found = measure(self._connection, table.whole, table.columns)
+        return {column: found.of(column) for column in table.columns}
+
+    def _found(self, place: str) -> CatalogTable | None:
+        found = self._find(place)
+        return found[0] if found and found[1] is None else None
 
     def _rest(self, item: str, lost: int, grown: dict[str, int]) -> int:
         for move in self._moves.get(item, ()):

@@ -14,8 +14,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
+from ..database.connection import looking, read_current
 from ..database.driver_errors import LOCK_FAILURES, NO_RIGHT, driver_error, sqlstate, translate_errors
 from ..database.lock.base import Writer
 from ..database.lock.tables import NotLocked
@@ -24,7 +26,8 @@ from ..errors.facts.database import DatabaseError, NoRoomForLocks
 from ..errors.facts.lock import ObjectLocked, Overtaken, TableLocked
 from ..errors.facts.loss import ForeignKeysViolated, LossNotConfirmed, LossNotDeclared
 from ..errors.facts.refusal import ResetBlocked
-from ..errors.facts.run import DeferredConstraintFailed, RevisionFailed, RunFailed
+from ..errors.facts.run import DeferredConstraintFailed, NotRecorded, RevisionFailed, RunFailed
+from ..errors.revision import BASE
 from ..errors.settings.urls import redact
 from ..errors.text import described, details_of, reason
 from ..losses.deferred import DeferredFails
@@ -96,6 +99,7 @@ def failures(request: RunRequest, outcome: RunOutcome) -> Iterator[None]:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
+        _refuse_moved(request, outcome, error)
         # A revision that calls sys.exit(0) must not end the command as if it had succeeded.
         why = redact(reason(error) if isinstance(error, Exception) else described(error), *request.db.urls)
         state = outcome.state(failed=True)
@@ -117,6 +121,21 @@ def failures(request: RunRequest, outcome: RunOutcome) -> Iterator[None]:
             )
         failed.hints = (*_rights(error, str(url.username)), *failed.hints)
         raise failed from error
+
+
+def _refuse_moved(request: RunRequest, outcome: RunOutcome, error: BaseException) -> None:
+    """If Alembic has not found the revision that it wanted to replace, find the revision of the database.
+
+    Raises:
+        NotRecorded: somebody else has changed the revision during the run.
+    """
+    if isinstance(error, CommandError) and "expected to match one row" in str(error):
+        with looking(request.db, request.listener.note) as connection:
+            found = read_current(connection, request.project.version_table)
+        if found != outcome.after:
+            moved = NotRecorded(", ".join(outcome.after) or BASE, ", ".join(found) or BASE, request.database)
+            moved.state = f"What was not committed was rolled back. {moved.state}"
+            raise moved from error
 
 
 def _rights(error: BaseException, role: str) -> Iterator[Hint]:

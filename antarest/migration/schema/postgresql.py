@@ -118,6 +118,11 @@ _TYPES = """
     SELECT {type_name} FROM pg_type AS t LEFT JOIN pg_class AS c ON c.oid = t.typrelid
     WHERE (t.typtype = 'r' OR c.relkind = 'c') AND {type}
 """
+_ATTRIBUTES = """
+    SELECT {type_name} || '.' || a.attname FROM pg_type AS t JOIN pg_class AS c ON c.oid = t.typrelid
+    JOIN pg_attribute AS a ON a.attrelid = c.oid
+    WHERE c.relkind = 'c' AND a.attnum > 0 AND NOT a.attisdropped AND {type}
+"""
 _FUNCTIONS = """
     SELECT {function_name} || '(' || pg_get_function_identity_arguments(p.oid) || ')', pg_get_functiondef(p.oid)
     FROM pg_proc AS p WHERE p.prokind IN ('f', 'p', 'w') AND {function}
@@ -156,6 +161,7 @@ def reflect(connection: Connection, exclude: Collection[str]) -> Inventory:
     views = {name: Definition(name, normalise(text)) for name, text in _rows(connection, _VIEWS)}
     others = {each.key for each in read_objects(connection) if each.key.kind in _OTHERS}
     others |= {ObjectKey("type", name) for (name,) in _rows(connection, _TYPES)}
+    others |= {ObjectKey("attribute", name) for (name,) in _rows(connection, _ATTRIBUTES)}
     return Inventory(
         engine="postgresql",
         tables=_tables(connection, inspector, exclude),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, EXIT_LOCKED, EXIT_USAGE
+from antarest.migration.errors.base import EXIT_DONE, EXIT_FAILED, EXIT_LOCKED, EXIT_USAGE, NOTHING_CHANGED
 from antarest.migration.scratch.databases import PostgresServer
 from tests.support.checks.refusals import refusal
 from tests.support.programs.runs import Start
@@ -102,8 +102,9 @@ def test_without_a_right_on_the_version_table_the_right_is_named(runner: Start, 
     assert here.module("upgrade").end().code == EXIT_DONE
     here.database.execute(f'REVOKE ALL ON alembic_version FROM "{login.username}"')
 
-    for verb in ("status", "upgrade"):
+    for verb, state in {"status": NOTHING_CHANGED, "upgrade": "What was not committed was rolled back."}.items():
         refused = refusal(here.module(verb).end(), "db.E313", EXIT_FAILED)
+        assert refused.state == state
         assert refused.commands == [f"GRANT SELECT ON alembic_version TO {login.username};"]
     assert "error db.E313" in here.start("alembic", "current").end().err
 

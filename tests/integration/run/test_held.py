@@ -20,7 +20,7 @@ from antarest.migration.errors.facts.lock import TableLocked
 from antarest.migration.errors.settings.db_config import DbConfig
 from antarest.migration.scratch.databases import PostgresServer, scratch_database
 from antarest.migration.scratch.embedded_postgres import embedded_server
-from tests.support.programs.runs import GATE, Run, Runner, Start, refused, session
+from tests.support.programs.runs import GATE, HANGS, Run, Runner, Start, refused, session
 from tests.support.projects.histories import Database, Script, write_project
 from tests.support.servers.roles import execute
 
@@ -80,6 +80,17 @@ def test_who_holds_a_system_catalog_is_named(runner: Start, postgres_database: U
             error = refused(run, "db.E407")
             assert error.fact == f"cannot get a lock on {catalog}: another transaction holds it"
             assert ", somebody, " in error.details["held by"]
+
+
+def test_a_server_that_gives_no_answer_is_waited_for_as_long_as_for_a_lock(
+    runner: Start, postgres_database: URL
+) -> None:
+    """It lets everybody in. The time limit for connecting is longer than the test waits for a command."""
+    here = runner(postgres_database, TABLE, connect_timeout=2 * HANGS, migration_lock_timeout=3)
+    here.database.workflow.upgrade()
+    with session(postgres_database, "LOCK TABLE pg_proc"):
+        for run in started(here, "status", "upgrade", "rollback --yes --lock-timeout=0"):
+            assert ", somebody, " in refused(run, "db.E407").details["held by"]
 
 
 def test_a_held_catalog_of_all_databases_is_not_said_to_be_a_full_pool(runner: Start) -> None:

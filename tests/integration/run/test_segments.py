@@ -15,7 +15,7 @@ from antarest.migration.errors.facts.run import NotRecorded, RevisionFailed
 from antarest.migration.errors.loss import Agreement
 from antarest.migration.run.request import RunOutcome, RunRequest
 from antarest.migration.workflow.plan import RollbackPlan
-from tests.support.programs.runs import Start, refused
+from tests.support.programs.runs import GATE, Start, refused
 from tests.support.projects.histories import Database, Notes, Script, write_project
 
 Build = Callable[..., Database]
@@ -193,6 +193,23 @@ def test_a_commit_that_does_not_do_what_it_should_is_noticed(postgres_filled: Bu
         database.workflow.upgrade()
 
     assert (error.value.expected, error.value.found) == ("undone", "tables")
+
+
+def test_a_revision_that_somebody_changes_in_the_middle_of_a_run_is_named(
+    runner: Start, postgres_database: URL
+) -> None:
+    one, two, three = (Script(name, upgrade=f'op.create_table("{name}")') for name in ("one", "two", "three"))
+    here = runner(postgres_database, one, replace(two, transaction="own"), replace(three, upgrade=GATE))
+    here.database.workflow.upgrade("one")
+    run = here.started()
+    here.database.execute("UPDATE alembic_version SET version_num = 'one'")
+    here.open()
+
+    error = refused(run, "db.E602", EXIT_FAILED)
+
+    assert error.fact == "the database should be at two now, and is at one"
+    assert error.state.startswith("What was not committed was rolled back.")
+    assert here.database.workflow.current() == ("one",)
 
 
 def test_a_script_of_sql_has_boundaries_where_a_revision_asks_for_one(runner: Start, postgres_database: URL) -> None:

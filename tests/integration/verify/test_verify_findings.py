@@ -64,7 +64,7 @@ def test_the_history_of_another_project_has_exactly_its_faults(history: str, pos
     assert told["error"] == asked.errors, found.findings
     usual = EVERYWHERE - {id_ for id_, _, _ in asked.notes}
     assert {each for each in told["note"] if each[0] not in usual} == asked.notes, found.findings
-    assert {(revision, engine) for revision, engine, _ in found.not_proved} == asked.gaps
+    assert {(revision, engine) for revision, engine, _ in found.not_proved} == asked.gaps, found.not_proved
     assert not [proof.tracebacks for proof in found.proofs.values() if proof.tracebacks]
 
 

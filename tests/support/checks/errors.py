@@ -56,6 +56,7 @@ from antarest.migration.errors.facts.configuration import (
     VariableUnset,
 )
 from antarest.migration.errors.facts.database import (
+    DiskFull,
     NoRoomForLocks,
     RightMissing,
     StatementRefused,
@@ -203,6 +204,7 @@ EXAMPLES = [
     LockLost(DATABASE),
     Overtaken(IDS, DATABASE, "Nothing was changed."),
     NoRoomForLocks("no room for more locks", Hint("In parts", "inv db.upgrade --to=a"), database=DATABASE),
+    DiskFull("a disk of PostgreSQL on db1 is full", Hint("Make room", "inv db.status"), database=DATABASE),
     TableLocked("study", "pid 4711", DATABASE, waited=60),
     BackupFailed("no space left on device", database=DATABASE, folder=FOLDER),
     NoSpace(10**10, 10**7, 10**9, database=DATABASE, folder=FOLDER),

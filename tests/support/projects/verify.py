@@ -221,6 +221,7 @@ FOREIGN: dict[str, Foreign] = {
         metadata="label_models:metadata",
         gaps={("", _POSTGRESQL)},
     ),
+    "attribute_dropped": Foreign(_on("V501", "r2", _POSTGRESQL) | _on("V601", "r1")),
     "upgrade_loses": Foreign(_on("V501", "r2", *BOTH)),
 }
 LINTS = {"V706", "V707", "V708", "V709"}  # about foreign keys, for which most histories here have no index

@@ -196,6 +196,17 @@ class NoRoomForLocks(DatabaseError, code="db.E311"):
     """
 
 
+class DiskFull(DatabaseError, code="db.E315"):
+    """A disk of the server, or the disk of the SQLite file, is full.
+
+    Why: the revisions write rows, indexes, temporary files or a new copy of a table, and the disk has no room for them.
+    A large table that a revision rewrites needs its size a second time, until the run is committed.
+
+    To do: make room on the disk that the message names, and run the command again. If the disk of the write-ahead log
+    of PostgreSQL is full, the server stops instead (`db.E309`), and cannot start before there is room.
+    """
+
+
 class DatabaseLocked(DatabaseError, code="db.E401", exit_code=EXIT_LOCKED):
     """Another process holds the database; trying again can help.
 

@@ -327,7 +327,7 @@ class RevisionUnfinished(MigrationError, code="db.E615"):
 
 
 class NotRecorded(MigrationError, code="db.E602"):
-    """The run ended without an error, but a second connection does not see its result.
+    """The database is at another revision than the run has recorded.
 
     Why: another process changed the revision of the database at the same moment, or a pooler or proxy reported a commit
     that did not happen.

@@ -175,7 +175,9 @@ class SqliteTracker(ChangeTracker):
         """Read the tables again if the statement has changed the schema. Return whether it has changed the schema."""
         if not self._is_heard:
             raise NotAllowed("SQLite does not say what this statement writes to: write it without anything around it")
-        if self._writes_text:  # SQLite reads its schema again only when it opens the file, or after RESET.
+        # SQLite reads its schema again only when it opens the file, or after RESET.
+        is_direct = self._writes_text and self._changes_schema
+        if is_direct and self._connection.exec_driver_sql("PRAGMA writable_schema").scalar():
             self._connection.exec_driver_sql("PRAGMA writable_schema = RESET")
             self._connection.exec_driver_sql("PRAGMA writable_schema = ON")
         self.emptied |= self._refilled
@@ -285,7 +287,7 @@ class SqliteTracker(ChangeTracker):
             self._is_heard = asked == {sqlite3.SQLITE_PRAGMA}
         finally:
             self._driver.set_authorizer(None)
-        self._writes_text = not asked & _DEFINES and any(table in _SCHEMAS for _, table, _ in heard)
+        self._writes_text = not self._is_text_true and not asked & _DEFINES
         # A SELECT copies nothing, and an UPDATE copies nothing from its own table.
         self._copied = {column for table, column in read if written - {table}}
         return heard

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
 from ...database.catalog import foreign_key_violations
+from ...errors.revision import Revision
 from ...project.history import History
 from ...schema.inventory import Inventory
 from ..rows.snapshots import RowSnapshot, TableRows
@@ -160,3 +161,26 @@ def names(schema: Inventory) -> set[str]:
         found |= {key.name for key in table.foreign_keys if key.name} | {key.name for key in table.uniques if key.name}
         found |= {check.name for check in table.checks if check.name}
     return found
+
+
+def dropped_attributes(before: Inventory, after: Inventory, revision: Revision) -> Iterator[tuple[str, str, str]]:
+    """Yield the columns of a composite type of PostgreSQL of which an upgrade drops an attribute.
+
+    No rows are generated for such columns, so a comparison of rows does not find the loss.
+
+    Args:
+        before: the schema before the upgrade.
+        after: the schema after the upgrade.
+        revision: the revision. A loss that it declares is left out.
+
+    Returns:
+        The table, the "table.column", and a description, for each column that still exists.
+    """
+    declared = revision.losses("upgrade")
+    gone = [each.name.rpartition(".")[::2] for each in {*before.others} - {*after.others} if each.kind == "attribute"]
+    for type_, attribute in sorted(gone):
+        for name, table in before.tables.items():
+            for column in table.columns:
+                item, now = f"{name}.{column.name}", after.tables.get(name)
+                if column.type.removesuffix("[]") == type_ and now and now.column(column.name) and item not in declared:
+                    yield name, item, f"the attribute {attribute} of each value of {item}"

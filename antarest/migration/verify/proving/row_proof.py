@@ -93,6 +93,8 @@ class RowProof:
         """Run the upgrade and the downgrade, on rows of the schema before the revision."""
         self._cast = with_another_type(before.schema, self._schema)
         before.learn_labels(self._schema)
+        for table, item, found in integrity.dropped_attributes(before.schema, self._schema, self._revision):
+            self._proof.add("V501", found, item=item, table=table)
         plain = self._begin(before.take(nowhere), "upgrade")
         if plain.between:
             passing = self._momentary | self._random_columns(before, plain.between)
@@ -204,15 +206,13 @@ class RowProof:
 
     def _leaves_events(self, before: State) -> bool:
         """Return whether the upgrade may write rows that a deferred constraint checks at the commit (PostgreSQL)."""
-        schemas = (before.schema, self._schema)
-        tables = [table for schema in schemas for table in schema.tables.values()]
+        tables = [*before.schema.tables.values(), *self._schema.tables.values()]
         options = [key.options for table in tables for key in table.foreign_keys]
         options += [key.options for table in tables for key in table.uniques]
-        options += [each.definition for schema in schemas for each in schema.triggers.values()]
-        is_deferred = any("INITIALLY DEFERRED" in each for each in options)
-        writes = {word.upper() for word in self._words} & {"INSERT", "UPDATE", "DELETE", "BULK_INSERT"}
-        is_postgresql = self._runs.clones.engine == "postgresql"
-        return is_postgresql and is_deferred and bool(writes) and len(self._runs.writers) < _WRITERS
+        options += [each.definition for each in (*before.schema.triggers.values(), *self._schema.triggers.values())]
+        writes = not {word.upper() for word in self._words}.isdisjoint({"INSERT", "UPDATE", "DELETE", "BULK_INSERT"})
+        may_leave = writes and self._runs.clones.engine == "postgresql" and len(self._runs.writers) < _WRITERS
+        return may_leave and any("INITIALLY DEFERRED" in each for each in options)
 
     def _copied(self, filled: Filled) -> Filled:
         return filled._replace(url=self._runs.clones.copy(filled.url))

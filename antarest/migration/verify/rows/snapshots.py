@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from typing_extensions import override
 
 from ...database.catalog import find
+from ...schema.postgresql import without_warnings
 from ...schema.reflection import OWN_TABLES, only_reading
 
 Row = tuple[object, ...]
@@ -250,7 +251,9 @@ def _reflect(connection: Connection) -> _Reflection:
         inspector, found, keys = sa.inspect(connection), dict[str, TableClause](), dict[str, tuple[str, ...]]()
         for schema, read in _schemas(connection).items():
             of_tables = inspector.get_multi_pk_constraint(read)
-            for (_, bare), columns in inspector.get_multi_columns(read).items():
+            with without_warnings():  # about types that SQLAlchemy does not know
+                of_columns = inspector.get_multi_columns(read)
+            for (_, bare), columns in of_columns.items():
                 name = f"{schema}.{bare}" if schema else bare
                 parts = (sa.column(each["name"], _storage(each["type"], connection)) for each in columns)
                 found[name] = sa.table(bare, *parts, schema=schema)
