@@ -112,6 +112,7 @@ EXPECTED: dict[str, Findings] = {
     "like_knows_no_case": _on("V602", ""),
     "like_knows_no_case_without_a_way_back": _on("V602", ""),
     "sqlite_only_default": _on("V601", B),
+    "full_text_search": _on("V601", A),  # and no loss in the tables in which FTS5 keeps its data
     # ---- 7: the models
     "models_drift": _on("V701", "", *BOTH),
     "models_not_imported": _on("V702", "", *BOTH),

@@ -17,6 +17,7 @@ from typing_extensions import override
 from ...database.catalog import find
 from ...schema.postgresql import without_warnings
 from ...schema.reflection import OWN_TABLES, only_reading
+from ...schema.sqlite_text import shadow_tables
 
 Row = tuple[object, ...]
 _MOST_REFLECTIONS = 16
@@ -117,7 +118,8 @@ _rows: dict[object, TableRows] = {}  # rows that were read before, by their tabl
 
 def _read_all(connection: Connection, found: _Reflection, exclude: Collection[str]) -> dict[str, TableRows]:
     """Return the rows of the tables. If the content of a table was read before, the rows are not read again."""
-    tables = {name: table for name, table in found.tables.items() if name not in exclude}
+    hidden = {*exclude, *_shadows(connection)}
+    tables = {name: table for name, table in found.tables.items() if name not in hidden}
     digests, read = contents(connection, tables), dict[str, TableRows]()
     for name, table in tables.items():
         content = (connection.dialect.name, name, found.types[name], found.keys[name], digests[name])
@@ -127,6 +129,14 @@ def _read_all(connection: Connection, found: _Reflection, exclude: Collection[st
             _rows[content] = _read(connection, table, found.keys[name])
         read[name] = _rows[content]
     return read
+
+
+def _shadows(connection: Connection) -> set[str]:
+    """Return the tables in which virtual tables of SQLite keep their data."""
+    if connection.dialect.name != "sqlite":
+        return set()
+    texts = connection.exec_driver_sql("SELECT name, sql FROM main.sqlite_master WHERE type = 'table'")
+    return shadow_tables({name: sql for name, sql in texts if sql})
 
 
 def contents(connection: Connection, tables: Mapping[str, TableClause]) -> dict[str, object]:
