@@ -90,10 +90,12 @@ def differences(before: Inventory, after: Inventory) -> list[Difference]:
         The differences, sorted. If one side lacks an object, the result has the object, but not its parts.
     """
     left, right = dict(_objects(before)), dict(_objects(after))
+    shared = left.keys() & right.keys()
     found: list[Difference] = []
     for key in sorted(left.keys() | right.keys()):
         one, other = left.get(key), right.get(key)
-        if one == other:
+        is_of_missing_type = key.kind == "attribute" and Key("type", "", key.path.rpartition(".")[0]) not in shared
+        if one == other or is_of_missing_type:
             continue
         if one is not None and other is not None:
             found += _aspects(key, one, other)
