@@ -143,7 +143,7 @@ def test_a_dropped_column_may_be_a_rename_and_is_refused_while_it_has_values(
 
     assert done.code == EXIT_DONE
     assert "detected       adds column study.directory\n" in done.out
-    assert "careful        drops column study.folder, with its data. If it is a rename" in done.out
+    assert "careful        drops column study.folder, with its data. A rename is op.alter_column" in done.out
     assert "# The upgrade drops study.folder. If that is a rename" in new_revision(checkout).read_text()
     rows = developer.database.rows()
     refused = refusal(developer.inv("upgrade"), "db.E501", EXIT_FAILED)
