@@ -21,14 +21,17 @@ _UNCHECKED = text("""
 """)
 _VALIDATE = re.compile(r"\bVALIDATE\s+CONSTRAINT\s+\W*(\w+)", re.IGNORECASE)
 _NOT_VALID = re.compile(r"NOT\s+VALID|not_valid", re.IGNORECASE)
-_OWNED = text("""
+# Columns that a check limits to one number are left out: the sequence never gives a second row of the table its number.
+_OWNED = text(r"""
     SELECT s.oid::regclass::text, t.oid::regclass::text, a.attname FROM pg_catalog.pg_class AS s
     JOIN pg_catalog.pg_depend AS d ON d.objid = s.oid AND d.deptype IN ('a', 'i')
         AND d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
     JOIN pg_catalog.pg_class AS t ON t.oid = d.refobjid
     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid
     JOIN pg_catalog.pg_type AS y ON y.oid = a.atttypid AND y.typcategory = 'N'  -- a number can also become a text
-    WHERE s.relkind = 'S' AND s.relnamespace::regnamespace::text !~ '^(pg_|information_schema)' ORDER BY 1
+    WHERE s.relkind = 'S' AND s.relnamespace::regnamespace::text !~ '^(pg_|information_schema)' AND NOT EXISTS (
+        SELECT FROM pg_catalog.pg_constraint AS o WHERE o.conrelid = t.oid AND o.contype = 'c'
+        AND o.conkey = ARRAY[a.attnum] AND pg_get_expr(o.conbin, o.conrelid) ~ '^\(\S+ = \d+\)$') ORDER BY 1
 """)
 
 
