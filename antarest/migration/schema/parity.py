@@ -171,9 +171,16 @@ def _index(index: Index) -> Index:
     return replace(
         index,
         keys=tuple(_index_key(key) for key in index.keys),
-        where=canonical(index.where) if index.where else None,
+        where=_condition(index.where) if index.where else None,
         options="",
     )
+
+
+def _condition(where: str) -> str:
+    """Return the condition of an index. `x IS FALSE` becomes `x = 0`, because neither is true if x is NULL."""
+    text = canonical(where)
+    is_negated = "(not " in text or "not (" in text
+    return text if is_negated else re.sub(r" is (?=[01]\b)", " = ", text)
 
 
 def _index_key(key: str) -> str:

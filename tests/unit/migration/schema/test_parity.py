@@ -52,14 +52,15 @@ def test_names_that_need_quotes_have_parity(sqlite_database: URL, postgres_datab
     assert [str(each) for each in parity(*found)] == []
 
 
-def test_elements_and_defaults_of_json_have_parity(sqlite_database: URL, postgres_database: URL) -> None:
+def test_json_and_conditions_of_indexes_have_parity(sqlite_database: URL, postgres_database: URL) -> None:
     models = sa.MetaData()
     id_ = sa.Column("id", sa.Integer, primary_key=True)
     content = sa.Column("content", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"))
     default = sa.Column("wanted", content.type, server_default='{"longer": {}, "z": {}}')
-    thing = sa.Table("thing", models, id_, content, default)
+    thing = sa.Table("thing", models, id_, content, default, sa.Column("gone", sa.Boolean))
     user = thing.c.content[["user", "id"]].as_string()
     sa.Index("ix_user", user, sqlite_where=user.is_not(None), postgresql_where=user.is_not(None))
+    sa.Index("ix_here", thing.c.id, sqlite_where=sa.text("gone = 0"), postgresql_where=sa.text("gone IS FALSE"))
     found = []
     for url in (sqlite_database, postgres_database):
         with opened(url) as connection:
