@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from tests.mutations.patch import Patch
 from tests.mutations.proof import of_history
 
 _VERIFY = "antarest/migration/verify"
+_CLEAN = "integration/verify/test_verify_findings.py::test_nothing_is_found_in_a_history_without_a_fault"
 
 ROWS = (
     of_history(
@@ -42,5 +44,40 @@ ROWS = (
         "return replace(self, literals=left, shapes=shapes)",
         "return replace(self, shapes=shapes)",
         "refuses_rows",
+    ),
+    of_history(
+        "a column with JSON gets a text with which it is compared",
+        f"{_VERIFY}/rows/hints.py",
+        "if _is_json(text)]",
+        "]",
+        "json_compared",
+    ),
+    of_history(
+        "foreign keys are enforced although env.py switches them off",
+        f"{_VERIFY}/env_reader.py",
+        "bool(settings) and settings <=",
+        "bool(settings) and settings &",
+        "foreign_keys_switched_off",
+    ),
+    Patch(
+        "The proof: a renamed column or table is lost",
+        f"{_VERIFY}/findings/row_changes.py",
+        "renamed = is_renamed(before, between, item)",
+        "renamed = False",
+        ["unit/migration/verify/test_kept.py::test_a_new_name_is_no_loss_of_the_upgrade"],
+    ),
+    Patch(
+        "The proof: a sequence is behind the only row that a table can have",
+        f"{_VERIFY}/findings/integrity.py",
+        "~ '^\\(\\S+ = \\d+\\)$'",
+        "~ '^no check'",
+        [_CLEAN + "[clean_seeds_a_row]"],
+    ),
+    Patch(
+        "The proof: a type that passes values on is not tried",
+        f"{_VERIFY}/findings/models.py",
+        "kind = kind.impl_instance",
+        "pass",
+        [_CLEAN + "[clean_mapped_classes]"],
     ),
 )

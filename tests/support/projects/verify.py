@@ -167,6 +167,7 @@ FOREIGN: dict[str, Foreign] = {
     "equal_keys": Foreign(notes=_on("V509", "a2", *BOTH)),
     "gaps_filled": Foreign(notes=_on("V504", "r2", *BOTH)),
     "healed_later": Foreign(notes=_on("V601", "r1")),
+    "json_compared": Foreign(notes=_on("V406", "r2")),
     "json_in_bytes": Foreign(_on("V601", "r2"), _on("V509", "r2", _POSTGRESQL)),
     "json_in_text": Foreign(notes=_on("V509", "a2", *BOTH)),
     "json_key_moved": Foreign(),

@@ -9,6 +9,7 @@ import re
 import uuid
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from decimal import Decimal
 
 from ...errors.text import count
@@ -247,11 +248,14 @@ def _plain(value: object) -> str:  # noqa: PLR0911 - one line for each type
 
 
 def _text(text: str) -> str:
-    """Return a text in one spelling, if it is a UUID or a time. Return any other text unchanged."""
+    """Return a text in one spelling, if it is a UUID, a time, or a JSON object. Return any other text unchanged."""
     if _UUID.fullmatch(text):
         return text.replace("-", "").lower()
     if _MOMENT.fullmatch(text):
         return _moment(dt.datetime.fromisoformat(text))
+    if text.startswith("{"):
+        with suppress(ValueError):
+            return json.dumps(json.loads(text), sort_keys=True)
     return text
 
 

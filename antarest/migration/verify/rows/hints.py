@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
@@ -18,6 +19,11 @@ _LISTED = re.compile(rf"(\w+)[\"`\]]?\s+(?:NOT\s+)?IN\s*\((\s*{_TEXT}(?:\s*,\s*{
 _CASES = re.compile(r"\bCASE\s+[\"`\[]?(?:\w+\.)?(\w+)[\"`\]]?\s+(WHEN\b.*?)\bEND\b", re.IGNORECASE | re.DOTALL)
 _WHEN = re.compile(rf"\bWHEN\s+{_TEXT}", re.IGNORECASE)
 _PARSES = re.compile(r"json\.loads|\bjsonb?_\w+\s*\(|::\s*jsonb?\b|->>?|\bAS\s+JSONB?\b|\bJSONB?\b", re.IGNORECASE)
+_COLUMN = r"(?:\w+\.)?[\"`\[]?(\w+)[\"`\]]?"
+_READS_JSON = re.compile(
+    rf"\bjsonb?_\w+\s*\(\s*{_COLUMN}\s*[,)]|{_COLUMN}\s*(?:::\s*jsonb?\b|->)|\bCAST\s*\(\s*{_COLUMN}\s+AS\s+JSONB?\b",
+    re.IGNORECASE,
+)
 _MADE = re.compile(
     r"\b(?:CREATE\s+(?:\w+\s+)?(?:TABLE|VIEW)(?:\s+IF\s+NOT\s+EXISTS)?|RENAME\s+TO)\s+(?:\w+\.)?[\"`\[]?(\w+)",
     re.IGNORECASE,
@@ -31,7 +37,6 @@ _KINDS = {  # the kinds of text that a cast or a function can read, each with th
     "truth": "boolean|bool",
     "uuid": "uuid|UUID",
 }
-_COLUMN = r"(?:\w+\.)?[\"`\[]?(\w+)[\"`\]]?"
 _INNER = rf"(?:(?:NULLIF|B?TRIM)\s*\(\s*{_COLUMN}(?:\s*,\s*'[^']*')?\s*\)|{_COLUMN})"
 _AS_TEXT = r"(?:\s*::\s*(?:text|varchar))?"
 _NAMES = "|".join(_KINDS.values())
@@ -78,10 +83,14 @@ class Hints:
     @classmethod
     def of(cls, revisions: Iterable[Revision]) -> Hints:
         """Read the files of the revisions, and return the values that the revisions expect."""
-        found = cls()
+        found, reads_json = cls(), set[str]()
         for each in revisions:
             with suppress(OSError, SyntaxError, ValueError):
-                found._read(each.id, each.path.read_text(encoding="utf-8"))
+                source = each.path.read_text(encoding="utf-8")
+                found._read(each.id, source)
+                reads_json |= {name for names in _READS_JSON.findall(source) for name in names}
+        for column in found.literals.keys() & reads_json:  # Such a column can be compared with a part of its JSON.
+            found.literals[column] = [text for text in found.literals[column] if _is_json(text)]
         return found
 
     def after(self, revisions: Collection[str]) -> Hints:
@@ -149,6 +158,13 @@ class Hints:
             up, down = (each if isinstance(each, (dict, list)) else shape for each in shapes)
             self.parsed[id_] = (columns, up, down)
             self.shapes |= dict.fromkeys(columns, shape)
+
+
+def _is_json(text: str) -> bool:
+    with suppress(ValueError):
+        json.loads(text)
+        return True
+    return False
 
 
 def _shape(source: str) -> Any:
