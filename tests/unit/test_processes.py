@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -271,3 +272,26 @@ def test_a_program_or_a_folder_that_is_not_there_is_an_error(tmp_path: Path, fre
     for command, folder in ((("nothing", "-c", ""), tmp_path), (code(""), tmp_path / "nothing")):
         with pytest.raises(FileNotFoundError, match="nothing"):
             Popen(command, cwd=folder, env={**os.environ, "PATH": str(PROGRAMS), FRESH_VARIABLE: fresh})
+
+
+def test_a_copy_of_the_repository_forks_its_own_modules(tmp_path: Path) -> None:
+    """The modules that are installed are those of another folder. Mutations change a file of a copy."""
+    programs, package = tmp_path / "tests" / "support" / "programs", tmp_path / "antarest" / "migration"
+    shutil.copytree(ROOT / "tests" / "support" / "programs", programs)
+    package.mkdir(parents=True)
+    for folder in (programs.parents[1], programs.parent, package.parent, package):
+        (folder / "__init__.py").write_text("")
+    (package / "mark.py").write_text("")
+    asks = "import antarest.migration.mark as mark; print(mark.__file__, open('/proc/self/cmdline').read())"
+    starts = (
+        "import subprocess, sys; from tests.support.programs.processes import Popen; "
+        "print(Popen(sys.argv[1:], stdout=subprocess.PIPE, text=True).communicate()[0])"
+    )
+
+    ended, out, err = started(
+        *code(starts), *code(asks), cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path), FRESH_VARIABLE: ""}
+    )
+
+    assert ended == 0, err
+    assert str(package / "mark.py") in out
+    assert "forkserver.py" in out

@@ -50,11 +50,16 @@ _LONGEST = 1_000_000  # bytes of a request; the socket allows less
 
 def main() -> CodeType | str:
     """Serve requests. Return in each fork, with the code or the module that it has to run."""
-    connection = socket.socket(fileno=int(sys.argv[1]))
+    number, root, *modules = sys.argv[1:]
+    connection = socket.socket(fileno=int(number))
     del sys.path[0]  # the folder of this file
     atexit.register(_end)  # the first registered function is called last
-    for name in (*PACKAGES, *sys.argv[2:]):
+    for name in PACKAGES:
         importlib.import_module(name)
+    sys.path.insert(0, root)  # A copy of the repository can have other modules than those that are installed.
+    for name in modules:
+        importlib.import_module(name)
+    sys.path.remove(root)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the client, which then ends
     _IMPORTED.update({name: sys.modules[name] for name in sys.modules if name != "__main__"})
     gc.collect()

@@ -70,7 +70,7 @@ class _Server:
         with its_end:
             number = its_end.fileno()
             self._process = subprocess.Popen(
-                [sys.executable, _SERVER, str(number), *modules],
+                [sys.executable, _SERVER, str(number), _ROOT, *modules],
                 env={name: value for name, value in _ENVIRONMENT.items() if name != "PYTHONPATH"},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
