@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..base import EXIT_USAGE, Hint, MigrationError
 from ..settings.location import INSTALLED, KIND
-from ..text import shorten
+from ..text import count, shorten
 
 _LEAVE_THE_RELEASE = (
     Hint("A newer release has upgraded the database: start that release, or roll back with its rollback.sh."),
@@ -111,7 +111,7 @@ class UnknownRevision(MigrationError, code="db.E201"):
     """
 
     def __init__(
-        self, revision: str, database: str, heads: Sequence[str], count: int, folder: str, elsewhere: str = ""
+        self, revision: str, database: str, heads: Sequence[str], number: int, folder: str, elsewhere: str = ""
     ) -> None:
         super().__init__(
             f"the database is at revision {revision}, which this {KIND} does not contain",
@@ -125,7 +125,7 @@ class UnknownRevision(MigrationError, code="db.E201"):
             ),
             details={
                 "database": database,
-                "this code": f"head is {shorten(heads) or 'none'}, {count} revisions in {folder}",
+                "this code": f"head is {shorten(heads) or 'none'}, {count(number, 'revision')} in {folder}",
             },
         )
 
