@@ -147,21 +147,28 @@ class Moves:
         grown = {place: max(self._full(place) - full, 0) for place, full in self._full_at_first.items()}
         return {item: amount and self._rest(item, amount, grown) for item, amount in losses.items()}
 
-    def values_not_arrived(self, rows: Mapping[str, int | None]) -> Iterator[tuple[str, str, int]]:
+    def values_not_arrived(self, rows: Mapping[str, int | None]) -> Iterator[tuple[str, str, int | None]]:
         """Yield the values that rows lost on the way to their destination: the source, a column, and their number.
 
-        Only columns with the same name in the source and in the destination are compared.
+        Only columns with the same name in the source and in the destination are compared. If several sources have the
+        same destination, the number for each of them is not known.
 
         Args:
             rows: the number of rows of each source that did not arrive. Their values are lost with them.
         """
+        gone: dict[tuple[str, str], dict[str, int]] = {}  # by destination and column: the values of each source
+        grown: dict[tuple[str, str], int] = {}
         for item, moves in self._moves.items():
             for move in moves if len(moves) == 1 else ():
                 left, there = self._values(move, self._now(move.table)), self._values(move, self._found(move.place))
                 for column in move.values.keys() & there.keys():
-                    gone = move.values[column] - left.get(column, 0) - (rows.get(item) or 0)
-                    if (lost := gone - max(there[column] - move.values_there.get(column, 0), 0)) > 0:
-                        yield item, column, lost
+                    number = move.values[column] - left.get(column, 0) - (rows.get(item) or 0)
+                    grown[move.place, column] = max(there[column] - move.values_there.get(column, 0), 0)
+                    if number > 0:
+                        gone.setdefault((move.place, column), {})[item] = number
+        for (place, column), sources in gone.items():
+            if (lost := sum(sources.values()) - grown[place, column]) > 0:
+                yield from ((item, column, lost if len(sources) == 1 else None) for item in sources)
 
     def _values(self, move: _Move, table: CatalogTable | None) -> Mapping[str, int]:
         """Return the number of values in each column of a table; empty for a move of values."""

@@ -326,7 +326,8 @@ class History:
             )
         parting = self._state_below(target, self.states_below(current))
         both = {target, *current}
-        joined = next((id_ for id_ in self.order if both <= self.applied([id_])), "")
+        joins = (id_ for id_ in self.order if len(self[id_].predecessors) > 1)
+        joined = next((id_ for id_ in joins if both <= self.applied([id_])), "")
         beside = Hint("Apply all branches beside each other", "inv db.upgrade --to=heads")
         if joined:
             beside = Hint("Apply both, up to the revision that joins them", f"inv db.upgrade --to={joined}")

@@ -177,8 +177,9 @@ def _index(index: Index) -> Index:
 
 
 def _condition(where: str) -> str:
-    """Return the condition of an index. `x IS FALSE` becomes `x = 0`, because neither is true if x is NULL."""
-    text = canonical(where)
+    """Return the condition of an index. `x IS FALSE` and `NOT x` become `x = 0`: none is true if x is NULL."""
+    text = re.sub(r"\(not (\w+)\)", r"(\1 = 0)", canonical(where))
+    text = f"({text} = 1)" if re.fullmatch(r"[^\W\d]\w*", text) else text
     is_negated = "(not " in text or "not (" in text
     return text if is_negated else re.sub(r" is (?=[01]\b)", " = ", text)
 

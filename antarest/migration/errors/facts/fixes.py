@@ -109,8 +109,10 @@ def for_one_engine(reason: str) -> Iterator[Hint]:
     if _NO_NAME.search(reason):
         name_it = f"op.batch_alter_table(..., naming_convention={{{_CONVENTION}}})"
         yield Hint("If SQLite has no name for it, name it in the batch", name_it)
-    if left := _LEFT_OVER.search(reason):  # Alembic drops the old table only when the copy is complete.
-        drop = f"sqlite3 FILE 'DROP TABLE \"{left[1]}\"'"
-        yield Hint(f"A killed run of plain Alembic left it. Table {left[2]} has the rows, so drop the copy", drop)
+    if left := _LEFT_OVER.search(reason):
+        copy, table = left.groups()
+        both = f"""sqlite3 FILE 'SELECT count(*) FROM "{table}"; SELECT count(*) FROM "{copy}"'"""
+        yield Hint("A killed run of plain Alembic left it. It may have the only rows, so count both", both)
+        yield Hint(f"If table {table} has all rows, drop the copy", f"""sqlite3 FILE 'DROP TABLE "{copy}"'""")
     if _NO_BOOLEAN.search(reason):
         yield Hint("PostgreSQL has no numbers for BOOLEAN. Write the value for both engines", "sa.true(), sa.false()")

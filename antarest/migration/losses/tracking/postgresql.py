@@ -110,7 +110,6 @@ class PostgresTracker(ChangeTracker):
     def _look(self, rewritten: set[Hashable]) -> None:
         files = {table.identity: table.file for table in self.tables.values()}
         self.tables = read_tables(self._connection, exclude=self._exclude)
-        self._retypes.compare_attributes(self.tables)
         moved = [each for each in self.tables.values() if files.get(each.identity, each.file) != each.file]
         # A new file can mean that a block has truncated a table whose name the block computes.
         self.emptied |= self._statistics.emptied([each for each in moved if each.identity not in rewritten])
@@ -132,6 +131,8 @@ class PostgresTracker(ChangeTracker):
         if seen.does(CHANGES_TABLES):
             self.look()
             self._retypes.count_attributes(statement, self.tables)
+        if seen.runs_other_text:
+            self._retypes.note_attributes()
         named = [table for table in self.tables.values() if seen.names(table.bare_name)]
         self._named = self._links.reached({table.identity for table in named}, "i")
         if seen.does(READS) and seen.does(COPIES):
@@ -268,6 +269,8 @@ class PostgresTracker(ChangeTracker):
             self._retypes.note(before, self.tables)
         elif self._statement.does(MAKES_TABLES):
             self.look()
+        if self._statement.runs_other_text:
+            self._retypes.compare_attributes(self.tables)
         self._note_copy(statement)
         return self._statement.does(CHANGES_TABLES)
 

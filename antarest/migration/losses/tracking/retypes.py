@@ -67,7 +67,7 @@ class Retypes:
         self._origins = origins
         self._counts: dict[Hashable, int | None] = {}
         self._without_attribute: dict[Hashable, int | None] = {}
-        self._attributes: set[tuple[str, int]] = set()  # of the composite types, when they were last read
+        self._attributes: set[tuple[str, int]] = set()  # of the composite types, before the current statement
 
     def forget(self) -> None:
         """Forget the counts, so that the next statement can begin."""
@@ -85,13 +85,19 @@ class Retypes:
                 number = self._with_attribute(table, column, names if is_direct else []) if table.readable else None
                 self._without_attribute[table.columns[column]] = number
 
+    def note_attributes(self) -> None:
+        """Remember the attributes of composite types, before a statement that runs SQL which it does not contain."""
+        self._attributes = self._read_attributes()
+
+    def _read_attributes(self) -> set[tuple[str, int]]:
+        return {(row[0], row[1]) for row in self._connection.execute(_ATTRIBUTES)}
+
     def compare_attributes(self, tables: Tables) -> None:
-        """Find attributes that were dropped since the last call, although no text of a statement named them.
+        """Find attributes that the statement has dropped, although its text did not name them.
 
         The number of values that lost something is unknown, because the values no longer have the attribute.
         """
-        before, self._attributes = self._attributes, {(row[0], row[1]) for row in self._connection.execute(_ATTRIBUTES)}
-        for type_ in {each for each, _ in before - self._attributes}:
+        for type_ in {each for each, _ in self._attributes - self._read_attributes()}:
             for table, column, _ in self._columns_of(type_, tables):
                 identity = table.columns[column]
                 is_new = identity not in self._without_attribute

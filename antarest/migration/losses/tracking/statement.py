@@ -195,6 +195,11 @@ class Statement:
         return bool(_ENDS.search(self._without_bodies))
 
     @property
+    def runs_other_text(self) -> bool:
+        """Whether the statement runs SQL that it does not contain: that of a function, or a text that it computes."""
+        return bool(self.called) or self.does(RUNS_TEXT)
+
+    @property
     def is_plain(self) -> bool:
         """Whether the statement names every column from which it removes values."""
         return bool(_PLAIN.fullmatch(self.written)) and not self.called and not _SPELT.search(self.written)

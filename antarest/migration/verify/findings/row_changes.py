@@ -13,7 +13,7 @@ from ...errors.revision import Direction, Revision
 from ...errors.text import count
 from ..rows.snapshots import RowSnapshot, TableRows
 from .kinds import Severity
-from .row_values import column_origins, is_lost_by_cast, is_renamed, shown, spelled
+from .row_values import column_origins, is_lost_by_cast, is_renamed, replaced, shown, spelled
 
 Moments = tuple[RowSnapshot, RowSnapshot, RowSnapshot | None]
 """The rows before a run in one direction, after it, and after the run back (None if the run back did not succeed)."""
@@ -45,17 +45,8 @@ class RowFinding(NamedTuple):
 def only_fills_gaps(before: RowSnapshot, after: RowSnapshot, item: str) -> bool:
     """Return whether a run has replaced only NULLs in a "table.column"."""
     name, column = before.find(item) or ("", None)
-    replaced = _replaced(before.tables[name], after.tables[name], column) if column and name in after.tables else []
-    return bool(replaced) and all(value is None for value in replaced)
-
-
-def _replaced(table: TableRows, now: TableRows, column: str) -> list[object]:
-    """Return the values of a column that a run has replaced, in the rows whose primary keys have stayed."""
-    if not table.key or not {*table.key, column} <= {*now.columns}:
-        return []
-    rows = dict(zip(now.pick(table.key), now.pick([column]), strict=True))
-    old = zip(table.pick(table.key), table.pick([column]), strict=True)
-    return [value for key, (value,) in old if key in rows and repr(rows[key]) != repr((value,))]
+    values = replaced(before.tables[name], after.tables[name], column) if column and name in after.tables else []
+    return bool(values) and all(value is None for value in values)
 
 
 def compare_rows(before: RowSnapshot, after: RowSnapshot) -> RowDifferences:

@@ -106,19 +106,24 @@ def other_columns(one: RowSnapshot, other: RowSnapshot) -> set[str]:
     }
 
 
+def replaced(table: TableRows, now: TableRows, column: str) -> list[object]:
+    """Return the values of a column that a run has replaced, in the rows whose primary keys have stayed."""
+    if not table.key or not {*table.key, column} <= {*now.columns}:
+        return []
+    rows = dict(zip(now.pick(table.key), now.pick([column]), strict=True))
+    old = zip(table.pick(table.key), table.pick([column]), strict=True)
+    return [value for key, (value,) in old if key in rows and repr(rows[key]) != repr((value,))]
+
+
 def replaced_values(before: RowSnapshot, after: RowSnapshot) -> dict[tuple[str, str], set[str]]:
     """Return a mapping from a table and column to the values, as `repr`, that a run has replaced in every row."""
     found: dict[tuple[str, str], set[str]] = {}
-    for name, table in before.tables.items():
-        now = after.tables.get(name)
-        if now is None or not table.key or not {*table.key} <= {*now.columns}:
-            continue
+    for name in before.tables.keys() & after.tables.keys():
+        table, now = before.tables[name], after.tables[name]
         for column in {*table.columns} & {*now.columns} - {*table.key}:
-            rows = dict(zip(now.pick(table.key), now.pick([column]), strict=True))
-            old = zip(table.pick(table.key), table.pick([column]), strict=True)
-            replaced = {repr(value) for key, (value,) in old if key in rows and repr(rows[key]) != repr((value,))}
-            if replaced := replaced - {repr(value) for (value,) in now.pick([column])}:
-                found[name, column] = replaced
+            old = {repr(value) for value in replaced(table, now, column)}
+            if left := old - {repr(value) for (value,) in now.pick([column])}:
+                found[name, column] = left
     return found
 
 
@@ -153,7 +158,8 @@ def column_origins(table: TableRows, now: TableRows) -> dict[str, str]:
 def is_renamed(before: RowSnapshot, after: RowSnapshot, item: str) -> bool:
     """Return whether a dropped table or column is there under a new name.
 
-    A new column must have the values of the dropped column in every row. A new table must have the same rows.
+    A new column must have the values of the dropped column in every row. A new table must have all rows of the dropped
+    table. The run may have added other rows.
 
     Args:
         before: the rows before a run.
@@ -164,13 +170,11 @@ def is_renamed(before: RowSnapshot, after: RowSnapshot, item: str) -> bool:
     table, now = before.tables[name], after.tables.get(name)
     if now is None:
         made = [after.tables[each] for each in after.tables.keys() - before.tables.keys()]
-        return any(each.columns == table.columns and _rows(each) == _rows(table) for each in made)
+        return any(each.columns == table.columns and _rows(each) >= _rows(table) for each in made)
     if column is None or column in now.columns or not {*table.key} <= {*now.columns}:
         return False
-    return any(
-        _rows(table, [*table.key, column]) == _rows(now, [*table.key, each])
-        for each in {*now.columns} - {*table.columns}
-    )
+    old = _rows(table, [*table.key, column])
+    return any(_rows(now, [*table.key, each]) >= old for each in {*now.columns} - {*table.columns})
 
 
 def _rows(table: TableRows, columns: Sequence[str] | None = None) -> Counter[str]:
@@ -248,12 +252,12 @@ def _plain(value: object) -> str:  # noqa: PLR0911 - one line for each type
 
 
 def _text(text: str) -> str:
-    """Return a text in one spelling, if it is a UUID, a time, or a JSON object. Return any other text unchanged."""
+    """Return a text in one spelling, if it is a UUID, a time, or JSON. Return any other text unchanged."""
     if _UUID.fullmatch(text):
         return text.replace("-", "").lower()
     if _MOMENT.fullmatch(text):
         return _moment(dt.datetime.fromisoformat(text))
-    if text.startswith("{"):
+    if text[:1] in {"{", "["}:
         with suppress(ValueError):
             return json.dumps(json.loads(text), sort_keys=True)
     return text

@@ -44,6 +44,7 @@ def test_a_project_for_sqlite_is_suggested_only_where_no_server_was_found() -> N
 @pytest.mark.parametrize(
     ("reason", "fix"),
     [
+        ("table _alembic_tmp_river already exists", 'sqlite3 FILE \'SELECT count(*) FROM "river"; SELECT count(*)'),
         ("table _alembic_tmp_river already exists", "sqlite3 FILE 'DROP TABLE \"_alembic_tmp_river\"'"),
         ("Constraint must have a name", "op.batch_alter_table(..., naming_convention="),
         ("No such constraint: 'fk_river_lake_id'", "op.batch_alter_table(..., naming_convention="),

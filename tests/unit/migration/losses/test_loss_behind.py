@@ -113,6 +113,11 @@ def test_a_domain_and_an_heir_hide_no_loss(database: Database, engine: EngineNam
 ARCHIVE = "CREATE TABLE archive (study_id INT, label VARCHAR(50))"
 TO_ARCHIVE = {"study_tag": "archive"}
 EMPTIED = "INSERT INTO archive SELECT study_id, {} FROM study_tag"
+WATERS = (
+    *(f"CREATE TABLE {name} (id INT, v INT)" for name in ("pond", "pool", "lake")),
+    "INSERT INTO pond VALUES (1, 1), (2, 2)",
+    "INSERT INTO pool VALUES (3, 3), (4, 4)",
+)
 EVENTS = ("CREATE TABLE event (id INT, x INT) PARTITION BY RANGE (id)",
           "CREATE TABLE event_1 PARTITION OF event FOR VALUES FROM (0) TO (10)",
           "CREATE TABLE event_2 PARTITION OF event FOR VALUES FROM (10) TO (20)",
@@ -128,6 +133,12 @@ EVENTS = ("CREATE TABLE event (id INT, x INT) PARTITION BY RANGE (id)",
          on=POSTGRESQL, before=EVENTS, moves={"event_1": "event_2"}),
     case("beside a row that does not arrive", f"{EMPTIED.format('label')} WHERE label <> 'z'", "DROP TABLE study_tag",
          loses={"study_tag": 1}, before=(ARCHIVE,), moves=TO_ARCHIVE),
+    case("of one of two sources", "INSERT INTO lake SELECT id, NULL FROM pond",
+         "INSERT INTO lake SELECT * FROM pool",
+         "DROP TABLE pond", "DROP TABLE pool", loses={"pond.v": None, "pool.v": None}, before=WATERS,
+         moves={"pond": "lake", "pool": "lake"}),
+    case("of neither of two sources", "INSERT INTO lake SELECT id, v FROM pond", "INSERT INTO lake SELECT * FROM pool",
+         "DROP TABLE pond", "DROP TABLE pool", before=WATERS, moves={"pond": "lake", "pool": "lake"}),
     case("changed", EMPTIED.format("upper(label)"), "DELETE FROM study_tag WHERE study_id = 1",
          "DELETE FROM study_tag", before=(ARCHIVE,), moves=TO_ARCHIVE),
 )  # fmt: skip

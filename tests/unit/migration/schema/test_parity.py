@@ -61,6 +61,8 @@ def test_json_and_conditions_of_indexes_have_parity(sqlite_database: URL, postgr
     user = thing.c.content[["user", "id"]].as_string()
     sa.Index("ix_user", user, sqlite_where=user.is_not(None), postgresql_where=user.is_not(None))
     sa.Index("ix_here", thing.c.id, sqlite_where=sa.text("gone = 0"), postgresql_where=sa.text("gone IS FALSE"))
+    sa.Index("ix_left", thing.c.id, sqlite_where=sa.text("gone = 0"), postgresql_where=sa.text("NOT gone"))
+    sa.Index("ix_gone", thing.c.id, sqlite_where=sa.text("gone = 1"), postgresql_where=sa.text("gone"))
     found = []
     for url in (sqlite_database, postgres_database):
         with opened(url) as connection:

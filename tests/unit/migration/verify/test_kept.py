@@ -52,10 +52,12 @@ def test_a_new_name_is_no_loss_of_the_upgrade() -> None:
     before = rows((1, "x"), (2, "y"))
     back = rows((1, "x!"), (2, "y!"))
     column = RowSnapshot({"role": TableRows(("id", "created"), ("id",), ((1, "x"), (2, "y")))})
+    more = RowSnapshot({"role": TableRows(("id", "created"), ("id",), ((1, "x"), (2, "y"), (3, "z")))})
     table = RowSnapshot({"function": before.tables["role"]})
     other = RowSnapshot({"role": TableRows(("id", "created"), ("id",), ((1, "y"), (2, "x")))})
     for between, round_trip, one_way in (
         (column, [("V504", MADE)], []),
+        (more, [("V504", MADE)], []),
         (table, [("V504", "role")], []),
         (other, [("V501", MADE)], [("V501", MADE)]),
     ):
