@@ -127,9 +127,11 @@ def test_the_pages_of_the_list(crowded: str, open_: Open) -> None:
     expect(page.get_by_text("Page 2 of 3")).to_be_visible()
     assert names(page)[0] == "Study 025"
     page.get_by_role("link", name="Next").click()
+    expect(page.get_by_text("Page 3 of 3")).to_be_visible()
     assert names(page) == [f"Study {number:03d}" for number in range(5, 0, -1)]
     expect(page.get_by_role("link", name="Next")).to_have_count(0)
     page.get_by_role("link", name="Previous").click()
+    expect(page.get_by_text("Page 2 of 3")).to_be_visible()
     assert names(page)[0] == "Study 025"
 
 
