@@ -1,15 +1,1 @@
-"""create river"""
-
-import sqlalchemy as sa
-from alembic import op
-
-revision = "b00000000000"
-down_revision = "a00000000000"
-
-
-def upgrade():
-    op.create_table("river", sa.Column("id", sa.Integer, primary_key=True))
-
-
-def downgrade():
-    op.drop_table("river")
+../../broken_upgrade/versions/b00000000000_create_river.py

@@ -1,3 +1,1 @@
-import sqlalchemy as sa
-
-metadata = sa.MetaData()
+../model_not_registered/rivers_forgotten/registry.py

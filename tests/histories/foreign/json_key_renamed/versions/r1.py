@@ -1,15 +1,1 @@
-"""JSON in a column of its own type"""
-
-import sqlalchemy as sa
-from alembic import op
-
-revision = "r1"
-down_revision = None
-
-
-def upgrade():
-    op.create_table("t", sa.Column("id", sa.Integer, primary_key=True), sa.Column("settings", sa.JSON))
-
-
-def downgrade():
-    op.drop_table("t")
+../../json_key_lost/versions/r1.py

@@ -1,15 +1,1 @@
-"""t"""
-
-import sqlalchemy as sa
-from alembic import op
-
-revision = "r1"
-down_revision = None
-
-
-def upgrade():
-    op.create_table("t", sa.Column("id", sa.Integer, primary_key=True))
-
-
-def downgrade():
-    op.drop_table("t")
+../../id_too_long/versions/r1.py

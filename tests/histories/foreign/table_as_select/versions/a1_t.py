@@ -1,15 +1,1 @@
-"""t"""
-
-import sqlalchemy as sa
-from alembic import op
-
-revision = "a1"
-down_revision = None
-
-
-def upgrade():
-    op.create_table("t", sa.Column("id", sa.Integer, primary_key=True), sa.Column("at", sa.DateTime, nullable=False))
-
-
-def downgrade():
-    op.drop_table("t")
+../../date_becomes_number/versions/a1_t.py

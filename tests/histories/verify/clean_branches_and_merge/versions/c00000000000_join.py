@@ -1,12 +1,1 @@
-"""join"""
-
-revision = "c00000000000"
-down_revision = ("b10000000000", "b20000000000")
-
-
-def upgrade():
-    pass
-
-
-def downgrade():
-    pass
+../../cast_on_sqlite/versions/c00000000000_join.py

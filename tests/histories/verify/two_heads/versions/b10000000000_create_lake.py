@@ -1,16 +1,1 @@
-"""create lake"""
-
-import sqlalchemy as sa
-from alembic import op
-
-revision = "b10000000000"
-down_revision = "a00000000000"
-lossy = {"downgrade": {"lake": "created by this revision"}}
-
-
-def upgrade():
-    op.create_table("lake", sa.Column("id", sa.Integer, primary_key=True))
-
-
-def downgrade():
-    op.drop_table("lake")
+../../clean_branches_and_merge/versions/b10000000000_create_lake.py

@@ -1,16 +1,1 @@
-"""create road"""
-
-import sqlalchemy as sa
-from alembic import op
-
-revision = "b20000000000"
-down_revision = "a00000000000"
-lossy = {"downgrade": {"road": "created by this revision"}}
-
-
-def upgrade():
-    op.create_table("road", sa.Column("id", sa.Integer, primary_key=True))
-
-
-def downgrade():
-    op.drop_table("road")
+../../clean_branches_and_merge/versions/b20000000000_create_road.py
