@@ -137,9 +137,11 @@ def _column(column: Column, family: str, table: Table, inventory: Inventory, cou
 
 
 def _computed(text: str) -> str:
-    """Return the canonical expression of a generated column, followed by "stored" or "virtual"."""
-    expression, _, kind = text.rpartition(" ")
-    return f"{canonical(expression)} {kind}"
+    """Return the canonical expression of a generated column.
+
+    Whether the value is stored or virtual is left out: the defaults of the engines differ, and the value is the same.
+    """
+    return canonical(text.rpartition(" ")[0])
 
 
 def _refers(table: Table, column: Column) -> bool:

@@ -96,3 +96,4 @@ def test_another_project_has_no_default_configuration(tmp_path: Path) -> None:
     refused = refusal(run("antarest-db", "upgrade", cwd=theirs.parent), "config.E101", EXIT_USAGE)
 
     assert str(theirs.parent / "application.yaml") in refused.fact
+    assert "db: {url: sqlite:///app.db}" in str(refused)

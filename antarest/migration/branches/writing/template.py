@@ -47,6 +47,7 @@ def naming_template(project: Project, folder: Path) -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Revision .* referenced from")  # The error says the same.
+            warnings.filterwarnings("ignore", "autogenerate skipping")  # `db.revision` lists the index "by hand".
             yield
     except Exception as error:
         if not _is_of_template(error, folder):

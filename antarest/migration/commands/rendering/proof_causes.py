@@ -82,8 +82,12 @@ def _is_about_the_same(cause: Finding, finding: Finding) -> bool:
         return bool(words) and words <= _words(finding.item, finding.found)
     if cause.table != finding.table:
         return False
-    is_column = all(each.item.startswith(f"{each.table}.") for each in (cause, finding))
-    return cause.item == finding.item or not is_column
+    if cause.item == finding.item or cause.table in {cause.item, finding.item}:
+        return True
+    (one, column), (other, name) = ((each, each.item.removeprefix(f"{each.table}.")) for each in (cause, finding))
+    if column != one.item and name != other.item:  # two columns
+        return False
+    return column in _words(other.item, other.found) or name in _words(one.item, one.found)
 
 
 def _words(*texts: str) -> set[str]:

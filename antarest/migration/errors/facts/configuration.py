@@ -30,16 +30,19 @@ class ConfigNotFound(ConfigError, code="config.E101"):
     allowed to read it. The command never uses another file instead, because another file could name another database.
 
     To do: look at the path in the message. If the message says `named by ANTAREST_CONF`, correct or unset the variable.
+    If the project has no such file yet, write one. The workflow does not read the database from `sqlalchemy.url`.
     `inv db.status --config=PATH` shows the database that a file names.
     """
 
     def __init__(self, file: str, *, reason: str, named_by: str, similar: Sequence[Path] = ()) -> None:
         self.reason, self.similar = reason, tuple(similar)
         hints = [Hint(f"A file with a similar name exists: {path}") for path in similar]
+        is_new = reason == "no such file or directory" and named_by.startswith("nobody") and not similar
         super().__init__(
             f"the configuration file cannot be read ({reason})" + (f": {file}" if file else ""),
             *hints,
             Hint("Name the file", "inv db.status --config=PATH"),
+            *[Hint("Or write it, with at least", "db: {url: sqlite:///app.db}")] * is_new,
             details={"named by": named_by},
         )
 

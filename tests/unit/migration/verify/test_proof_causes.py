@@ -24,6 +24,22 @@ def test_only_a_column_or_table_explains_lost_values(item: str, is_cause: bool) 
     assert found == ({lost: left} if is_cause else {})
 
 
+@pytest.mark.parametrize(
+    ("item", "found", "is_cause"),
+    [
+        ("ix_lake_depth", "index ix_lake_depth on lake(depth): only in the models", True),
+        ("lake.depth", "lake.depth: nullable in the models", True),
+        ("ix_lake_name", "index ix_lake_name on lake(name): only in the models", False),
+        ("lake.name", "lake.name: nullable in the models", False),
+    ],
+)
+def test_a_column_explains_only_what_names_it(item: str, found: str, *, is_cause: bool) -> None:
+    cause = Finding.of("V601", "lake.depth: other types", "r2", item="lake.depth", table="lake")
+    other = Finding.of("V701", found, "r2", item=item, table="lake")
+
+    assert causes(Verification(("sqlite",)), [cause, other]) == ({other: cause} if is_cause else {})
+
+
 @pytest.mark.parametrize(("item", "is_cause"), [("kind", True), ("size", False), ("", False)])
 def test_only_a_type_that_nobody_creates_explains_a_type_that_stays(item: str, *, is_cause: bool) -> None:
     failed = Finding.of("V301", f'type "{item}" does not exist', "r2", "postgresql", item=item)
