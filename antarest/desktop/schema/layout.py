@@ -99,8 +99,8 @@ def arrange(boxes: Iterable[Box], lines: Iterable[Line]) -> Layout:
 def _columns(sizes: Mapping[str, Box], lines: Sequence[Line]) -> dict[str, int]:
     """Return the column of each box, by its name. A box is to the right of the boxes to which it refers.
 
-    Boxes to which many others refer are moved to the right, close to these. To make the diagram less high, `_balance`
-    moves some other boxes to the left.
+    A box to which many others refer is moved to the right, close to those others. To make the diagram less tall,
+    `_balance` moves some other boxes to the left.
     """
     targets: dict[str, set[str]] = {name: set() for name in sizes}
     for line in lines:
@@ -124,7 +124,7 @@ def _columns(sizes: Mapping[str, Box], lines: Sequence[Line]) -> dict[str, int]:
 
 
 def _balance(column: dict[str, int], leaves: Mapping[str, int], sizes: Mapping[str, Box]) -> None:
-    """Move some boxes to the left of the boxes to which they refer, if this makes the diagram less high.
+    """Move some boxes to the left of the boxes to which they refer, if this makes the diagram less tall.
 
     Args:
         column: a mapping from the name of each box to its column. The function changes this mapping.

@@ -1,4 +1,4 @@
-"""The engine with which an application connects, and the connections that wait for an answer with a time limit."""
+"""The engine with which an application connects, and connections that wait only a limited time for an answer."""
 
 from __future__ import annotations
 

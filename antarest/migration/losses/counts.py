@@ -116,7 +116,10 @@ class LossCounter:
     def _remember(
         self, table: CatalogTable, names: Mapping[str, str], counted: Counted, columns: Collection[str]
     ) -> None:
-        """Remember rows with a value in a column that a statement may empty, unless others can write to the table."""
+        """Remember the rows that have a value in a column that a statement may set to NULL.
+
+        Do nothing if others can write to the table.
+        """
         if counted.exact_since != self._tracker.went_back and self._tracker.may_be_shared(table.identity):
             return
         known = [name for name in columns if names.get(name) in counted.values and self._tracker.can_empty(name)]

@@ -148,13 +148,13 @@ class Moves:
         return {item: amount and self._rest(item, amount, grown) for item, amount in losses.items()}
 
     def values_not_arrived(self, rows: Mapping[str, int | None]) -> Iterator[tuple[str, str, int | None]]:
-        """Yield the values that rows lost on the way to their destination: the source, a column, and their number.
+        """Yield how many values moved rows have lost: the source, a column, and the number of its lost values.
 
         Only columns with the same name in the source and in the destination are compared. If several sources have the
         same destination, the number for each of them is not known.
 
         Args:
-            rows: the number of rows of each source that did not arrive. Their values are lost with them.
+            rows: the number of rows of each source that did not arrive. Their values are not counted here.
         """
         gone: dict[tuple[str, str], dict[str, int]] = {}  # by destination and column: the values of each source
         grown: dict[tuple[str, str], int] = {}

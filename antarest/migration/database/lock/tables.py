@@ -141,7 +141,7 @@ class TableLocks:
             written: the tables that other sessions can still read, but not change.
 
         Returns:
-            The identities of these tables that are locked now. Tables that cannot be locked are left out.
+            The identities of those tables that are now locked. Tables that cannot be locked are left out.
 
         Raises:
             NotLocked: another session holds a lock on one of the tables for too long.

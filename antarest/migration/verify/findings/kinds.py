@@ -166,7 +166,7 @@ _ALL = (
     FindingKind(
         "V404",
         "the downgrade leaves something behind",
-        "The next upgrade fails, because the object that was left exists already.",
+        "The next upgrade fails, because it creates an object that the downgrade left behind.",
         "Drop the object in the downgrade. PostgreSQL does not drop an enum type with its column.",
     ),
     _note(

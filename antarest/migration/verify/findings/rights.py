@@ -112,8 +112,8 @@ def missing_rights(
         connection: a connection to a database at head.
         made_by: a mapping from the name of each object to the revision that creates it.
         version_table: the table in which Alembic records the revision. It is left out.
-        metadata: the metadata of the application, or None. If it is given and no revision grants a right, there is an
-            error for each sequence that the models use and no column owns. For each other object, there is a note.
+        metadata: the metadata of the application, or None. If it is given and no revision grants a right, a sequence
+            gets an error if the models use it and no column owns it. Every other object gets a note.
     """
     if connection.dialect.name != "postgresql":
         return

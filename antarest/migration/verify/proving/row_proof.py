@@ -127,7 +127,7 @@ class RowProof:
                 self._proof.add("V302", f"{each.found} (two rows have equal values in {named})")
 
     def _compare_schema(self, upgraded: _Trial) -> None:
-        """Compare the schema with that of upgraded empty tables, if the revision has conditions or catches errors."""
+        """If the revision has conditions or handles errors, compare the schema with that of a database without rows."""
         if self._words & {"if", "IF", "except", "suppress", "while"}:
             found = differences(self._schema, self._runs.schema(upgraded.url))
             self._proof.add_differences("V310", found, "the upgrade of empty tables", "the upgrade of tables with rows")
