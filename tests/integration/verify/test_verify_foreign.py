@@ -103,9 +103,11 @@ def test_a_history_starts_from_tables_that_something_else_makes(run: Run, tmp_pa
     shutil.copytree(OTHERS / "tables_from_elsewhere", tmp_path / "project")
     flags = ("--versions=versions", "--start=sqlite=start.sql,postgresql=elsewhere:make")
 
+    without = run(PROGRAM, *flags[:1], "--engine=sqlite", cwd=tmp_path / "project")
     done = run(PROGRAM, *flags, cwd=tmp_path / "project")
     wrong = refusal(run(*MODULE, *flags[:1], "--start=nothing", cwd=tmp_path / "project"), "usage.E101", EXIT_USAGE)
 
+    assert re.search(r"^r1 +V307 +- +- +-$", without.out, re.MULTILINE), without.out
     assert (done.code, revisions(done)) == (EXIT_DONE, ["r1"]), done.out + done.err
     assert wrong.fact == "--start is 'nothing'"
 

@@ -152,6 +152,7 @@ FOREIGN: dict[str, Foreign] = {
     "refuses_to_go_back": Foreign(notes=_on("V406", "r1") | _on("V406", "r2")),
     "second_connection": Foreign(),
     "table_as_select": Foreign(_on("V601", "a2")),
+    "table_dropped_from_elsewhere": Foreign(_on("V307", "r1", *BOTH), gaps={("", "sqlite"), ("", _POSTGRESQL)}),
     "table_read_from_elsewhere": Foreign(_on("V307", "r1", *BOTH), gaps={("", "sqlite"), ("", _POSTGRESQL)}),
     "tables_from_elsewhere": Foreign(_on("V307", "r1", *BOTH), gaps={("", "sqlite"), ("", _POSTGRESQL)}),
     "writes_beside": Foreign(),

@@ -116,13 +116,20 @@ def _cell(proof: Proof | None, name: str, findings: Sequence[Finding]) -> Cell:
         return "", "dim"
     if findings:
         return _result(findings)
-    if any(_is_about(reason, name) for reason in proof.not_proved) or (proof.has("V301") and name != "up"):
+    if any(_is_about(reason, name) for reason in proof.not_proved) or not _was_tried(proof, name):
         return "-", "yellow"
     if not proof.revision and name not in _OF_WHOLE:
         return "", "dim"
     if name == "rows" and not proof.compares_rows:
         return "none", "dim"
     return ("none", "dim") if proof.is_irreversible and name == "down" else _result([])
+
+
+def _was_tried(proof: Proof, name: str) -> bool:
+    """Return whether a property was tried. After an upgrade that fails on every path, nothing else is tried."""
+    if name == "up" or not proof.has(*_FAILED):
+        return True
+    return proof.schema is not None and not proof.has("V301") and (name != "rows" or proof.compares_rows)
 
 
 def _result(findings: Sequence[Finding]) -> Cell:

@@ -22,7 +22,7 @@ from .steps import RevisionStep
 _LOCKED = "database is locked"
 _NO_TYPE = re.compile(r'type "([^"]+)" does not exist')
 _NO_TABLE = re.compile(
-    r"no such table: (?:main\.)?(\w+)|relation \"(?:\w+\.)?(\w+)\" does not exist|NoSuchTableError: (\w+)"
+    r"no such table: (?:main\.)?(\w+)|(?:relation|table) \"(?:\w+\.)?(\w+)\" does not exist|NoSuchTableError: (\w+)"
 )
 
 

@@ -64,7 +64,7 @@ class Hints:
             that its downgrade reads.
         labels: for each table and column, the labels of the enum that a revision has given to the column. The schema of
             a SQLite database does not contain these labels.
-        made: the tables and views that the revisions create.
+        made: the tables and views that the upgrades create.
         gone: for each table and column, the values (as `repr`) that an upgrade replaces in all rows.
         deleted: for each column and text, the ids of the revisions that delete the rows with this text in the column.
         written: for each table and column, the texts that upgrades write, each with the revision.
@@ -146,7 +146,8 @@ class Hints:
 
     def _read(self, id_: str, source: str) -> None:
         tree = ast.parse(source)
-        self.made |= {*_MADE.findall(source), *_made(tree)}
+        upgrade = _without(source, tree, "downgrade")
+        self.made |= {*_MADE.findall(upgrade), *_made(ast.parse(upgrade))}
         for column, text in _literals(tree):
             self.literals.setdefault(column, []).append(text)
         for column, text in _deleted(tree):
