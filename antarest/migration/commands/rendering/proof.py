@@ -102,9 +102,8 @@ def _by_revision(groups: Sequence[FindingGroup], target: Target, stream: TextIO)
             lines += [f"{'    ' if line is entry.text else '      '}{line}" for line in entry.lines]
         if (more := len(each.entries) - LINES) > 0:
             lines.append(f"    and {more} more of this kind, in the file of --json")
-        if each.kind.id not in explained:
-            explained.add(each.kind.id)
-            lines.append(f"    {style(spell(each.kind.fix), 'dim', stream)}")
+        lines += [f"    {style(spell(fix), 'dim', stream)}" for fix in each.fixes if fix not in explained]
+        explained.update(each.fixes)
     return lines
 
 

@@ -36,7 +36,7 @@ def as_json(found: Verification, target: Target) -> str:
     findings, explained = [], causes(found, found.findings)
     for each in found.findings:
         path, line = place_of(each, target)
-        more = {"title": each.kind.title, "fix": spell(each.kind.fix), "file": str(path), "line": line}
+        more = {"title": each.kind.title, "fix": spell(each.fix), "file": str(path), "line": line}
         cause = explained.get(each)
         because = (
             {"cause": {name: getattr(cause, name) for name in ("id", "revision", "engine", "found")}} if cause else {}
@@ -73,7 +73,7 @@ def as_markdown(found: Verification) -> str:
         for each in found.findings:
             engine = NAMES[each.engine]
             id_ = each.id + _mark([each])
-            lines.append(_row(id_, each.revision, engine, each.text, spell(each.kind.fix)))
+            lines.append(_row(id_, each.revision, engine, each.text, spell(each.fix)))
         lines.append("")
     lines += [*_gaps(found), ""] if found.not_proved else []
     if found.not_checked:
@@ -112,7 +112,8 @@ def as_comment(found: Verification, target: Target) -> str:
         more = f"\n  - and {len(each.entries) - LINES} more" if len(each.entries) > LINES else ""
         place = f"{each.revision or 'the history'} (`{relative(path)}:{line}`)"
         title = f"- **{each.kind.id} {each.kind.title}**{_mark(each.findings)} in {place}"
-        entry = f"{title}{items}{more}\n  - {spell(each.kind.fix)}"
+        fixes = "".join(f"\n  - {spell(fix)}" for fix in each.fixes)
+        entry = f"{title}{items}{more}{fixes}"
         size += len(entry) + 1
         if size > _COMMENT:
             lines.append(f"- and {len(groups) - number} more entries, in the file of `--json`")
@@ -189,7 +190,7 @@ def as_annotations(found: Verification, target: Target) -> Iterator[str]:
 
 def _sentence(finding: Finding) -> str:
     where = " on ".join(filter(None, [finding.revision, NAMES[finding.engine] if finding.engine else ""]))
-    return f"{f'{where}: ' if where else ''}{finding.text} - {spell(finding.kind.fix)}"
+    return f"{f'{where}: ' if where else ''}{finding.text} - {spell(finding.fix)}"
 
 
 def _data(text: str) -> str:

@@ -73,6 +73,11 @@ class FindingGroup:
         """Whether one of the findings is an error, and not a note."""
         return any(each.severity == "error" for each in self.findings)
 
+    @property
+    def fixes(self) -> list[str]:
+        """How to fix the findings."""
+        return list(dict.fromkeys(each.fix for each in self.findings))
+
 
 def grouped(found: Verification, findings: Sequence[Finding]) -> list[FindingGroup]:
     """Return the findings in groups by revision and kind: first those of the whole history, then newest revision first.

@@ -104,7 +104,8 @@ def _group(group: FindingGroup) -> str:
     kind, colour = group.kind, "error" if group.is_error else "note"
     anchor = _anchor(group.revision, kind.id)
     title = f'<h3 class="{colour}" id="{anchor}"><span class="id">{kind.id}</span> {escape(kind.title)}</h3>'
-    return f"{title}<ul>{items}</ul><p>{escape(spell(kind.why))}</p><p><b>Fix:</b> {escape(spell(kind.fix))}</p>"
+    fixes = escape(" ".join(spell(fix) for fix in group.fixes))
+    return f"{title}<ul>{items}</ul><p>{escape(spell(kind.why))}</p><p><b>Fix:</b> {fixes}</p>"
 
 
 def _consequences(lines: Sequence[str]) -> str:

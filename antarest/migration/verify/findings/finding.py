@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ...errors.facts.fixes import fixes_of
 from .kinds import KINDS, FindingKind, Severity
+
+_FAILS_EMPTY = ("V301", "V401")
+_FAILS = (*_FAILS_EMPTY, "V302", "V402")
+_IN_PYTHON = re.compile(r"[A-Z]\w*: ")  # The error of an engine has no class before its text.
+_SET_UP = (
+    "Correct the code that fails. If the code needs settings of the application, `--run-env` runs `env.py`, and "
+    "`--env` sets a variable."
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,14 @@ class Finding:
     def kind(self) -> FindingKind:
         """The kind of this finding."""
         return KINDS[self.id]
+
+    @property
+    def fix(self) -> str:
+        """How to fix the fault: the lines to write into the revision if they are known, else general advice."""
+        known = fixes_of(self.revision, self.found) if self.id in _FAILS else ()
+        if lines := " ".join(f"{each.text}: `{each.command}`." for each in known):
+            return lines
+        return _SET_UP if self.id in _FAILS_EMPTY and _IN_PYTHON.match(self.found) else self.kind.fix
 
     @property
     def text(self) -> str:

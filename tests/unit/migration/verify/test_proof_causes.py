@@ -59,3 +59,22 @@ def test_the_kinds_of_findings_that_lose_rows_come_before_those_about_files() ->
     lines = _overview(found, grouped(found, [*findings, note]), Counter(), io.StringIO())
 
     assert [line[:4] for line in lines[:6]] == ["V101", "V508", "V302", "V403", "V601", "V201"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "fix"),
+    [
+        ('cannot INSERT into generated column "up"', 'batch_op.drop_column("up")'),
+        ('extension "hstore" is not available', "that has the extension hstore"),
+        ("KeyError: 'profile'", "`--env` sets a variable"),
+        ('near "SETT": syntax error', "Read the message of the engine."),
+    ],
+)
+def test_a_failure_shows_the_lines_that_fix_it(reason: str, fix: str) -> None:
+    found = Verification(("sqlite",))
+    failed = [Finding.of("V301", reason, "r1", "sqlite"), Finding.of("V301", "no such table: t", "r1", "sqlite")]
+
+    (group,) = grouped(found, failed)
+
+    assert any(fix in each for each in group.fixes), group.fixes
+    assert len(group.fixes) == 1 + (fix != "Read the message of the engine.")
