@@ -60,7 +60,8 @@ WHERE 0 = ANY (w.blocking)
 
 
 _CANCEL = "SELECT pg_cancel_backend(pid) FROM pg_catalog.pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'"
-_CANCELLED: Final = "57014"
+CANCELLED: Final = "57014"
+"""The SQLSTATE of a statement that somebody, or a time limit, has cancelled."""
 
 Tell = Callable[[str], object]
 """A function that is called with a line for the user, in another thread."""
@@ -263,7 +264,7 @@ class ReadWatch(LockWatch, Watcher):
             yield
         except Exception as error:
             self.stop()
-            if sqlstate(error) not in LOCK_FAILURES and not (self._has_cancelled and sqlstate(error) == _CANCELLED):
+            if sqlstate(error) not in LOCK_FAILURES and not (self._has_cancelled and sqlstate(error) == CANCELLED):
                 raise
             url, seen = self._engine.url, self.seen
             table, holder = seen if seen.holder else held_catalog(url) or seen

@@ -11,7 +11,7 @@ import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from alembic.util import CommandError
@@ -21,6 +21,7 @@ from ..database.connection import looking, read_current
 from ..database.driver_errors import LOCK_FAILURES, NO_RIGHT, driver_error, sqlstate, translate_errors
 from ..database.lock.base import Writer
 from ..database.lock.tables import NotLocked
+from ..database.waits import CANCELLED
 from ..errors.base import NOTHING_CHANGED, AntarestError, Hint
 from ..errors.facts.database import DatabaseError, NoRoomForLocks
 from ..errors.facts.lock import ObjectLocked, Overtaken, TableLocked
@@ -37,6 +38,10 @@ from .request import RunOutcome, RunRequest, Step
 _NO_CREATE = re.compile(r"permission denied for (schema|database) (\S+)")
 _LONGEST_STATEMENT = 100
 _LONGEST_PAUSE = 30.0  # seconds
+_AGAIN = (
+    Hint("Look at what is pending, then run it again", "inv db.status"),
+    Hint("If a time limit ended the statement, raise or remove the limit", "db.statement_timeout: 0"),
+)
 
 
 def refuse_losses(request: RunRequest, guard: LossGuard, state: str) -> None:
@@ -119,7 +124,8 @@ def failures(request: RunRequest, outcome: RunOutcome) -> Iterator[None]:
                 statement=redact(_statement(error), *request.db.urls),
                 details=said,
             )
-        failed.hints = (*_rights(error, str(url.username)), *failed.hints)
+        # The revision is right if somebody has cancelled its statement.
+        failed.hints = _AGAIN if sqlstate(error) == CANCELLED else (*_rights(error, str(url.username)), *failed.hints)
         raise failed from error
 
 
@@ -130,7 +136,8 @@ def _refuse_moved(request: RunRequest, outcome: RunOutcome, error: BaseException
         NotRecorded: somebody else has changed the revision during the run.
     """
     if isinstance(error, CommandError) and "expected to match one row" in str(error):
-        with looking(request.db, request.listener.note) as connection:
+        found = outcome.after
+        with suppress(AntarestError), looking(request.db, request.listener.note) as connection:
             found = read_current(connection, request.project.version_table)
         if found != outcome.after:
             moved = NotRecorded(", ".join(outcome.after) or BASE, ", ".join(found) or BASE, request.database)

@@ -17,6 +17,7 @@ from antarest.migration.run.request import RunOutcome, RunRequest
 from antarest.migration.workflow.plan import RollbackPlan
 from tests.support.programs.runs import GATE, Start, refused
 from tests.support.projects.histories import Database, Notes, Script, write_project
+from tests.support.servers.roles import execute
 
 Build = Callable[..., Database]
 
@@ -210,6 +211,35 @@ def test_a_revision_that_somebody_changes_in_the_middle_of_a_run_is_named(
     assert error.fact == "the database should be at two now, and is at one"
     assert error.state.startswith("What was not committed was rolled back.")
     assert here.database.workflow.current() == ("one",)
+
+
+def test_an_error_of_the_look_at_a_changed_revision_does_not_hide_the_first_error(
+    runner: Start, postgres_database: URL
+) -> None:
+    here = runner(postgres_database, Script("one", upgrade='op.create_table("one")'), Script("two", upgrade=GATE))
+    here.database.workflow.upgrade("one")
+    run = here.started()
+    here.database.execute("UPDATE alembic_version SET version_num = 'elsewhere'")
+    name, server = postgres_database.database, postgres_database.set(database="postgres")
+    execute(server, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    here.open()
+
+    error = refused(run, "db.E601", EXIT_FAILED)
+
+    execute(server, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+
+    assert "expected to match one row" in error.fact
+
+
+def test_a_statement_that_somebody_cancels_is_no_fault_of_the_revision(runner: Start, postgres_database: URL) -> None:
+    here = runner(postgres_database, Script("one", upgrade='sql("SET statement_timeout = 100", "SELECT pg_sleep(9)")'))
+
+    error = refused(here.module("upgrade"), "db.E601", EXIT_FAILED)
+
+    assert "canceling statement due to statement timeout" in error.fact
+    assert "Fix the revision" not in str(error)
+    assert "then run it again" in str(error)
+    assert here.database.workflow.current() == ()
 
 
 def test_a_script_of_sql_has_boundaries_where_a_revision_asks_for_one(runner: Start, postgres_database: URL) -> None:
