@@ -152,6 +152,18 @@ def test_a_dropped_column_may_be_a_rename_and_is_refused_while_it_has_values(
     assert developer.database.rows() == rows
 
 
+def test_a_column_that_needs_a_value_in_each_row_is_marked(checkout: Checkout, developer: User) -> None:
+    filled = "    region: Mapped[str] = mapped_column(server_default='')\n"
+    edit(checkout, STUDY, ANCHOR, (ANCHOR + HORIZON).replace("str | None", "str") + filled)
+
+    done = developer.inv("revision", "--message=horizon")
+    failed = refusal(developer.inv("upgrade"), "db.E601", EXIT_FAILED)
+
+    marked = [line.split()[1:4] for line in done.out.splitlines() if "row without a value" in line]
+    assert marked == [["study.folder:", "nullable:", "True"], ["adds", "column", "study.horizon."]]
+    assert 'sa.Column("horizon", ..., server_default="...")' in str(failed)
+
+
 def test_a_new_type_is_marked_and_refused_while_it_changes_values(checkout: Checkout, developer: User) -> None:
     """On SQLite a time becomes a date as on PostgreSQL, and not only its year."""
     edit(checkout, STUDY, "last_access: Mapped[datetime | None] = mapped_column(DateTime)",

@@ -26,6 +26,7 @@ from ...project.history import History
 from ...project.project import Project
 from ...project.staging import Staging, staging
 from ...schema.compare import Difference, were_not_imported
+from ...schema.inventory import Column
 from ...schema.postgresql import without_warnings
 from ...scratch.comparison import Bench, Comparison, bench
 from ...scratch.databases import EngineName
@@ -61,6 +62,7 @@ class Written:
         skipped: for each engine on which nothing was compared, the reason.
         beside: the heads of the other branches. The comparisons ran on top of these heads too.
         unmodelled: the number of tables without a model, if the models were perhaps not imported; otherwise 0.
+        required: the detected changes after which an existing row needs a value in a column.
     """
 
     path: Path | None
@@ -71,6 +73,7 @@ class Written:
     skipped: Mapping[EngineName, str] = field(default_factory=dict)
     beside: tuple[str, ...] = ()
     unmodelled: int = 0
+    required: tuple[str, ...] = ()
 
 
 def write_revision(
@@ -136,9 +139,19 @@ def _written(
     detected = [each for comparison in before for each in comparison.found if each not in remaining]
     drops = [each for each in detected if each.after is None and each.kind in ("table", "column")]
     retypes = [each for each in detected if each.aspect == "type" and may_convert(each.before, each.after)]
-    seen, gone, retyped = (tuple(dict.fromkeys(_render(each))) for each in (detected, drops, retypes))
+    required = [each for each in detected if _needs_values(each)]
+    seen, gone, retyped, filled = (tuple(dict.fromkeys(_render(each))) for each in (detected, drops, retypes, required))
     unmodelled = max((were_not_imported(each.found, each.migrated) for each in before), default=0)
-    return Written(path, seen, gone, retyped, tuple(_shown(left)), skipped, unmodelled=unmodelled)
+    return Written(path, seen, gone, retyped, tuple(_shown(left)), skipped, unmodelled=unmodelled, required=filled)
+
+
+def _needs_values(difference: Difference) -> bool:
+    """Return whether a change fails on a row that has no value in a column."""
+    column = difference.after
+    if not isinstance(column, Column):
+        return difference.aspect == "nullable" and column is False
+    has_values = column.default or column.computed or column.is_generated or column.autoincrement
+    return not (difference.aspect or column.nullable or has_values)
 
 
 def _checked(project: Project, message: str, head: str) -> str:

@@ -235,6 +235,10 @@ def written(written: Written, rollback_script: Path | None, diagram: Path | None
             f"careful        {each}. If the new type changes a value, the run fails, unless the file declares it"
             for each in written.retypes
         ]
+        lines += [
+            f"careful        {each}. A row without a value makes the run fail: use a server_default, or fill it first"
+            for each in written.required
+        ]
     elif not written.by_hand:
         lines.append("no changes: the models match the migrations, and nothing was written")
     if written.path and written.beside:

@@ -16,6 +16,10 @@ _WIDEN = 'op.execute("ALTER TABLE alembic_version ALTER COLUMN version_num TYPE 
 _NO_LABEL = re.compile(r'invalid input value for enum (.+): "(.*)"')
 _HAS_DEFAULT = re.compile(r'column "(.*)" of relation "(.*)" already has a default value')
 _IS_GENERATED = re.compile(r'cannot INSERT into generated column "(.*)"')
+_IS_NULL = re.compile(
+    r"NOT NULL constraint failed: (?:_alembic_tmp_)?(?P<table>.+)\.(?P<name>\w+)$"
+    r'|column "(?P<column>.+)" of relation "(?P<relation>.+)" contains null values'
+)
 _NEW_LABEL = re.compile(r'unsafe use of new value "(.*)" of enum type')
 
 # Alembic says this in a batch, if it cannot find the constraint to drop.
@@ -83,6 +87,12 @@ def fixes_of(revision: str, reason: str) -> Iterator[Hint]:
     if found := _NO_LABEL.search(reason):
         statement = f"ALTER TYPE {found[1]} ADD VALUE '{found[2]}'"
         yield Hint("To add this value, write a revision below this one with", f"op.execute({statement!r})")
+    if empty := _IS_NULL.search(reason):
+        table, name = empty["table"] or empty["relation"], empty["name"] or empty["column"]
+        fill = f"""UPDATE "{table}" SET "{name}" = ... WHERE "{name}" IS NULL"""
+        add = f'op.add_column("{table}", sa.Column("{name}", ..., server_default="..."))'
+        yield Hint("If the revision adds the column, give it a default", add)
+        yield Hint("If the column existed before, fill it first", f"op.execute({fill!r})")
     if generated := _IS_GENERATED.search(reason):  # Alembic copies all columns of a table that it rebuilds.
         name = generated[1]
         again = f'batch_op.drop_column("{name}"); batch_op.add_column(sa.Column("{name}", ..., sa.Computed("...")))'

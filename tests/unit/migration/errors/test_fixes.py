@@ -51,9 +51,21 @@ def test_a_project_for_sqlite_is_suggested_only_where_no_server_was_found() -> N
         ('column "a" is of type boolean but default expression is of type integer', "sa.true(), sa.false()"),
         ('column "a" is of type boolean but expression is of type integer', "sa.true(), sa.false()"),
         ("operator does not exist: boolean = integer", "sa.true(), sa.false()"),
+        (
+            "NOT NULL constraint failed: _alembic_tmp_river.name",
+            'op.add_column("river", sa.Column("name", ..., server_default=',
+        ),
+        (
+            "NOT NULL constraint failed: _alembic_tmp_river.name",
+            """op.execute('UPDATE "river" SET "name" = ... WHERE "name" IS NULL')""",
+        ),
+        (
+            'column "name" of relation "river" contains null values',
+            """op.execute('UPDATE "river" SET "name" = ... WHERE "name" IS NULL')""",
+        ),
     ],
 )
-def test_the_fix_for_a_statement_of_the_other_engine_is_named(reason: str, fix: str) -> None:
+def test_the_fix_for_a_statement_is_named(reason: str, fix: str) -> None:
     assert [hint.command for hint in fixes_of("a1", reason) if hint.command.startswith(fix)]
 
 
