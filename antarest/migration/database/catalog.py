@@ -171,7 +171,7 @@ def read_tables(connection: Connection, *, exclude: Iterable[str] = (), only: Co
 
 
 def _table(name: str, rows: list[Any], engine: str) -> CatalogTable:
-    """Return a table, made from the rows that the query returns for it. A table without columns has one such row."""
+    """Return a table. The query returned `rows` for it: one row per column, or a single row if there are no columns."""
     first, columns = rows[0], [row for row in rows if row[2] is not None]
     types = {row[2]: row[8].lower() for row in columns}
     if engine == "sqlite":

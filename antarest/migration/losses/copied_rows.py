@@ -71,8 +71,8 @@ class CopiedRows:
     def _compare(self, takes: Takes) -> None:
         """Count copied rows again before the next statement removes the old table from which they were copied.
 
-        The old table is compared with a new table in two cases: a row may have been copied twice, or fewer rows were
-        counted as copied than the old table has.
+        The old table is compared with a new table in two cases. In the first case, a row may have been copied twice. In
+        the second case, the number of rows counted as copied is smaller than the number of rows in the old table.
         """
         for old in (table for name, table in self._tracker.tables.items() if name in takes):
             for new in self._new() if {*old.columns} == takes[old.name] else ():

@@ -15,8 +15,8 @@ class Values:
         first: the number of values at the first count.
         now: the number of values at the last count.
         deleted: the number of rows that had been deleted before the last count.
-        overwritten: two numbers of values that were overwritten before the last count: with NULL; and with NULL or an
-            empty text.
+        overwritten: how many values were overwritten before the last count. The first number counts the values that
+            became NULL. The second number counts the values that became NULL or an empty text.
     """
 
     first: Fullness

@@ -66,8 +66,9 @@ class Staging:
     def _folder_for(self, content: bytes, made: Path) -> Path:
         """Return the folder for a new revision file.
 
-        If the new file replaces another file, this is the folder of the other file. If not, it is the only folder of
-        revisions, or the folder of the revision that the new one follows if there are several folders.
+        If the new file replaces another file, this is the folder of the other file. If not, and the project has only
+        one folder of revisions, it is this folder. If the project has several folders, it is the folder of the revision
+        that the new one follows.
         """
         if self._replaced:
             return self._replaced.path.parent

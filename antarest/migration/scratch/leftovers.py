@@ -30,7 +30,7 @@ _OWNER = 12  # hexadecimal digits in a name; in the name of a database, they are
 
 @contextmanager
 def owned_folder(beginning: str) -> Iterator[Path]:
-    """Create a folder until the end of the `with` block, and first delete leftovers with the same beginning.
+    """Create a folder, and delete it at the end of the `with` block. First delete old folders with this beginning.
 
     The folder is in memory if there is enough memory.
 

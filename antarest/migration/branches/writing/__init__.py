@@ -155,7 +155,7 @@ def _needs_values(difference: Difference) -> bool:
 
 
 def _checked(project: Project, message: str, head: str) -> str:
-    """Return the head that a new revision follows, if its message and the project allow to write one."""
+    """Return the head that a new revision follows. Refuse a bad message, or a project that cannot get a revision."""
     if not re.search(r"[^\W_]", message):
         hint = Hint("Name its purpose", 'inv db.revision --message="add study horizon"')
         raise UsageError("the message of a revision needs at least one letter or digit", hint)

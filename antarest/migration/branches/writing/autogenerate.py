@@ -154,8 +154,8 @@ def correct_comparison(context: MigrationContext) -> None:
     Alembic lets PostgreSQL compare the values of two defaults. PostgreSQL refuses a value that the type of the column
     does not have yet, such as a new label of an enum. In this case, the defaults differ.
 
-    SQLAlchemy doubles each percent sign for psycopg2. Alembic writes both signs into the file, although only one is
-    right there.
+    SQLAlchemy doubles each percent sign for psycopg2. Alembic writes both signs into the file, where only one sign is
+    right.
     """
     impl, connection = context.impl, context.connection
     compare, render = impl.compare_server_default, impl.render_ddl_sql_expr

@@ -90,7 +90,7 @@ def complete_enums(upgrade: ops.OpContainer, way_back: ops.OpContainer, metadata
 
 
 def how_to_rename(difference: Difference) -> str:
-    """Return, in brackets, the statement that renames a label of an enum; empty unless one single label was renamed."""
+    """Return, in brackets, the statement that renames a label of an enum; empty if not exactly one label differs."""
     before, after = difference.before, difference.after
     is_enum = difference.kind == "enum" and difference.aspect == "labels"
     if not is_enum or not isinstance(before, tuple) or not isinstance(after, tuple) or len(before) != len(after):

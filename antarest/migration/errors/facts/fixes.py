@@ -87,12 +87,7 @@ def fixes_of(revision: str, reason: str) -> Iterator[Hint]:
     if found := _NO_LABEL.search(reason):
         statement = f"ALTER TYPE {found[1]} ADD VALUE '{found[2]}'"
         yield Hint("To add this value, write a revision below this one with", f"op.execute({statement!r})")
-    if empty := _IS_NULL.search(reason):
-        table, name = empty["table"] or empty["relation"], empty["name"] or empty["column"]
-        fill = f"""UPDATE "{table}" SET "{name}" = ... WHERE "{name}" IS NULL"""
-        add = f'op.add_column("{table}", sa.Column("{name}", ..., server_default="..."))'
-        yield Hint("If the revision adds the column, give it a default", add)
-        yield Hint("If the column existed before, fill it first", f"op.execute({fill!r})")
+    yield from _for_missing_values(reason)
     if generated := _IS_GENERATED.search(reason):  # Alembic copies all columns of a table that it rebuilds.
         name = generated[1]
         again = f'batch_op.drop_column("{name}"); batch_op.add_column(sa.Column("{name}", ..., sa.Computed("...")))'
@@ -108,6 +103,15 @@ def fixes_of(revision: str, reason: str) -> Iterator[Hint]:
         yield Hint(
             "Add the value in an earlier revision. It is committed first if its file says", 'transaction = "own"'
         )
+
+
+def _for_missing_values(reason: str) -> Iterator[Hint]:
+    if empty := _IS_NULL.search(reason):
+        table, name = empty["table"] or empty["relation"], empty["name"] or empty["column"]
+        fill = f"""UPDATE "{table}" SET "{name}" = ... WHERE "{name}" IS NULL"""
+        add = f'op.add_column("{table}", sa.Column("{name}", ..., server_default="..."))'
+        yield Hint("If the revision adds the column, give it a default", add)
+        yield Hint("If the column existed before, fill it first", f"op.execute({fill!r})")
 
 
 def for_one_engine(reason: str) -> Iterator[Hint]:

@@ -122,10 +122,10 @@ class Unrecorded(MigrationError, code="db.E706"):
     Why: the tables were made in another way (`metadata.create_all()`, a dump, a copy), or the revision is recorded in a
     version table of another schema. An upgrade would create the tables again, and change values a second time.
 
-    To do: name the schema of the version table. Or use `alembic stamp` to record the revision that the database is at:
-    the message names the revisions after which a database has the same tables and columns. If the revisions expect that
-    the tables exist, run all revisions with `inv db.upgrade --from-base` (`alembic -x from-base upgrade head`). Do this
-    too if each schema has a history of its own, as for tenants: the URL of a tenant names the schema, with
+    To do: name the schema of the version table. Or use `alembic stamp` to record the revision whose schema the database
+    has. The message names the revisions after which a database has the same tables and columns. If the revisions expect
+    that the tables exist, run all revisions with `inv db.upgrade --from-base` (`alembic -x from-base upgrade head`). Do
+    this too if each schema has a history of its own, as for tenants: the URL of a tenant names the schema, with
     `?options=-csearch_path%3DTENANT`.
     """
 

@@ -101,7 +101,7 @@ def _deleted_rows(
 ) -> Iterator[tuple[str, str]]:
     """Try to delete rows to which other rows refer. Yield what was tried, and the reaction.
 
-    One row is tried for each set of foreign keys that refer to a row.
+    If the same foreign keys refer to several rows, only one of these rows is tried.
     """
     own = rows.tables[table.name]
     tried: set[str] = set()

@@ -225,7 +225,7 @@ def cast_findings(before: RowSnapshot, after: RowSnapshot, columns: Collection[s
 
 
 def refused_losses(losses: Iterable[Loss], found: Iterable[RowFinding]) -> list[RowFinding]:
-    """Return findings about the undeclared losses for which a run refuses the revision, unless one names the loss.
+    """Return a finding for each undeclared loss, except the losses that a finding in `found` names already.
 
     Args:
         losses: the losses that the guard of a run has measured.

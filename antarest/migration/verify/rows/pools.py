@@ -93,7 +93,7 @@ def without_wrapper(kind: sa.types.TypeEngine[Any]) -> sa.types.TypeEngine[Any]:
 
 
 def _as_text(literal: object) -> Iterator[str]:
-    """Yield a text for a literal. For a number, the text has this length, because a check may compare lengths."""
+    """Yield a text for a literal; for a number, a text of this length, because a check may compare lengths."""
     if isinstance(literal, str):
         yield literal
     elif isinstance(literal, int) and 0 < literal <= _LONG_TEXT:
