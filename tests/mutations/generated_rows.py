@@ -18,6 +18,27 @@ ROWS = (
         "parsed_json",
     ),
     of_history(
+        "a renamed table has new differences",
+        f"{_VERIFY}/comparison.py",
+        "                self.known.add(_text(each))",
+        "                pass",
+        "differs_under_a_new_name",
+    ),
+    of_history(
+        "a name that the models do not give is an error",
+        f"{_VERIFY}/proving/drift.py",
+        "each.path in unnamed",
+        "not unnamed",
+        "key_named_only_in_revision",
+    ),
+    of_history(
+        "a name that the models give is no error",
+        f"{_VERIFY}/proving/drift.py",
+        "each.path in unnamed",
+        "each.path",
+        "key_named_otherwise",
+    ),
+    of_history(
         "two rows are equal in a new unique key",
         f"{_VERIFY}/proving/row_proof.py",
         "trial = self._begin(before.fill(nowhere, keys)",
