@@ -27,6 +27,8 @@ _OF_ROWS = (
     "V511",
     "V512",
 )  # Findings about columns of one table have one cause. Those about another table may have another cause.
+NOTE = " (note)"
+"""What follows the title of a kind if all of its findings are notes."""
 NAMES = {**ENGINES, "": "both"}
 _LINE = re.compile(r"\bline (\d+)\b")
 _NAMES_A_LINE = ("V201", "V202")
