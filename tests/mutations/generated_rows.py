@@ -108,4 +108,14 @@ ROWS = (
         "        pass",
         ["integration/verify/test_verify_env.py::test_a_package_that_fails_after_it_has_imported_the_models_is_said"],
     ),
+    Patch(
+        "The proof: a process finds a folder of the caller in place of a module of Python",
+        f"{_VERIFY}/processes.py",
+        '    os.environ[_SAFE_PATH] = "1"',
+        '    os.environ[_SAFE_PATH] = ""',
+        [
+            "integration/verify/test_verify_foreign.py::"
+            "test_a_folder_with_the_name_of_a_module_of_python_does_not_end_the_proof"
+        ],
+    ),
 )

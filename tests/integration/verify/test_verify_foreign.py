@@ -77,6 +77,18 @@ def test_what_needs_an_extension_that_the_server_lacks_is_not_proved(run: Run, t
     assert {*reasons} == {"r1", "r3", "r4", ""}
 
 
+def test_a_folder_with_the_name_of_a_module_of_python_does_not_end_the_proof(run: Run, tmp_path: Path) -> None:
+    """Python itself imports `types` when the process of an engine starts, in the folder of the caller."""
+    (tmp_path / "types").mkdir()
+    (tmp_path / "types" / "__init__.py").write_text("")
+    (tmp_path / "versions").mkdir()
+    (tmp_path / "versions" / "r1.py").write_text(f'revision = "r1"\ndown_revision = None\n{EMPTY}')
+
+    done = run(PROGRAM, "--versions=versions", "--engine=sqlite", cwd=tmp_path)
+
+    assert (done.code, done.err) == (EXIT_DONE, "")
+
+
 def test_all_files_that_cannot_be_imported_are_named_in_one_run(run: Run, tmp_path: Path) -> None:
     (tmp_path / "versions").mkdir()
     for number in range(8):
