@@ -6,6 +6,7 @@ from tests.mutations.patch import Patch
 from tests.mutations.proof import of_history
 
 _VERIFY = "antarest/migration/verify"
+_FOREIGN = "integration/verify/test_verify_foreign.py"
 _CLEAN = "integration/verify/test_verify_findings.py::test_nothing_is_found_in_a_history_without_a_fault"
 
 ROWS = (
@@ -113,9 +114,6 @@ ROWS = (
         f"{_VERIFY}/processes.py",
         '    os.environ[_SAFE_PATH] = "1"',
         '    os.environ[_SAFE_PATH] = ""',
-        [
-            "integration/verify/test_verify_foreign.py::"
-            "test_a_folder_with_the_name_of_a_module_of_python_does_not_end_the_proof"
-        ],
+        [f"{_FOREIGN}::test_a_folder_with_the_name_of_a_module_of_python_does_not_end_the_proof"],
     ),
 )

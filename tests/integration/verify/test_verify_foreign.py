@@ -194,8 +194,14 @@ def test_a_type_that_nobody_creates_explains_that_the_downgrade_leaves_it(run: R
 def test_a_note_about_a_failure_that_was_seen_is_listed_and_others_are_counted(run: Run) -> None:
     done = run(PROGRAM, f"--versions={OTHERS / 'index_on_long_text' / 'versions'}", "--engine=postgresql")
 
-    assert "\nV510 a text may be too long for an index: 2 in r3, r2\n" in done.out
+    assert "\nV510 a text may be too long for an index (note): 2 in r3, r2\n" in done.out
     assert "\n    PostgreSQL: V302: index row " in done.out
     assert "--notes" not in done.out
     other = run(PROGRAM, f"--versions={OTHERS / 'shortened_names' / 'versions'}", "--engine=postgresql")
     assert re.search(r"^notes: V\d+ \d+.*; --notes lists them$", other.out, re.MULTILINE), other.out
+
+
+def test_the_tables_without_a_model_are_named(run: Run) -> None:
+    done = run(PROGRAM, f"--project={ini_of('models_not_imported')}", "--engine=sqlite")
+
+    assert re.search(r"^    SQLite: \d+ of \d+ tables have no model: \w+, \w+", done.out, re.MULTILINE), done.out

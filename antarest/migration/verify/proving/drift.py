@@ -10,7 +10,7 @@ from sqlalchemy import Dialect, MetaData, UniqueConstraint
 from sqlalchemy.exc import NoReferencedTableError, SQLAlchemyError
 from sqlalchemy.schema import CreateSchema
 
-from ...errors.text import first_line
+from ...errors.text import first_line, shorten
 from ...schema.compare import Difference, differences, were_not_imported, without_unmodelled
 from ...schema.inventory import Inventory
 from ...scratch.included import called_equal, switched_off, switched_on
@@ -49,7 +49,8 @@ def compare_models(runs: Runs, proof: Proof, state: State, start: Inventory | No
     found, _ = without_unmodelled(differences(state.schema, models), models)  # Models contain no views.
     found = _compared(runs, proof, state, [each for each in found if is_included(each)])
     if unmodelled := were_not_imported(found, state.schema):
-        proof.add("V702", f"{unmodelled} of {len(state.schema.tables)} tables have no model")
+        names = shorten([each.path for each in found if each.kind == "table" and each.after is None])
+        proof.add("V702", f"{unmodelled} of {len(state.schema.tables)} tables have no model: {names}")
         return
     older = {_text(each) for each in differences(start, models)} if start and start.tables else set()
     unnamed = {*_unnamed_keys(metadata)}
