@@ -6,6 +6,7 @@ from tests.mutations.patch import Patch
 from tests.mutations.proof import of_history
 
 _VERIFY = "antarest/migration/verify"
+_FOREIGN = "integration/verify/test_verify_foreign.py"
 _CLEAN = "integration/verify/test_verify_findings.py::test_nothing_is_found_in_a_history_without_a_fault"
 
 ROWS = (
@@ -16,6 +17,27 @@ ROWS = (
         '"""Return False: no column gets an awkward value, so the rows are plain."""\n    return True',
         "awkward_dates",
         "parsed_json",
+    ),
+    of_history(
+        "a renamed table has new differences",
+        f"{_VERIFY}/comparison.py",
+        "                self.known.add(_text(each))",
+        "                pass",
+        "differs_under_a_new_name",
+    ),
+    of_history(
+        "a name that the models do not give is an error",
+        f"{_VERIFY}/proving/drift.py",
+        "each.path in unnamed",
+        "not unnamed",
+        "key_named_only_in_revision",
+    ),
+    of_history(
+        "a name that the models give is no error",
+        f"{_VERIFY}/proving/drift.py",
+        "each.path in unnamed",
+        "each.path",
+        "key_named_otherwise",
     ),
     of_history(
         "two rows are equal in a new unique key",
@@ -79,5 +101,19 @@ ROWS = (
         "kind = kind.impl_instance",
         "pass",
         [_CLEAN + "[clean_mapped_classes]"],
+    ),
+    Patch(
+        "The proof: a package that cannot be imported is not missed",
+        f"{_VERIFY}/target.py",
+        "        importlib.import_module(name[:end])",
+        "        pass",
+        ["integration/verify/test_verify_env.py::test_a_package_that_fails_after_it_has_imported_the_models_is_said"],
+    ),
+    Patch(
+        "The proof: a process finds a folder of the caller in place of a module of Python",
+        f"{_VERIFY}/processes.py",
+        '    os.environ[_SAFE_PATH] = "1"',
+        '    os.environ[_SAFE_PATH] = ""',
+        [f"{_FOREIGN}::test_a_folder_with_the_name_of_a_module_of_python_does_not_end_the_proof"],
     ),
 )

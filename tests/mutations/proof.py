@@ -163,7 +163,7 @@ PROOF = (
     of_history(
         "a difference from before the range is its finding",
         f"{_VERIFY}/comparison.py",
-        "self.known |= {_text(each) for each in _differences(sqlite.before, postgresql.before)}",
+        "self._remember(_differences(sqlite.before, postgresql.before), sqlite.before)",
         "pass",
         "differs_from_before",
     ),
@@ -177,8 +177,8 @@ PROOF = (
     of_history(
         "sa.Enum is no parity",
         f"{_VERIFY}/comparison.py",
-        "if text not in self.known and not (_is_enum(each) and not target.is_own)",
-        "if text not in self.known",
+        "not in self.known and not (_is_enum(each) and not target.is_own)",
+        "not in self.known",
         "enum_value_added",
     ),
     of_history(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -33,11 +33,17 @@ class EngineComparison:
         known: the differences that were already reported, or that existed before the first revision to prove.
         names: the names of objects that the comparison has already seen.
         reactions: how the engines' reactions to changes of rows differ before the first revision to prove.
+        latest: the differences after the revision that was compared before.
+        tables: the tables after that revision.
+        renamed: for each difference in a renamed table, the same difference under the first name of the table.
     """
 
     known: set[str] = field(default_factory=set)
     names: set[str] = field(default_factory=set)
     reactions: set[str] = field(default_factory=set)
+    latest: dict[str, Difference] = field(default_factory=dict)
+    tables: set[str] = field(default_factory=set)
+    renamed: dict[str, str] = field(default_factory=dict)
 
     def compare(self, sqlite: Proof, postgresql: Proof, target: Target) -> tuple[list[Finding], set[str] | None]:
         """Compare the proofs of one revision.
@@ -48,12 +54,12 @@ class EngineComparison:
             target: the project.
 
         Returns:
-            The findings, and all differences between the schemas after this revision. The differences are None if one
-            of the schemas is not known.
+            The findings, and all differences between the schemas after this revision, also under the earlier names of
+            their tables. The differences are None if one of the schemas is not known.
         """
         revision, found = sqlite.revision, list[Finding]()
         if sqlite.before and postgresql.before:
-            self.known |= {_text(each) for each in _differences(sqlite.before, postgresql.before)}
+            self._remember(_differences(sqlite.before, postgresql.before), sqlite.before)
             self.names |= integrity.names(sqlite.before)
         reactions = differing_behaviour(sqlite.behaviour, postgresql.behaviour)
         if revision:  # These are the reactions before the first revision to prove.
@@ -63,7 +69,7 @@ class EngineComparison:
         if sqlite.schema is None or postgresql.schema is None:
             return found, None
         found += self._long_names(revision, sqlite.schema, postgresql.schema)
-        current = {_text(each): each for each in _differences(sqlite.schema, postgresql.schema)}
+        self._follow(differences := _differences(sqlite.schema, postgresql.schema), sqlite.schema)
         found += [
             Finding.of(
                 "V601",
@@ -73,12 +79,24 @@ class EngineComparison:
                 item=each.path,
                 table=each.table,
             )
-            for text, each in current.items()
-            if text not in self.known and not (_is_enum(each) and not target.is_own)
+            for each in differences
+            if (text := _text(each)) not in self.known and not (_is_enum(each) and not target.is_own)
         ]
-        self.known |= current.keys()
-        found += _other_rows(sqlite, postgresql, {each.path for each in current.values()})
-        return found, {*current}
+        self._remember(differences, sqlite.schema)
+        found += _other_rows(sqlite, postgresql, {each.path for each in differences})
+        return found, {*self.latest, *(self.renamed[text] for text in self.latest if text in self.renamed)}
+
+    def _remember(self, differences: Iterable[Difference], schema: Inventory) -> None:
+        self.latest, self.tables = {_text(each): each for each in differences}, {*schema.tables}
+        self.known |= self.latest.keys()
+
+    def _follow(self, differences: Iterable[Difference], schema: Inventory) -> None:
+        """Recognise the differences in tables that the revision has renamed. These differences are not new."""
+        left = {_without_table(each): text for text, each in self.latest.items() if each.table not in schema.tables}
+        for each in differences:
+            if each.table not in self.tables and (old := left.get(_without_table(each))):
+                self.renamed[_text(each)] = self.renamed.get(old, old)
+                self.known.add(_text(each))
 
     def _long_names(self, revision: str, sqlite: Inventory, postgresql: Inventory) -> Iterator[Finding]:
         """Yield findings about names that PostgreSQL has cut because they are too long.
@@ -101,6 +119,11 @@ def _other_rows(sqlite: Proof, postgresql: Proof, different: Collection[str]) ->
 
 def _differences(sqlite: Inventory, postgresql: Inventory) -> list[Difference]:
     return parity(_with_short_names(sqlite, integrity.names(postgresql)), postgresql)
+
+
+def _without_table(each: Difference) -> str:
+    """Return the difference as a text that does not change if the table of the difference is renamed."""
+    return repr(replace(each, table="", path=each.path.removeprefix(each.table)))
 
 
 def _text(difference: Difference) -> str:

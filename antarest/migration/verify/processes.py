@@ -26,6 +26,7 @@ from .env_run import own_surroundings
 from .findings.proof import Proof
 from .proving.prover import ProofPlan, Prover
 
+_SAFE_PATH = "PYTHONSAFEPATH"
 _PACKAGE = __name__.partition(".")[0]
 _ROOT = Path(__file__).parents[__name__.count(".")]  # the folder of this package
 
@@ -69,7 +70,7 @@ def prove(plan: ProofPlan, engines: Sequence[EngineName], server: PostgresServer
             arguments = (plan.for_another_process(location.engine), location, writer)
             process = context.Process(target=_work, args=arguments, name=f"verify-{location.engine}", daemon=True)
             # The new process inherits the blocked signals and the path. Ctrl-C at its start would print a traceback.
-            with _undisturbed(), ours_first([*plan.target.paths, *plan.target.namesake]):
+            with _undisturbed(), _without_here(), ours_first([*plan.target.paths, *plan.target.namesake]):
                 process.start()
             writer.close()
             stack.callback(_end, process)
@@ -118,6 +119,18 @@ def ours_first(paths: Sequence[str]) -> Iterator[None]:
         yield
     finally:
         sys.path[:] = before
+
+
+@contextmanager
+def _without_here() -> Iterator[None]:
+    """Inside the `with` block, a new process of Python does not look for its own modules in the working folder."""
+    before = os.environ.get(_SAFE_PATH)
+    os.environ[_SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[_SAFE_PATH]
+        os.environ |= {} if before is None else {_SAFE_PATH: before}
 
 
 @contextmanager

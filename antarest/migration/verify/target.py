@@ -169,15 +169,16 @@ class Target:
             return None
         module, _, attribute = self.metadata_name.partition(":")
         try:
-            found: Any = importlib.import_module(module)
+            found: Any = _module(module)
             for name in attribute.split("."):
                 found = _member(found, name)
             for each in self.models_of_env:
                 module, _, name = each.partition(":")
-                _member(importlib.import_module(module), name or "*")
+                _member(_module(module), name or "*")
         except Exception as error:  # a module may raise anything
             reason = f"the metadata {self.metadata_name} cannot be imported: {described(error)}"
-            raise InvalidProject(self.project.ini, reason, Hint("Name another one")) from error
+            place = self.project.env.path if self.models_of_env else self.project.ini
+            raise InvalidProject(place, reason, Hint("Name another one")) from error
         metadata: MetaData = getattr(found, "metadata", found)  # The name may be that of a declarative base.
         return metadata
 
@@ -271,6 +272,13 @@ class Target:
         found = next((each for each in folders if Path(each, _PACKAGE).is_dir()), None)
         is_other = found is not None and not self.is_own and not Path(found, _PACKAGE).samefile(own)
         return [found] if found and is_other and _PACKAGE != _PROGRAM else []
+
+
+def _module(name: str) -> ModuleType:
+    """Import a module after each of its packages. Python skips a package that has failed after importing the module."""
+    for end in (at for at, letter in enumerate(name) if letter == "."):
+        importlib.import_module(name[:end])
+    return importlib.import_module(name)
 
 
 def _member(owner: Any, name: str) -> Any:

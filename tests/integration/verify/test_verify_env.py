@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from antarest.migration.errors.base import EXIT_DONE, EXIT_USAGE
+from antarest.migration.errors.base import EXIT_DONE, EXIT_NOT_PROVED, EXIT_USAGE
 from tests.support.checks.refusals import refusal
 from tests.support.projects.checkouts import Run
 from tests.support.projects.verify import HISTORIES, OTHERS, revisions
@@ -110,6 +110,25 @@ def test_the_models_are_those_that_an_adopted_env_py_names(run: Run, tmp_path: P
 
     assert "not read" not in done.out
     assert "the models: the metadata of env.py has no tables" in done.out
+
+
+def test_a_package_that_fails_after_it_has_imported_the_models_is_said(run: Run, tmp_path: Path) -> None:
+    for name, text in {
+        "alembic.ini": "[alembic]\nscript_location = %(here)s\nprepend_sys_path = %(here)s\n",
+        "env.py": "from alembic import context\nfrom pack_that_fails.models import metadata\n"
+        "context.configure(target_metadata=metadata)\n",
+        "pack_that_fails/__init__.py": "import pack_that_fails.models\nraise ImportError('install the rest')\n",
+        "pack_that_fails/models.py": "import sqlalchemy as sa\nmetadata = sa.MetaData()\n",
+        "versions/r1.py": f'revision = "r1"\ndown_revision = None\n{EMPTY}',
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+
+    done = run(PROGRAM, f"--project={tmp_path / 'alembic.ini'}", "--engine=sqlite")
+
+    lack = "the metadata pack_that_fails.models:metadata cannot be imported: ImportError: install the rest"
+    assert f"not proved: the history on SQLite: the models: env.py cannot be used: {lack}" in done.out, done.out
+    assert done.code == EXIT_NOT_PROVED
 
 
 def test_modules_that_env_py_imports_from_a_package_belong_to_the_models(run: Run, tmp_path: Path) -> None:

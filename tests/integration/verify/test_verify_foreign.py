@@ -77,6 +77,18 @@ def test_what_needs_an_extension_that_the_server_lacks_is_not_proved(run: Run, t
     assert {*reasons} == {"r1", "r3", "r4", ""}
 
 
+def test_a_folder_with_the_name_of_a_module_of_python_does_not_end_the_proof(run: Run, tmp_path: Path) -> None:
+    """Python itself imports `types` when the process of an engine starts, in the folder of the caller."""
+    (tmp_path / "types").mkdir()
+    (tmp_path / "types" / "__init__.py").write_text("")
+    (tmp_path / "versions").mkdir()
+    (tmp_path / "versions" / "r1.py").write_text(f'revision = "r1"\ndown_revision = None\n{EMPTY}')
+
+    done = run(PROGRAM, "--versions=versions", "--engine=sqlite", cwd=tmp_path)
+
+    assert (done.code, done.err) == (EXIT_DONE, "")
+
+
 def test_all_files_that_cannot_be_imported_are_named_in_one_run(run: Run, tmp_path: Path) -> None:
     (tmp_path / "versions").mkdir()
     for number in range(8):
@@ -184,8 +196,14 @@ def test_a_type_that_nobody_creates_explains_that_the_downgrade_leaves_it(run: R
 def test_a_note_about_a_failure_that_was_seen_is_listed_and_others_are_counted(run: Run) -> None:
     done = run(PROGRAM, f"--versions={OTHERS / 'index_on_long_text' / 'versions'}", "--engine=postgresql")
 
-    assert "\nV510 a text may be too long for an index: 2 in r3, r2\n" in done.out
+    assert "\nV510 a text may be too long for an index (note): 2 in r3, r2\n" in done.out
     assert "\n    PostgreSQL: V302: index row " in done.out
     assert "--notes" not in done.out
     other = run(PROGRAM, f"--versions={OTHERS / 'shortened_names' / 'versions'}", "--engine=postgresql")
     assert re.search(r"^notes: V\d+ \d+.*; --notes lists them$", other.out, re.MULTILINE), other.out
+
+
+def test_the_tables_without_a_model_are_named(run: Run) -> None:
+    done = run(PROGRAM, f"--project={ini_of('models_not_imported')}", "--engine=sqlite")
+
+    assert re.search(r"^    SQLite: \d+ of \d+ tables have no model: \w+, \w+", done.out, re.MULTILINE), done.out

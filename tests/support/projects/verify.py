@@ -201,6 +201,15 @@ FOREIGN: dict[str, Foreign] = {
     "objects_stay": Foreign(
         _on("V404", "r3", _POSTGRESQL) | _on("V403", "r4", _POSTGRESQL), _on("V404", "r2", _POSTGRESQL)
     ),
+    "differs_under_a_new_name": Foreign(_on("V601", "r1")),
+    "key_named_only_in_revision": Foreign(
+        notes=_on("V701", "", *BOTH) | _on("V705", "r1", _POSTGRESQL),
+        metadata="named_models:metadata",
+        is_on_path=True,
+    ),
+    "key_named_otherwise": Foreign(
+        _on("V701", "", *BOTH), _on("V705", "r1", _POSTGRESQL), metadata="otherwise_named:metadata", is_on_path=True
+    ),
     "columns_exchanged": Foreign(_on("V512", "r2", *BOTH)),
     "validated_later": Foreign(),
     "key_to_another_table": Foreign(_on("V505", "r2", *BOTH) | _on("V505", "r3", *BOTH)),

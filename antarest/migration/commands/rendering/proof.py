@@ -10,7 +10,7 @@ from ...errors.settings.commands import spell
 from ...errors.text import count, fields, shorten, style
 from ...verify import Verification
 from ...verify.target import Target
-from .proof_groups import LINES, NAMES, FindingGroup, file_of, grouped, relative
+from .proof_groups import LINES, NAMES, NOTE, FindingGroup, file_of, grouped, relative
 
 _KINDS = 6  # kinds in the list at the top, so that all of it has about ten lines
 _REASONS = 3  # reasons in this list for missing proofs
@@ -57,8 +57,9 @@ def _overview(found: Verification, groups: Sequence[FindingGroup], hidden: Count
         mine = [each for each in groups if each.kind == kind]
         revisions = [each.revision for each in mine if each.revision]
         place = f" in {shorten(revisions)}" if revisions else ""
-        colour = "red" if any(each.is_error for each in mine) else "yellow"
-        lines.append(f"{style(kind.id, colour, stream)} {kind.title}: {sum(len(each.entries) for each in mine)}{place}")
+        colour = "red" if kind in errors else "yellow"
+        title = f"{kind.title}{'' if kind in errors else NOTE}"
+        lines.append(f"{style(kind.id, colour, stream)} {title}: {sum(len(each.entries) for each in mine)}{place}")
     if len(lines) > _KINDS:
         lines[_KINDS:] = [f"and {count(len(lines) - _KINDS, 'more kind')}, see below"]
     if hidden:
@@ -97,7 +98,8 @@ def _by_revision(groups: Sequence[FindingGroup], target: Target, stream: TextIO)
             revision = each.revision
             path = relative(file_of(revision, target))
             lines += [*([""] if lines else []), f"{style(revision or 'the history', 'bold', stream)}  {path}"]
-        lines.append(f"  {style(f'{each.kind.id} {each.kind.title}', 'red' if each.is_error else 'yellow', stream)}")
+        title = f"{each.kind.id} {each.kind.title}{'' if each.is_error else NOTE}"
+        lines.append(f"  {style(title, 'red' if each.is_error else 'yellow', stream)}")
         for entry in each.entries[:LINES]:
             lines += [f"{'    ' if line is entry.text else '      '}{line}" for line in entry.lines]
         if (more := len(each.entries) - LINES) > 0:

@@ -13,7 +13,7 @@ from ...verify.findings.kinds import KINDS
 from ...verify.target import Target
 from .proof import kept_databases, outcome
 from .proof_causes import causes
-from .proof_groups import LINES, NAMES, grouped, place_of, relative
+from .proof_groups import LINES, NAMES, NOTE, grouped, place_of, relative
 
 _COMMENT = 65_000  # characters of a comment; GitHub refuses 65,536
 _LONGEST = 1_000  # characters of one finding in a comment
@@ -124,7 +124,7 @@ def as_comment(found: Verification, target: Target) -> str:
 
 def _mark(findings: Iterable[Finding]) -> str:
     """Return the mark of a note if all findings are notes; otherwise an empty text."""
-    return " (note)" if all(each.severity == "note" for each in findings) else ""
+    return NOTE if all(each.severity == "note" for each in findings) else ""
 
 
 def _gaps(found: Verification) -> list[str]:

@@ -27,9 +27,12 @@ _OF_ROWS = (
     "V511",
     "V512",
 )  # Findings about columns of one table have one cause. Those about another table may have another cause.
+NOTE = " (note)"
+"""What follows the title of a kind if all of its findings are notes."""
 NAMES = {**ENGINES, "": "both"}
 _LINE = re.compile(r"\bline (\d+)\b")
-_OF_DOWNGRADE = ("V401", "V402", "V403", "V404", "V405", "V502")
+_NAMES_A_LINE = ("V201", "V202")
+_OF_DOWNGRADE = ("V4", "V502", "downgrade")  # how the ids and the texts of these findings begin
 
 
 @dataclass(frozen=True)
@@ -170,10 +173,11 @@ def place_of(finding: Finding, target: Target) -> tuple[Path, int]:
 
 
 def _line_of(finding: Finding, path: Path) -> int:
-    if found := _LINE.search(finding.found):
+    if finding.id in _NAMES_A_LINE and (found := _LINE.search(finding.found)):
         return int(found[1])
-    is_downgrade = finding.id in _OF_DOWNGRADE or finding.found.startswith("downgrade")
-    return _functions(path).get("downgrade" if is_downgrade else "upgrade", 1)
+    is_downgrade = finding.id.startswith(_OF_DOWNGRADE) or finding.found.startswith(_OF_DOWNGRADE)
+    functions = _functions(path)
+    return functions.get("downgrade" if is_downgrade else "upgrade", functions.get("upgrade", 1))
 
 
 @cache

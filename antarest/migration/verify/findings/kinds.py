@@ -285,9 +285,9 @@ _ALL = (
     ),
     FindingKind(
         "V702",
-        "most tables have no model: the models were not imported",
-        "`--autogenerate` would drop all of these tables.",
-        "In the module that defines the metadata, import every module with models.",
+        "most tables have no model: perhaps the models were not imported",
+        "`--autogenerate` would drop all of these tables. The other tables are not compared with their models.",
+        "In the module that defines the metadata, import every module with models. Drop old tables in a revision.",
     ),
     FindingKind(
         "V703",

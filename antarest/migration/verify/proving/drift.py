@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Dialect, MetaData
+from sqlalchemy import Dialect, MetaData, UniqueConstraint
 from sqlalchemy.exc import NoReferencedTableError, SQLAlchemyError
 from sqlalchemy.schema import CreateSchema
 
-from ...errors.text import first_line
+from ...errors.text import first_line, shorten
 from ...schema.compare import Difference, differences, were_not_imported, without_unmodelled
 from ...schema.inventory import Inventory
 from ...scratch.included import called_equal, switched_off, switched_on
@@ -49,11 +49,13 @@ def compare_models(runs: Runs, proof: Proof, state: State, start: Inventory | No
     found, _ = without_unmodelled(differences(state.schema, models), models)  # Models contain no views.
     found = _compared(runs, proof, state, [each for each in found if is_included(each)])
     if unmodelled := were_not_imported(found, state.schema):
-        proof.add("V702", f"{unmodelled} of {len(state.schema.tables)} tables have no model")
+        names = shorten([each.path for each in found if each.kind == "table" and each.after is None])
+        proof.add("V702", f"{unmodelled} of {len(state.schema.tables)} tables have no model: {names}")
         return
     older = {_text(each) for each in differences(start, models)} if start and start.tables else set()
+    unnamed = {*_unnamed_keys(metadata)}
     for each in found:
-        is_note = _text(each) in older or each.is_name_only
+        is_note = _text(each) in older or each.is_name_only or (each.aspect == "name" and each.path in unnamed)
         severity = "note" if is_note else "error"
         proof.add("V701", _text(each), severity=severity, item=each.path, table=each.table)
     with runs.connected(runs.clones.copy(state.bare)) as connection:
@@ -61,6 +63,14 @@ def compare_models(runs: Runs, proof: Proof, state: State, start: Inventory | No
     proof.not_tried += used.not_tried
     if not unreadable:
         proof.add("V704", *used.faults)
+
+
+def _unnamed_keys(metadata: MetaData) -> Iterator[str]:
+    """Yield the unique keys without a name in the models. Alembic compares the columns of such keys, not the names."""
+    for name, table in metadata.tables.items():
+        for each in table.constraints:
+            if isinstance(each, UniqueConstraint) and each.name is None:
+                yield f"{name}({', '.join(column.name for column in each.columns)})"
 
 
 def _compared(runs: Runs, proof: Proof, state: State, found: Sequence[Difference]) -> list[Difference]:
