@@ -128,4 +128,5 @@ $(INSTALLED): pyproject.toml requirements.lock | $(BIN)/pip
 	@echo "Installing the packages of requirements.lock into $(VENV)"
 	@$(BIN)/python -m pip install -qq --require-hashes --requirement requirements.lock
 	@$(BIN)/python -m pip install -qq --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -qq antarest # Invoke does not store compiled modules
 	@touch $@

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import sys
 from inspect import Parameter, Signature
 from typing import Any
@@ -21,6 +22,7 @@ bootstrap.prepare_streams()
 if code := bootstrap.refuse_system():
     sys.exit(code)
 atexit.register(bootstrap.finish, 0)
+gc.freeze()  # The imported modules stay, so the garbage collector does not look through them again and again.
 
 
 def _task(name: str) -> Task[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shlex
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
     from .commands import program  # Imported here: before `prepare`, its packages may be missing.
 
+    gc.freeze()  # The imported modules stay, so the garbage collector does not look through them again and again.
     return bootstrap.finish(program.main(words))
 
 

@@ -49,6 +49,8 @@ def plan_upgrade(project: Project, current: tuple[str, ...], to: str) -> Upgrade
     if to == HEADS and len(history.heads) > 1:
         return UpgradePlan(current, to, tuple(history[id_] for id_ in history.pending(current)), history.heads)
     target = project.resolve(HEAD if to == HEADS else to)
+    if current == (target,):  # The usual case at the start of an application: it must not walk through the history.
+        return UpgradePlan(current, target, (), current)
     history.require_upgrade(current, target)
     return UpgradePlan(current, target, tuple(history[id_] for id_ in history.pending(current, target)), (target,))
 

@@ -5,6 +5,7 @@ With a Python that is too old, or that lacks packages, the program prints what t
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -72,7 +73,8 @@ def refuse_system() -> int:
 def finish(code: int) -> int:
     """Ignore signals from now on, so that they cannot change the exit code of a program that is done.
 
-    Python removes its signal handlers shortly before its process ends. A signal after that would kill the process.
+    Python removes its signal handlers shortly before its process ends. A signal after that would kill the process. The
+    search for garbage at the end of the process is left out too, because the system frees the memory anyway.
 
     Args:
         code: the exit code.
@@ -82,6 +84,7 @@ def finish(code: int) -> int:
     """
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_IGN)
+    gc.freeze()
     return code
 
 
