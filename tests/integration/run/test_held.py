@@ -25,7 +25,7 @@ from tests.support.projects.histories import Database, Script, write_project
 from tests.support.servers.roles import execute
 
 TABLE = Script("table", upgrade='sql("CREATE TABLE study (id INTEGER)")', downgrade='op.drop_table("study")')
-READING = ("status", "history", "upgrade --dry-run", "upgrade", "rollback --dry-run", "grant")
+READING = ("status", "history", "upgrade --dry-run", "upgrade", "rollback --dry-run", "grant", "sync --yes")
 COUNTING = ("rollback --dry-run", "rollback --yes", "reset --yes --allow-production", "backup")
 
 
