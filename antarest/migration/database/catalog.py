@@ -17,7 +17,10 @@ Catalog = dict[str, frozenset[str]]
 
 # Generated columns are left out, because they hold no data of their own.
 _TABLES_QUERY = {
-    "sqlite": "SELECT NULL, m.name, c.name, m.name, c.name, m.rootpage, 1, NULL, c.type, NULL FROM sqlite_master m"
+    "sqlite": "SELECT NULL, m.name, c.name, m.name, c.name, m.rootpage, 1, NULL,"
+    # After its last parenthesis, a definition has the options of the table. With STRICT, ANY keeps values like BLOB.
+    " CASE WHEN c.type = 'ANY' COLLATE NOCASE AND substr(m.sql, length(rtrim(m.sql, replace(m.sql, ')', ''))))"
+    " LIKE '%strict%' THEN 'BLOB' ELSE c.type END, NULL FROM sqlite_master m"
     " JOIN pragma_table_xinfo(m.name, 'main') c ON c.hidden = 0"
     " WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite!_%' ESCAPE '!'"
     # Without the tables that hold the data of a virtual table: they are dropped together with the virtual table.
