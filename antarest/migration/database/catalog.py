@@ -228,11 +228,10 @@ def measure(connection: Connection, table: CatalogTable, columns: Iterable[str] 
     """Count the rows of a table, the values in its columns, and the rows that fulfil a condition, in one scan."""
     names = sorted(columns)
     texts = [name for name in names if name in table.texts]
-    as_text = "" if connection.dialect.name == "sqlite" else "::text"  # A domain can refuse an empty text.
     # Without a filter SQLite counts rows without reading them.
     counts = ["count(*)", f"count(*) FILTER (WHERE {condition})" if condition else "0"]
     counts += [f"count({quote(name)})" for name in names]
-    counts += [f"count({filled(quote(name) + as_text, table.texts[name])})" for name in texts]
+    counts += [f"count({filled_value(connection.dialect.name, table, name)})" for name in texts]
     cursor = connection.connection.cursor()
     try:
         cursor.execute(f"SELECT {', '.join(counts)} FROM {table.sql}")
@@ -242,6 +241,24 @@ def measure(connection: Connection, table: CatalogTable, columns: Iterable[str] 
     values = dict(zip(names, found, strict=False))
     full = values | dict(zip(texts, found[len(names) :], strict=True))
     return Measure(rows, {name: Fullness(values[name], full[name]) for name in names}, chosen)
+
+
+def filled_value(engine: str, table: CatalogTable, column: str, prefix: str = "") -> str:
+    """Return an SQL expression for a value of a column, which is NULL if the value is an empty text.
+
+    Args:
+        engine: the name of the engine.
+        table: the table.
+        column: the name of the column.
+        prefix: the alias of the table in the query, and a point; empty without an alias.
+    """
+    value, type_ = prefix + quote(column), table.texts.get(column)
+    if type_ is None:
+        return value
+    if engine == "postgresql":
+        return filled(f"{value}::text", type_)  # A domain can refuse an empty text.
+    # Except in a column for bytes, empty bytes are an empty text.
+    return filled(value if affinity(type_) == "blob" else f"nullif({value}, x'')", type_)
 
 
 def filled(text: str, type_: str) -> str:

@@ -23,7 +23,7 @@ from typing import Any
 
 from sqlalchemy import Connection, inspect
 
-from ..database.catalog import CatalogTable, Fullness, filled, quote
+from ..database.catalog import CatalogTable, Fullness, filled_value, quote
 from .replaced import whole_keys
 
 _NUMBERS = count()
@@ -234,9 +234,7 @@ class KeptValues:
         return found
 
     def _filled(self, table: CatalogTable, column: str, prefix: str = "") -> str:
-        value = prefix + quote(column)
-        as_text = "" if self._temp == "temp" else "::text"
-        return filled(value + as_text, table.texts[column]) if column in table.texts else value
+        return filled_value(self._connection.dialect.name, table, column, prefix)
 
     def _has_numbers(self, table: CatalogTable) -> bool:
         """Return whether the rows of a table without a primary key have row numbers, as on SQLite."""

@@ -110,6 +110,23 @@ def test_a_domain_and_an_heir_hide_no_loss(database: Database, engine: EngineNam
     assert losses(database(engine), case) == case.loses
 
 
+BYTES = ("CREATE TABLE t (id INTEGER PRIMARY KEY, s TEXT, j JSON, b BLOB)",
+         "INSERT INTO t VALUES (1, 's', '[]', x'01'), (2, x'', x'', x'')")  # fmt: skip
+
+
+@cases(
+    case("texts and JSON", "UPDATE t SET s = x'', j = x'', b = x''", loses={"t.s": 1, "t.j": 1}, on=SQLITE,
+         before=BYTES),
+    case("texts, beside one that is filled", "UPDATE t SET s = CASE id WHEN 1 THEN x'' ELSE 'n' END",
+         loses={"t.s": 1}, on=SQLITE, before=BYTES),
+    case("no text", "UPDATE t SET s = x'' WHERE id = 2", "UPDATE t SET s = x'00' WHERE id = 1", on=SQLITE,
+         before=BYTES),
+)  # fmt: skip
+def test_no_bytes_in_place_of_a_text_are_an_empty_text(database: Database, engine: EngineName, case: Case) -> None:
+    """In a column for bytes, they are another value, as on PostgreSQL."""
+    assert losses(database(engine), case) == case.loses
+
+
 ARCHIVE = "CREATE TABLE archive (study_id INT, label VARCHAR(50))"
 TO_ARCHIVE = {"study_tag": "archive"}
 EMPTIED = "INSERT INTO archive SELECT study_id, {} FROM study_tag"
