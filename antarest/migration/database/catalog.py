@@ -243,6 +243,11 @@ def measure(connection: Connection, table: CatalogTable, columns: Iterable[str] 
     return Measure(rows, {name: Fullness(values[name], full[name]) for name in names}, chosen)
 
 
+def is_null(engine: str, value: str) -> str:
+    """Return an SQL condition for NULL. For PostgreSQL, `ROW(NULL, NULL) IS NULL` would be true."""
+    return f"{value} IS NOT DISTINCT FROM NULL" if engine == "postgresql" else f"{value} IS NULL"
+
+
 def filled_value(engine: str, table: CatalogTable, column: str, prefix: str = "") -> str:
     """Return an SQL expression for a value of a column, which is NULL if the value is an empty text.
 

@@ -90,6 +90,31 @@ def test_an_attribute_of_a_type_that_is_dropped_out_of_sight_is_an_unknown_numbe
     assert losses(database(engine), case) == case.loses
 
 
+FILLS = "UPDATE place SET a = CASE id WHEN {} THEN {}::spot WHEN 3 THEN ROW(5, 5)::spot ELSE a END"
+BARE = "INSERT INTO place VALUES (4, ROW(NULL, NULL))"
+
+
+@cases(
+    case("they are another value", "UPDATE place SET a = ROW(NULL, NULL) WHERE id = 1", on=POSTGRESQL, before=PLACES),
+    case("another value, beside a NULL that is filled", FILLS.format(1, "ROW(NULL, NULL)"), on=POSTGRESQL,
+         before=PLACES),
+    case("NULL in their place", "UPDATE place SET a = NULL WHERE id = 4", loses={"place.a": 1}, on=POSTGRESQL,
+         before=(*PLACES, BARE)),
+    case("NULL in their place, beside a NULL that is filled", FILLS.format(4, "NULL"), loses={"place.a": 1},
+         on=POSTGRESQL, before=(*PLACES, BARE)),
+    case("NULL in the place of some", FILLS.format(2, "NULL"), loses={"place.a": 1}, on=POSTGRESQL, before=PLACES),
+    case("another type", "ALTER TABLE place ALTER a TYPE text USING a::text", on=POSTGRESQL, before=(*PLACES, BARE)),
+    case("another type, with other values", "ALTER TABLE place ALTER a TYPE text USING 'n'", loses={"place.a": 3},
+         on=POSTGRESQL, before=(*PLACES, BARE)),
+    case("a move", "INSERT INTO other SELECT a FROM place WHERE id <> 1", "ALTER TABLE place DROP a",
+         loses={"place.a": 1}, on=POSTGRESQL, before=(*PLACES, BARE, "CREATE TABLE other (a spot)"),
+         moves={"place.a": "other.a"}),
+)  # fmt: skip
+def test_a_composite_value_with_nulls_is_a_value(database: Database, engine: EngineName, case: Case) -> None:
+    """For PostgreSQL, `ROW(NULL, NULL) IS NULL` is true, and `ROW(1, NULL) IS NOT NULL` is false."""
+    assert losses(database(engine), case) == case.loses
+
+
 JSONS = ("CREATE DOMAIN settings AS JSONB", "CREATE DOMAIN wishes AS settings",
          "CREATE TABLE t (id INT PRIMARY KEY, d wishes)",
          "INSERT INTO t VALUES (1, '1'), (2, '[]'), (3, 'null')")  # fmt: skip
