@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from alembic.operations import Operations
 from sqlalchemy import URL
 
+from antarest.migration.losses.tracking.base import NotAllowed
 from antarest.migration.scratch.databases import EngineName
 from tests.support.data.losses import POSTGRESQL, SQLITE, Case, case, cases, losses
 
@@ -149,6 +151,33 @@ BYTES = ("CREATE TABLE t (id INTEGER PRIMARY KEY, s TEXT, j JSON, b BLOB)",
 )  # fmt: skip
 def test_no_bytes_in_place_of_a_text_are_an_empty_text(database: Database, engine: EngineName, case: Case) -> None:
     """In a column for bytes, they are another value, as on PostgreSQL."""
+    assert losses(database(engine), case) == case.loses
+
+
+DOC = ("CREATE VIRTUAL TABLE doc USING fts5(body)", "INSERT INTO doc VALUES ('a'), ('b')")
+
+
+@cases(
+    case("deleted rows", "DELETE FROM doc_content WHERE id = 1", on=SQLITE, before=DOC),
+    case("values", "UPDATE doc_content SET c0 = NULL", on=SQLITE, before=DOC),
+    case("all rows, by a trigger", "INSERT INTO task VALUES (9, NULL)", on=SQLITE, before=(
+         *DOC, "CREATE TRIGGER t AFTER INSERT ON task BEGIN DELETE FROM doc_data; END")),
+    case("a table that is made in the revision", *DOC, "DELETE FROM doc_content", on=SQLITE),
+)  # fmt: skip
+def test_a_write_to_the_tables_behind_a_virtual_table_is_refused(
+    database: Database, engine: EngineName, case: Case
+) -> None:
+    with pytest.raises(NotAllowed, match=r"doc_(content|data), in which a virtual table"):
+        losses(database(engine), case)
+
+
+@cases(
+    case("rows", "DELETE FROM doc WHERE body = 'a'", "INSERT INTO doc VALUES ('c'), ('d')", "INSERT INTO doc(doc)"
+         " VALUES ('rebuild')", "UPDATE doc SET body = 'e'", loses={"doc": 1}, on=SQLITE, before=DOC),
+    case("its name, and the whole table", "ALTER TABLE doc RENAME TO text", "DROP TABLE text", loses={"doc": 2},
+         on=SQLITE, before=DOC),
+)  # fmt: skip
+def test_a_virtual_table_changes_the_tables_behind_it(database: Database, engine: EngineName, case: Case) -> None:
     assert losses(database(engine), case) == case.loses
 
 
