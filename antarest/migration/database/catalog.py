@@ -15,6 +15,7 @@ from sqlalchemy import Connection, text
 Catalog = dict[str, frozenset[str]]
 """The tables of a database, each with its columns."""
 
+_ENDING = "substr(m.name, length(v.name) + 2)"  # of the name of a table, after the name of a virtual table
 # Generated columns are left out, because they hold no data of their own.
 _TABLES_QUERY = {
     "sqlite": "SELECT NULL, m.name, c.name, m.name, c.name, m.rootpage, 1, NULL,"
@@ -25,8 +26,10 @@ _TABLES_QUERY = {
     " WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite!_%' ESCAPE '!'"
     # Without the tables that hold the data of a virtual table: they are dropped together with the virtual table.
     " AND NOT EXISTS (SELECT 1 FROM sqlite_master v WHERE v.rootpage = 0 AND v.type = 'table'"
-    " AND substr(m.name, 1, length(v.name) + 1) = v.name || '_' AND substr(m.name, length(v.name) + 2) IN"
-    " ('config', 'content', 'data', 'docsize', 'idx', 'node', 'parent', 'rowid', 'segdir', 'segments', 'stat'))",
+    " AND substr(m.name, 1, length(v.name) + 1) = v.name || '_' AND CASE"
+    f" WHEN v.sql LIKE '%using%fts5%' THEN {_ENDING} IN ('config', 'content', 'data', 'docsize', 'idx')"
+    f" WHEN v.sql LIKE '%using%fts%' THEN {_ENDING} IN ('content', 'docsize', 'segdir', 'segments', 'stat')"
+    f" ELSE {_ENDING} IN ('node', 'parent', 'rowid') END)",
     # ONLY: a partition, or a table that inherits, is counted as a table of its own.
     "postgresql": """
         SELECT CASE WHEN n.nspname = current_schema() THEN NULL ELSE n.nspname END, c.relname, a.attname,

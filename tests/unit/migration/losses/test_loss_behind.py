@@ -176,6 +176,13 @@ def test_a_write_to_the_tables_behind_a_virtual_table_is_refused(
          " VALUES ('rebuild')", "UPDATE doc SET body = 'e'", loses={"doc": 1}, on=SQLITE, before=DOC),
     case("its name, and the whole table", "ALTER TABLE doc RENAME TO text", "DROP TABLE text", loses={"doc": 2},
          on=SQLITE, before=DOC),
+    case("but not a table that only has such a name", "DELETE FROM doc_parent", "INSERT INTO doc_stat VALUES (1)",
+         "DROP TABLE old", loses={"doc_parent": 1, "old": 1}, on=SQLITE, before=(
+             *DOC, "CREATE VIRTUAL TABLE old USING fts4(body)", "INSERT INTO old VALUES ('a')",
+             "CREATE TABLE doc_parent (id INT)", "CREATE TABLE doc_stat (id INT)",
+             "INSERT INTO doc_parent VALUES (1)")),
+    case("in a tree", "DROP TABLE box", loses={"box": 1}, on=SQLITE, before=(
+         "CREATE VIRTUAL TABLE box USING rtree(id, x, y)", "INSERT INTO box VALUES (1, 2, 3)")),
 )  # fmt: skip
 def test_a_virtual_table_changes_the_tables_behind_it(database: Database, engine: EngineName, case: Case) -> None:
     assert losses(database(engine), case) == case.loses
