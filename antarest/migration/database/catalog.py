@@ -15,15 +15,21 @@ from sqlalchemy import Connection, text
 Catalog = dict[str, frozenset[str]]
 """The tables of a database, each with its columns."""
 
+_ENDING = "substr(m.name, length(v.name) + 2)"  # of the name of a table, after the name of a virtual table
 # Generated columns are left out, because they hold no data of their own.
 _TABLES_QUERY = {
-    "sqlite": "SELECT NULL, m.name, c.name, m.name, c.name, m.rootpage, 1, NULL, c.type, NULL FROM sqlite_master m"
+    "sqlite": "SELECT NULL, m.name, c.name, m.name, c.name, m.rootpage, 1, NULL,"
+    # After its last parenthesis, a definition has the options of the table. With STRICT, ANY keeps values like BLOB.
+    " CASE WHEN c.type = 'ANY' COLLATE NOCASE AND substr(m.sql, length(rtrim(m.sql, replace(m.sql, ')', ''))))"
+    " LIKE '%strict%' THEN 'BLOB' ELSE c.type END, NULL FROM sqlite_master m"
     " JOIN pragma_table_xinfo(m.name, 'main') c ON c.hidden = 0"
     " WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite!_%' ESCAPE '!'"
     # Without the tables that hold the data of a virtual table: they are dropped together with the virtual table.
     " AND NOT EXISTS (SELECT 1 FROM sqlite_master v WHERE v.rootpage = 0 AND v.type = 'table'"
-    " AND substr(m.name, 1, length(v.name) + 1) = v.name || '_' AND substr(m.name, length(v.name) + 2) IN"
-    " ('config', 'content', 'data', 'docsize', 'idx', 'node', 'parent', 'rowid', 'segdir', 'segments', 'stat'))",
+    " AND substr(m.name, 1, length(v.name) + 1) = v.name || '_' AND CASE"
+    f" WHEN v.sql LIKE '%using%fts5%' THEN {_ENDING} IN ('config', 'content', 'data', 'docsize', 'idx')"
+    f" WHEN v.sql LIKE '%using%fts%' THEN {_ENDING} IN ('content', 'docsize', 'segdir', 'segments', 'stat')"
+    f" ELSE {_ENDING} IN ('node', 'parent', 'rowid') END)",
     # ONLY: a partition, or a table that inherits, is counted as a table of its own.
     "postgresql": """
         SELECT CASE WHEN n.nspname = current_schema() THEN NULL ELSE n.nspname END, c.relname, a.attname,
@@ -225,11 +231,10 @@ def measure(connection: Connection, table: CatalogTable, columns: Iterable[str] 
     """Count the rows of a table, the values in its columns, and the rows that fulfil a condition, in one scan."""
     names = sorted(columns)
     texts = [name for name in names if name in table.texts]
-    as_text = "" if connection.dialect.name == "sqlite" else "::text"  # A domain can refuse an empty text.
     # Without a filter SQLite counts rows without reading them.
     counts = ["count(*)", f"count(*) FILTER (WHERE {condition})" if condition else "0"]
     counts += [f"count({quote(name)})" for name in names]
-    counts += [f"count({filled(quote(name) + as_text, table.texts[name])})" for name in texts]
+    counts += [f"count({filled_value(connection.dialect.name, table, name)})" for name in texts]
     cursor = connection.connection.cursor()
     try:
         cursor.execute(f"SELECT {', '.join(counts)} FROM {table.sql}")
@@ -239,6 +244,29 @@ def measure(connection: Connection, table: CatalogTable, columns: Iterable[str] 
     values = dict(zip(names, found, strict=False))
     full = values | dict(zip(texts, found[len(names) :], strict=True))
     return Measure(rows, {name: Fullness(values[name], full[name]) for name in names}, chosen)
+
+
+def is_null(engine: str, value: str) -> str:
+    """Return an SQL condition for NULL. For PostgreSQL, `ROW(NULL, NULL) IS NULL` would be true."""
+    return f"{value} IS NOT DISTINCT FROM NULL" if engine == "postgresql" else f"{value} IS NULL"
+
+
+def filled_value(engine: str, table: CatalogTable, column: str, prefix: str = "") -> str:
+    """Return an SQL expression for a value of a column, which is NULL if the value is an empty text.
+
+    Args:
+        engine: the name of the engine.
+        table: the table.
+        column: the name of the column.
+        prefix: the alias of the table in the query, and a point; empty without an alias.
+    """
+    value, type_ = prefix + quote(column), table.texts.get(column)
+    if type_ is None:
+        return value
+    if engine == "postgresql":
+        return filled(f"{value}::text", type_)  # A domain can refuse an empty text.
+    # Except in a column for bytes, empty bytes are an empty text.
+    return filled(value if affinity(type_) == "blob" else f"nullif({value}, x'')", type_)
 
 
 def filled(text: str, type_: str) -> str:

@@ -23,7 +23,7 @@ from typing import Any
 
 from sqlalchemy import Connection, inspect
 
-from ..database.catalog import CatalogTable, Fullness, filled, quote
+from ..database.catalog import CatalogTable, Fullness, filled_value, is_null, quote
 from .replaced import whole_keys
 
 _NUMBERS = count()
@@ -181,7 +181,8 @@ class KeptValues:
         stored = [f"{key} AS k{at}" for at, key in enumerate(map(quote, keys))] or ["rowid AS k0"]
         stored += [f"{quote(name)} AS o{key}_{at}" for key, each in enumerate(others) for at, name in enumerate(each)]
         weights = [
-            f"CASE WHEN {self._filled(table, name)} IS NOT NULL THEN 2 WHEN {quote(name)} IS NOT NULL THEN 1 ELSE 0 END"
+            f"CASE WHEN {self._is_null(quote(name))} THEN 0 WHEN {self._is_null(self._filled(table, name))} THEN 1"
+            " ELSE 2 END"
             for name in columns
         ]
         stored += [f"{weight} AS w{at}" for at, weight in enumerate(weights)]
@@ -217,7 +218,7 @@ class KeptValues:
         counts = ["(SELECT count(*) FROM kept)", "count(*)"]
         for name in columns:
             at, value = [*each.columns].index(name), f"t.{quote(names[name])}"
-            is_null, is_empty = f"{value} IS NULL", f"{self._filled(now, names[name], 't.')} IS NULL"
+            is_null, is_empty = self._is_null(value), self._is_null(self._filled(now, names[name], "t."))
             conditions = (f"> 0 AND {is_null}", f"> 1 AND {is_empty}", f"= 0 AND {is_null}", f"< 2 AND {is_empty}")
             counts += [f"count(CASE WHEN s.w{at} {condition} THEN 1 END)" for condition in conditions]
         found = [0] * len(counts)
@@ -234,9 +235,10 @@ class KeptValues:
         return found
 
     def _filled(self, table: CatalogTable, column: str, prefix: str = "") -> str:
-        value = prefix + quote(column)
-        as_text = "" if self._temp == "temp" else "::text"
-        return filled(value + as_text, table.texts[column]) if column in table.texts else value
+        return filled_value(self._connection.dialect.name, table, column, prefix)
+
+    def _is_null(self, value: str) -> str:
+        return is_null(self._connection.dialect.name, value)
 
     def _has_numbers(self, table: CatalogTable) -> bool:
         """Return whether the rows of a table without a primary key have row numbers, as on SQLite."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from ...database.catalog import CatalogTable, affinity, filled, quote
+from ...database.catalog import CatalogTable, affinity, filled, is_null, quote
 
 
 class Conversion(NamedTuple):
@@ -117,7 +117,7 @@ def count_common(
         for weight, table in enumerate((other, one)):
             names = [quote(pair[1 - weight]) for pair in columns]
             chosen = ", ".join(f"{name}{as_text} AS c{at}" for at, name in enumerate(names))
-            where = f" WHERE {names[0]} IS NOT NULL" if values else ""
+            where = f" WHERE NOT ({is_null(connection.dialect.name, names[0])})" if values else ""
             parts.append(f"SELECT {chosen}, {weight} AS w FROM {table.sql}{where}")
         group = ", ".join(f"c{at}" for at in range(len(columns)))
         query = (
@@ -226,7 +226,7 @@ def _postgresql(reads: str, conversions: Sequence[Conversion], *, as_text: bool 
     for at, each in enumerate(conversions):
         old, new = (f"o{at}::text", f"v{at}::text") if as_text else _way_back(f"o{at}", f"v{at}", each)
         counts.append(
-            f"count(CASE WHEN o{at} IS NOT NULL AND v{at} IS NOT NULL AND v{at}::text <> '' THEN 1 END)"
+            f"count(CASE WHEN o{at} IS DISTINCT FROM NULL AND v{at}::text <> '' THEN 1 END)"
             f" - count(CASE WHEN v{at}::text <> '' AND {new} = {old} THEN 1 END)"
         )
     return f"SELECT {', '.join(counts)} FROM (SELECT {raw} {reads}) AS converted"

@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from ...database.catalog import CatalogTable, Tables, measure, read_tables
 from ...database.driver_connections import Attempt, Running
 from ...database.lock.tables import Learned
+from ...schema.sqlite_text import shadow_tables
 from ..replaced import Replaced, may_insert_several
 from .base import ENDS_TRANSACTION, ChangeTracker, ElsewhereUsed, NotAllowed, RowChanges, Savepoints, Takes, elsewhere
 from .origins import OriginsState
@@ -83,6 +84,7 @@ class SqliteTracker(ChangeTracker):
         self._numbers = count()
         self._rows: dict[Hashable, _Rows] = {}
         self._texts: dict[str, tuple[int, str]] = {}  # the root page and the definition of each table, as last read
+        self._shadows: set[str] = set()  # the tables in which virtual tables keep their data
         self._replacing: set[str] = set()  # the tables whose definition contains REPLACE
         self._any_replaces = False  # whether the definition of a trigger contains REPLACE
         self._temporary: set[str] = set()  # the names of temporary tables and views, in lower case
@@ -126,6 +128,7 @@ class SqliteTracker(ChangeTracker):
             known = old.get(name) or next((other for other in gone if other.file == table.file), None)
             new[name] = self._with_identities(table, known)
         self.tables, self._texts = new, texts
+        self._shadows = shadow_tables({name: sql for name, (_, sql) in texts.items()})
         temporary = [*self._connection.exec_driver_sql(_TEMPORARY)]
         self._temporary = {name.lower() for kind, name, _, _ in temporary if kind != "trigger"}
         schema += [each for each in temporary if each[0] == "trigger"]
@@ -157,6 +160,10 @@ class SqliteTracker(ChangeTracker):
             raise NotAllowed(ENDS_TRANSACTION)
         if self._elsewhere:
             raise self._elsewhere
+        if behind := next((table for _, table, _ in actions if table in self._shadows), ""):
+            raise NotAllowed(
+                f"it writes to {behind}, in which a virtual table keeps its data: write to the virtual table"
+            )
         self._renaming = sqlite3.SQLITE_ALTER_TABLE in codes
         self._changes_schema = any(table in _SCHEMAS for _, table, _ in actions)
         self._replaces = self._any_replaces or "REPLACE" in statement.upper()

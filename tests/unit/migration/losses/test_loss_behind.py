@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from alembic.operations import Operations
 from sqlalchemy import URL
 
+from antarest.migration.losses.tracking.base import NotAllowed
 from antarest.migration.scratch.databases import EngineName
 from tests.support.data.losses import POSTGRESQL, SQLITE, Case, case, cases, losses
 
@@ -90,6 +92,31 @@ def test_an_attribute_of_a_type_that_is_dropped_out_of_sight_is_an_unknown_numbe
     assert losses(database(engine), case) == case.loses
 
 
+FILLS = "UPDATE place SET a = CASE id WHEN {} THEN {}::spot WHEN 3 THEN ROW(5, 5)::spot ELSE a END"
+BARE = "INSERT INTO place VALUES (4, ROW(NULL, NULL))"
+
+
+@cases(
+    case("they are another value", "UPDATE place SET a = ROW(NULL, NULL) WHERE id = 1", on=POSTGRESQL, before=PLACES),
+    case("another value, beside a NULL that is filled", FILLS.format(1, "ROW(NULL, NULL)"), on=POSTGRESQL,
+         before=PLACES),
+    case("NULL in their place", "UPDATE place SET a = NULL WHERE id = 4", loses={"place.a": 1}, on=POSTGRESQL,
+         before=(*PLACES, BARE)),
+    case("NULL in their place, beside a NULL that is filled", FILLS.format(4, "NULL"), loses={"place.a": 1},
+         on=POSTGRESQL, before=(*PLACES, BARE)),
+    case("NULL in the place of some", FILLS.format(2, "NULL"), loses={"place.a": 1}, on=POSTGRESQL, before=PLACES),
+    case("another type", "ALTER TABLE place ALTER a TYPE text USING a::text", on=POSTGRESQL, before=(*PLACES, BARE)),
+    case("another type, with other values", "ALTER TABLE place ALTER a TYPE text USING 'n'", loses={"place.a": 3},
+         on=POSTGRESQL, before=(*PLACES, BARE)),
+    case("a move", "INSERT INTO other SELECT a FROM place WHERE id <> 1", "ALTER TABLE place DROP a",
+         loses={"place.a": 1}, on=POSTGRESQL, before=(*PLACES, BARE, "CREATE TABLE other (a spot)"),
+         moves={"place.a": "other.a"}),
+)  # fmt: skip
+def test_a_composite_value_with_nulls_is_a_value(database: Database, engine: EngineName, case: Case) -> None:
+    """For PostgreSQL, `ROW(NULL, NULL) IS NULL` is true, and `ROW(1, NULL) IS NOT NULL` is false."""
+    assert losses(database(engine), case) == case.loses
+
+
 JSONS = ("CREATE DOMAIN settings AS JSONB", "CREATE DOMAIN wishes AS settings",
          "CREATE TABLE t (id INT PRIMARY KEY, d wishes)",
          "INSERT INTO t VALUES (1, '1'), (2, '[]'), (3, 'null')")  # fmt: skip
@@ -107,6 +134,57 @@ HEIRS = ("CREATE TABLE par (a INT, z INT)", "CREATE TABLE heir () INHERITS (par)
          loses={"par": 1}, on=POSTGRESQL, before=HEIRS),
 )  # fmt: skip
 def test_a_domain_and_an_heir_hide_no_loss(database: Database, engine: EngineName, case: Case) -> None:
+    assert losses(database(engine), case) == case.loses
+
+
+BYTES = ("CREATE TABLE t (id INTEGER PRIMARY KEY, s TEXT, j JSON, b BLOB)",
+         "INSERT INTO t VALUES (1, 's', '[]', x'01'), (2, x'', x'', x'')")  # fmt: skip
+
+
+@cases(
+    case("texts and JSON", "UPDATE t SET s = x'', j = x'', b = x''", loses={"t.s": 1, "t.j": 1}, on=SQLITE,
+         before=BYTES),
+    case("texts, beside one that is filled", "UPDATE t SET s = CASE id WHEN 1 THEN x'' ELSE 'n' END",
+         loses={"t.s": 1}, on=SQLITE, before=BYTES),
+    case("no text", "UPDATE t SET s = x'' WHERE id = 2", "UPDATE t SET s = x'00' WHERE id = 1", on=SQLITE,
+         before=BYTES),
+)  # fmt: skip
+def test_no_bytes_in_place_of_a_text_are_an_empty_text(database: Database, engine: EngineName, case: Case) -> None:
+    """In a column for bytes, they are another value, as on PostgreSQL."""
+    assert losses(database(engine), case) == case.loses
+
+
+DOC = ("CREATE VIRTUAL TABLE doc USING fts5(body)", "INSERT INTO doc VALUES ('a'), ('b')")
+
+
+@cases(
+    case("deleted rows", "DELETE FROM doc_content WHERE id = 1", on=SQLITE, before=DOC),
+    case("values", "UPDATE doc_content SET c0 = NULL", on=SQLITE, before=DOC),
+    case("all rows, by a trigger", "INSERT INTO task VALUES (9, NULL)", on=SQLITE, before=(
+         *DOC, "CREATE TRIGGER t AFTER INSERT ON task BEGIN DELETE FROM doc_data; END")),
+    case("a table that is made in the revision", *DOC, "DELETE FROM doc_content", on=SQLITE),
+)  # fmt: skip
+def test_a_write_to_the_tables_behind_a_virtual_table_is_refused(
+    database: Database, engine: EngineName, case: Case
+) -> None:
+    with pytest.raises(NotAllowed, match=r"doc_(content|data), in which a virtual table"):
+        losses(database(engine), case)
+
+
+@cases(
+    case("rows", "DELETE FROM doc WHERE body = 'a'", "INSERT INTO doc VALUES ('c'), ('d')", "INSERT INTO doc(doc)"
+         " VALUES ('rebuild')", "UPDATE doc SET body = 'e'", loses={"doc": 1}, on=SQLITE, before=DOC),
+    case("its name, and the whole table", "ALTER TABLE doc RENAME TO text", "DROP TABLE text", loses={"doc": 2},
+         on=SQLITE, before=DOC),
+    case("but not a table that only has such a name", "DELETE FROM doc_parent", "INSERT INTO doc_stat VALUES (1)",
+         "DROP TABLE old", loses={"doc_parent": 1, "old": 1}, on=SQLITE, before=(
+             *DOC, "CREATE VIRTUAL TABLE old USING fts4(body)", "INSERT INTO old VALUES ('a')",
+             "CREATE TABLE doc_parent (id INT)", "CREATE TABLE doc_stat (id INT)",
+             "INSERT INTO doc_parent VALUES (1)")),
+    case("in a tree", "DROP TABLE box", loses={"box": 1}, on=SQLITE, before=(
+         "CREATE VIRTUAL TABLE box USING rtree(id, x, y)", "INSERT INTO box VALUES (1, 2, 3)")),
+)  # fmt: skip
+def test_a_virtual_table_changes_the_tables_behind_it(database: Database, engine: EngineName, case: Case) -> None:
     assert losses(database(engine), case) == case.loses
 
 
