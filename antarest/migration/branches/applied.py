@@ -24,8 +24,8 @@ class Applied:
         revisions: a mapping from the id of each applied revision to the revision.
         contents: a mapping from the id of each applied revision to the content of its file.
         found: the files that were found outside of this checkout. The key is the id of the revision.
-        changed: the recorded hashes of applied files that were not found, although another file of the revision was
-            found. The key is the id of the revision.
+        changed: the recorded hash of each applied file that was not found, if a different file of its revision was
+            found instead. The key is the id of the revision.
         edited: the ids of the revisions whose applied file is lost. Their file in this checkout was edited later.
     """
 

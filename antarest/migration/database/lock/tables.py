@@ -63,7 +63,7 @@ _HOLDERS = text("""
 
 
 class NotLocked(Exception):
-    """Another session holds a lock on a table for too long. The cause of this error is the error of the driver.
+    """Another session has held a lock on a table for too long. The cause of this error is the error of the driver.
 
     Attributes:
         holder: a text that describes the other session; empty if the session was not seen.

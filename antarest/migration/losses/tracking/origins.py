@@ -43,7 +43,7 @@ class Origins:
         self._fillings: dict[Hashable, Origin] = {}  # for old columns, which also have values of their own
 
     def __getitem__(self, column: Hashable) -> Origin:
-        """Return the last origin of a column's values: the column itself, unless a statement has filled it."""
+        """Return the last origin of a column's values. If no statement has filled the column, this is the column."""
         return self.of(column)[-1]
 
     def of(self, column: Hashable) -> list[Origin]:

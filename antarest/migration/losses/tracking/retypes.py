@@ -41,7 +41,7 @@ class Retype(NamedTuple):
     Attributes:
         column: the name of the column.
         type: the new type, as the statement writes it, in lower case.
-        using: the expression after USING; empty if the statement has none, so that the server casts the old values.
+        using: the expression after USING; empty if the statement has none. Then the server casts the old values.
     """
 
     column: str

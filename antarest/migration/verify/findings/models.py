@@ -42,7 +42,7 @@ _VALUES: dict[type, Callable[[int], Any]] = {
 
 
 class _NotMadeError(Exception):
-    """No object of a class could be created. The database is not the cause."""
+    """The proof could not create an object of this class. The database is not the cause."""
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Spells the values of rows alike for both engines, and finds columns in which an upgrade leaves different values."""
+"""Compares the values that an upgrade leaves on the two engines, after it has spelled the values alike."""
 
 from __future__ import annotations
 
