@@ -99,7 +99,7 @@ def _no_models(project: Project) -> str:
     try:
         return "" if project.has_metadata else "neither env.py nor [antarest] names the metadata of the models"
     except EnvNotAdopted as error:
-        if error.__cause__:  # `env.py` failed: this is a fault, and not the state before the adoption.
+        if error.failed:  # This is a fault, and not the state before the adoption.
             raise
         return error.message
 

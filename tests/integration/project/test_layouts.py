@@ -133,6 +133,19 @@ def test_an_env_py_that_is_not_ours_is_an_error(tmp_path: Path, env: str, reason
     assert not (tmp_path / "other.db").exists()
 
 
+def test_an_env_py_that_connects_is_no_passed_check(tmp_path: Path) -> None:
+    """It failed, so the models were not compared."""
+    write(tmp_path, INI, ("db/versions", "db/versions"))
+    (tmp_path / "db" / "env.py").write_text(CONNECTS_FIRST)
+    (tmp_path / "application.yaml").write_text("db:\n  url: sqlite:///shop.db\n")
+
+    checked = run(sys.executable, "-m", "antarest.migration", "check", cwd=tmp_path)
+
+    assert checked.code == EXIT_USAGE
+    assert "connects to a database, which only environment.run does" in checked.err
+    assert "no findings" not in checked.out
+
+
 def test_settings_that_cannot_be_used_end_plain_alembic_with_an_error_of_ours(tmp_path: Path) -> None:
     write(tmp_path, f"{INI}[antarest]\nmax_seconds = soon\n", ("db/versions", "db/versions"))
 

@@ -87,6 +87,7 @@ class EnvNotAdopted(MigrationError, code="db.E611", exit_code=EXIT_USAGE):
             reason: why `env.py` failed; empty if it ended without the call.
             asked: whether `env.py` ran in the mode in which SQLAlchemy opens no connection.
         """
+        self.failed = bool(reason)
         details = {"project": str(ini), "database": database}
         super().__init__(
             f"env.py failed, so nothing ran: {reason}" if reason else "env.py did not call environment.run(context)",
