@@ -39,8 +39,16 @@ def _parser() -> ArgumentParser:
     return parser
 
 
+def _verb_first(words: Sequence[str]) -> Sequence[str]:
+    """Return the words of a command line with `-c` and `-x` behind the verb. Alembic has them before the verb."""
+    at = 0
+    while words[at : at + 1] and words[at][:2] in {"-c", "-x"}:
+        at += 1 if words[at][2:] else 2
+    return [*words[at : at + 1], *words[:at], *words[at + 1 :]]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command in the arguments, or in the command line of the process, and return the exit code."""
-    options = vars(_parser().parse_args(arguments))
+    options = vars(_parser().parse_args(_verb_first(sys.argv[1:] if arguments is None else arguments)))
     verb = options.pop("verb")
     return run(verb, or_own=_is_program() and verb != "verify", **options)

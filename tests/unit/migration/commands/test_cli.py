@@ -121,6 +121,15 @@ def test_arguments_that_the_program_does_not_take(words: list[str], fact: str, c
     assert error.commands[0].startswith("python -m antarest.migration ")
 
 
+@pytest.mark.parametrize("before", [["-c", "nowhere.ini", "-x", "a=b"], ["-xa=b", "-cnowhere.ini"]])
+def test_alembics_flags_may_stand_before_the_verb(before: list[str], capsys: Capture) -> None:
+    assert main([*before, "status"]) == EXIT_USAGE
+
+    error = capsys.readouterr().err
+    assert error.startswith(f"error db.E200: there is no Alembic project at {Path.cwd() / 'nowhere.ini'}\n")
+    assert "status --project=PATH/alembic.ini -x a=b\n" in error
+
+
 @pytest.mark.parametrize("steps", ["0", "-1", "two", "1.5", "0x2", " "])
 def test_steps_that_are_no_number_of_steps(steps: str, capsys: Capture) -> None:
     assert main(["rollback", f"--steps={steps}"]) == EXIT_USAGE
