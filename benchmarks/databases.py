@@ -64,7 +64,7 @@ def for_a_test(folder: Path, server: PostgresServer) -> Iterator[Row]:
 
         what = "a migrated PostgreSQL database to CREATE DATABASE ... TEMPLATE, each made and dropped"
         yield row(what, *alternate(ours_too, bare_too, REPEATS), 1.2)
-        what = "the wait of a test for its PostgreSQL database to CREATE DATABASE ... TEMPLATE"
+        what = "the time that a test waits for its PostgreSQL database, compared with CREATE DATABASE ... TEMPLATE"
         yield row(what, *_waits(server, str(template.database)), 0.5)
 
 

@@ -14,8 +14,8 @@ The guard does not see
 
 - data outside of the columns of tables: large objects, an attribute dropped from a composite type, foreign tables;
 - statements on a connection that the revision opens itself, or of a `sqlite3.Cursor` that the revision makes itself;
-- values that statements remove from a column, if statements fill as many NULLs of the column, and the table has no
-  primary key (PostgreSQL);
+- values that statements remove from a column of a PostgreSQL table without a primary key, if statements also replace
+  the same number of NULLs in this column by values;
 - rows that a copy beginning with `WITH` leaves out, if the copied table has no primary key and the copy also inserts
   other rows.
 """

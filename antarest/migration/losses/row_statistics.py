@@ -96,8 +96,8 @@ class RowStatistics:
     def after(self) -> None:
         """End the statement for which `before()` was called.
 
-        If the statement can undo changes of any table, its insertions into tables that `before()` did not count are
-        taken for undone.
+        Some statements can undo changes of any table. The insertions of such a statement count as undone in each table
+        that `before()` did not count.
         """
         if self._before is not None:
             for table, change in self.now().items():

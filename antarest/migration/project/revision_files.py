@@ -274,7 +274,7 @@ def _assignments(path: Path, tree: ast.Module, *, has_global: bool) -> dict[str,
 
 
 def _executed(tree: ast.Module, read: Collection[ast.AST]) -> Iterator[Any]:
-    """Yield each syntax node, without the nodes in `read` and the contents of functions, classes and lambdas."""
+    """Yield each syntax node. Leave out the nodes in `read`, and the contents of functions, classes and lambdas."""
     waiting: list[ast.AST] = [tree]
     while waiting:
         if (node := waiting.pop()) not in read:

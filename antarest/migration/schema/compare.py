@@ -58,7 +58,7 @@ class Difference:
 
     @property
     def is_name_only(self) -> bool:
-        """Whether only a name differs that Alembic does not compare."""
+        """Whether the two sides differ only in a name, of a kind that Alembic does not compare."""
         return self.aspect == "name" and self.kind in {"primary key", "foreign key", "check"}
 
     @override

@@ -128,7 +128,7 @@ def _mark(findings: Iterable[Finding]) -> str:
 
 
 def _gaps(found: Verification) -> list[str]:
-    """Return a line of Markdown for everything that could not be proved."""
+    """Return one line of Markdown for each entry in `found.not_proved`."""
     return [
         f"- not proved: {revision or 'the history'} on {NAMES[engine]}: {_escaped(reason)}"
         for revision, engine, reason in found.not_proved

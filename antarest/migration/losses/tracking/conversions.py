@@ -107,7 +107,7 @@ def count_common(
         one: the first table.
         other: the second table.
         columns: the pairs of columns to compare: a column of the first table, and a column of the second table.
-        values: whether to leave out rows with NULL in their column of the first pair.
+        values: whether to leave out the rows of each table that have NULL in the table's column of the first pair.
 
     Returns:
         The number; None if it cannot be counted.

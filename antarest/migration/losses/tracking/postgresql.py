@@ -311,11 +311,11 @@ class PostgresTracker(ChangeTracker):
         return sum(each.inserted + each.updated for table, each in changes.items() if table in tables)
 
     def was_used(self, table: Hashable) -> bool:
-        """Return whether a statement of the revision named the table to read it or to write to it."""
+        """Return whether a statement of the revision named the table, and read it or wrote to it."""
         return table in self._used
 
     def may_be_shared(self, table: Hashable) -> bool:
-        """Return whether other sessions can have written to the table, because it was not locked at the beginning."""
+        """Return whether other sessions may have written to the table, because it was not locked at the beginning."""
         return table not in self._locks.first
 
     def written_by_others(self) -> str:

@@ -313,7 +313,7 @@ def _values(rows: RowSnapshot, item: str) -> Iterator[str]:
 
 
 def _without_momentary(changed: Counter[str], moments: Moments, momentary: Collection[str]) -> Counter[str]:
-    """Return the changes. In the columns `momentary`, do not count rows that were deleted and written again."""
+    """Return the changes, without the values in the columns `momentary` of rows that were deleted and written again."""
     before, between, after = moments
     items = changed.keys() & {*momentary}
     if not (after and items):

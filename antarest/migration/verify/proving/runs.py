@@ -227,7 +227,7 @@ class Runs:
         return self.schema(url)
 
     def upgrade(self, url: URL, target: Target, heads: Sequence[str] = ("heads",)) -> str:
-        """Run all revisions of a project, divided into transactions as the revisions declare it.
+        """Run all revisions of a project, in the transactions that the revisions declare.
 
         Returns:
             The reason if a revision fails; else an empty text.

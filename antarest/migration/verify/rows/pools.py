@@ -59,7 +59,10 @@ class ValuePool:
     repeats: bool = True
 
     def including(self, literals: Iterable[object]) -> ValuePool:
-        """Return the pool with the literals of checks added. Literals that do not suit the pool's type are left out."""
+        """Return a copy of the pool that also has the literals of check constraints.
+
+        Literals that do not suit the pool's type are left out.
+        """
         sample = next(iter(self.values), None)
         suited: list[object] = []
         if isinstance(sample, str):
