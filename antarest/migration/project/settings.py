@@ -306,6 +306,8 @@ def _is_true(config: Config, name: str) -> bool:
 
 # ---- what the settings name in the application
 
+_NO_TABLES = f"neither env.py nor [{SECTION}] names the metadata of the models, so the tables are not known"
+
 
 def import_named(path: Path, key: str, name: str, search: Iterable[Path]) -> Any:
     """Import an object that the section `[antarest]` names.
@@ -322,11 +324,9 @@ def import_named(path: Path, key: str, name: str, search: Iterable[Path]) -> Any
     """
     module, _, attribute = name.partition(":")
     if not module or not attribute:
-        raise InvalidProject(
-            path,
-            f"[{SECTION}] {key} " + (f"= {name} is not package.module:attribute" if name else "is not named"),
-            Hint("Name it in the file", f"[{SECTION}] {key} = package.module:attribute"),
-        )
+        unnamed = _NO_TABLES if key == "metadata" else f"[{SECTION}] {key} is not named"
+        reason = f"[{SECTION}] {key} = {name} is not package.module:attribute" if name else unnamed
+        raise InvalidProject(path, reason, Hint("Name it in the file", f"[{SECTION}] {key} = package.module:attribute"))
     prepend(search)
     try:
         return attrgetter(attribute)(importlib.import_module(module))

@@ -172,4 +172,5 @@ def test_metadata_that_nobody_names_is_said_first(verb: str, checkout: Checkout)
 
     error = refusal(checkout.run("inv", f"db.{verb}"), "db.E210", EXIT_USAGE)
 
-    assert error.fact == "alembic.ini cannot be used: [antarest] metadata is not named"
+    reason = "neither env.py nor [antarest] names the metadata of the models, so the tables are not known"
+    assert error.fact == f"alembic.ini cannot be used: {reason}"

@@ -211,7 +211,7 @@ def test_the_history_is_read_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("", "[antarest] metadata is not named"),
+        ("", "neither env.py nor [antarest] names the metadata of the models, so the tables are not known"),
         ("antarest.dbmodel", "[antarest] metadata = antarest.dbmodel is not package.module:attribute"),
         (":metadata", "[antarest] metadata = :metadata is not package.module:attribute"),
         ("nowhere.models:metadata", "No module named 'nowhere'"),
