@@ -17,7 +17,7 @@ _NO_LABEL = re.compile(r'invalid input value for enum (.+): "(.*)"')
 _HAS_DEFAULT = re.compile(r'column "(.*)" of relation "(.*)" already has a default value')
 _IS_GENERATED = re.compile(r'cannot INSERT into generated column "(.*)"')
 _IS_NULL = re.compile(
-    r"NOT NULL constraint failed: (?:_alembic_tmp_)?(?P<table>.+)\.(?P<name>\w+)$"
+    r"NOT NULL constraint failed: _alembic_tmp_(?P<table>.+)\.(?P<name>\w+)$"  # not of an INSERT
     r'|column "(?P<column>.+)" of relation "(?P<relation>.+)" contains null values'
 )
 _NEW_LABEL = re.compile(r'unsafe use of new value "(.*)" of enum type')

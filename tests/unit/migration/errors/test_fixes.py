@@ -69,6 +69,10 @@ def test_the_fix_for_a_statement_is_named(reason: str, fix: str) -> None:
     assert [hint.command for hint in fixes_of("a1", reason) if hint.command.startswith(fix)]
 
 
+def test_a_row_that_a_revision_inserts_without_a_value_has_no_such_fix() -> None:
+    assert list(fixes_of("a1", "NOT NULL constraint failed: river.name")) == []
+
+
 def test_a_model_with_a_number_for_a_boolean_is_told_what_to_write() -> None:
     refused = ModelsNotMade(
         "PostgreSQL", "column ... is of type boolean but default expression is of type integer", "m"
