@@ -6,6 +6,7 @@ The loss check uses this module. To read every detail of a schema, use `schema/r
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -15,7 +16,17 @@ from sqlalchemy import Connection, text
 Catalog = dict[str, frozenset[str]]
 """The tables of a database, each with its columns."""
 
-_ENDING = "substr(m.name, length(v.name) + 2)"  # of the name of a table, after the name of a virtual table
+_VIRTUAL = re.compile(r"\s*CREATE\s+VIRTUAL\s+TABLE\b.*?\bUSING\s+(\w+)", re.IGNORECASE | re.DOTALL)
+_HAS_CONTENT = re.compile(r"[(,]\s*content\s*=", re.IGNORECASE)  # Then the texts are in another table, or nowhere.
+# The endings of the names of shadow tables, for each module of virtual tables.
+_OF_FTS = ("content", "segments", "segdir", "docsize", "stat")
+_OF_RTREE = ("node", "rowid", "parent")
+_SHADOWS = {
+    **dict.fromkeys(("fts3", "fts4"), _OF_FTS),
+    "fts5": ("data", "idx", "content", "docsize", "config"),
+    **dict.fromkeys(("rtree", "rtree_i32", "geopoly"), _OF_RTREE),
+}
+_VIRTUAL_TABLES = "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND rootpage = 0"
 # Generated columns are left out, because they hold no data of their own.
 _TABLES_QUERY = {
     "sqlite": "SELECT NULL, m.name, c.name, m.name, c.name, m.rootpage, 1, NULL,"
@@ -23,13 +34,7 @@ _TABLES_QUERY = {
     " CASE WHEN c.type = 'ANY' COLLATE NOCASE AND substr(m.sql, length(rtrim(m.sql, replace(m.sql, ')', ''))))"
     " LIKE '%strict%' THEN 'BLOB' ELSE c.type END, NULL FROM sqlite_master m"
     " JOIN pragma_table_xinfo(m.name, 'main') c ON c.hidden = 0"
-    " WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite!_%' ESCAPE '!'"
-    # Without the tables that hold the data of a virtual table: they are dropped together with the virtual table.
-    " AND NOT EXISTS (SELECT 1 FROM sqlite_master v WHERE v.rootpage = 0 AND v.type = 'table'"
-    " AND substr(m.name, 1, length(v.name) + 1) = v.name || '_' AND CASE"
-    f" WHEN v.sql LIKE '%using%fts5%' THEN {_ENDING} IN ('config', 'content', 'data', 'docsize', 'idx')"
-    f" WHEN v.sql LIKE '%using%fts%' THEN {_ENDING} IN ('content', 'docsize', 'segdir', 'segments', 'stat')"
-    f" ELSE {_ENDING} IN ('node', 'parent', 'rowid') END)",
+    " WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite!_%' ESCAPE '!'",
     # ONLY: a partition, or a table that inherits, is counted as a table of its own.
     "postgresql": """
         SELECT CASE WHEN n.nspname = current_schema() THEN NULL ELSE n.nspname END, c.relname, a.attname,
@@ -153,6 +158,26 @@ class Measure:
         return self.columns[column].values if column is not None else self.rows
 
 
+def shadow_tables(texts: Mapping[str, str]) -> dict[str, str]:
+    """Return the names of the shadow tables of SQLite, in which virtual tables keep their data.
+
+    Shadow tables are created and dropped together with their virtual tables. Not every name has a table.
+
+    Args:
+        texts: a mapping from the name of each table to the text of its `CREATE TABLE`.
+
+    Returns:
+        A mapping from the name of each shadow table to its virtual table.
+    """
+    return {
+        f"{name}_{ending}": name
+        for name, sql in texts.items()
+        if (module := _VIRTUAL.match(sql))
+        for ending in _SHADOWS.get(module[1].lower(), ())
+        if ending != "content" or not _HAS_CONTENT.search(sql)
+    }
+
+
 def read_tables(connection: Connection, *, exclude: Iterable[str] = (), only: Collection[str] | None = None) -> Tables:
     """Read the tables of a database with one query. On PostgreSQL, read the tables of every schema.
 
@@ -165,6 +190,9 @@ def read_tables(connection: Connection, *, exclude: Iterable[str] = (), only: Co
         A mapping from the name of each table to the table.
     """
     hidden = set(exclude)
+    if connection.dialect.name == "sqlite":  # Shadow tables are dropped together with their virtual tables.
+        virtual = connection.exec_driver_sql(_VIRTUAL_TABLES)
+        hidden |= shadow_tables({name: sql for name, sql in virtual}).keys()  # noqa: C416 - dict() needs a typed row
     found: dict[str, list[Any]] = {}
     query, values = _TABLES_QUERY[connection.dialect.name], {}
     if only is not None:

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from ..database.catalog import shadow_tables
+
 
 class ObjectKey(NamedTuple):
     """The kind of an object ("table", "view", "function") and its name, without the current schema."""
@@ -37,11 +39,8 @@ class DatabaseObject:
 
 
 _SQLITE = """
-    SELECT m.type, m.name, CASE WHEN m.type IN ('index', 'trigger') THEN m.tbl_name ELSE v.name END
-    FROM sqlite_master m LEFT JOIN sqlite_master v ON v.sql LIKE 'CREATE VIRTUAL TABLE%'
-        AND substr(m.name, 1, length(v.name) + 1) = v.name || '_' AND substr(m.name, length(v.name) + 2) IN (
-            'config', 'content', 'data', 'docsize', 'idx', 'node', 'parent', 'rowid', 'segdir', 'segments', 'stat')
-    WHERE m.name NOT LIKE 'sqlite!_%' ESCAPE '!'
+    SELECT type, name, CASE WHEN type IN ('index', 'trigger') THEN tbl_name END, sql
+    FROM sqlite_master WHERE name NOT LIKE 'sqlite!_%' ESCAPE '!'
 """
 # Every object that users make has a number of 16384 or more. Each of these depends on another object, at least on its
 # schema. Only a schema, a publication, and a foreign-data wrapper without a handler do not. The letter of a dependency
@@ -85,7 +84,11 @@ def read_objects(connection: Connection, *, exclude: Collection[str] = ()) -> se
     rows = connection.exec_driver_sql(query).all()
     if connection.dialect.name == "sqlite":
         quote = connection.dialect.identifier_preparer.quote_identifier
-        found = {DatabaseObject(ObjectKey(kind, name), quote(name), name, owner) for kind, name, owner in rows}
+        owners = shadow_tables({name: sql for kind, name, _, sql in rows if kind == "table"})
+        found = {
+            DatabaseObject(ObjectKey(kind, name), quote(name), name, table or owners.get(name))
+            for kind, name, table, _ in rows
+        }
     else:
         found = {
             DatabaseObject(ObjectKey(kind, _without(schema, identity)), identity, oid, owner)

@@ -11,9 +11,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from ..database.catalog import shadow_tables
 from .inventory import Column, Definition, ForeignKey, Index, Inventory, PrimaryKey, Table, Unique
 from .sql import normalise, parse_index
-from .sqlite_text import KeyText, TableText, UniqueText, fold, read_table, shadow_tables, with_quotes_for_brackets
+from .sqlite_text import KeyText, TableText, UniqueText, fold, read_table, with_quotes_for_brackets
 
 MASTER = r"""
     SELECT type, name, tbl_name, sql FROM main.sqlite_master

@@ -17,14 +17,6 @@ _BRACKETS = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _COMMENT_OR_BRACKET = re.compile(r"--|/\*|\[")
-_VIRTUAL = re.compile(r"\s*CREATE\s+VIRTUAL\s+TABLE\b.*?\bUSING\s+(\w+)", re.IGNORECASE | re.DOTALL)
-# The endings of the names of shadow tables, for each module of virtual tables.
-_SHADOWS = {
-    "fts3": ("content", "segments", "segdir", "docsize", "stat"),
-    "fts4": ("content", "segments", "segdir", "docsize", "stat"),
-    "fts5": ("data", "idx", "content", "docsize", "config"),
-    "rtree": ("node", "rowid", "parent"),
-}
 
 
 class KeyText(NamedTuple):
@@ -93,23 +85,6 @@ def with_quotes_for_brackets(sql: str) -> str:
 
 def _quoted(found: re.Match[str]) -> str:
     return found[0] if found["name"] is None else '"' + found["name"].replace('"', '""') + '"'
-
-
-def shadow_tables(texts: Mapping[str, str]) -> set[str]:
-    """Return the shadow tables, in which virtual tables keep their data.
-
-    Shadow tables are created and dropped together with their virtual tables.
-
-    Args:
-        texts: a mapping from the name of each table to the text of its `CREATE TABLE`.
-    """
-    modules = {name: found[1].lower() for name, sql in texts.items() if (found := _VIRTUAL.match(sql))}
-    return {
-        shadow
-        for name, module in modules.items()
-        for suffix in _SHADOWS.get(module, ())
-        if (shadow := f"{name}_{suffix}") in texts
-    }
 
 
 @lru_cache(maxsize=1024)  # Most tables are the same on both sides of a comparison.

@@ -7,8 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from ..database.catalog import shadow_tables
 from ..schema.sqlite import MASTER
-from ..schema.sqlite_text import read_table, shadow_tables, with_sorted_constraints
+from ..schema.sqlite_text import read_table, with_sorted_constraints
 
 _NAMES = "SELECT type, name, tbl_name FROM main.sqlite_master ORDER BY type, name"
 _STORED = "SELECT name FROM pragma_table_xinfo(?, 'main') WHERE hidden = 0 ORDER BY cid"

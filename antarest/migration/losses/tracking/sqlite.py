@@ -6,17 +6,16 @@ Before SQLite runs a statement, it reports the tables and columns to which the s
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from ...database.catalog import CatalogTable, Tables, measure, read_tables
+from ...database.catalog import CatalogTable, Tables, measure, read_tables, shadow_tables
 from ...database.driver_connections import Attempt, Running
 from ...database.lock.tables import Learned
-from ...schema.sqlite_text import shadow_tables
 from ..replaced import Replaced, may_insert_several
 from .base import ENDS_TRANSACTION, ChangeTracker, ElsewhereUsed, NotAllowed, RowChanges, Savepoints, Takes, elsewhere
 from .origins import OriginsState
@@ -84,7 +83,7 @@ class SqliteTracker(ChangeTracker):
         self._numbers = count()
         self._rows: dict[Hashable, _Rows] = {}
         self._texts: dict[str, tuple[int, str]] = {}  # the root page and the definition of each table, as last read
-        self._shadows: set[str] = set()  # the tables in which virtual tables keep their data
+        self._shadows: Collection[str] = ()  # the tables in which virtual tables keep their data
         self._replacing: set[str] = set()  # the tables whose definition contains REPLACE
         self._any_replaces = False  # whether the definition of a trigger contains REPLACE
         self._temporary: set[str] = set()  # the names of temporary tables and views, in lower case

@@ -14,10 +14,9 @@ from sqlalchemy import Connection, Dialect, TableClause
 from sqlalchemy.exc import DBAPIError
 from typing_extensions import override
 
-from ...database.catalog import find
+from ...database.catalog import find, shadow_tables
 from ...schema.postgresql import without_warnings
 from ...schema.reflection import OWN_TABLES, only_reading
-from ...schema.sqlite_text import shadow_tables
 
 Row = tuple[object, ...]
 _MOST_REFLECTIONS = 16
@@ -131,7 +130,7 @@ def _read_all(connection: Connection, found: _Reflection, exclude: Collection[st
     return read
 
 
-def _shadows(connection: Connection) -> set[str]:
+def _shadows(connection: Connection) -> Collection[str]:
     """Return the tables in which virtual tables of SQLite keep their data."""
     if connection.dialect.name != "sqlite":
         return set()

@@ -181,6 +181,9 @@ def test_a_write_to_the_tables_behind_a_virtual_table_is_refused(
              *DOC, "CREATE VIRTUAL TABLE old USING fts4(body)", "INSERT INTO old VALUES ('a')",
              "CREATE TABLE doc_parent (id INT)", "CREATE TABLE doc_stat (id INT)",
              "INSERT INTO doc_parent VALUES (1)")),
+    case("but not its own texts", "DELETE FROM page_content", loses={"page_content": 1}, on=SQLITE, before=(
+         "CREATE TABLE page_content (id INTEGER PRIMARY KEY, body TEXT)", "INSERT INTO page_content VALUES (1, 'a')",
+         "CREATE VIRTUAL TABLE page USING fts5(body, content='page_content', content_rowid='id')")),
     case("in a tree", "DROP TABLE box", loses={"box": 1}, on=SQLITE, before=(
          "CREATE VIRTUAL TABLE box USING rtree(id, x, y)", "INSERT INTO box VALUES (1, 2, 3)")),
 )  # fmt: skip
