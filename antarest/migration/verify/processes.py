@@ -124,13 +124,17 @@ def ours_first(paths: Sequence[str]) -> Iterator[None]:
 @contextmanager
 def _without_here() -> Iterator[None]:
     """Inside the `with` block, a new process of Python does not look for its own modules in the working folder."""
-    before = os.environ.get(_SAFE_PATH)
-    os.environ[_SAFE_PATH] = "1"
+    os.environ.setdefault(_SAFE_PATH, _PACKAGE)
     try:
         yield
     finally:
+        _restore_here()
+
+
+def _restore_here() -> None:
+    """Undo `_without_here`, for the programs that this process starts."""
+    if os.environ.get(_SAFE_PATH) == _PACKAGE:
         del os.environ[_SAFE_PATH]
-        os.environ |= {} if before is None else {_SAFE_PATH: before}
 
 
 @contextmanager
@@ -189,6 +193,7 @@ def _end_with_parent() -> None:
 
 def _work(plan: ProofPlan, location: DatabaseLocation, writer: Connection) -> None:
     """Prove the revisions on one engine, in a process of its own. Send each proof, and None at the end."""
+    _restore_here()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent ends this process.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
     threading.Thread(target=_end_with_parent, daemon=True).start()

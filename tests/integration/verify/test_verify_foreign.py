@@ -78,11 +78,13 @@ def test_what_needs_an_extension_that_the_server_lacks_is_not_proved(run: Run, t
 
 
 def test_a_folder_with_the_name_of_a_module_of_python_does_not_end_the_proof(run: Run, tmp_path: Path) -> None:
-    """Python itself imports `types` when the process of an engine starts, in the folder of the caller."""
+    """Python itself imports `types` when the process of an engine starts. A revision does not notice it."""
     (tmp_path / "types").mkdir()
     (tmp_path / "types" / "__init__.py").write_text("")
     (tmp_path / "versions").mkdir()
-    (tmp_path / "versions" / "r1.py").write_text(f'revision = "r1"\ndown_revision = None\n{EMPTY}')
+    (tmp_path / "versions" / "r1.py").write_text(
+        f'import os\nassert "PYTHONSAFEPATH" not in os.environ\nrevision = "r1"\ndown_revision = None\n{EMPTY}'
+    )
 
     done = run(PROGRAM, "--versions=versions", "--engine=sqlite", cwd=tmp_path)
 

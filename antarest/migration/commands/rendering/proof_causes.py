@@ -84,10 +84,10 @@ def _is_about_the_same(cause: Finding, finding: Finding) -> bool:
         return False
     if cause.item == finding.item or cause.table in {cause.item, finding.item}:
         return True
-    (one, column), (other, name) = ((each, each.item.removeprefix(f"{each.table}.")) for each in (cause, finding))
-    if column != one.item and name != other.item:  # two columns
+    name, other = (each.item.removeprefix(f"{each.table}.") for each in (cause, finding))
+    if name != cause.item and other != finding.item:  # They are about two columns.
         return False
-    return column in _words(other.item, other.found) or name in _words(one.item, one.found)
+    return name in _words(finding.item, finding.found) or other in _words(cause.item, cause.found)
 
 
 def _words(*texts: str) -> set[str]:

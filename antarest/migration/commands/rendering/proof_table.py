@@ -126,7 +126,11 @@ def _cell(proof: Proof | None, name: str, findings: Sequence[Finding]) -> Cell:
 
 
 def _was_tried(proof: Proof, name: str) -> bool:
-    """Return whether a property was tried. After an upgrade that fails on every path, nothing else is tried."""
+    """Return whether a property was tried.
+
+    If an upgrade fails, the proof may reach the next state on another path. After V301, this path leaves out what has
+    failed, so it shows nothing about the other properties.
+    """
     if name == "up" or not proof.has(*_FAILED):
         return True
     return proof.schema is not None and not proof.has("V301") and (name != "rows" or proof.compares_rows)
