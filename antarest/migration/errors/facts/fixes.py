@@ -112,6 +112,8 @@ def _for_missing_values(reason: str) -> Iterator[Hint]:
         add = f'op.add_column("{table}", sa.Column("{name}", ..., server_default="..."))'
         yield Hint("If the revision adds the column, give it a default", add)
         yield Hint("If the column existed before, fill it first", f"op.execute({fill!r})")
+    elif "Cannot add a NOT NULL column" in reason:  # SQLite refuses it even in an empty table.
+        yield Hint("Give the column a default", 'op.add_column(..., sa.Column(..., server_default="..."))')
 
 
 def for_one_engine(reason: str) -> Iterator[Hint]:
