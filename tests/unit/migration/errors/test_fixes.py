@@ -50,6 +50,7 @@ def test_a_project_for_sqlite_is_suggested_only_where_no_server_was_found() -> N
         ("No such constraint: 'fk_river_lake_id'", "op.batch_alter_table(..., naming_convention="),
         ('column "a" is of type boolean but default expression is of type integer', "sa.true(), sa.false()"),
         ('column "a" is of type boolean but expression is of type integer', "sa.true(), sa.false()"),
+        ("Cannot add a NOT NULL column with default value NULL", "op.add_column(..., sa.Column(..., server_default="),
         ("operator does not exist: boolean = integer", "sa.true(), sa.false()"),
         (
             "NOT NULL constraint failed: _alembic_tmp_river.name",
